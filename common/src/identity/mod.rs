@@ -1,0 +1,1 @@
+//! Identity pieces that both ends share: tokens, keys and certificates, TLS settings.

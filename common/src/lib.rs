@@ -1,0 +1,15 @@
+//! What agent and collector share: types, the wire protocol, identity pieces, time and the disk trait.
+//!
+//! Floor 0 (see ARCHITECTURE.md): no sockets, no runtime, nothing of the crates above. Only [`time`] reads the clock and
+//! only [`disk`] touches files; everything else is pure.
+
+pub mod disk;
+pub mod host;
+pub mod identity;
+pub mod label;
+pub mod limits;
+pub mod matcher;
+pub mod sample;
+pub mod stat;
+pub mod time;
+pub mod wire;
