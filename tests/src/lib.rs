@@ -1,1 +1,1 @@
-
+//! What the tests share: starting real collectors and agents, loads, the simulator.

@@ -1,0 +1,6 @@
+//! The house rules as tests: the map is true, floors hold, files stay small, nothing foreign is committed.
+
+mod files;
+mod floors;
+mod map;
+mod text;
