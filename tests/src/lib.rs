@@ -1,1 +1,3 @@
 //! What the tests share: starting real collectors and agents, loads, the simulator.
+
+pub mod load;

@@ -20,8 +20,7 @@ fn floors() -> BTreeMap<String, u32> {
 
 /// Folder of each workspace crate, and the workspace crates that its manifest names (development ones included).
 fn edges() -> BTreeMap<String, Vec<String>> {
-    let manifests: Vec<String> =
-        files::all().into_iter().filter(|path| path.ends_with("/Cargo.toml")).collect();
+    let manifests: Vec<String> = files::all().into_iter().filter(|path| path.ends_with("/Cargo.toml")).collect();
     let folder_of = |name: &str| {
         let wanted = format!("name = \"{name}\"");
         let manifest = manifests.iter().find(|path| files::read(path).lines().any(|line| line == wanted));
@@ -45,7 +44,10 @@ fn crates_import_only_lower_floors() {
         let Some(own) = floors.get(&folder) else { panic!("ARCHITECTURE.md's floors table does not name `{folder}`") };
         for import in imports {
             let below = floors.get(&import).unwrap_or_else(|| panic!("no floor for `{import}`"));
-            assert!(below < own, "`{folder}` (floor {own}) imports `{import}` (floor {below}): only lower floors may be");
+            assert!(
+                below < own,
+                "`{folder}` (floor {own}) imports `{import}` (floor {below}): only lower floors may be"
+            );
         }
     }
 }
@@ -62,7 +64,12 @@ fn every_floor_row_is_a_crate() {
 fn every_member_follows_the_workspace_settings() {
     for folder in edges().keys() {
         let text = files::read(&format!("{folder}/Cargo.toml"));
-        for line in ["version.workspace = true", "rust-version.workspace = true", "license.workspace = true", "publish.workspace = true"] {
+        for line in [
+            "version.workspace = true",
+            "rust-version.workspace = true",
+            "license.workspace = true",
+            "publish.workspace = true",
+        ] {
             assert!(text.contains(line), "{folder}/Cargo.toml lacks `{line}`");
         }
         assert!(text.contains("[lints]\nworkspace = true"), "{folder}/Cargo.toml does not take the workspace's lints");

@@ -18,7 +18,10 @@ fn contents_pages_hold_no_logic() {
     for path in files::rust() {
         let page = path.ends_with("/mod.rs") || path.ends_with("/lib.rs");
         let lines = files::read(&path).lines().count();
-        assert!(!page || lines <= 250, "{path} has {lines} lines: a contents page holds docs, modules, a trait and its table");
+        assert!(
+            !page || lines <= 250,
+            "{path} has {lines} lines: a contents page holds docs, modules, a trait and its table"
+        );
     }
 }
 
@@ -59,10 +62,16 @@ fn one_file_knows_bincode_calls_and_one_reads_clocks() {
         let text = files::read(path);
         let codec = path == "common/src/wire/codec.rs";
         let calls = ["bincode::encode", "bincode::decode", "bincode::config", "config::standard"];
-        assert!(codec || !calls.iter().any(|call| text.contains(call)), "{path} calls bincode: only common/src/wire/codec.rs may");
+        assert!(
+            codec || !calls.iter().any(|call| text.contains(call)),
+            "{path} calls bincode: only common/src/wire/codec.rs may"
+        );
         let clock = path == "common/src/time.rs";
         let clocks = ["SystemTime::now", "Instant::now"];
-        assert!(clock || !clocks.iter().any(|call| text.contains(call)), "{path} reads a clock: only common/src/time.rs may");
+        assert!(
+            clock || !clocks.iter().any(|call| text.contains(call)),
+            "{path} reads a clock: only common/src/time.rs may"
+        );
     }
 }
 

@@ -1,1 +1,50 @@
-fn main() {}
+//! The project's commands: `cargo xtask demo | test | bench | figures | deny`.
+#![expect(clippy::print_stdout, reason = "a command line program: standard output is its purpose")]
+
+mod bench;
+mod build;
+mod demo;
+mod figures;
+mod process;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  demo [--once]     build, start a collector and an agent on loopback, show a host's metrics in PromQL; Ctrl-C ends it
+  test              what CI runs: outside programs, format, clippy, every test
+  bench [NAME]      loads against a release build: wire, remote-write, agent
+  figures [--quick] re-measure every figure and print goal, value, load, commit, pass or short
+  deny              licences, bans and sources of the dependencies by cargo-deny";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["demo"] => demo::run(false),
+        ["demo", "--once"] => demo::run(true),
+        ["test"] => test::run(),
+        ["bench", names @ ..] => bench::run(names),
+        ["figures"] => figures::run(false),
+        ["figures", "--quick"] => figures::run(true),
+        ["deny"] => test::deny(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("xtask: no command `{}`\n\n{USAGE}", other.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

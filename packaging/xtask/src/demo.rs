@@ -1,0 +1,203 @@
+//! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::process::{self, Kept};
+use crate::{build, process::output};
+
+/// How long each step may take before the demo says what is wrong: many times what a slow machine needs.
+const STEP: Duration = Duration::from_secs(60);
+
+/// The name under which the demo's host is enrolled.
+const HOST: &str = "demo-host";
+
+pub(crate) fn run(once: bool) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("failed to catch Ctrl-C")?;
+    }
+    println!("building (the first time takes some minutes) ...");
+    let programs = build::programs(&build::PRODUCT, false)?;
+    let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir()?;
+    let mut demo = Demo::start(&programs, folder.path())?;
+    demo.enrol_and_run()?;
+    demo.show_arrival(&stop)?;
+    demo.show_host(&stop)?;
+    demo.show_cost()?;
+    demo.show_next_steps();
+    if !once {
+        println!("\nrunning; Ctrl-C ends it and removes {}", folder.path().display());
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        println!("\nstopping");
+    }
+    demo.stop()?;
+    if once {
+        println!("\ndemo: everything happened");
+    }
+    Ok(())
+}
+
+struct Demo {
+    programs: std::path::PathBuf,
+    data: std::path::PathBuf,
+    state: std::path::PathBuf,
+    url: String,
+    agents: String,
+    token: String,
+    collector: Kept,
+    agent: Option<Kept>,
+}
+
+impl Demo {
+    fn start(programs: &Path, folder: &Path) -> Result<Self> {
+        let data = folder.join("collector");
+        let mut command = Command::new(programs.join("muster-collector"));
+        command.args(["serve", "--http", "127.0.0.1:0", "--agents", "127.0.0.1:0", "--data"]).arg(&data);
+        let mut collector = Kept::start(&mut command)?;
+        let ready =
+            collector.wait_for("ready line", STEP, |line| line.contains("ready http=").then(|| line.to_owned()))?;
+        let word = |key: &str| {
+            let found = ready.split_whitespace().find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+            found.with_context(|| format!("the ready line has no {key}: {ready}"))
+        };
+        let (http, agents) = (word("http=")?, word("agents=")?);
+        let token = std::fs::read_to_string(data.join("admin.token")).context("the collector wrote no admin.token")?;
+        println!("collector   ready, HTTP on {http}, agents on {agents} (QUIC, mutual TLS)");
+        Ok(Self {
+            programs: programs.to_path_buf(),
+            state: folder.join("agent"),
+            data,
+            url: format!("http://{http}"),
+            agents,
+            token: token.trim().to_owned(),
+            collector,
+            agent: None,
+        })
+    }
+
+    fn muster(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(self.programs.join("muster"));
+        command.args(["--url", &self.url, "--token", &self.token]).args(words);
+        command
+    }
+
+    fn enrol_and_run(&mut self) -> Result<()> {
+        let printed = output(&mut self.muster(&["token", "new", "--name", HOST, "--label", "env=demo"]))?;
+        let word = printed.lines().last().context("`muster token new` printed nothing")?.to_owned();
+        println!("token       {}... made by `muster token new`", word.chars().take(12).collect::<String>());
+        let state = self.state.to_string_lossy().into_owned();
+        let agent = self.programs.join("muster-agent");
+        let mut enrol = Command::new(&agent);
+        enrol.args(["enrol", "--collector", &self.agents, "--token", &word, "--name", HOST, "--state", &state]);
+        output(&mut enrol)?;
+        println!("enrolled    {HOST}: certificate for 30 days, renewed by itself");
+        let mut run = Command::new(&agent);
+        run.args(["run", "--state", &state, "--set", "metrics.interval=1s"]);
+        self.agent = Some(Kept::start(&mut run)?);
+        Ok(())
+    }
+
+    /// One instant query's answer: the values, in the order of the answer.
+    fn ask(&self, expression: &str) -> Result<Vec<(Value, f64)>> {
+        let text = output(&mut self.muster(&["-o", "json", "query", expression]))?;
+        let json: Value =
+            serde_json::from_str(&text).with_context(|| format!("no JSON from `muster query`: {text}"))?;
+        let found = json.pointer("/data/result").or_else(|| json.get("result")).and_then(Value::as_array);
+        let rows = found.with_context(|| format!("no result in {text}"))?;
+        let row = |row: &Value| {
+            let value = row["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
+            (row["metric"].clone(), value)
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    /// Asks until the first value passes `enough`; gives it and how long it took.
+    fn until(&self, stop: &AtomicBool, expression: &str, enough: impl Fn(f64) -> bool) -> Result<(f64, Duration)> {
+        #[expect(clippy::disallowed_methods, reason = "a command that shows how long a step took")]
+        let start = Instant::now();
+        loop {
+            let answer = self.ask(expression)?;
+            if let Some((_, value)) = answer.first().filter(|(_, value)| enough(*value)) {
+                return Ok((*value, start.elapsed()));
+            }
+            if stop.load(Ordering::Relaxed) {
+                bail!("ended by Ctrl-C");
+            }
+            if start.elapsed() > STEP {
+                bail!("`{expression}` had no fitting answer within {STEP:?}: {answer:?}");
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn show_arrival(&self, stop: &AtomicBool) -> Result<()> {
+        let (load, took) = self.until(stop, &format!("node_load1{{host=\"{HOST}\"}}"), |_| true)?;
+        println!("sample      first one queried {:.1} s after the start: node_load1 = {load}", took.as_secs_f64());
+        let (series, _) = self.until(stop, &format!("count({{host=\"{HOST}\"}})"), |count| count >= 200.0)?;
+        println!("series      {series} of this host, under node_exporter's names");
+        let rate = format!("sum(count_over_time({{host=\"{HOST}\"}}[10s])) / 10");
+        let (rate, _) = self.until(stop, &rate, |rate| rate > 0.0)?;
+        println!(
+            "samples     {rate:.0} a second (interval 1 s here, 10 s by default), each durable before it is acknowledged"
+        );
+        Ok(())
+    }
+
+    fn show_host(&self, stop: &AtomicBool) -> Result<()> {
+        let cpu = "sum by (mode) (rate(node_cpu_seconds_total{mode!=\"idle\"}[5s]))";
+        // A plot needs some points: wait until the counters are 20 s old.
+        self.until(stop, "count_over_time(node_load1[40s])", |count| count >= 20.0)?;
+        println!("\n$ muster query '{cpu}' --since 30s --step 1s --plot");
+        process::run(&mut self.muster(&["query", cpu, "--since", "30s", "--step", "1s", "--plot"]))?;
+        println!("\n$ muster hosts list");
+        process::run(&mut self.muster(&["hosts", "list"]))
+    }
+
+    fn show_cost(&self) -> Result<()> {
+        let agent = self.agent.as_ref().context("the agent runs")?;
+        let cpu = process::cpu_seconds(agent.id())?;
+        let samples = self.ask("sum(count_over_time(node_load1[5m]))")?.first().map_or(0.0, |(_, value)| *value);
+        let peak = process::status_kib(agent.id(), "VmHWM")?;
+        println!(
+            "\nagent       {:.1} MiB peak memory, {:.2} CPU seconds for {samples} scrapes, sending included (development build)",
+            peak as f64 / 1024.0,
+            cpu
+        );
+        println!("collector   {:.1} MiB memory", process::status_kib(self.collector.id(), "VmRSS")? as f64 / 1024.0);
+        Ok(())
+    }
+
+    fn show_next_steps(&self) {
+        let muster = self.programs.join("muster");
+        let muster = muster.display();
+        let (url, data, agents) = (&self.url, self.data.display(), &self.agents);
+        println!(
+            "
+try         export MUSTER_TOKEN=$(cat {data}/admin.token)
+            {muster} --url {url} status
+            {muster} --url {url} query 'topk(5, node_filesystem_avail_bytes)'
+            {muster} --url {url} query 'rate(node_network_receive_bytes_total[30s])' --since 5m --plot
+Grafana     a Prometheus data source with URL {url} and the header Authorization: Bearer $MUSTER_TOKEN
+Prometheus  remote_write: [{{url: {url}/api/v1/write, authorization: {{credentials_file: {data}/admin.token}}}}]
+second host serve with --agents 0.0.0.0:9471, then here: {muster} --url {url} token new --name web-1
+            and there: muster-agent enrol --collector THIS-HOST:9471 --token WORD && muster-agent run
+            (this collector listens for agents on {agents}, which only this machine can reach)"
+        );
+    }
+
+    fn stop(mut self) -> Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            agent.stop().context("stopping the agent")?;
+        }
+        self.collector.stop().context("stopping the collector")
+    }
+}

@@ -1,0 +1,234 @@
+//! Remote write v1 as Prometheus sends it: protobuf in snappy, over keep-alive connections, in time order, ending now.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::workload::{HostSeries, INTERVAL_MS, host_name, host_series, scrape_ms};
+
+/// What to send. Hosts are dealt out over the connections; every request holds `hosts_a_request` hosts.
+#[derive(Clone, Debug)]
+pub struct Load {
+    pub target: SocketAddr,
+    pub token: Option<String>,
+    pub seed: u64,
+    pub hosts: usize,
+    pub ticks: i64,
+    pub connections: usize,
+    pub hosts_a_request: usize,
+    /// Samples of each series in one request: 1 as live, more as backfill.
+    pub ticks_a_request: i64,
+    /// Time of the first tick; the caller chooses it so that the last lies before now.
+    pub start_ms: i64,
+}
+
+/// What was taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    pub samples: u64,
+    pub requests: u64,
+    pub wire_bytes: u64,
+}
+
+/// Sends all of it; connections keep in step by tick, so that time never runs apart.
+///
+/// # Errors
+/// The first answer other than success, with its text.
+pub fn run(load: &Load) -> Result<Sent> {
+    let (samples, requests, bytes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let barrier = Barrier::new(load.connections);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..load.connections)
+            .map(|number| {
+                let (barrier, samples, requests, bytes) = (&barrier, &samples, &requests, &bytes);
+                scope.spawn(move || -> Result<()> {
+                    let mut worker = Worker::new(load, number)?;
+                    let mut tick = 0;
+                    while tick < load.ticks {
+                        let count = load.ticks_a_request.min(load.ticks - tick);
+                        let sent = worker.send(load, tick, count);
+                        barrier.wait();
+                        let sent = sent?;
+                        samples.fetch_add(sent.samples, Ordering::Relaxed);
+                        requests.fetch_add(sent.requests, Ordering::Relaxed);
+                        bytes.fetch_add(sent.wire_bytes, Ordering::Relaxed);
+                        tick += count;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.join().map_err(|_| anyhow::anyhow!("a sender panicked"))??;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(Sent { samples: samples.into_inner(), requests: requests.into_inner(), wire_bytes: bytes.into_inner() })
+}
+
+/// A host's number, and each of its series with its label messages.
+type SentHost = (usize, Vec<(Vec<u8>, HostSeries)>);
+
+struct Worker {
+    hosts: Vec<SentHost>,
+    connection: Connection,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+    encoder: snap::raw::Encoder,
+}
+
+impl Worker {
+    fn new(load: &Load, number: usize) -> Result<Self> {
+        let own = (0..load.hosts).filter(|host| host % load.connections == number);
+        let hosts = own.map(|host| {
+            let series = host_series(load.seed, host).into_iter();
+            (host, series.map(|series| (encode_labels(host, &series), series)).collect())
+        });
+        Ok(Self {
+            hosts: hosts.collect(),
+            connection: Connection::open(load)?,
+            plain: Vec::new(),
+            packed: Vec::new(),
+            encoder: snap::raw::Encoder::new(),
+        })
+    }
+
+    fn send(&mut self, load: &Load, tick: i64, count: i64) -> Result<Sent> {
+        let mut sent = Sent::default();
+        let mut points = Vec::new();
+        for group in self.hosts.chunks_mut(load.hosts_a_request) {
+            self.plain.clear();
+            for (host, series) in group {
+                let times: Vec<i64> =
+                    (0..count).map(|i| scrape_ms(load.seed, *host, load.start_ms, tick + i)).collect();
+                for (labels, series) in series {
+                    points.clear();
+                    for time in &times {
+                        encode_sample(&mut points, series.values.step(), *time);
+                    }
+                    self.plain.push(0x0a);
+                    varint(&mut self.plain, (labels.len() + points.len()) as u64);
+                    self.plain.extend_from_slice(labels);
+                    self.plain.extend_from_slice(&points);
+                    sent.samples += times.len() as u64;
+                }
+            }
+            self.packed.resize(snap::raw::max_compress_len(self.plain.len()), 0);
+            let size = self.encoder.compress(&self.plain, &mut self.packed).context("snappy")?;
+            self.connection.post(&self.packed[..size])?;
+            sent.requests += 1;
+            sent.wire_bytes += size as u64;
+        }
+        Ok(sent)
+    }
+}
+
+/// The label messages of one series (field 1 of a TimeSeries), sorted by name as the protocol asks.
+fn encode_labels(host: usize, series: &HostSeries) -> Vec<u8> {
+    let instance = format!("{}:9100", host_name(host));
+    let env = if host.is_multiple_of(5) { "staging" } else { "prod" };
+    let mut labels: Vec<(&str, &str)> =
+        vec![("__name__", &series.name), ("env", env), ("instance", &instance), ("job", "node")];
+    labels.extend(series.labels.iter().map(|(name, value)| (*name, value.as_str())));
+    labels.sort_unstable();
+    let (mut all, mut one) = (Vec::new(), Vec::new());
+    for (name, value) in labels {
+        one.clear();
+        for (field, text) in [(0x0a, name), (0x12, value)] {
+            one.push(field);
+            varint(&mut one, text.len() as u64);
+            one.extend_from_slice(text.as_bytes());
+        }
+        all.push(0x0a);
+        varint(&mut all, one.len() as u64);
+        all.extend_from_slice(&one);
+    }
+    all
+}
+
+/// One Sample (field 2 of a TimeSeries): value as fixed64, time in ms as varint.
+fn encode_sample(out: &mut Vec<u8>, value: f64, millis: i64) {
+    let mut time = Vec::with_capacity(10);
+    varint(&mut time, millis as u64);
+    out.extend_from_slice(&[0x12, 10 + time.len() as u8, 0x09]);
+    out.extend_from_slice(&value.to_le_bytes());
+    out.push(0x10);
+    out.extend_from_slice(&time);
+}
+
+fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// One keep-alive HTTP connection that only posts.
+struct Connection {
+    reader: BufReader<TcpStream>,
+    head: String,
+}
+
+impl Connection {
+    fn open(load: &Load) -> Result<Self> {
+        let stream = TcpStream::connect(load.target).with_context(|| format!("no connection to {}", load.target))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let bearer = load.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nHost: {}\r\n{bearer}Content-Type: application/x-protobuf\r\n\
+             Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n",
+            load.target
+        );
+        Ok(Self { reader: BufReader::new(stream), head })
+    }
+
+    /// Posts until it is taken: 429 and 503 are tried again, as every sender of this protocol does.
+    fn post(&mut self, body: &[u8]) -> Result<()> {
+        for _ in 0..600 {
+            let (status, text) = self.exchange(body)?;
+            match status {
+                200..=299 => return Ok(()),
+                429 | 503 => std::thread::sleep(Duration::from_millis(100)),
+                _ => bail!("remote write was answered {status}: {text}"),
+            }
+        }
+        bail!("remote write was put off 600 times")
+    }
+
+    fn exchange(&mut self, body: &[u8]) -> Result<(u16, String)> {
+        let head = format!("{}Content-Length: {}\r\n\r\n", self.head, body.len());
+        let stream = self.reader.get_mut();
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        let status = line.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+        let status = status.with_context(|| format!("no HTTP answer: {line:?}"))?;
+        let mut length = 0;
+        loop {
+            line.clear();
+            self.reader.read_line(&mut line)?;
+            let header = line.trim().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().context("content-length")?;
+            }
+        }
+        let mut text = vec![0; length];
+        self.reader.read_exact(&mut text)?;
+        Ok((status, String::from_utf8_lossy(&text).into_owned()))
+    }
+}
+
+/// The start time so that `ticks` scrapes end a minute before `now_ms`.
+pub fn start_for(now_ms: i64, ticks: i64) -> i64 {
+    now_ms - 60_000 - (ticks + 1) * INTERVAL_MS
+}
