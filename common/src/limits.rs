@@ -6,6 +6,10 @@ pub const FRAME_PAYLOAD_BYTES_MAX: usize = 250_000;
 pub const FRAME_PLAIN_BYTES_MAX: usize = 4 << 20;
 /// What bincode may charge while decoding one payload. It charges decoded sizes, about three times the plain bytes.
 pub const FRAME_DECODE_BYTES_MAX: usize = 12 << 20;
+/// A control message's body: hello with 32 epochs has 2 KiB. Small, since enrol comes from strangers.
+pub const CONTROL_PLAIN_BYTES_MAX: usize = 64 << 10;
+/// What bincode may charge while decoding a control message.
+pub const CONTROL_DECODE_BYTES_MAX: usize = 192 << 10;
 /// Labels of one series or stream, host labels included.
 pub const LABELS_MAX: usize = 64;
 /// Bytes of a label's name.
@@ -20,11 +24,31 @@ pub const BATCH_SCRAPES_MAX: usize = 64;
 pub const HELLO_EPOCHS_MAX: usize = 32;
 /// One log line; longer ones keep their head and are flagged.
 pub const LOG_LINE_BYTES_MAX: usize = 256 << 10;
+/// Reports of one p0 batch: what 1,000 checks tell in a few seconds.
+pub const BATCH_REPORTS_MAX: usize = 4_096;
+/// Output or perfdata of one check, text of one event: Nagios' own plugins stay below 8 KiB.
+pub const REPORT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Sources and label sets of one p2 batch.
+pub const BATCH_STREAMS_MAX: usize = 4_096;
+/// Lines of one label set in a p2 batch: 4 MiB of 40-byte lines.
+pub const BATCH_LINES_MAX: usize = 100_000;
+/// Positions of one page in the answer to hello: some 100 B each keeps a page below a payload.
+pub const POSITIONS_PAGE_MAX: usize = 1_000;
+/// Any other text of a message (versions, facts, reasons, paths): a path's own limit.
+pub const TEXT_BYTES_MAX: usize = 4 << 10;
+/// A certificate request: with a P-256 key it has some 300 B.
+pub const CSR_BYTES_MAX: usize = 8 << 10;
+/// Certificates of a chain: leaf, CA, and the overlap of a CA rotation.
+pub const CHAIN_CERTIFICATES_MAX: usize = 8;
+/// Extensions of one message.
+pub const EXTENSIONS_MAX: usize = 16;
 /// How far ahead of the collector's clock a sample's time may lie: beyond it a broken clock would own the future.
 pub const FUTURE_MS_MAX: i64 = 10 * 60 * 1000;
 /// Bytes of a host's registered name: DNS' own limit.
 pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 const _: () = assert!(FRAME_PAYLOAD_BYTES_MAX < 262_144 - 4_096);
+const _: () = assert!(CONTROL_DECODE_BYTES_MAX >= 3 * CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(FRAME_DECODE_BYTES_MAX >= 3 * FRAME_PLAIN_BYTES_MAX);
-const _: () = assert!(LABEL_VALUE_BYTES_MAX <= u16::MAX as usize && LABEL_NAME_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(LABEL_VALUE_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(LABEL_NAME_BYTES_MAX <= LABEL_VALUE_BYTES_MAX);

@@ -4,4 +4,12 @@
 //! [`metrics`] codes rows of values against a context. Decoders of foreign bytes never panic and never allocate more than
 //! `limits` allows.
 
+mod check;
+mod codec;
+mod error;
+pub mod frame;
+mod head;
+pub mod kind;
 pub mod message;
+pub mod metrics;
+mod reader;

@@ -1,0 +1,217 @@
+//! What a decoded message must also keep to: the lengths of its lists and texts, and what its fields say of each other.
+//!
+//! Run on both ends, so that nothing is sent that would be refused. Labels of single series and times of single samples are
+//! ingest's to judge: there one of them is dropped and counted, here the whole frame is refused.
+
+use super::error::ContentError;
+use super::message::{
+    Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Refused, Report,
+    ReportBatch, SourceId, Welcome,
+};
+use super::metrics::SCALE_MAX;
+use crate::limits::{
+    BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
+    CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_NAME_BYTES_MAX, LABELS_MAX,
+    LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+};
+use crate::wire::metrics::SCALE_RAW;
+
+const SPLIT: &str = "send it as several frames";
+const SHORTEN: &str = "shorten it";
+const FAULT: &str = "this is a fault of the sender, upgrade it";
+
+/// Whether this message, in a frame of this seq, keeps to its rules.
+///
+/// # Errors
+/// [`ContentError::Invalid`] with the first field that does not.
+pub(super) fn check(seq: u64, message: &Message) -> Result<(), ContentError> {
+    match message {
+        Message::Hello(hello) => check_hello(hello),
+        Message::Enrol(enrol) => check_enrol(enrol),
+        Message::Renew(renew) => at_most("csr_der", renew.csr_der.len(), CSR_BYTES_MAX, SHORTEN),
+        Message::Welcome(welcome) => check_welcome(welcome),
+        Message::Enrolled(enrolled) => {
+            at_most("name", enrolled.name.len(), HOST_NAME_BYTES_MAX, SHORTEN)?;
+            check_chain(&enrolled.chain_der)
+        }
+        Message::Renewed(renewed) => check_chain(&renewed.chain_der),
+        Message::CollectorGoodbye(goodbye) => at_most("reason", goodbye.reason.len(), TEXT_BYTES_MAX, SHORTEN),
+        Message::Refused(refused) => check_refused(refused),
+        Message::Positions(positions) => check_positions(positions),
+        Message::Context(context) => check_context(context),
+        Message::Metrics(batch) => check_metrics(batch),
+        Message::Reports(batch) => check_reports(batch),
+        Message::Logs(batch) => check_logs(batch),
+        Message::Gap(gap) => check_gap(seq, gap),
+        Message::AgentGoodbye(_)
+        | Message::ClockProbe(_)
+        | Message::ClockAnswer(_)
+        | Message::Ack(_)
+        | Message::Throttle(_)
+        | Message::NeedContext(_) => Ok(()),
+    }
+}
+
+fn invalid(place: impl Into<String>, problem: String, remedy: &'static str) -> ContentError {
+    ContentError::Invalid { place: place.into(), problem, remedy }
+}
+
+fn at_most(place: &str, found: usize, max: usize, remedy: &'static str) -> Result<(), ContentError> {
+    if found > max {
+        return Err(invalid(place, format!("length {found}, but at most {max} is allowed"), remedy));
+    }
+    Ok(())
+}
+
+fn check_extensions(extensions: &[Extension]) -> Result<(), ContentError> {
+    at_most("extensions", extensions.len(), EXTENSIONS_MAX, FAULT)
+}
+
+fn check_facts(facts: &HostFacts) -> Result<(), ContentError> {
+    for (place, text) in [
+        ("facts.host_name", &facts.host_name),
+        ("facts.machine_id", &facts.machine_id),
+        ("facts.os", &facts.os),
+        ("facts.kernel", &facts.kernel),
+        ("facts.architecture", &facts.architecture),
+        ("facts.virtualisation", &facts.virtualisation),
+    ] {
+        at_most(place, text.len(), TEXT_BYTES_MAX, SHORTEN)?;
+    }
+    Ok(())
+}
+
+fn check_hello(hello: &Hello) -> Result<(), ContentError> {
+    at_most("agent_version", hello.agent_version.len(), TEXT_BYTES_MAX, SHORTEN)?;
+    check_facts(&hello.facts)?;
+    at_most("epochs", hello.epochs.len(), HELLO_EPOCHS_MAX, "join the oldest by a gap before saying hello")?;
+    for (index, held) in hello.epochs.iter().enumerate() {
+        if hello.epochs[..index].iter().any(|other| other.epoch == held.epoch) {
+            return Err(invalid(format!("epochs[{index}]"), "it is listed twice".to_owned(), FAULT));
+        }
+    }
+    check_extensions(&hello.extensions)
+}
+
+fn check_enrol(enrol: &Enrol) -> Result<(), ContentError> {
+    at_most("token", enrol.token.len(), TEXT_BYTES_MAX, "copy the token word as it was printed")?;
+    at_most("csr_der", enrol.csr_der.len(), CSR_BYTES_MAX, SHORTEN)?;
+    at_most("name", enrol.name.len(), HOST_NAME_BYTES_MAX, "choose a shorter name with --name")?;
+    check_facts(&enrol.facts)
+}
+
+fn check_welcome(welcome: &Welcome) -> Result<(), ContentError> {
+    at_most("host_name", welcome.host_name.len(), HOST_NAME_BYTES_MAX, SHORTEN)?;
+    at_most("marks", welcome.marks.len(), HELLO_EPOCHS_MAX * Lane::ALL.len(), FAULT)?;
+    if welcome.lanes >= 1 << Lane::ALL.len() {
+        return Err(invalid("lanes", format!("0x{:02x} names a lane that does not exist", welcome.lanes), FAULT));
+    }
+    check_extensions(&welcome.extensions)
+}
+
+fn check_chain(chain: &[Vec<u8>]) -> Result<(), ContentError> {
+    at_most("chain_der", chain.len(), CHAIN_CERTIFICATES_MAX, FAULT)?;
+    if chain.is_empty() || chain.iter().any(Vec::is_empty) {
+        return Err(invalid("chain_der", "a certificate is missing".to_owned(), FAULT));
+    }
+    Ok(())
+}
+
+fn check_refused(refused: &Refused) -> Result<(), ContentError> {
+    at_most("message", refused.message.len(), TEXT_BYTES_MAX, SHORTEN)?;
+    at_most("remedy", refused.remedy.len(), TEXT_BYTES_MAX, SHORTEN)
+}
+
+fn check_source(place: &str, source: &SourceId) -> Result<(), ContentError> {
+    at_most(place, source.path.len(), TEXT_BYTES_MAX, SHORTEN)
+}
+
+fn check_positions(positions: &Positions) -> Result<(), ContentError> {
+    at_most("positions", positions.positions.len(), POSITIONS_PAGE_MAX, "send more pages")?;
+    positions.positions.iter().try_for_each(|one| check_source("positions: path", &one.source))
+}
+
+fn check_context(context: &Context) -> Result<(), ContentError> {
+    let series = context.series.len();
+    at_most("series", series, CONTEXT_SERIES_MAX, "spread them over several contexts, or drop sources")?;
+    if context.row.len() != series {
+        let problem = format!("{} values for {series} series", context.row.len());
+        return Err(invalid("row", problem, FAULT));
+    }
+    for (index, entry) in context.series.iter().enumerate() {
+        if entry.scale > SCALE_MAX && entry.scale != SCALE_RAW {
+            let problem = format!("scale {} is neither 0 to {SCALE_MAX} nor {SCALE_RAW}", entry.scale);
+            return Err(invalid(format!("series[{index}]"), problem, FAULT));
+        }
+    }
+    check_extensions(&context.extensions)
+}
+
+fn check_metrics(batch: &MetricBatch) -> Result<(), ContentError> {
+    at_most("scrapes", batch.scrapes.len(), BATCH_SCRAPES_MAX, SPLIT)?;
+    for (index, scrape) in batch.scrapes.iter().enumerate() {
+        let place = || format!("scrapes[{index}]");
+        let bitmap = scrape.present.len();
+        if bitmap > CONTEXT_SERIES_MAX.div_ceil(8) || scrape.differs.len() != bitmap {
+            let problem = format!("bitmaps of {bitmap} and {} bytes fit no context", scrape.differs.len());
+            return Err(invalid(place(), problem, FAULT));
+        }
+        if scrape.raw.len() > scrape.changes.len() {
+            let problem = format!("{} raw values for {} bytes of changes", scrape.raw.len(), scrape.changes.len());
+            return Err(invalid(place(), problem, FAULT));
+        }
+    }
+    check_extensions(&batch.extensions)
+}
+
+fn check_reports(batch: &ReportBatch) -> Result<(), ContentError> {
+    at_most("reports", batch.reports.len(), BATCH_REPORTS_MAX, SPLIT)?;
+    for (index, report) in batch.reports.iter().enumerate() {
+        let place = |field: &str| format!("reports[{index}].{field}");
+        match report {
+            Report::Check(check) => {
+                at_most(&place("check"), check.check.len(), TEXT_BYTES_MAX, SHORTEN)?;
+                at_most(&place("output"), check.output.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+                at_most(&place("perfdata"), check.perfdata.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+                if check.state > 3 {
+                    return Err(invalid(place("state"), format!("{} is none of 0 to 3", check.state), FAULT));
+                }
+            }
+            Report::Event(event) => {
+                at_most(&place("kind"), event.kind.len(), TEXT_BYTES_MAX, SHORTEN)?;
+                at_most(&place("text"), event.text.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+                at_most(&place("fields"), event.fields.len(), LABELS_MAX, "send fewer fields")?;
+            }
+        }
+    }
+    check_extensions(&batch.extensions)
+}
+
+fn check_logs(batch: &LogBatch) -> Result<(), ContentError> {
+    at_most("ranges", batch.ranges.len(), BATCH_STREAMS_MAX, SPLIT)?;
+    for range in &batch.ranges {
+        check_source("ranges: path", &range.source)?;
+        at_most("ranges: skipped", range.skipped.len(), TEXT_BYTES_MAX, SHORTEN)?;
+        if range.from > range.to {
+            let problem = format!("from {} is after to {}", range.from, range.to);
+            return Err(invalid("ranges", problem, FAULT));
+        }
+    }
+    at_most("streams", batch.streams.len(), BATCH_STREAMS_MAX, SPLIT)?;
+    for stream in &batch.streams {
+        at_most("streams: labels", stream.labels.len(), LABELS_MAX, "send fewer labels")?;
+        at_most("streams: lines", stream.lines.len(), BATCH_LINES_MAX, SPLIT)?;
+        for line in &stream.lines {
+            at_most("streams: line", line.line.len(), LOG_LINE_BYTES_MAX, "keep the line's head and flag it")?;
+            at_most("streams: fields", line.fields.len(), LABELS_MAX, "send fewer fields")?;
+        }
+    }
+    check_extensions(&batch.extensions)
+}
+
+fn check_gap(seq: u64, gap: &Gap) -> Result<(), ContentError> {
+    if gap.to < seq {
+        return Err(invalid("to", format!("{} is before the frame's seq {seq}", gap.to), FAULT));
+    }
+    Ok(())
+}
