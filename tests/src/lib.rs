@@ -1,3 +1,4 @@
 //! What the tests share: starting real collectors and agents, loads, the simulator.
 
+pub mod harness;
 pub mod load;

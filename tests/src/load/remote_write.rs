@@ -1,12 +1,13 @@
 //! Remote write v1 as Prometheus sends it: protobuf in snappy, over keep-alive connections, in time order, ending now.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+
+use crate::harness::http::Connection;
 
 use super::workload::{HostSeries, INTERVAL_MS, host_name, host_series, scrape_ms};
 
@@ -76,6 +77,7 @@ type SentHost = (usize, Vec<(Vec<u8>, HostSeries)>);
 struct Worker {
     hosts: Vec<SentHost>,
     connection: Connection,
+    headers: Vec<String>,
     plain: Vec<u8>,
     packed: Vec<u8>,
     encoder: snap::raw::Encoder,
@@ -90,7 +92,8 @@ impl Worker {
         });
         Ok(Self {
             hosts: hosts.collect(),
-            connection: Connection::open(load)?,
+            connection: Connection::open(load.target)?,
+            headers: headers(load.token.as_deref()),
             plain: Vec::new(),
             packed: Vec::new(),
             encoder: snap::raw::Encoder::new(),
@@ -119,7 +122,7 @@ impl Worker {
             }
             self.packed.resize(snap::raw::max_compress_len(self.plain.len()), 0);
             let size = self.encoder.compress(&self.plain, &mut self.packed).context("snappy")?;
-            self.connection.post(&self.packed[..size])?;
+            post(&mut self.connection, &self.headers, &self.packed[..size])?;
             sent.requests += 1;
             sent.wire_bytes += size as u64;
         }
@@ -168,64 +171,28 @@ fn varint(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// One keep-alive HTTP connection that only posts.
-struct Connection {
-    reader: BufReader<TcpStream>,
-    head: String,
+/// Posts until it is taken: 429 and 503 are tried again, as every sender of this protocol does.
+fn post(connection: &mut Connection, headers: &[String], body: &[u8]) -> Result<()> {
+    for _ in 0..600 {
+        let answer = connection.request("POST", "/api/v1/write", headers, body)?;
+        match answer.status {
+            200..=299 => return Ok(()),
+            429 | 503 => std::thread::sleep(Duration::from_millis(100)),
+            status => bail!("remote write was answered {status}: {}", answer.text()),
+        }
+    }
+    bail!("remote write was put off 600 times")
 }
 
-impl Connection {
-    fn open(load: &Load) -> Result<Self> {
-        let stream = TcpStream::connect(load.target).with_context(|| format!("no connection to {}", load.target))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let bearer = load.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let head = format!(
-            "POST /api/v1/write HTTP/1.1\r\nHost: {}\r\n{bearer}Content-Type: application/x-protobuf\r\n\
-             Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n",
-            load.target
-        );
-        Ok(Self { reader: BufReader::new(stream), head })
-    }
-
-    /// Posts until it is taken: 429 and 503 are tried again, as every sender of this protocol does.
-    fn post(&mut self, body: &[u8]) -> Result<()> {
-        for _ in 0..600 {
-            let (status, text) = self.exchange(body)?;
-            match status {
-                200..=299 => return Ok(()),
-                429 | 503 => std::thread::sleep(Duration::from_millis(100)),
-                _ => bail!("remote write was answered {status}: {text}"),
-            }
-        }
-        bail!("remote write was put off 600 times")
-    }
-
-    fn exchange(&mut self, body: &[u8]) -> Result<(u16, String)> {
-        let head = format!("{}Content-Length: {}\r\n\r\n", self.head, body.len());
-        let stream = self.reader.get_mut();
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        let mut line = String::new();
-        self.reader.read_line(&mut line)?;
-        let status = line.split_whitespace().nth(1).and_then(|word| word.parse().ok());
-        let status = status.with_context(|| format!("no HTTP answer: {line:?}"))?;
-        let mut length = 0;
-        loop {
-            line.clear();
-            self.reader.read_line(&mut line)?;
-            let header = line.trim().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().context("content-length")?;
-            }
-        }
-        let mut text = vec![0; length];
-        self.reader.read_exact(&mut text)?;
-        Ok((status, String::from_utf8_lossy(&text).into_owned()))
-    }
+/// The headers that the protocol asks for.
+fn headers(token: Option<&str>) -> Vec<String> {
+    let mut headers = vec![
+        "Content-Type: application/x-protobuf".to_owned(),
+        "Content-Encoding: snappy".to_owned(),
+        "X-Prometheus-Remote-Write-Version: 0.1.0".to_owned(),
+    ];
+    headers.extend(token.map(|token| format!("Authorization: Bearer {token}")));
+    headers
 }
 
 /// The start time so that `ticks` scrapes end a minute before `now_ms`.

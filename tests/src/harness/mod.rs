@@ -1,0 +1,6 @@
+//! Real programs under test: started on loopback with port 0, asked over HTTP, ended by their process id.
+
+pub mod agent;
+pub mod collector;
+pub mod http;
+pub mod programs;

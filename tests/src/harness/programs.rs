@@ -1,0 +1,31 @@
+//! Where the built programs lie, and the real peers that `cargo xtask test` unpacked.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of the programs built with this test: `target/<profile>`, above the test binary's `deps`.
+pub fn folder() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let above = own.ancestors().skip(1).find(|path| path.file_name().is_none_or(|name| name != "deps"));
+    above.unwrap_or(Path::new(".")).to_path_buf()
+}
+
+/// One program of ours.
+///
+/// # Panics
+/// When it was not built: the message names the command that builds it.
+pub fn program(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is missing: `cargo build --workspace --all-targets` builds it", path.display());
+    path
+}
+
+/// A program of a Debian package that `cargo xtask test` unpacks below `target/tools`.
+///
+/// # Panics
+/// When it is not there: the message names the command that fetches it.
+pub fn tool(package: &str, program: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let path = root.join("target/tools").join(package).join(program);
+    assert!(path.is_file(), "{} is missing: `cargo xtask test` unpacks Debian's {package}", path.display());
+    path
+}
