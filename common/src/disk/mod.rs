@@ -3,6 +3,7 @@
 //! [`real::RealDisk`] is the file system; [`cut::CutDisk`] keeps what was written apart from what was synced and loses the rest on a
 //! seeded cut. Spool, inbox, catalog, state and segments go through this trait and nothing else touches files of theirs.
 
+pub mod cut;
 pub mod real;
 
 use std::io;

@@ -52,10 +52,11 @@ impl Disk for RealDisk {
     }
 
     fn create_dir_all(&self, folder: &Path) -> io::Result<()> {
+        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
         std::fs::create_dir_all(folder)?;
-        // The entries of the new folders lie in the folders above them.
-        for above in folder.ancestors().skip(1).take_while(|path| !path.as_os_str().is_empty()).take(3) {
-            self.sync_dir(above)?;
+        // The entry of each new folder lies in the folder above it.
+        for above in folder.ancestors().skip(1).take(missing) {
+            self.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
         }
         Ok(())
     }
