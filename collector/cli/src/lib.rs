@@ -1,1 +1,16 @@
+//! `muster`, the operator's command: it speaks the collector's public HTTP API and nothing else.
+//!
+//! A library as well, so that tests render answers without a collector. Exit codes: 0 ok, 1 the collector says no, 2 wrong usage or
+//! nothing could be learnt.
 
+pub mod arguments;
+pub mod client;
+pub mod commands;
+pub mod error;
+pub mod plot;
+pub mod table;
+pub mod time;
+
+mod run;
+
+pub use run::run;

@@ -1,0 +1,157 @@
+//! The command line. Names and defaults are fixed: packages and people's scripts stand on them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 120)]
+pub struct Arguments {
+    /// Where the collector listens for HTTP.
+    #[arg(long, global = true, env = "MUSTER_URL", default_value = "http://127.0.0.1:9470", value_name = "URL")]
+    pub url: String,
+    /// A token; else the variable, else the file `admin.token` in the collector's data folder.
+    #[arg(long, global = true, env = "MUSTER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The collector's data folder on this machine, to find `admin.token` in.
+    #[arg(long, global = true, default_value = "/var/lib/muster-collector", value_name = "DIR")]
+    pub data: PathBuf,
+    /// How to print answers.
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(subcommand)]
+    pub noun: Noun,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Noun {
+    /// Make, list and revoke tokens.
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// The hosts and their life cycle.
+    #[command(subcommand)]
+    Hosts(HostsVerb),
+    /// Ask in PromQL.
+    Query(QueryArguments),
+    /// How the collector is: version, hosts, store, ingest, drops by reason.
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// A word that lets a host enrol, or (with --scope) lets a person or program use the HTTP API.
+    New(NewToken),
+    /// All tokens that are not yet gone; secrets are never shown again.
+    List,
+    /// Make a token useless.
+    Revoke {
+        /// The token's id, as `muster token list` shows it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct NewToken {
+    /// The one name that the host will have.
+    #[arg(long, value_name = "NAME", conflicts_with = "pattern", required_unless_present_any = ["pattern", "scope"])]
+    pub name: Option<String>,
+    /// The names that hosts may enrol under, such as `web-*`.
+    #[arg(long, value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// How long the token is good [default: 1h; with --scope: 90d].
+    #[arg(long, value_name = "SPAN")]
+    pub ttl: Option<String>,
+    /// How many hosts may enrol with it.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub uses: u32,
+    /// A label that these hosts get on all their series.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    pub labels: Vec<(String, String)>,
+    /// Let it take the place of a registered host of the same name: for machines installed anew.
+    #[arg(long)]
+    pub replace: bool,
+    /// Hosts retire by themselves after so long a silence.
+    #[arg(long, value_name = "SPAN")]
+    pub ephemeral: Option<String>,
+    /// A token for the HTTP API instead: read, ingest or admin; may be given several times.
+    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["name", "pattern", "uses", "labels", "replace", "ephemeral"])]
+    pub scope: Vec<String>,
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, such as env=production".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HostsVerb {
+    /// All hosts: those registered, those that wait, those set aside.
+    List {
+        /// Retired hosts too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Let a waiting host in.
+    Approve {
+        /// Name or id.
+        host: String,
+        /// Let it in under this name.
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// A label that it gets on all its series.
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+        labels: Vec<(String, String)>,
+    },
+    /// Give a host another name; it keeps its id and its history.
+    Rename {
+        /// Name or id.
+        host: String,
+        /// The new name.
+        name: String,
+    },
+    /// Let the machine that waits under this host's name take its place.
+    Replace {
+        /// Name or id.
+        host: String,
+    },
+    /// The host is gone for good: deny its certificate, end its series, keep its history.
+    Retire {
+        /// Name or id.
+        host: String,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArguments {
+    /// The expression.
+    pub expression: String,
+    /// When: a time (2026-01-31T14:00:00Z, or seconds since 1970) or how long ago (5m) [default: now].
+    #[arg(long, value_name = "T")]
+    pub at: Option<String>,
+    /// Ask for this much time up to --at instead of one moment.
+    #[arg(long, value_name = "SPAN")]
+    pub since: Option<String>,
+    /// Time between two points [default: about 200 points].
+    #[arg(long, value_name = "SPAN", requires = "since")]
+    pub step: Option<String>,
+    /// Draw a graph in the terminal.
+    #[arg(long, requires = "since")]
+    pub plot: bool,
+    /// Columns of the terminal [default: as it is, else 100].
+    #[arg(long, value_name = "N")]
+    pub width: Option<usize>,
+}

@@ -1,0 +1,28 @@
+//! One file a noun: what it asks the collector, and what it prints of the answer.
+
+pub mod hosts;
+pub mod query;
+pub mod status;
+pub mod token;
+
+/// What a command prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// For standard output, line ends included.
+    pub text: String,
+    /// For standard error: what the reader should know but no program should parse.
+    pub notes: Vec<String>,
+    /// The answer is a problem: exit code 1.
+    pub is_problem: bool,
+}
+
+impl Printed {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// JSON as the collector gave it, indented.
+    pub fn json(json: &serde_json::Value) -> Self {
+        Self::text(format!("{json:#}\n"))
+    }
+}
