@@ -8,13 +8,12 @@ use super::message::{
     Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Refused, Report,
     ReportBatch, SourceId, Welcome,
 };
-use super::metrics::SCALE_MAX;
+use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::limits::{
     BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
     CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_NAME_BYTES_MAX, LABELS_MAX,
     LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
 };
-use crate::wire::metrics::SCALE_RAW;
 
 const SPLIT: &str = "send it as several frames";
 const SHORTEN: &str = "shorten it";
@@ -167,24 +166,33 @@ fn check_metrics(batch: &MetricBatch) -> Result<(), ContentError> {
 fn check_reports(batch: &ReportBatch) -> Result<(), ContentError> {
     at_most("reports", batch.reports.len(), BATCH_REPORTS_MAX, SPLIT)?;
     for (index, report) in batch.reports.iter().enumerate() {
-        let place = |field: &str| format!("reports[{index}].{field}");
-        match report {
-            Report::Check(check) => {
-                at_most(&place("check"), check.check.len(), TEXT_BYTES_MAX, SHORTEN)?;
-                at_most(&place("output"), check.output.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
-                at_most(&place("perfdata"), check.perfdata.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
-                if check.state > 3 {
-                    return Err(invalid(place("state"), format!("{} is none of 0 to 3", check.state), FAULT));
-                }
+        check_report(report).map_err(|error| match error {
+            ContentError::Invalid { place, problem, remedy } => {
+                invalid(format!("reports[{index}].{place}"), problem, remedy)
             }
-            Report::Event(event) => {
-                at_most(&place("kind"), event.kind.len(), TEXT_BYTES_MAX, SHORTEN)?;
-                at_most(&place("text"), event.text.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
-                at_most(&place("fields"), event.fields.len(), LABELS_MAX, "send fewer fields")?;
-            }
-        }
+            other => other,
+        })?;
     }
     check_extensions(&batch.extensions)
+}
+
+fn check_report(report: &Report) -> Result<(), ContentError> {
+    match report {
+        Report::Check(check) => {
+            at_most("check", check.check.len(), TEXT_BYTES_MAX, SHORTEN)?;
+            at_most("output", check.output.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+            at_most("perfdata", check.perfdata.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+            if check.state > 3 {
+                return Err(invalid("state", format!("{} is none of 0 to 3", check.state), FAULT));
+            }
+            Ok(())
+        }
+        Report::Event(event) => {
+            at_most("kind", event.kind.len(), TEXT_BYTES_MAX, SHORTEN)?;
+            at_most("text", event.text.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+            at_most("fields", event.fields.len(), LABELS_MAX, "send fewer fields")
+        }
+    }
 }
 
 fn check_logs(batch: &LogBatch) -> Result<(), ContentError> {

@@ -1,4 +1,4 @@
-//! The only file that knows bincode, so that it can be exchanged: bodies in and out.
+//! The only file that calls bincode (`message` merely derives), so that it can be exchanged: bodies in and out.
 //!
 //! bincode's standard configuration (varint integers, little-endian), whose bytes WIRE.md explains from first principles.
 //! Its limit charges decoded sizes. No wire type is recursive and no list holds zero-sized elements: its two holes.

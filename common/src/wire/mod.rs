@@ -1,6 +1,6 @@
 //! The wire protocol, version 1. `WIRE.md` beside this crate is its byte-level page.
 //!
-//! [`message`] holds what can be said, [`frame`] how it lies in bytes, [`codec`] is the only file that knows bincode,
+//! [`message`] holds what can be said, [`frame`] how it lies in bytes, `codec` is the only file that knows bincode,
 //! [`metrics`] codes rows of values against a context. Decoders of foreign bytes never panic and never allocate more than
 //! `limits` allows.
 
@@ -13,3 +13,6 @@ pub mod kind;
 pub mod message;
 pub mod metrics;
 mod reader;
+
+#[cfg(test)]
+mod tests;

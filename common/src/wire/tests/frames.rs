@@ -1,0 +1,249 @@
+//! Frames cut, joined, refused and gone on from.
+
+use super::alloc;
+use super::samples::{EPOCH, assert_same, context, frames};
+use crate::limits::{BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX};
+use crate::wire::frame::{
+    ContentError, EncodeError, Encoder, FLAG_ZSTD, Frame, FrameError, FrameReader, HEAD_BYTES, checksum, decode,
+    decode_head, encode,
+};
+use crate::wire::message::{
+    Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, Lane, LogBatch, LogLine, LogStream,
+    Message, MetricBatch, RefusalCode, Scrape,
+};
+
+/// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
+pub(super) fn fix_checksum(bytes: &mut [u8]) {
+    if let Some((head, payload)) = bytes.split_first_chunk_mut::<HEAD_BYTES>() {
+        let crc = checksum(head, payload);
+        head[14..18].copy_from_slice(&crc.to_le_bytes());
+    }
+}
+
+fn ack(seq: u64) -> Frame {
+    Frame::control(Message::Ack(Ack { epoch: EPOCH, lane: Lane::P1, seq }))
+}
+
+fn lines(bytes: usize, compressible: bool) -> Message {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let line = |_| LogLine {
+        at_ns: 0,
+        line: if compressible { vec![b'x'; 1000] } else { std::iter::repeat_with(|| rng.u8(..)).take(1000).collect() },
+        fields: Vec::new(),
+    };
+    let lines = (0..bytes / 1000).map(line).collect();
+    Message::Logs(LogBatch {
+        ranges: Vec::new(),
+        streams: vec![LogStream { labels: Vec::new(), lines }],
+        extensions: Vec::new(),
+    })
+}
+
+#[test]
+fn frames_come_out_whole_however_the_bytes_are_cut() {
+    let mut stream = Vec::new();
+    let mut encoder = Encoder::new();
+    let samples: Vec<Frame> =
+        frames().into_iter().chain([Frame::batch(Lane::P2, EPOCH, 1, lines(200_000, false))]).collect();
+    for sample in &samples {
+        let before = stream.len();
+        assert_eq!(encoder.encode(sample, &mut stream), Ok(stream.len() - before));
+        assert_eq!(&stream[before..], encode(sample).unwrap(), "both ways of writing agree");
+    }
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut reader, mut got, mut rest) = (FrameReader::new(), Vec::new(), stream.as_slice());
+        while !rest.is_empty() {
+            let most = rest.len().min(1 << rng.u32(0..17));
+            let (part, after) = rest.split_at(rng.usize(1..=most));
+            reader.push(part);
+            while let Some(frame) = reader.next().unwrap() {
+                got.push(frame);
+            }
+            rest = after;
+        }
+        assert_eq!((reader.pending_bytes(), got.len()), (0, samples.len()));
+        got.iter().zip(&samples).for_each(|(got, sample)| assert_same(got, sample));
+    }
+}
+
+#[test]
+fn a_reader_holds_one_frame_and_one_push_and_refuses_more() {
+    let mut reader = FrameReader::new();
+    let big = encode(&Frame::batch(Lane::P2, EPOCH, 1, lines(240_000, false))).unwrap();
+    let (_, peak) = alloc::peak_bytes(|| {
+        for part in big[..big.len() - 1].chunks(1200) {
+            reader.push(part);
+            assert_eq!(reader.next(), Ok(None));
+        }
+    });
+    assert!(peak < 2 * big.len() + 4096, "{peak}");
+    reader.push(&vec![0; 300_000]);
+    let error = reader.next().unwrap_err();
+    assert!(matches!(error, FrameError::Overrun { .. }), "{error}");
+    reader.push(&big);
+    assert_eq!(reader.next(), Err(error), "a failed reader stays failed");
+}
+
+#[test]
+fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
+    let Message::Metrics(mut batch) = frames()[16].message.clone() else { panic!("the order of samples changed") };
+    batch.scrapes[0].differs.push(0);
+    let mut bytes = encode(&frames()[16]).unwrap();
+    let mut body = Vec::new();
+    crate::wire::codec::encode_body(&Message::Metrics(batch), &mut body).unwrap();
+    bytes.truncate(HEAD_BYTES);
+    bytes[4] = 0;
+    for at in [6, 10] {
+        bytes[at..at + 4].copy_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+    }
+    bytes.extend_from_slice(&body);
+    fix_checksum(&mut bytes);
+    bytes.extend_from_slice(&encode(&ack(9)).unwrap());
+    let mut reader = FrameReader::new();
+    reader.push(&bytes);
+    let error = reader.next().unwrap_err();
+    let head = error.refused_batch().expect("its seq is taken");
+    assert_eq!(
+        (head.lane, head.epoch, head.seq, error.refusal()),
+        (Some(Lane::P1), EPOCH, 65_536, RefusalCode::Protocol)
+    );
+    let text = error.to_string();
+    assert!(text.starts_with("metrics frame of lane p1, seq 65536: scrapes[0]: "), "{text}");
+    assert_eq!(reader.next(), Ok(Some(ack(9))));
+}
+
+#[test]
+fn unknown_formats_kinds_and_flags_are_a_matter_of_version() {
+    let good = encode(&ack(1)).unwrap();
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        fix_checksum(&mut bytes);
+        let mut reader = FrameReader::new();
+        reader.push(&bytes);
+        let error = reader.next().unwrap_err();
+        assert_eq!((error.refused_batch(), reader.next()), (None, Err(error.clone())), "it ends the session");
+        error
+    };
+    assert_eq!(with(0, b'G'), FrameError::Magic { found: *b"Gu" });
+    assert_eq!(with(2, 2), FrameError::Format { found: 2 });
+    assert_eq!(with(3, 0x6f), FrameError::Kind { number: 0x6f });
+    assert_eq!(with(4, 2), FrameError::Flags { kind: FrameKind::Ack, flags: 2 });
+    for (at, byte) in [(2, 2), (3, 0x6f), (4, 2)] {
+        assert_eq!(with(at, byte).refusal(), RefusalCode::Version);
+    }
+    assert!(matches!(with(5, 0), FrameError::Head { .. }), "a lane where there is none");
+    assert!(matches!(with(5, 3), FrameError::Head { .. }), "a lane that does not exist");
+    assert!(matches!(with(20, 3), FrameError::Head { .. }), "an epoch where there is none");
+    assert!(matches!(with(34, 3), FrameError::Head { .. }), "a seq where there is none");
+}
+
+#[test]
+fn only_what_shrinks_is_compressed() {
+    let flags = |frame: &Frame| encode(frame).unwrap()[4];
+    assert_eq!(flags(&ack(1)), 0, "small");
+    assert_eq!(flags(&Frame::batch(Lane::P2, EPOCH, 1, lines(5000, false))), 0, "random");
+    assert_eq!(flags(&Frame::batch(Lane::P2, EPOCH, 1, lines(5000, true))), FLAG_ZSTD);
+}
+
+#[test]
+fn what_is_too_large_is_named_and_writes_nothing() {
+    let mut out = b"before".to_vec();
+    let mut encoder = Encoder::new();
+    for (message, what) in [(lines(251_000, false), "compressed"), (lines(4_300_000, true), "before compression")] {
+        let error = encoder.encode(&Frame::batch(Lane::P2, EPOCH, 1, message), &mut out).unwrap_err();
+        assert!(error.is_too_large() && error.to_string().contains(what), "{error}");
+    }
+    assert_eq!(out, b"before");
+    let most = encoder.encode(&Frame::batch(Lane::P2, EPOCH, 1, lines(4_100_000, true)), &mut out).unwrap();
+    assert!(most < FRAME_PAYLOAD_BYTES_MAX);
+}
+
+#[test]
+fn an_encoder_asks_for_no_memory_once_it_is_warm() {
+    let samples = frames();
+    let (mut encoder, mut out) = (Encoder::new(), Vec::new());
+    for pass in 0..3 {
+        let ((), calls) = alloc::calls(|| {
+            for sample in &samples {
+                out.clear();
+                encoder.encode(sample, &mut out).unwrap();
+            }
+        });
+        assert!(pass == 0 || calls == 0, "{calls} in pass {pass}");
+    }
+}
+
+#[test]
+fn messages_beyond_their_limits_are_neither_sent_nor_taken() {
+    let refuse = |frame: Frame, place: &str| {
+        let error = encode(&frame).unwrap_err();
+        let EncodeError::Content { reason: ContentError::Invalid { place: found, .. }, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(found, place, "{error}");
+    };
+    let Message::Hello(hello) = frames()[0].message.clone() else { panic!("the order of samples changed") };
+    let mut many = hello.clone();
+    many.epochs =
+        (0..=HELLO_EPOCHS_MAX as u64).map(|n| HeldEpoch { epoch: Epoch::new(1, n), last_seq: [0; 3] }).collect();
+    refuse(Frame::control(Message::Hello(many)), "epochs");
+    let mut twice = hello.clone();
+    twice.epochs[1] = twice.epochs[0].clone();
+    refuse(Frame::control(Message::Hello(twice)), "epochs[1]");
+    let mut extended = hello;
+    extended.extensions = vec![Extension { id: 1, bytes: Vec::new() }; 17];
+    refuse(Frame::control(Message::Hello(extended)), "extensions");
+
+    let mut short = context();
+    short.row.pop();
+    refuse(Frame::context(EPOCH, short), "row");
+    let mut scale = context();
+    scale.series[3].scale = 10;
+    refuse(Frame::context(EPOCH, scale), "series[3]");
+    let mut large = context();
+    large.series = vec![large.series[2].clone(); CONTEXT_SERIES_MAX + 1];
+    refuse(Frame::context(EPOCH, large), "series");
+
+    let scrape = Scrape { at_ms: 0, present: Vec::new(), differs: Vec::new(), changes: Vec::new(), raw: Vec::new() };
+    let batch = |scrapes| {
+        Frame::batch(Lane::P1, EPOCH, 1, Message::Metrics(MetricBatch { context: 1, scrapes, extensions: Vec::new() }))
+    };
+    refuse(batch(vec![scrape.clone(); BATCH_SCRAPES_MAX + 1]), "scrapes");
+    refuse(batch(vec![Scrape { raw: vec![1.0], ..scrape }]), "scrapes[0]");
+    refuse(Frame::gap(Lane::P0, EPOCH, 9, Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 }), "to");
+    refuse(
+        Frame::control(Message::CollectorGoodbye(CollectorGoodbye { reason: "x".repeat(5000), spread_ms: 0 })),
+        "reason",
+    );
+}
+
+#[test]
+fn a_frame_in_the_wrong_place_is_not_sent() {
+    let gap = Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 };
+    for wrong in [
+        Frame { lane: Some(Lane::P0), ..ack(1) },
+        Frame { seq: 1, ..ack(1) },
+        Frame { epoch: EPOCH, ..ack(1) },
+        Frame { seq: 1, ..Frame::context(EPOCH, context()) },
+        Frame { lane: Some(Lane::P2), ..Frame::context(EPOCH, context()) },
+        Frame::context(Epoch::NONE, context()),
+        Frame::gap(Lane::P0, EPOCH, 0, gap.clone()),
+        Frame::gap(Lane::P0, Epoch::NONE, 1, gap.clone()),
+        Frame { lane: None, ..Frame::gap(Lane::P0, EPOCH, 1, gap) },
+        Frame::batch(Lane::P0, EPOCH, 1, frames()[16].message.clone()),
+    ] {
+        assert!(matches!(encode(&wrong), Err(EncodeError::Head { .. })), "{wrong:?}");
+    }
+}
+
+#[test]
+fn decode_wants_exactly_the_payload_that_the_header_tells() {
+    let bytes = encode(&ack(1)).unwrap();
+    let (head_bytes, payload) = bytes.split_first_chunk::<HEAD_BYTES>().unwrap();
+    let head = decode_head(head_bytes).unwrap();
+    assert_eq!(head.to_bytes(), *head_bytes);
+    assert_eq!(decode(&head, head_bytes, payload), Ok(ack(1)));
+    assert!(matches!(decode(&head, head_bytes, &payload[1..]), Err(FrameError::Length { .. })));
+}
