@@ -1,1 +1,15 @@
+//! The host's side of Muster: samples the host, keeps what is not yet acknowledged, and sends it on.
+//!
+//! The one way through: [`schedule`] says when, [`sampler`] lets the [`sources`] fill one row of [`rows`], and the uplink
+//! codes rows into batches. [`collect`] prints one row for people, [`facts`] tells what the host is.
 
+pub mod collect;
+pub mod config;
+pub mod facts;
+pub mod rows;
+pub mod sampler;
+pub mod schedule;
+pub mod sources;
+
+#[cfg(test)]
+mod testing;

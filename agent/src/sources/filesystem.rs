@@ -1,0 +1,354 @@
+//! Room and state of each mounted file system: mountinfo, then statvfs on a helper thread.
+//!
+//! A dead network mount makes statvfs hang for minutes or for ever. The helper that hangs is set aside with its mount, a new
+//! one asks about the others, and the mount is told as `device_error` until its helper comes back.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::fs::StatVfs;
+use rustix::io::Errno;
+
+use super::background::{Background, Job};
+use super::metric::{Column, Devices};
+use super::mounts::{Mount, parse_mounts};
+use super::procfs::{ProcFile, Shape};
+use super::{Roots, Source, SourceError, Tick, parse};
+use crate::rows::Rows;
+
+/// How long sampling waits for all mounts together. A healthy statvfs takes microseconds.
+const ANSWER_LIMIT: Duration = Duration::from_millis(250);
+/// Mounts that may be found hanging in one tick: each costs the limit once.
+const HANGS_PER_TICK: usize = 3;
+/// Helpers that may hang at once. Beyond it no mount is asked about, so that threads do not pile up.
+const HANGING_MAX: usize = 8;
+/// node_exporter's words for a mount that gives no answer.
+const TIMEOUT_WORDS: &str = "mountpoint timeout";
+
+const COLUMNS: &[Column] = &[
+    Column::gauge("node_filesystem_size_bytes"),
+    Column::gauge("node_filesystem_free_bytes"),
+    Column::gauge("node_filesystem_avail_bytes"),
+    Column::gauge("node_filesystem_files"),
+    Column::gauge("node_filesystem_files_free"),
+    Column::gauge("node_filesystem_readonly"),
+    Column::gauge("node_filesystem_device_error"),
+];
+/// What a mount without an answer has, under a further label that says why.
+const ERROR_COLUMNS: &[Column] =
+    &[Column::gauge("node_filesystem_device_error"), Column::gauge("node_filesystem_readonly")];
+const INFO_COLUMNS: &[Column] = &[Column::gauge("node_filesystem_mount_info")];
+
+pub(super) struct Filesystem {
+    /// Of process 1, which sees the host; else of ourselves.
+    files: [ProcFile; 2],
+    /// The text that `mounts` was made from: parsed again only when it differs.
+    listed: Vec<u8>,
+    mounts: Vec<Watched>,
+    helper: Option<Background<Ask>>,
+    ask: Option<Ask>,
+    hanging: Vec<Hanging>,
+    usage: Devices,
+    errors: Devices,
+    infos: Devices,
+    error_key: Vec<u8>,
+}
+
+/// A mount and the keys of its series.
+struct Watched {
+    mount: Mount,
+    key: Vec<u8>,
+}
+
+/// A helper that does not come back, and the mount it is at.
+struct Hanging {
+    key: Vec<u8>,
+    helper: Background<Ask>,
+}
+
+/// What a helper is to do: statvfs of each target.
+struct Ask {
+    targets: Vec<Target>,
+    /// The number of the target it is at, readable from outside.
+    at: Arc<AtomicUsize>,
+}
+
+struct Target {
+    key: Vec<u8>,
+    path: CString,
+    answer: Result<StatVfs, Errno>,
+}
+
+impl Job for Ask {
+    fn run(&mut self) {
+        for (number, target) in self.targets.iter_mut().enumerate() {
+            self.at.store(number, Ordering::Release);
+            target.answer = rustix::fs::statvfs(target.path.as_c_str());
+        }
+    }
+}
+
+impl Filesystem {
+    pub(super) fn new(roots: &Roots) -> Self {
+        let file = |process: &str| ProcFile::new(&roots.proc.join(process).join("mountinfo"), Shape::LongLines);
+        Self {
+            files: [file("1"), file("self")],
+            listed: Vec::new(),
+            mounts: Vec::new(),
+            helper: None,
+            ask: None,
+            hanging: Vec::new(),
+            usage: Devices::new(COLUMNS),
+            errors: Devices::new(ERROR_COLUMNS),
+            infos: Devices::new(INFO_COLUMNS),
+            error_key: Vec::new(),
+        }
+    }
+
+    /// Brings `mounts` up to date.
+    fn list(&mut self, tick: &mut Tick<'_>) -> Result<(), SourceError> {
+        let [init, own] = &mut self.files;
+        // An ordinary user may not read process 1's.
+        let length = match init.read(tick.scratch) {
+            Ok(text) => text.len(),
+            Err(_) => own.read(tick.scratch)?.len(),
+        };
+        let text = tick.scratch.text(length);
+        if text == self.listed {
+            return Ok(());
+        }
+        self.listed.clear();
+        self.listed.extend_from_slice(text);
+        let watched = |mount: Mount| {
+            let key = [&mount.device[..], &mount.point, &mount.kind].join(&0);
+            Watched { mount, key }
+        };
+        self.mounts = parse_mounts(text).into_iter().map(watched).collect();
+        self.ask = None;
+        Ok(())
+    }
+
+    /// Asks about all mounts that do not hang, until every one has answered or this tick's patience is used up.
+    fn ask_all(&mut self) -> Result<(), SourceError> {
+        let before = self.hanging.len();
+        self.hanging.retain(|hanging| hanging.helper.wait(Duration::ZERO).is_none());
+        if self.hanging.len() != before {
+            self.ask = None;
+        }
+        for _ in 0..HANGS_PER_TICK {
+            if self.hanging.len() >= HANGING_MAX {
+                break;
+            }
+            let ask = self.ask.take().unwrap_or_else(|| self.new_ask());
+            let at = Arc::clone(&ask.at);
+            let helper = match self.helper.take() {
+                Some(helper) => helper,
+                None => Background::start("muster-statvfs")
+                    .map_err(|_| SourceError::Call { doing: "start a thread", errno: Errno::AGAIN })?,
+            };
+            let keys = ask.targets.len();
+            if let Some(ask) = helper.run(ask, ANSWER_LIMIT) {
+                self.helper = Some(helper);
+                self.ask = Some(ask);
+                return Ok(());
+            }
+            let number = at.load(Ordering::Acquire).min(keys.saturating_sub(1));
+            let key = self.asked_keys().nth(number).map(<[u8]>::to_vec).unwrap_or_default();
+            self.hanging.push(Hanging { key, helper });
+        }
+        Err(SourceError::Late { what: "a file system" })
+    }
+
+    fn new_ask(&self) -> Ask {
+        let free = self.mounts.iter().filter(|watched| !self.hangs(&watched.key));
+        let target = |watched: &Watched| {
+            let path = watched.mount.path()?;
+            Some(Target { key: watched.key.clone(), path, answer: Err(Errno::AGAIN) })
+        };
+        Ask { targets: free.filter_map(target).collect(), at: Arc::new(AtomicUsize::new(0)) }
+    }
+
+    /// The keys of a new ask's targets, in their order.
+    fn asked_keys(&self) -> impl Iterator<Item = &[u8]> {
+        let free = self.mounts.iter().filter(|watched| !self.hangs(&watched.key));
+        free.filter(|watched| watched.mount.path().is_some()).map(|watched| &watched.key[..])
+    }
+
+    fn hangs(&self, key: &[u8]) -> bool {
+        self.hanging.iter().any(|hanging| hanging.key == key)
+    }
+
+    fn put_all(&mut self, rows: &mut Rows) {
+        self.usage.begin();
+        self.errors.begin();
+        self.infos.begin();
+        let targets = self.ask.as_ref().map_or(&[][..], |ask| &ask.targets);
+        let mut cursor = 0;
+        for watched in &self.mounts {
+            // Targets stand in the order of the mounts, without those that hang.
+            let target = targets.get(cursor).filter(|target| target.key == watched.key);
+            cursor += usize::from(target.is_some());
+            let hangs = self.hanging.iter().any(|hanging| hanging.key == watched.key);
+            match target.map(|target| &target.answer) {
+                Some(Ok(answer)) => put_usage(&mut self.usage, &mut self.infos, rows, watched, answer),
+                Some(Err(errno)) => put_error(&mut self.errors, &mut self.error_key, rows, watched, words_for(*errno)),
+                None if hangs => put_error(&mut self.errors, &mut self.error_key, rows, watched, TIMEOUT_WORDS),
+                // Not asked in this tick: nothing is known, so nothing is said.
+                None => {}
+            }
+        }
+        self.usage.finish(rows);
+        self.errors.finish(rows);
+        self.infos.finish(rows);
+    }
+}
+
+impl Source for Filesystem {
+    fn sample(&mut self, tick: &mut Tick<'_>) -> Result<(), SourceError> {
+        self.list(tick)?;
+        let asked = self.ask_all();
+        tick.scratch.calls += self.mounts.len() as u64;
+        self.put_all(tick.rows);
+        asked
+    }
+}
+
+fn put_usage(usage: &mut Devices, infos: &mut Devices, rows: &mut Rows, watched: &Watched, answer: &StatVfs) {
+    let Watched { mount, key } = watched;
+    let device = usage.device_with(key, || labels(mount));
+    // The unit of the counts is the fragment size; f_bsize is only the size that reads best.
+    let bytes = |blocks: u64| blocks as f64 * answer.f_frsize as f64;
+    let read_only = mount.read_only || answer.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    let values = [
+        bytes(answer.f_blocks),
+        bytes(answer.f_bfree),
+        bytes(answer.f_bavail),
+        answer.f_files as f64,
+        answer.f_ffree as f64,
+        f64::from(u8::from(read_only)),
+        0.0,
+    ];
+    for (column, value) in values.into_iter().enumerate() {
+        usage.put(rows, device, column, value);
+    }
+    let info = infos.device_with(key, || {
+        let [name, major, minor, point] =
+            [&mount.device, &mount.major, &mount.minor, &mount.point].map(|part| parse::text(part));
+        vec![("device", name), ("major", major), ("minor", minor), ("mountpoint", point)]
+    });
+    infos.put(rows, info, 0, 1.0);
+}
+
+fn put_error(errors: &mut Devices, key: &mut Vec<u8>, rows: &mut Rows, watched: &Watched, words: &'static str) {
+    key.clear();
+    key.extend_from_slice(&watched.key);
+    key.extend_from_slice(words.as_bytes());
+    let device = errors.device_with(key, || {
+        let mut labels = labels(&watched.mount);
+        labels.push(("device_error", words.to_owned()));
+        labels
+    });
+    errors.put(rows, device, 0, 1.0);
+    errors.put(rows, device, 1, f64::from(u8::from(watched.mount.read_only)));
+}
+
+fn labels(mount: &Mount) -> Vec<(&'static str, String)> {
+    let [device, point, kind] = [&mount.device, &mount.point, &mount.kind].map(|part| parse::text(part));
+    vec![("device", device), ("fstype", kind), ("mountpoint", point)]
+}
+
+/// The system's words for the errors that statvfs has, in the spelling that node_exporter's label has.
+fn words_for(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ACCESS => "permission denied",
+        Errno::NOENT => "no such file or directory",
+        Errno::NOTDIR => "not a directory",
+        Errno::IO => "input/output error",
+        Errno::STALE => "stale NFS file handle",
+        Errno::NOTCONN => "transport endpoint is not connected",
+        Errno::HOSTDOWN => "host is down",
+        Errno::TIMEDOUT => "connection timed out",
+        Errno::NODEV => "no such device",
+        Errno::NOSYS => "function not implemented",
+        Errno::LOOP => "too many levels of symbolic links",
+        _ => "statvfs failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::Scratch;
+    use crate::testing::{Tree, sampled, shown};
+    use muster_common::time::Timestamp;
+
+    fn line(number: usize, point: &str, options: &str) -> String {
+        format!("{number} 1 8:{number} / {point} {options} - ext4 /dev/sd{number} rw\n")
+    }
+
+    #[test]
+    fn each_mount_has_its_room_and_an_error_has_its_words() {
+        let tree = Tree::new(&[]);
+        let here = tree.path("proc");
+        let text = line(1, &here.display().to_string(), "ro") + &line(2, "/no/such/place", "rw");
+        tree.write("proc/self/mountinfo", &text);
+        let seen = sampled("filesystem", &tree).unwrap();
+        let starts = |start: &str| seen.iter().filter(|line| line.starts_with(start)).count();
+        for (start, count) in [
+            ("node_filesystem_size_bytes{device=\"/dev/sd1\",fstype=\"ext4\",mountpoint=", 1),
+            ("node_filesystem_avail_bytes{", 1),
+            ("node_filesystem_files{", 1),
+            ("node_filesystem_readonly{device=\"/dev/sd1\"", 1),
+            ("node_filesystem_mount_info{device=\"/dev/sd1\",major=\"8\",minor=\"1\",mountpoint=", 1),
+            ("node_filesystem_device_error{device=\"/dev/sd1\",fstype", 1),
+            ("node_filesystem_device_error{device=\"/dev/sd2\",device_error=\"no such file or directory\"", 1),
+            ("node_filesystem_size_bytes", 1),
+        ] {
+            assert_eq!(starts(start), count, "{start} in {seen:#?}");
+        }
+    }
+
+    #[test]
+    fn a_mount_that_goes_ends_its_series() {
+        let tree = Tree::new(&[]);
+        let here = tree.path("proc").display().to_string();
+        let other = tree.path("sys").display().to_string();
+        tree.write("proc/1/mountinfo", &(line(1, &here, "rw") + &line(2, &other, "rw")));
+        let (mut source, mut rows) = (Filesystem::new(&tree.roots()), Rows::default());
+        let mut tick = || {
+            rows.begin(0);
+            rows.source(0);
+            let now = Timestamp::default();
+            source.sample(&mut Tick { now, rows: &mut rows, scratch: &mut Scratch::new() }).unwrap();
+            rows.finish();
+            shown(&rows)
+        };
+        assert_eq!(tick().len(), 16);
+        tree.write("proc/1/mountinfo", &line(1, &here, "rw"));
+        assert_eq!(tick().iter().filter(|line| line.ends_with(" stale")).count(), 8);
+        assert_eq!(tick().len(), 8);
+    }
+
+    #[test]
+    fn a_mount_that_hangs_is_told_and_the_others_go_on() {
+        let tree = Tree::new(&[]);
+        let here = tree.path("proc").display().to_string();
+        tree.write("proc/1/mountinfo", &(line(1, &here, "rw") + &line(2, "/net/dead", "rw")));
+        let (mut source, mut rows) = (Filesystem::new(&tree.roots()), Rows::default());
+        rows.begin(0);
+        rows.source(0);
+        source.list(&mut Tick { now: Timestamp::default(), rows: &mut rows, scratch: &mut Scratch::new() }).unwrap();
+        // A helper that never came back from the second mount.
+        let key = source.mounts[1].key.clone();
+        source.hanging.push(Hanging { key, helper: Background::start("test").unwrap() });
+        source.ask_all().unwrap();
+        source.put_all(&mut rows);
+        rows.finish();
+        let seen = shown(&rows);
+        assert!(seen.iter().any(|line| line.contains("/dev/sd1") && line.starts_with("node_filesystem_size_bytes")));
+        let error = "node_filesystem_device_error{device=\"/dev/sd2\",device_error=\"mountpoint timeout\",fstype=\"ext4\",mountpoint=\"/net/dead\"} 1";
+        assert!(seen.iter().any(|line| line == error), "{seen:#?}");
+    }
+}

@@ -1,0 +1,163 @@
+//! What a host has to tell each tick: one file a subject, each under the name that node_exporter's collector has, giving
+//! its metric names, kinds and labels exactly, so that people's dashboards and rules work as they are.
+//!
+//! A source keeps its files open, reads them into the one shared buffer, parses bytes and stores numbers: no allocation in
+//! the steady state. One that fails is only marked (`node_scrape_collector_success` 0); the others go on. What may hang
+//! runs on a [`background`] thread under a time limit; what changes rarely has an interval of its own.
+//!
+//! To add a source: a file here, its `mod` line, and its line in [`SOURCES`].
+
+mod arp;
+mod background;
+mod clock;
+mod conntrack;
+mod disk;
+mod entropy;
+mod file_descriptors;
+mod filesystem;
+mod interface;
+mod interface_traffic;
+mod load;
+mod memory;
+mod metric;
+mod mounts;
+mod net_protocols;
+mod operating_system;
+mod parse;
+mod pressure;
+mod process;
+mod procfs;
+mod scheduler;
+mod selinux;
+mod sockets;
+mod softnet;
+mod stat;
+mod timex;
+mod udp_queues;
+mod uname;
+mod virtual_memory;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::time::Timestamp;
+use rustix::io::Errno;
+
+pub(crate) use metric::{Column, Devices, Info, Metric};
+pub(crate) use procfs::{Roots, Scratch};
+
+use crate::rows::Rows;
+
+/// Something on the host that yields samples.
+pub(crate) trait Source {
+    /// Reads once and stores what it found in the tick's row. What it stored before an error stays.
+    ///
+    /// # Errors
+    /// [`SourceError`] marks the source as failed in this row.
+    fn sample(&mut self, tick: &mut Tick<'_>) -> Result<(), SourceError>;
+}
+
+/// What a source works with in one tick.
+pub(crate) struct Tick<'t> {
+    /// The host's own wall clock, not corrected: what the host believes is itself a number worth having.
+    pub(crate) now: Timestamp,
+    pub(crate) rows: &'t mut Rows,
+    pub(crate) scratch: &'t mut Scratch,
+}
+
+/// How often a source is read unless set otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    EachTick,
+    /// Not more often than this: what it reads is dear, or hardly changes. Below PromQL's lookback of 5 min.
+    Every(Duration),
+}
+
+const SLOW: Pace = Pace::Every(Duration::from_secs(60));
+
+/// One line of the table.
+pub(crate) struct SourceKind {
+    /// Names for `collector="..."` and for `[sources.NAME]`; node_exporter splits one file of the kernel in two at times.
+    pub(crate) collectors: &'static [&'static str],
+    pub(crate) pace: Pace,
+    pub(crate) build: fn(&Roots) -> Box<dyn Source>,
+}
+
+/// Every source there is, in the order in which a tick reads them.
+#[rustfmt::skip]
+pub(crate) const SOURCES: &[SourceKind] = &[
+    SourceKind { collectors: &["cpu", "stat"], pace: Pace::EachTick, build: |roots| Box::new(stat::Stat::new(roots)) },
+    SourceKind { collectors: &["meminfo"], pace: Pace::EachTick, build: |roots| Box::new(memory::Memory::new(roots)) },
+    SourceKind { collectors: &["loadavg"], pace: Pace::EachTick, build: |roots| Box::new(load::Load::new(roots)) },
+    SourceKind { collectors: &["diskstats"], pace: Pace::EachTick, build: |roots| Box::new(disk::Disk::new(roots)) },
+    SourceKind { collectors: &["filesystem"], pace: Pace::EachTick, build: |roots| Box::new(filesystem::Filesystem::new(roots)) },
+    SourceKind { collectors: &["netdev"], pace: Pace::EachTick, build: |roots| Box::new(interface_traffic::InterfaceTraffic::new(roots)) },
+    SourceKind { collectors: &["netclass"], pace: SLOW, build: |roots| Box::new(interface::Interface::new(roots)) },
+    SourceKind { collectors: &["netstat"], pace: Pace::EachTick, build: |roots| Box::new(net_protocols::NetProtocols::new(roots)) },
+    SourceKind { collectors: &["sockstat"], pace: Pace::EachTick, build: |roots| Box::new(sockets::Sockets::new(roots)) },
+    SourceKind { collectors: &["softnet"], pace: Pace::EachTick, build: |roots| Box::new(softnet::Softnet::new(roots)) },
+    SourceKind { collectors: &["udp_queues"], pace: Pace::EachTick, build: |roots| Box::new(udp_queues::UdpQueues::new(roots)) },
+    SourceKind { collectors: &["conntrack"], pace: Pace::EachTick, build: |roots| Box::new(conntrack::Conntrack::new(roots)) },
+    SourceKind { collectors: &["arp"], pace: Pace::EachTick, build: |roots| Box::new(arp::Arp::new(roots)) },
+    SourceKind { collectors: &["vmstat"], pace: Pace::EachTick, build: |roots| Box::new(virtual_memory::VirtualMemory::new(roots)) },
+    SourceKind { collectors: &["pressure"], pace: Pace::EachTick, build: |roots| Box::new(pressure::Pressure::new(roots)) },
+    SourceKind { collectors: &["schedstat"], pace: Pace::EachTick, build: |roots| Box::new(scheduler::Scheduler::new(roots)) },
+    SourceKind { collectors: &["filefd"], pace: Pace::EachTick, build: |roots| Box::new(file_descriptors::FileDescriptors::new(roots)) },
+    SourceKind { collectors: &["timex"], pace: Pace::EachTick, build: |_| Box::new(timex::Timex::new()) },
+    SourceKind { collectors: &["time"], pace: Pace::EachTick, build: |roots| Box::new(clock::Clock::new(roots)) },
+    SourceKind { collectors: &["entropy"], pace: SLOW, build: |roots| Box::new(entropy::Entropy::new(roots)) },
+    SourceKind { collectors: &["uname"], pace: SLOW, build: |_| Box::new(uname::Uname::new()) },
+    SourceKind { collectors: &["os"], pace: SLOW, build: |roots| Box::new(operating_system::OperatingSystem::new(roots)) },
+    SourceKind { collectors: &["selinux"], pace: SLOW, build: |roots| Box::new(selinux::Selinux::new(roots)) },
+    SourceKind { collectors: &["process"], pace: Pace::EachTick, build: |roots| Box::new(process::Process::new(roots)) },
+];
+
+/// The names that `[sources.NAME]` may have: the first of each line.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().filter_map(|kind| kind.collectors.first().copied())
+}
+
+/// Why a source has nothing, or not all, to tell in this tick.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("{} is not there: this kernel has no such thing, or a module is not loaded", path.display())]
+    Absent { path: Arc<Path> },
+    #[error("failed to read {}: {errno}", path.display())]
+    Io { path: Arc<Path>, errno: Errno },
+    #[error("{} has no {what} where one was expected", path.display())]
+    Malformed { path: Arc<Path>, what: &'static str },
+    #[error("{what} gave no answer within the time limit")]
+    Late { what: &'static str },
+    #[error("failed to {doing}: {errno}")]
+    Call { doing: &'static str, errno: Errno },
+}
+
+impl SourceError {
+    /// The error for a file: what the kernel does not have is told apart from what fails.
+    pub(crate) fn of(path: &Arc<Path>, errno: Errno) -> Self {
+        let path = Arc::clone(path);
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::OPNOTSUPP => Self::Absent { path },
+            errno => Self::Io { path, errno },
+        }
+    }
+
+    /// Whether the host simply lacks this: worth a line at debug level, not a warning.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+}
+
+/// Runs one source, fresh, as a tick would.
+#[cfg(test)]
+pub(crate) fn run_source(name: &str, roots: &Roots, rows: &mut Rows) -> Result<(), SourceError> {
+    let kind = SOURCES.iter().find(|kind| kind.collectors.contains(&name)).expect("a source of this name");
+    let mut source = (kind.build)(roots);
+    rows.begin(0);
+    rows.source(0);
+    let now = Timestamp::from_millis(1_700_000_000_500);
+    let result = source.sample(&mut Tick { now, rows, scratch: &mut Scratch::new() });
+    rows.finish();
+    result
+}

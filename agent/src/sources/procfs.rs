@@ -1,0 +1,192 @@
+//! Files of /proc and /sys, kept open and read again: one pread a tick for most of them.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::SourceError;
+
+/// Where the kernel's files stand. Tests and containers give other roots.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    pub(crate) proc: PathBuf,
+    pub(crate) sys: PathBuf,
+    /// For /etc/os-release and /run/udev.
+    pub(crate) root: PathBuf,
+}
+
+/// Room for what most files hold; it grows when one does not fit, and stays grown.
+const BUFFER_BYTES: usize = 16 << 10;
+/// No file that we read is larger on a healthy host (100,000 UDP sockets are 15 MB, and then the sum is not worth it).
+const FILE_BYTES_MAX: usize = 4 << 20;
+/// The kernel fills a page before it ends a read early, so less than half a page of short records is all there is.
+const LAST_PART_BYTES: usize = 2 << 10;
+/// A file that is not there is looked for again after this many readings: a module may be loaded later.
+const ABSENT_READINGS: u16 = 30;
+
+/// The one buffer that all sources read into, and what reading costs.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    buffer: Vec<u8>,
+    /// System calls made, for the agent's own numbers.
+    pub(crate) calls: u64,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self { buffer: vec![0; BUFFER_BYTES], calls: 0 }
+    }
+
+    /// Reads a whole file from its start. The descriptor stays where it was.
+    fn fill(&mut self, file: &OwnedFd, shape: Shape) -> Result<usize, Errno> {
+        let mut length = 0;
+        loop {
+            if length == self.buffer.len() {
+                if length >= FILE_BYTES_MAX {
+                    return Err(Errno::FBIG);
+                }
+                self.buffer.resize(length * 2, 0);
+            }
+            self.calls += 1;
+            let room = self.buffer.len() - length;
+            let read = match rustix::io::pread(file, &mut self.buffer[length..], length as u64) {
+                Ok(read) => read,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            length += read;
+            let ended = match shape {
+                Shape::Record => read < room,
+                Shape::Lines => read < room.min(LAST_PART_BYTES),
+                Shape::LongLines => read == 0,
+            };
+            if ended {
+                return Ok(length);
+            }
+        }
+    }
+
+    /// What was read last, given its length.
+    pub(crate) fn text(&self, length: usize) -> &[u8] {
+        &self.buffer[..length]
+    }
+
+    /// Opens, reads and closes a small file that is not worth a descriptor.
+    pub(crate) fn read_once(&mut self, path: &Path) -> Result<&[u8], Errno> {
+        self.calls += 2;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty())?;
+        let length = self.fill(&file, Shape::Record)?;
+        Ok(&self.buffer[..length])
+    }
+}
+
+/// How the kernel hands a file out, which tells when a short read is the end and saves the read that returns 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One record: whatever fits the buffer is all.
+    Record,
+    /// Many records, each far below half a page.
+    Lines,
+    /// Records of any length: only 0 is the end.
+    LongLines,
+}
+
+/// One file, opened at its first reading and kept.
+#[derive(Debug)]
+pub(crate) struct ProcFile {
+    path: Arc<Path>,
+    shape: Shape,
+    file: Option<OwnedFd>,
+    absent: u16,
+}
+
+impl ProcFile {
+    pub(crate) fn new(path: &Path, shape: Shape) -> Self {
+        Self { path: Arc::from(path), shape, file: None, absent: 0 }
+    }
+
+    /// The file's present content, in the scratch's buffer.
+    ///
+    /// A device that went and came, or a changed mount, leaves an old descriptor behind: then the file is opened anew, once.
+    pub(crate) fn read<'s>(&mut self, scratch: &'s mut Scratch) -> Result<&'s [u8], SourceError> {
+        if self.absent > 0 {
+            self.absent -= 1;
+            return Err(SourceError::Absent { path: Arc::clone(&self.path) });
+        }
+        let mut result = self.read_open(scratch);
+        if matches!(result, Err(Errno::NODEV | Errno::STALE | Errno::NOENT | Errno::NXIO | Errno::SRCH)) {
+            if self.file.take().is_some() {
+                result = self.read_open(scratch);
+            }
+        }
+        match result {
+            Ok(length) => Ok(&scratch.buffer[..length]),
+            Err(errno) => {
+                self.file = None;
+                self.absent = ABSENT_READINGS;
+                Err(SourceError::of(&self.path, errno))
+            }
+        }
+    }
+
+    fn read_open(&mut self, scratch: &mut Scratch) -> Result<usize, Errno> {
+        if self.file.is_none() {
+            scratch.calls += 1;
+            self.file = Some(rustix::fs::open(&*self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
+        }
+        self.file.as_ref().map_or(Err(Errno::BADF), |file| scratch.fill(file, self.shape))
+    }
+
+    /// An error that says this file is not what it should be.
+    pub(crate) fn malformed(&self, what: &'static str) -> SourceError {
+        SourceError::Malformed { path: Arc::clone(&self.path), what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    #[test]
+    fn a_file_is_read_again_through_the_same_descriptor() {
+        let tree = Tree::new(&[("proc/loadavg", "one\n")]);
+        let (mut file, mut scratch) = (ProcFile::new(&tree.path("proc/loadavg"), Shape::Record), Scratch::new());
+        assert_eq!(file.read(&mut scratch).unwrap(), b"one\n");
+        assert_eq!(scratch.calls, 2);
+        tree.write("proc/loadavg", "three\n");
+        assert_eq!(file.read(&mut scratch).unwrap(), b"three\n");
+        assert_eq!(scratch.calls, 3, "one pread, no open");
+    }
+
+    #[test]
+    fn a_file_larger_than_the_buffer_is_read_whole() {
+        let long = "0123456789abcdef".repeat(5_000);
+        let tree = Tree::new(&[("proc/long", &long)]);
+        for shape in [Shape::Record, Shape::Lines, Shape::LongLines] {
+            let mut scratch = Scratch::new();
+            let read = ProcFile::new(&tree.path("proc/long"), shape).read(&mut scratch).unwrap().to_vec();
+            assert_eq!(read.len(), long.len(), "{shape:?}");
+        }
+        tree.write("proc/huge", &"x".repeat(FILE_BYTES_MAX + 1));
+        let error = ProcFile::new(&tree.path("proc/huge"), Shape::Record).read(&mut Scratch::new()).unwrap_err();
+        assert!(matches!(error, SourceError::Io { errno: Errno::FBIG, .. }), "{error}");
+    }
+
+    #[test]
+    fn an_absent_file_is_looked_for_again_only_now_and_then() {
+        let tree = Tree::new(&[]);
+        let (mut file, mut scratch) = (ProcFile::new(&tree.path("proc/late"), Shape::Record), Scratch::new());
+        assert!(matches!(file.read(&mut scratch), Err(SourceError::Absent { .. })));
+        tree.write("proc/late", "here\n");
+        for _ in 0..ABSENT_READINGS {
+            assert!(file.read(&mut scratch).is_err());
+        }
+        assert_eq!(scratch.calls, 1);
+        assert_eq!(file.read(&mut scratch).unwrap(), b"here\n");
+    }
+}
