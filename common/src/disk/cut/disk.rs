@@ -128,7 +128,7 @@ impl State {
             Node::File(inode) => {
                 let mut inode = self.inodes.get(inode).cloned().unwrap_or_default();
                 inode.cut(Loss::Everything);
-                Some(Arc::from(inode.bytes))
+                Some(Arc::new(inode.bytes))
             }
         };
         DiskImage { nodes: self.names.durable().iter().map(|(path, node)| (path.clone(), bytes(node))).collect() }
@@ -140,7 +140,7 @@ impl State {
         for (path, bytes) in &image.nodes {
             let node = match bytes {
                 None => Node::Folder,
-                Some(bytes) => Node::File(self.add(Inode::durable(bytes.to_vec()))),
+                Some(bytes) => Node::File(self.add(Inode::durable(Vec::clone(bytes)))),
             };
             tree.insert(path.clone(), node);
         }

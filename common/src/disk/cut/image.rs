@@ -7,13 +7,13 @@ use std::sync::Arc;
 /// Folders (`None`) and files of a disk as a cut that loses all unsynced changes would leave them. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiskImage {
-    pub(super) nodes: BTreeMap<PathBuf, Option<Arc<[u8]>>>,
+    pub(super) nodes: BTreeMap<PathBuf, Option<Arc<Vec<u8>>>>,
 }
 
 impl DiskImage {
     /// The bytes of a file; `None` when there is none of this name.
     pub fn file(&self, path: &Path) -> Option<&[u8]> {
-        self.nodes.get(path)?.as_deref()
+        self.nodes.get(path)?.as_deref().map(Vec::as_slice)
     }
 
     /// The names of all files, sorted.
