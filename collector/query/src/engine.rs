@@ -1,0 +1,157 @@
+//! The engine: parses, evaluates, and makes the answer. The only file that knows the store.
+
+use std::sync::Arc;
+
+use crate::error::QueryError;
+use crate::limits::{Control, Limits};
+use crate::parse::parse;
+use crate::promql::ast::{Expr, Kind, ValueType};
+use crate::promql::eval::{Evaluator, Grid, Out, Row, Rows, Scalar, SeriesLabels, compare};
+use crate::source::Fetch;
+use crate::value::{Answer, Point, Series, Value};
+
+/// Times beyond this many milliseconds (some 290,000 years) are refused, so that no sum of times overflows.
+const TIME_MS_MAX: i64 = i64::MAX / 1_000;
+
+/// Answers PromQL over views of the store. Holds limits only; any number of queries may run at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    limits: Limits,
+}
+
+impl Engine {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn instant_over(
+        &self,
+        fetch: &Fetch<'_>,
+        query: &str,
+        at_ms: i64,
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
+        let expr = parse(query)?;
+        in_time(at_ms)?;
+        let grid = Grid::instant(at_ms);
+        let mut evaluator =
+            Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
+        let value = if expr.ty == ValueType::Matrix {
+            Value::Matrix(by_labels(samples(&mut evaluator, &expr, grid)?))
+        } else {
+            instant_value(evaluator.eval(&expr, grid)?, at_ms)
+        };
+        Ok(Answer { value, warnings: evaluator.notes.warnings, infos: evaluator.notes.infos })
+    }
+
+    pub(crate) fn range_over(
+        &self,
+        fetch: &Fetch<'_>,
+        query: &str,
+        (start_ms, end_ms, step_ms): (i64, i64, i64),
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
+        let bad = |message: String| Err(QueryError::BadData { message });
+        in_time(start_ms)?;
+        in_time(end_ms)?;
+        if end_ms < start_ms {
+            return bad("end timestamp must not be before start time".into());
+        }
+        if step_ms <= 0 {
+            return bad("zero or negative query resolution step widths are not accepted. Try a positive integer".into());
+        }
+        let points = self.limits.points_max;
+        if usize::try_from((end_ms - start_ms) / step_ms).unwrap_or(usize::MAX) > points {
+            return bad(format!(
+                "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",
+                thousands(points)
+            ));
+        }
+        let expr = parse(query)?;
+        if !matches!(expr.ty, ValueType::Vector | ValueType::Scalar) {
+            return bad(format!(
+                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
+                expr.ty.to_string()
+            ));
+        }
+        let grid = Grid::between(start_ms, end_ms, step_ms);
+        let mut evaluator =
+            Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
+        let out = evaluator.eval(&expr, grid)?;
+        let value = Value::Matrix(by_labels(series_of(out, grid)));
+        Ok(Answer { value, warnings: evaluator.notes.warnings, infos: evaluator.notes.infos })
+    }
+}
+
+fn in_time(ms: i64) -> Result<(), QueryError> {
+    if ms.saturating_abs() <= TIME_MS_MAX {
+        return Ok(());
+    }
+    Err(QueryError::BadData { message: format!("time {ms} ms is out of range: give seconds since 1970") })
+}
+
+fn instant_value(out: Out, at_ms: i64) -> Value {
+    match out {
+        Out::Scalar(scalar) => Value::Scalar { at_ms, value: scalar.at(0) },
+        Out::Text(value) => Value::String { at_ms, value },
+        Out::Rows(Rows { rows, ordered }) => {
+            let point = |row: Row| Some(Point { value: row.get(0)?, at_ms, labels: row.labels.to_set() });
+            let mut points: Vec<Point> = rows.into_iter().filter_map(point).collect();
+            if !ordered {
+                points.sort_by(|a, b| compare(&a.labels, &b.labels));
+            }
+            Value::Vector(points)
+        }
+    }
+}
+
+/// A range vector by itself: the samples of its one window as they are.
+fn samples(evaluator: &mut Evaluator<'_>, expr: &Expr, grid: Grid) -> Result<Vec<Series>, QueryError> {
+    let mut all = Vec::new();
+    evaluator.each_series(expr, grid, |evaluator, labels, _, windows| {
+        let (from, to) = windows.bounds.first().copied().unwrap_or_default();
+        if from < to {
+            evaluator.grow(to - from)?;
+            let (millis, values) = (windows.times[from..to].to_vec(), windows.values[from..to].to_vec());
+            all.push(Series { labels: labels.to_set(), millis, values });
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn series_of(out: Out, grid: Grid) -> Vec<Series> {
+    let series = |labels: &SeriesLabels, points: &mut dyn Iterator<Item = (usize, f64)>| {
+        let (millis, values) = points.map(|(step, value)| (grid.at(step), value)).unzip();
+        Series { labels: labels.to_set(), millis, values }
+    };
+    match out {
+        Out::Rows(rows) => rows.rows.iter().map(|row| series(&row.labels, &mut row.points())).collect(),
+        Out::Scalar(scalar) => {
+            vec![series(&SeriesLabels::none(), &mut (0..grid.steps).map(|step| (step, scalar.at(step))))]
+        }
+        Out::Text(_) => Vec::new(),
+    }
+}
+
+fn by_labels(mut series: Vec<Series>) -> Vec<Series> {
+    series.sort_by(|a, b| compare(&a.labels, &b.labels));
+    series
+}
+
+/// `11000` as `11,000`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

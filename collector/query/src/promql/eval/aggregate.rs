@@ -1,0 +1,163 @@
+//! Aggregations: each series gets its group once; then group by group all steps are folded at a time.
+
+use crate::error::QueryError;
+use crate::promql::ast::{Aggregate, AggregateOp, Grouping};
+use crate::promql::eval::evaluator::Evaluator;
+use crate::promql::eval::fold::{self, Fold};
+use crate::promql::eval::grid::Grid;
+use crate::promql::eval::labels::{Group, Keys, SeriesLabels};
+use crate::promql::eval::rows::{ABSENT, Row, Rows, Scalar};
+use crate::promql::eval::topk;
+
+/// The rows of each group, in the order of their first appearance.
+pub(crate) struct Groups {
+    pub(crate) labels: Vec<SeriesLabels>,
+    pub(crate) members: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    pub(crate) fn of(rows: &Rows, grouping: &Grouping) -> Self {
+        let group = Group { without: grouping.without, labels: &grouping.labels };
+        let (mut keys, mut key) = (Keys::default(), Vec::new());
+        let mut groups = Self { labels: Vec::new(), members: Vec::new() };
+        for (index, row) in rows.rows.iter().enumerate() {
+            group.key(&row.labels, &mut key);
+            let (number, new) = keys.number(&key);
+            if new {
+                groups.labels.push(SeriesLabels::of_subset(&key));
+                groups.members.push(Vec::new());
+            }
+            groups.members[number].push(index);
+        }
+        groups
+    }
+}
+
+impl Evaluator<'_> {
+    pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Rows, QueryError> {
+        let fold: Fold = match aggregate.op {
+            AggregateOp::Sum => fold::sum,
+            AggregateOp::Avg => fold::avg,
+            AggregateOp::Min => fold::min,
+            AggregateOp::Max => fold::max,
+            AggregateOp::Count => fold::count,
+            AggregateOp::Group => fold::group,
+            AggregateOp::Stddev => fold::stddev,
+            AggregateOp::Stdvar => fold::stdvar,
+            AggregateOp::Quantile => {
+                let quantile = self.param(aggregate, grid)?;
+                let at = aggregate.param.as_ref().map_or(0, |param| param.span.start);
+                self.check_quantile(&quantile, grid, at);
+                let rows = self.vector(&aggregate.inner, grid)?;
+                return self.fold(rows, &aggregate.grouping, grid, |members, _, out| {
+                    fold::quantiles(members, &quantile, out);
+                });
+            }
+            AggregateOp::Topk | AggregateOp::Bottomk => {
+                let count = self.param(aggregate, grid)?;
+                let rows = self.vector(&aggregate.inner, grid)?;
+                let groups = Groups::of(&rows, &aggregate.grouping);
+                return topk::select(rows, &groups, &count, grid.steps, aggregate.op, &self.control);
+            }
+            AggregateOp::CountValues => return self.count_values(aggregate, grid),
+        };
+        let rows = self.vector(&aggregate.inner, grid)?;
+        self.fold(rows, &aggregate.grouping, grid, fold)
+    }
+
+    fn param(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Scalar, QueryError> {
+        aggregate.param.as_ref().map_or(Ok(Scalar::Constant(f64::NAN)), |param| self.scalar(param, grid))
+    }
+
+    fn fold(
+        &mut self,
+        rows: Rows,
+        grouping: &Grouping,
+        grid: Grid,
+        fold: impl Fn(&[&Row], &mut fold::Cells, &mut [f64]),
+    ) -> Result<Rows, QueryError> {
+        let groups = Groups::of(&rows, grouping);
+        let mut cells = fold::Cells::default();
+        let mut steps = vec![ABSENT; grid.steps];
+        let mut out = Vec::with_capacity(groups.labels.len());
+        for (labels, members) in groups.labels.into_iter().zip(groups.members) {
+            self.control.check()?;
+            steps.fill(ABSENT);
+            let members: Vec<&Row> = members.into_iter().map(|index| &rows.rows[index]).collect();
+            fold(&members, &mut cells, &mut steps);
+            if let Some(row) = Row::cut(labels, &steps) {
+                self.grow(row.values.len())?;
+                out.push(row);
+            }
+        }
+        Ok(Rows::new(out))
+    }
+
+    /// `count_values("label", vector)`: a series for each value that occurs.
+    fn count_values(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Rows, QueryError> {
+        let Some(param) = &aggregate.param else { return Ok(Rows::default()) };
+        let label = self.text(param)?;
+        if label.is_empty() {
+            return Err(QueryError::execution(format!("invalid label name {label:?}: give the label a name")));
+        }
+        let rows = self.vector(&aggregate.inner, grid)?;
+        let groups = Groups::of(&rows, &aggregate.grouping);
+        let listed = aggregate.grouping.labels.iter().any(|one| one == label);
+        let mut out: Vec<Row> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for (number, (labels, members)) in groups.labels.iter().zip(&groups.members).enumerate() {
+            self.control.check()?;
+            for (step, value) in members.iter().flat_map(|index| rows.rows[*index].points()) {
+                let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+                let place = match places.get(&(number, bits)) {
+                    Some(place) => *place,
+                    None => {
+                        // `without (label)` takes the label away again, so that all values count together.
+                        let labels = if listed && aggregate.grouping.without {
+                            labels.clone()
+                        } else {
+                            labels.with(&[(label, &crate::promql::print::Number(value).to_string())])?
+                        };
+                        self.grow(1)?;
+                        out.push(Row { labels, first: 0, values: Vec::new() });
+                        places.insert((number, bits), out.len() - 1);
+                        out.len() - 1
+                    }
+                };
+                let count = out[place].get(step).unwrap_or(0.0);
+                out[place].set(step, count + 1.0);
+            }
+        }
+        let mut out = Rows::new(out);
+        add_up(&mut out, grid.steps);
+        Ok(out)
+    }
+}
+
+/// Rows of one label set (values whose label was taken away again) count together.
+fn add_up(rows: &mut Rows, steps: usize) {
+    let groups = {
+        let (mut keys, mut key) = (Keys::default(), Vec::new());
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        for (index, row) in rows.rows.iter().enumerate() {
+            row.labels.subset(|_| true, &mut key);
+            let (number, new) = keys.number(&key);
+            if new {
+                members.push(Vec::new());
+            }
+            members[number].push(index);
+        }
+        members
+    };
+    if groups.len() == rows.rows.len() {
+        return;
+    }
+    let mut out = Vec::with_capacity(groups.len());
+    for members in groups {
+        let mut cells = vec![ABSENT; steps];
+        let own: Vec<&Row> = members.iter().map(|index| &rows.rows[*index]).collect();
+        fold::sum(&own, &mut fold::Cells::default(), &mut cells);
+        out.extend(Row::cut(own[0].labels.clone(), &cells));
+    }
+    rows.rows = out;
+}

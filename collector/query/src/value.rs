@@ -1,0 +1,60 @@
+//! What a query answers.
+
+use std::sync::Arc;
+
+use muster_common::label::LabelSet;
+
+/// The answer of one query, with what Prometheus calls annotations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub value: Value,
+    /// The answer is probably not what was meant; each text ends with the place in the query.
+    pub warnings: Vec<String>,
+    /// Hints, such as a rate of what may be no counter.
+    pub infos: Vec<String>,
+}
+
+/// Prometheus' four result types. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Scalar {
+        at_ms: i64,
+        value: f64,
+    },
+    String {
+        at_ms: i64,
+        value: String,
+    },
+    /// By labels, unless the expression sets the order (`sort`, `topk`).
+    Vector(Vec<Point>),
+    /// By labels; within a series by time.
+    Matrix(Vec<Series>),
+}
+
+/// One series' value at the time asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    pub labels: Arc<LabelSet>,
+    pub at_ms: i64,
+    pub value: f64,
+}
+
+/// One series of a range answer: as many times as values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    pub labels: Arc<LabelSet>,
+    pub millis: Vec<i64>,
+    pub values: Vec<f64>,
+}
+
+impl Value {
+    /// Prometheus' `resultType`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Scalar { .. } => "scalar",
+            Self::String { .. } => "string",
+            Self::Vector(_) => "vector",
+            Self::Matrix(_) => "matrix",
+        }
+    }
+}
