@@ -159,6 +159,18 @@ fn what_does_not_fit_the_context_is_refused_by_name() {
     refuse(&|s| s.changes = [&[0xff; 9][..], &[2, 1, 0]].concat(), RowError::Varint { series: 0 });
     refuse(&|s| s.changes = [&[0xff; 9][..], &[1, 1, 0]].concat(), RowError::Range { series: 0 });
     refuse(&|s| s.changes[2] = 1, RowError::Range { series: 2 });
+    let leap = |whole: i64| {
+        let mut changes = Vec::new();
+        put_varint(&mut changes, zigzag(whole - 1) + 1);
+        [changes.as_slice(), &good.changes[1..]].concat()
+    };
+    refuse(&|s| s.changes = leap((1 << 53) + 1), RowError::Range { series: 0 });
+    refuse(&|s| s.changes = leap(-(1 << 53) - 1), RowError::Range { series: 0 });
+    let mut edge = good.clone();
+    edge.changes = leap(-(1 << 53));
+    let mut values = Vec::new();
+    coder.decode(&edge, &mut values).unwrap();
+    assert_eq!(values[0], -9_007_199_254_740_992.0, "the last exact one is taken");
     refuse(&|s| s.raw.clear(), RowError::RawEnd { series: 2 });
     refuse(&|s| s.raw.push(1.0), RowError::LeftOver { changes: 0, raw: 1 });
     refuse(&|s| s.changes.push(1), RowError::LeftOver { changes: 1, raw: 0 });
