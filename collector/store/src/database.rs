@@ -31,36 +31,68 @@ pub enum DatabaseOpenError {
 ///
 /// # Errors
 /// [`DatabaseOpenError`] names the file and what was being done with it.
-pub fn open_database(disk: &dyn Disk, path: &Path, create: bool, cache_bytes: usize) -> Result<Database, DatabaseOpenError> {
-    let disk_error = |action| {
-        move |source| DatabaseOpenError::Disk { action, path: path.display().to_string(), source }
-    };
-    let file = match disk.open(path, Open::Write) {
-        Ok(file) => file,
+pub fn open_database(
+    disk: &dyn Disk,
+    path: &Path,
+    create: bool,
+    cache_bytes: usize,
+) -> Result<Database, DatabaseOpenError> {
+    match disk.open(path, Open::Write) {
+        Ok(file) => build(path, file, cache_bytes),
         Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
-            let temporary = path.with_extension("redb.new");
-            match disk.unlink(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk_error("unlink")(error)),
-                _ => {}
-            }
-            let file = disk.open(&temporary, Open::Create).map_err(disk_error("create"))?;
-            drop(build(path, file, cache_bytes)?);
-            let file = disk.open(&temporary, Open::Write).map_err(disk_error("open"))?;
-            file.sync().map_err(disk_error("sync"))?;
-            drop(file);
-            disk.rename(&temporary, path).map_err(disk_error("rename"))?;
-            disk.sync_dir(path.parent().unwrap_or(Path::new("/"))).map_err(disk_error("sync the folder of"))?;
-            disk.open(path, Open::Write).map_err(disk_error("open"))?
+            create_database(disk, path, cache_bytes, true, |_| Ok::<(), DatabaseOpenError>(()))?;
+            let file = disk.open(path, Open::Write).map_err(disk_error("open", path))?;
+            build(path, file, cache_bytes)
         }
-        Err(error) => return Err(disk_error("open")(error)),
-    };
-    build(path, file, cache_bytes)
+        Err(error) => Err(disk_error("open", path)(error)),
+    }
+}
+
+/// Makes the database at `path` with what `fill` commits, and closes it: under a temporary name, synced, renamed, and with
+/// `sync_folder` its folder synced. There must be none yet.
+///
+/// # Errors
+/// [`DatabaseOpenError`] names the file and what was being done with it. Whether the new name exists is then unknown.
+pub fn create_database<E: From<DatabaseOpenError>>(
+    disk: &dyn Disk,
+    path: &Path,
+    cache_bytes: usize,
+    sync_folder: bool,
+    fill: impl FnOnce(&Database) -> Result<(), E>,
+) -> Result<(), E> {
+    let temporary = path.with_extension("redb.new");
+    match disk.unlink(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk_error("unlink", &temporary)(error))?,
+        _ => {}
+    }
+    let file = disk.open(&temporary, Open::Create).map_err(disk_error("create", &temporary))?;
+    let database = build(&temporary, file, cache_bytes)?;
+    fill(&database)?;
+    database.close().map_err(|source| DatabaseOpenError::Database {
+        path: temporary.display().to_string(),
+        source: Box::new(source),
+    })?;
+    let file = disk.open(&temporary, Open::Write).map_err(disk_error("open", &temporary))?;
+    file.sync().map_err(disk_error("sync", &temporary))?;
+    drop(file);
+    disk.rename(&temporary, path).map_err(disk_error("rename", &temporary))?;
+    if sync_folder {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        disk.sync_dir(folder).map_err(disk_error("sync folder", folder))?;
+    }
+    Ok(())
+}
+
+fn disk_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DatabaseOpenError {
+    let path = path.display().to_string();
+    move |source| DatabaseOpenError::Disk { action, path, source }
 }
 
 fn build(path: &Path, file: Box<dyn DiskFile>, cache_bytes: usize) -> Result<Database, DatabaseOpenError> {
-    Database::builder().set_cache_size(cache_bytes).create_with_backend(Backend(file)).map_err(|source| {
-        DatabaseOpenError::Database { path: path.display().to_string(), source: Box::new(source) }
-    })
+    Database::builder()
+        .set_cache_size(cache_bytes)
+        .create_with_backend(Backend(file))
+        .map_err(|source| DatabaseOpenError::Database { path: path.display().to_string(), source: Box::new(source) })
 }
 
 /// A file of [`Disk`] as redb wants it.

@@ -1,0 +1,219 @@
+//! Opens a store: catalog, segments, inbox, in this order (rule 23).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use muster_common::disk::Disk;
+use muster_common::time::Timestamp;
+
+use crate::admin::Admin;
+use crate::bytes::Squeezer;
+use crate::catalog::{Catalog, CatalogState, generations_of};
+use crate::config::Config;
+use crate::database::open_database;
+use crate::engine::{Engine, publish};
+use crate::error::{FileError, OpenError};
+use crate::head::Head;
+use crate::head::index::SeriesIndex;
+use crate::inbox::blob::BlobEncoder;
+use crate::inbox::replay::Replayer;
+use crate::inbox::{Active, Inbox, SealedFile, file};
+use crate::planted::{Planted, is_planted};
+use crate::reader::Reader;
+use crate::replay::{Replay, scan_sealed};
+use crate::shared::{Shared, add};
+use crate::writer::Writer;
+
+/// The handles of one open store.
+pub struct Parts {
+    pub writer: Writer,
+    pub reader: Reader,
+    pub admin: Admin,
+    pub replay: Replay,
+}
+
+/// Opens the store in `config.folder`, or makes it. Heads are rebuilt from the inbox files that are not flushed; `random` makes
+/// the ids of a new or restored store.
+///
+/// # Errors
+/// [`OpenError`] names the file and the remedy.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    config: Config,
+    now: Timestamp,
+    random: &mut dyn FnMut() -> u64,
+) -> Result<Parts, OpenError> {
+    let shared = Arc::new(Shared::new(disk, config));
+    for folder in [&shared.inbox_folder, &shared.segment_folder.join(ASIDE)] {
+        shared.disk.create_dir_all(folder).map_err(FileError::disk("make folder", folder))?;
+    }
+    let mut catalog =
+        Catalog::new(shared.disk.clone(), shared.config.folder.join("catalog.redb"), shared.config.catalog_cache_bytes);
+    let generations = inbox_files(&shared)?;
+    let state = identify(&shared, &mut catalog, &generations, random)?;
+    clear_segments(&shared, &state)?;
+    publish(&shared, &state)?;
+    let inbox = open_inbox(&shared, &state, generations, now)?;
+    let engine = Arc::new(Engine::new(shared.clone(), inbox, catalog));
+    Ok(Parts {
+        writer: Writer { engine: engine.clone() },
+        reader: Reader { shared },
+        admin: Admin { engine: engine.clone() },
+        replay: Replay { engine },
+    })
+}
+
+/// Folder beside the segments for files that the catalog does not name.
+const ASIDE: &str = "aside";
+
+/// The generations that have a file; what a crash left of one being made is removed.
+fn inbox_files(shared: &Shared) -> Result<Vec<u64>, FileError> {
+    let folder = &shared.inbox_folder;
+    for name in shared.disk.list(folder).map_err(FileError::disk("list", folder))? {
+        if name.ends_with(".new") {
+            let path = folder.join(&name);
+            shared.disk.unlink(&path).map_err(FileError::disk("unlink", &path))?;
+        }
+    }
+    if !is_planted(&shared.config, Planted::NoSyncDir) {
+        // A file may have been renamed into place just before a crash of the process: nothing is committed to it before its
+        // name is durable.
+        shared.disk.sync_dir(folder).map_err(FileError::disk("sync folder", folder))?;
+    }
+    file::generations(shared)
+}
+
+/// Takes an identity where there is none, and a new incarnation where marks cannot be trusted.
+fn identify(
+    shared: &Shared,
+    catalog: &mut Catalog,
+    generations: &[u64],
+    random: &mut dyn FnMut() -> u64,
+) -> Result<CatalogState, FileError> {
+    let before = catalog.ready()?.clone();
+    let mut next = before.clone();
+    let marks_lost =
+        before.flushed_through > 0 && generations.last().is_none_or(|&newest| newest <= before.flushed_through);
+    if before.incarnation == 0 {
+        next.store_id[..8].copy_from_slice(&random().to_le_bytes());
+        next.store_id[8..].copy_from_slice(&random().to_le_bytes());
+        next.incarnation = 1;
+    } else if shared.config.restored || marks_lost {
+        // Random: two restores of one snapshot must not share an incarnation.
+        next.incarnation = loop {
+            let incarnation = random();
+            if incarnation > 1 && incarnation != before.incarnation {
+                break incarnation;
+            }
+        };
+    }
+    let mut health = shared.health.lock();
+    health.marks_lost = marks_lost;
+    let quarantined = before.quarantined.iter();
+    health.quarantined = quarantined.map(|(number, (row, why))| (row.file_name(*number), why.clone())).collect();
+    drop(health);
+    if next != before {
+        catalog.commit(next.clone())?;
+    }
+    Ok(next)
+}
+
+/// Unlinks dropped files; of those that the catalog does not name, sets aside what could hold flushed data, and deletes the rest.
+fn clear_segments(shared: &Shared, state: &CatalogState) -> Result<(), FileError> {
+    let folder = &shared.segment_folder;
+    let aside = folder.join(ASIDE);
+    let rows = state.segments.iter().map(|(number, row)| (number, row));
+    let quarantined = state.quarantined.iter().map(|(number, (row, _))| (number, row));
+    let named: Vec<String> = rows.chain(quarantined).map(|(number, row)| row.file_name(*number)).collect();
+    let mut moved = false;
+    for name in shared.disk.list(folder).map_err(FileError::disk("list", folder))? {
+        let Some((_, hi)) = generations_of(&name) else { continue };
+        let path = folder.join(&name);
+        if named.contains(&name) {
+            continue;
+        }
+        if state.dropped.contains(&name) || hi > state.flushed_through {
+            shared.disk.unlink(&path).map_err(FileError::disk("unlink", &path))?;
+        } else {
+            shared.disk.rename(&path, &aside.join(&name)).map_err(FileError::disk("set aside", &path))?;
+            moved = true;
+        }
+    }
+    if moved {
+        for folder in [&aside, folder] {
+            shared.disk.sync_dir(folder).map_err(FileError::disk("sync folder", folder))?;
+        }
+    }
+    shared.health.lock().set_aside = shared.disk.list(&aside).map_err(FileError::disk("list", &aside))?;
+    Ok(())
+}
+
+fn open_inbox(
+    shared: &Arc<Shared>,
+    state: &CatalogState,
+    mut generations: Vec<u64>,
+    now: Timestamp,
+) -> Result<Inbox, FileError> {
+    let newest = match generations.pop() {
+        Some(newest) if newest > state.flushed_through => newest,
+        lost => {
+            generations.extend(lost);
+            let first = state.flushed_through + 1;
+            file::create(shared, first, None, now)?;
+            first
+        }
+    };
+    let index = Arc::new(SeriesIndex::new());
+    let squeeze = FileError::disk("compress for", &shared.inbox_folder);
+    let coders = BlobEncoder::new().and_then(|encoder| Ok((encoder, Squeezer::new()?)));
+    let (encoder, squeezer) = coders.map_err(squeeze)?;
+    let mut inbox = Inbox {
+        shared: shared.clone(),
+        active: Active::new(shared, newest, index.clone()),
+        sealed: BTreeMap::new(),
+        state_reached: None,
+        entries: Vec::new(),
+        encoder,
+        squeezer,
+    };
+    // First: its slots keep the numbers that the file gave them.
+    inbox.active.take_up(shared, &mut inbox.entries)?;
+    let all = is_planted(&shared.config, Planted::FlushedReplayedIntoHead);
+    for generation in generations {
+        let flushed = generation <= state.flushed_through;
+        let last_state = if flushed && !all {
+            scan_sealed(shared, generation)?.last_state
+        } else {
+            rebuild(shared, generation, &index)?
+        };
+        inbox.sealed.insert(generation, SealedFile { last_state, flushed });
+    }
+    // What is replayed goes to state.redb through `Replay`, which knows how far it is.
+    inbox.entries.clear();
+    shared.published.add_head(inbox.active.head.clone());
+    inbox.unlink_passed();
+    add(&shared.counters.inbox_bytes, inbox.active.bytes);
+    Ok(inbox)
+}
+
+/// The head of a sealed generation; answers its last entry with records of small state.
+fn rebuild(shared: &Arc<Shared>, generation: u64, index: &Arc<SeriesIndex>) -> Result<Option<u64>, FileError> {
+    let path = file::path(&shared.inbox_folder, generation);
+    let database = open_database(&*shared.disk, &path, false, shared.config.inbox_cache_bytes)?;
+    let read = file::begin_read(&database, &path)?;
+    file::check_version(&read, &path)?;
+    let mut slots = HashMap::new();
+    let (_, damaged) = file::read_series(&read, 0, &path, &mut |slot, series| {
+        slots.insert(slot, index.assign(std::slice::from_ref(&series), &mut |_| {})[0]);
+    })?;
+    let head = Arc::new(Head::new(generation, index.clone()));
+    let mut replayer = Replayer::new(&head, Some(&slots));
+    let blobs = file::read_blobs(&read, 0, &path, &mut |blob| replayer.blob(blob))?;
+    let replayed = replayer.finish();
+    let mut health = shared.health.lock();
+    health.damaged_entries += blobs.damaged + damaged;
+    health.lost_samples += replayed.lost;
+    drop(health);
+    shared.published.add_head(head);
+    Ok(replayed.last_state)
+}

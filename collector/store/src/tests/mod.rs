@@ -1,0 +1,4 @@
+//! The store as a whole, on real and on power-cutting disks.
+
+mod commit;
+mod world;
