@@ -1,1 +1,35 @@
+//! Every intake of the collector: agents over QUIC, remote write over HTTP, and what the collector says itself.
+//!
+//! Pure parts decide ([`session`], [`fences`], [`contexts`], [`admit`], [`ticker`], [`stale`], [`presence`],
+//! [`connection_limits`]); the committer's thread alone writes; listener, connection and routes move bytes. An ack follows a
+//! durable commit, every queue is bounded, every drop is counted ([`counters`]).
 
+pub mod admit;
+mod apply;
+pub mod committer;
+mod config;
+mod connection;
+pub mod connection_limits;
+pub mod contexts;
+pub mod counters;
+mod error_text;
+pub mod fences;
+pub mod host_labels;
+mod hub;
+mod ingest;
+mod listener;
+pub mod own;
+pub mod presence;
+pub mod remote_write;
+pub mod session;
+pub mod stale;
+pub mod ticker;
+mod ticking;
+mod watch;
+#[cfg(test)]
+mod tests;
+
+pub use apply::{Apply, ApplyError};
+pub use config::{IngestConfig, RemoteWriteConfig};
+pub use ingest::{Ingest, IngestError, start};
+pub use listener::ListenError;

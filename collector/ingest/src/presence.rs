@@ -1,0 +1,151 @@
+//! Who was heard when, and how each host's silence is to be read. Pure; arrival by the collector's clock is all that counts.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::GoodbyeReason;
+
+/// How a host stands with the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresenceState {
+    /// Something of it arrived lately.
+    Up,
+    /// Its agent said that it stops, and why.
+    AgentStopped(GoodbyeReason),
+    /// Nothing arrived for longer than is allowed.
+    Silent,
+}
+
+/// One host that was heard since this collector started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    pub host: HostId,
+    pub state: PresenceState,
+    pub last_arrival: Timestamp,
+    /// Whether a session of it is open now.
+    pub connected: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    last_arrival: Timestamp,
+    goodbye: Option<GoodbyeReason>,
+    sessions: u32,
+}
+
+/// All hosts heard since this collector started.
+#[derive(Debug)]
+pub struct Presences {
+    silent_after: Duration,
+    hosts: HashMap<HostId, Heard>,
+}
+
+impl Presences {
+    /// `silent_after`: how long after its last arrival a host counts as silent.
+    pub fn new(silent_after: Duration) -> Self {
+        Self { silent_after, hosts: HashMap::new() }
+    }
+
+    /// A session was welcomed: the host is there again, whatever it said before.
+    pub fn connected(&mut self, host: HostId, now: Timestamp) {
+        let heard = self.hosts.entry(host).or_insert(Heard { last_arrival: now, goodbye: None, sessions: 0 });
+        heard.last_arrival = heard.last_arrival.max(now);
+        heard.goodbye = None;
+        heard.sessions += 1;
+    }
+
+    /// A batch of a welcomed session arrived. What was still on its way when the agent said goodbye does not bring it back.
+    pub fn heard(&mut self, host: HostId, now: Timestamp) {
+        if let Some(heard) = self.hosts.get_mut(&host) {
+            heard.last_arrival = heard.last_arrival.max(now);
+        }
+    }
+
+    pub fn goodbye(&mut self, host: HostId, reason: GoodbyeReason) {
+        if let Some(heard) = self.hosts.get_mut(&host) {
+            heard.goodbye = Some(reason);
+        }
+    }
+
+    /// A welcomed session ended.
+    pub fn disconnected(&mut self, host: HostId) {
+        if let Some(heard) = self.hosts.get_mut(&host) {
+            heard.sessions = heard.sessions.saturating_sub(1);
+        }
+    }
+
+    pub fn forget(&mut self, host: HostId) {
+        self.hosts.remove(&host);
+    }
+
+    /// When anything of this host arrived last; `None`: not since the start.
+    pub fn last_arrival(&self, host: HostId) -> Option<Timestamp> {
+        self.hosts.get(&host).map(|heard| heard.last_arrival)
+    }
+
+    /// How this host stands; `None`: not heard since the start.
+    pub fn state(&self, host: HostId, now: Timestamp) -> Option<PresenceState> {
+        self.hosts.get(&host).map(|heard| self.state_of(heard, now))
+    }
+
+    /// All of them, by host id.
+    pub fn all(&self, now: Timestamp) -> Vec<Presence> {
+        let all = self.hosts.iter().map(|(host, heard)| Presence {
+            host: *host,
+            state: self.state_of(heard, now),
+            last_arrival: heard.last_arrival,
+            connected: heard.sessions > 0,
+        });
+        let mut all: Vec<Presence> = all.collect();
+        all.sort_by_key(|presence| presence.host);
+        all
+    }
+
+    fn state_of(&self, heard: &Heard, now: Timestamp) -> PresenceState {
+        match heard.goodbye {
+            Some(reason) => PresenceState::AgentStopped(reason),
+            None if now.since(heard.last_arrival) > self.silent_after => PresenceState::Silent,
+            None => PresenceState::Up,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: HostId = HostId([1; 16]);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn silence_counts_from_the_last_arrival() {
+        let mut presences = Presences::new(Duration::from_secs(60));
+        assert_eq!(presences.state(HOST, at(0)), None);
+        presences.heard(HOST, at(0));
+        assert_eq!(presences.state(HOST, at(0)), None, "only a welcomed session makes a host present");
+        presences.connected(HOST, at(10));
+        presences.heard(HOST, at(30));
+        presences.disconnected(HOST);
+        assert_eq!(presences.state(HOST, at(90)), Some(PresenceState::Up));
+        assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Silent));
+        presences.connected(HOST, at(100));
+        assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Up));
+    }
+
+    #[test]
+    fn a_goodbye_holds_until_the_next_welcome() {
+        let mut presences = Presences::new(Duration::from_secs(60));
+        presences.connected(HOST, at(0));
+        presences.goodbye(HOST, GoodbyeReason::Reboot);
+        presences.heard(HOST, at(1));
+        assert_eq!(presences.state(HOST, at(1)), Some(PresenceState::AgentStopped(GoodbyeReason::Reboot)));
+        presences.connected(HOST, at(2));
+        let all = presences.all(at(2));
+        assert_eq!((all[0].state, all[0].connected, all[0].last_arrival), (PresenceState::Up, true, at(2)));
+    }
+}

@@ -1,0 +1,204 @@
+//! The route: who may push, whether there is room, and what the sender is answered. Prometheus retries on 5xx and 429 and
+//! drops a request on any other refusal, so a request that cannot succeed must not be answered by those.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use muster_common::time;
+use muster_fleet::{Grant, Scope};
+use muster_store::{Append, Outcome, Source};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::body::{check_headers, decompress, plain_bytes};
+use super::intake::Admitted;
+use super::series::Speaker;
+use crate::admit::TimeBounds;
+use crate::committer::Answer;
+use crate::counters::Count;
+use crate::hub::{DECODING_BYTES_A_PERMIT, Hub};
+
+const PATH: &str = "/api/v1/write";
+/// Bodies above this are decoded off the runtime's threads: some milliseconds would hold up others.
+const INLINE_BYTES_MAX: usize = 512 << 10;
+/// What a sender that finds everything full is told to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+pub(crate) fn routes(hub: Arc<Hub>) -> Router {
+    let compressed_max = hub.config.remote_write.body.compressed_bytes_max;
+    Router::new().route(PATH, post(write)).layer(DefaultBodyLimit::max(compressed_max)).with_state(hub)
+}
+
+/// Why a request is not answered 204.
+struct Refusal {
+    status: StatusCode,
+    text: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, text: impl ToString) -> Self {
+        Self { status, text: text.to_string(), retry_after: None }
+    }
+
+    fn later(status: StatusCode, text: impl ToString, after: Duration) -> Self {
+        Self { status, text: text.to_string(), retry_after: Some(after) }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, format!("{}\n", self.text)).into_response();
+        if let Some(after) = self.retry_after {
+            let seconds = HeaderValue::from(after.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+async fn write(
+    State(hub): State<Arc<Hub>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let result = match body {
+        Ok(body) => take(&hub, &headers, &extensions, body).await,
+        Err(rejection) => Err(Refusal::new(rejection.status(), rejection.body_text())),
+    };
+    let response = match result {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refusal.into_response(),
+    };
+    hub.counters.one(match response.status() {
+        StatusCode::NO_CONTENT => Count::Http204,
+        StatusCode::UNAUTHORIZED => Count::Http401,
+        StatusCode::FORBIDDEN => Count::Http403,
+        StatusCode::PAYLOAD_TOO_LARGE => Count::Http413,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Count::Http415,
+        StatusCode::TOO_MANY_REQUESTS => Count::Http429,
+        StatusCode::SERVICE_UNAVAILABLE => Count::Http503,
+        _ => Count::Http400,
+    });
+    response
+}
+
+async fn take(hub: &Arc<Hub>, headers: &HeaderMap, extensions: &Extensions, body: Bytes) -> Result<(), Refusal> {
+    let grant = authorize(hub, headers)?;
+    check_headers(headers).map_err(|error| Refusal::new(error.status(), error))?;
+    let limits = hub.config.remote_write.body;
+    let plain = plain_bytes(&body, limits).map_err(|error| Refusal::new(error.status(), error))?;
+    let permits = u32::try_from(plain.div_ceil(DECODING_BYTES_A_PERMIT)).unwrap_or(u32::MAX);
+    let full = "too many requests are being read: try again later";
+    let _room = hub
+        .decoding
+        .clone()
+        .try_acquire_many_owned(permits)
+        .map_err(|_| Refusal::later(StatusCode::TOO_MANY_REQUESTS, full, RETRY_AFTER))?;
+    let speaker = Speaker {
+        enrolled: hub.enrolled(),
+        // Without tokens only this machine can push, and it is the operator's.
+        speaks_for_hosts: grant.as_ref().is_none_or(|grant| grant.allows(Scope::Admin)),
+    };
+    let hash = body_hash(grant.as_ref(), extensions, &body);
+    let admitted = if plain > INLINE_BYTES_MAX {
+        let hub = hub.clone();
+        let read = tokio::task::spawn_blocking(move || admit(&hub, &body, &speaker)).await;
+        read.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))??
+    } else {
+        admit(hub, &body, &speaker)?
+    };
+    let verdict = match &admitted.first_refusal {
+        Some(first) => {
+            let (taken, refused) = (admitted.samples, admitted.refused);
+            let text = format!("{refused} samples refused, {taken} taken; the first: {first}");
+            Err(Refusal::new(StatusCode::BAD_REQUEST, text))
+        }
+        None => Ok(()),
+    };
+    if !admitted.records.is_empty() {
+        commit(hub, hash, admitted).await?;
+    }
+    verdict
+}
+
+fn authorize(hub: &Hub, headers: &HeaderMap) -> Result<Option<Grant>, Refusal> {
+    if !hub.config.http_tokens {
+        return Ok(None);
+    }
+    let missing = "a token with scope `ingest` is needed: make one with `muster token new --scope ingest` and send it as `Authorization: Bearer TOKEN`";
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let word = bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    let grant = word.and_then(|(_, word)| hub.fleet.check_http_token(word.trim(), time::now()));
+    let grant = grant.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, missing))?;
+    if grant.allows(Scope::Ingest) {
+        Ok(Some(grant))
+    } else {
+        let text = format!("token {} has no scope `ingest`: make one with `muster token new --scope ingest`", grant.id);
+        Err(Refusal::new(StatusCode::FORBIDDEN, text))
+    }
+}
+
+/// Hash of who pushes, where, and what: a repeat of the same body by the same sender is known by it.
+fn body_hash(grant: Option<&Grant>, extensions: &Extensions, body: &[u8]) -> u128 {
+    let mut hash = Xxh3::new();
+    match (grant, extensions.get::<ConnectInfo<SocketAddr>>()) {
+        (Some(grant), _) => hash.update(grant.id.as_bytes()),
+        // The address without its port: a sender that repeats may come over another connection.
+        (None, Some(ConnectInfo(peer))) => hash.update(peer.ip().to_string().as_bytes()),
+        (None, None) => {}
+    }
+    hash.update(&[0]);
+    hash.update(PATH.as_bytes());
+    hash.update(&[0]);
+    hash.update(body);
+    hash.digest128()
+}
+
+fn admit(hub: &Hub, body: &[u8], speaker: &Speaker) -> Result<Admitted, Refusal> {
+    let plain = decompress(body, hub.config.remote_write.body).map_err(|error| Refusal::new(error.status(), error))?;
+    let bounds = TimeBounds::at(time::now(), hub.config.session.retention);
+    let admitted = hub.intake.admit(&plain, speaker, bounds, &hub.counters);
+    admitted.map_err(|error| {
+        let text = format!("the body is no remote write request of version 1: {error}");
+        Refusal::new(StatusCode::BAD_REQUEST, text)
+    })
+}
+
+async fn commit(hub: &Hub, body: u128, admitted: Admitted) -> Result<(), Refusal> {
+    let source = Source::Http { body, stamped: admitted.stamped };
+    let append = Append { source, records: admitted.records, arrived: time::now(), live: true };
+    let queued = hub.queue.try_append(append, admitted.bytes);
+    let answer = queued.map_err(|full| Refusal::later(StatusCode::TOO_MANY_REQUESTS, full, RETRY_AFTER))?;
+    match answer.await {
+        Ok(Answer::Settled { outcome: Outcome::Committed { .. }, .. }) => {
+            hub.counters.add(Count::Samples, admitted.samples);
+            Ok(())
+        }
+        Ok(Answer::Settled { outcome: Outcome::RepeatedBody, .. }) => {
+            hub.counters.one(Count::HttpRepeats);
+            Ok(())
+        }
+        Ok(Answer::Settled { outcome, .. }) => {
+            let text = format!("the store did not take the body: {outcome:?}");
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text))
+        }
+        Ok(Answer::Malformed { why }) => Err(Refusal::new(StatusCode::BAD_REQUEST, why)),
+        Ok(Answer::Failed { retry_after, .. }) if hub.queue.health().is_failing() => {
+            let text = "the collector's disk does not take data now: try again later";
+            Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, retry_after.unwrap_or(RETRY_AFTER)))
+        }
+        Ok(Answer::Failed { retry_after, .. }) => {
+            let text = "the store takes no more just now: try again later";
+            Err(Refusal::later(StatusCode::TOO_MANY_REQUESTS, text, retry_after.unwrap_or(RETRY_AFTER)))
+        }
+        Err(_) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the collector stops")),
+    }
+}

@@ -1,0 +1,101 @@
+//! The crate as a whole: a real store on a temporary folder, a real fleet, real QUIC and HTTP requests.
+
+mod agent;
+mod agents;
+mod http;
+mod registry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::disk::Disk;
+use muster_common::disk::real::RealDisk;
+use muster_common::matcher::Matcher;
+use muster_common::time;
+use muster_fleet::{Binding, Fleet, TokenSpec};
+use muster_store::{Config, Parts, Reader, Select};
+
+use crate::{Ingest, IngestConfig, start};
+
+/// A collector of this crate, the store and the fleet.
+struct Collector {
+    ingest: Ingest,
+    fleet: Arc<Fleet>,
+    reader: Reader,
+    folder: tempfile::TempDir,
+}
+
+fn config() -> IngestConfig {
+    let mut config = IngestConfig::new("127.0.0.1:0".parse().unwrap());
+    config.interval = Duration::from_millis(20);
+    config
+}
+
+impl Collector {
+    async fn start() -> Self {
+        Self::open(tempfile::tempdir().unwrap(), config()).await
+    }
+
+    async fn open(folder: tempfile::TempDir, config: IngestConfig) -> Self {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let now = time::now();
+        let mut random = || fastrand::u64(..);
+        let parts = muster_store::open(disk.clone(), Config::new(folder.path()), now, &mut random).unwrap();
+        let Parts { writer, reader, replay, admin: _ } = parts;
+        let fleet = Arc::new(muster_fleet::open(disk, folder.path(), now).unwrap());
+        let ingest = start(config, writer, reader.clone(), replay, fleet.clone()).await.unwrap();
+        Self { ingest, fleet, reader, folder }
+    }
+
+    /// Stops it and opens the same folder again.
+    async fn restart(self) -> Self {
+        let Self { ingest, fleet, reader, folder } = self;
+        ingest.stop("test").await;
+        drop((fleet, reader));
+        Self::open(folder, config()).await
+    }
+
+    fn token(&self, name: &str) -> String {
+        let spec = TokenSpec { binding: Binding::Name(name.to_owned()), ..TokenSpec::default() };
+        self.fleet.new_token(spec, time::now()).unwrap()
+    }
+
+    /// `labels value value ...` of each series with these labels, stale markers as `stale`.
+    fn samples(&self, labels: &[(&str, &str)]) -> Vec<String> {
+        let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+        let found = self.reader.view().select(&Select::all_times(&matchers)).unwrap();
+        let text = |value: &f64| match muster_common::sample::is_stale(*value) {
+            true => "stale".to_owned(),
+            false => value.to_string(),
+        };
+        let line = |series: &muster_store::SeriesColumns| {
+            let values: Vec<String> = series.values.iter().map(text).collect();
+            format!("{} {}", series.labels, values.join(" "))
+        };
+        found.iter().map(line).collect()
+    }
+
+    /// How often samples of these labels were appended, doubles included.
+    fn appended(&self, labels: &[(&str, &str)]) -> u64 {
+        let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+        self.reader.view().raw_count(&Select::all_times(&matchers)).unwrap()
+    }
+
+    /// Waits until these series are what is expected of them.
+    async fn until(&self, labels: &[(&str, &str)], expect: impl Fn(&[String]) -> bool) -> Vec<String> {
+        for _ in 0..4000 {
+            let samples = self.samples(labels);
+            if expect(&samples) {
+                return samples;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("{labels:?} stay {:?}", self.samples(labels));
+    }
+
+    fn stat(&self, name: &str, label: &str) -> f64 {
+        let stats = self.ingest.stats();
+        let wanted = stats.iter().filter(|stat| stat.name.ends_with(name));
+        wanted.filter(|stat| label.is_empty() || stat.labels.iter().any(|(_, value)| value == label)).map(|stat| stat.value).sum()
+    }
+}

@@ -1,0 +1,71 @@
+//! What changes of the registry do to sessions and series.
+
+use muster_common::wire::message::{Message, RefusalCode};
+
+use super::agent::{Agent, batch, context, epoch};
+use super::*;
+
+#[tokio::test]
+async fn a_renamed_host_goes_on_under_its_new_name_and_the_old_series_end() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let one = epoch(1);
+    let (mut agent, welcome) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&context(one, 1, &["a"])).await;
+    let mut recent = batch(one, 1, 1, 1);
+    if let Message::Metrics(batch) = &mut recent.message {
+        batch.scrapes[0].at_ms = time::now().millis();
+    }
+    agent.send(&recent).await;
+    agent.acked(1).await;
+    let old = [("host", "web1")];
+    collector.until(&old, |lines| lines.len() == 2).await;
+    let host = muster_common::host::HostId(welcome.host_id);
+    collector.fleet.rename(host, "web2", "test", time::now()).unwrap();
+    collector.until(&old, |lines| lines.len() == 2 && lines.iter().all(|line| line.ends_with("stale"))).await;
+    assert!(collector.samples(&[("__name__", "a")])[0].ends_with(" 1 stale"), "one marker each");
+
+    agent.send(&batch(one, 2, 1, 1)).await;
+    assert!(matches!(agent.hear().await, Some(Message::NeedContext(need)) if need.mark == 1));
+    agent.send(&context(one, 1, &["a"])).await;
+    agent.send(&batch(one, 2, 1, 1)).await;
+    agent.acked(2).await;
+    let new = collector.samples(&[("host", "web2"), ("__name__", "a")]);
+    assert_eq!(new, [r#"a{host="web2", instance="web2", job="node"} 1"#]);
+}
+
+#[tokio::test]
+async fn a_retired_host_is_sent_away_and_all_its_series_end() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let one = epoch(1);
+    let (mut agent, welcome) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&context(one, 1, &["a"])).await;
+    let mut recent = batch(one, 1, 1, 1);
+    if let Message::Metrics(batch) = &mut recent.message {
+        batch.scrapes[0].at_ms = time::now().millis();
+    }
+    agent.send(&recent).await;
+    agent.acked(1).await;
+    collector.until(&[("host", "web1")], |lines| lines.len() == 2).await;
+    let host = muster_common::host::HostId(welcome.host_id);
+    collector.fleet.retire(host, "scrapped", "test", time::now()).unwrap();
+    assert_eq!(agent.refused().await.code, RefusalCode::Certificate);
+    let all_ended = |lines: &[String]| lines.len() == 2 && lines.iter().all(|line| line.ends_with("stale"));
+    let lines = collector.until(&[("host", "web1")], all_ended).await;
+    assert!(lines.iter().all(|line| line.matches("stale").count() == 1), "{lines:?}");
+    assert!(collector.ingest.presence().is_empty());
+}
+
+#[tokio::test]
+async fn own_numbers_are_series_of_host_muster() {
+    let collector = Collector::start().await;
+    let stat = muster_common::stat::Stat::gauge("muster_collector_test", "x", 4.0);
+    collector.ingest.remember_own(vec![stat]);
+    let labels = [("source", "muster"), ("host", "muster"), ("__name__", "muster_collector_test")];
+    collector.until(&labels, |lines| lines.first().is_some_and(|line| line.ends_with(" 4"))).await;
+    let commits = [("source", "muster"), ("__name__", "muster_collector_ingest_commits_total")];
+    collector.until(&commits, |lines| !lines.is_empty()).await;
+}

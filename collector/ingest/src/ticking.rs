@@ -1,0 +1,160 @@
+//! The loop on the grid: `up` of every expected host, then the collector's own numbers, each as one batch of its own run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::label::{LabelSet, NAME};
+use muster_common::matcher::Matcher;
+use muster_common::sample::is_stale;
+use muster_common::stat::Stat;
+use muster_common::time::{self, Timestamp};
+use muster_common::wire::message::Epoch;
+use muster_store::{Outcome, SampleBlock, Select, SelectLimits, SeriesColumns};
+
+use crate::committer::{Answer, Reply, size_of};
+use crate::error_text::chain;
+use crate::counters::Count;
+use crate::host_labels::HOST;
+use crate::hub::Hub;
+use crate::own::{Numbers, append};
+use crate::stale::{Ending, Keep, LOOKBACK};
+use crate::ticker::{Ticker, tick_at};
+
+/// The names under which this collector's own batches stand in the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Runs {
+    pub(crate) up: Epoch,
+    pub(crate) numbers: Epoch,
+    pub(crate) markers: Epoch,
+}
+
+/// Writes `up` and the own numbers at each grid time until the collector stops.
+pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, mut ticker: Ticker) {
+    let interval = hub.config.interval;
+    let mut numbers = Numbers::default();
+    let (mut last, _) = tick_at(time::now(), interval);
+    loop {
+        let next = tick_at(time::now(), interval).1.plus(interval);
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            () = tokio::time::sleep(next.since(time::now())) => {}
+        }
+        let (tick, at) = tick_at(time::now(), interval);
+        if tick <= last {
+            // The timer was early by a hair, or the clock was set back: this time has been written.
+            continue;
+        }
+        hub.counters.add(Count::OwnSkipped, tick - last - 1);
+        last = tick;
+        let blocks = {
+            let presences = hub.presences.lock();
+            ticker.tick(at, hub.ready, &hub.expected(), |host| presences.state(host.id, at))
+        };
+        let committed = commit(&hub, runs.up, tick, blocks).await;
+        ticker.settled(committed);
+        let row = numbers.row(&stats(&hub), at);
+        commit(&hub, runs.numbers, tick, row.into_iter().collect()).await;
+    }
+}
+
+/// Commits one own batch. Whether it is durable.
+pub(crate) async fn commit(hub: &Hub, run: Epoch, tick: u64, blocks: Vec<SampleBlock>) -> bool {
+    if blocks.is_empty() {
+        return true;
+    }
+    let samples: usize = blocks.iter().map(SampleBlock::samples).sum();
+    let append = append(run, tick, blocks, time::now());
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let bytes = size_of(&append);
+    hub.queue.append(append, bytes, Reply::Once(reply)).await;
+    let count = match answer.await {
+        Ok(Answer::Settled { outcome: Outcome::Committed { .. }, .. }) => {
+            hub.counters.add(Count::Samples, samples as u64);
+            Count::OwnCommitted
+        }
+        Ok(Answer::Settled { .. }) => Count::OwnRepeated,
+        Ok(Answer::Failed { .. } | Answer::Malformed { .. }) | Err(_) => Count::OwnFailed,
+    };
+    hub.counters.one(count);
+    count != Count::OwnFailed
+}
+
+/// This crate's numbers, and those of others that were handed over for storing.
+pub(crate) fn stats(hub: &Hub) -> Vec<Stat> {
+    let mut stats = own_stats(hub);
+    stats.extend(hub.fleet.stats());
+    stats.extend(hub.own_stats.lock().iter().cloned());
+    stats
+}
+
+/// This crate's numbers.
+pub(crate) fn own_stats(hub: &Hub) -> Vec<Stat> {
+    let (appends, bytes) = hub.queue.depth();
+    let failing = if hub.queue.health().is_failing() { 1.0 } else { 0.0 };
+    let gauge = |name, help, value: usize| Stat::gauge(name, help, value as f64);
+    let mut stats = hub.counters.stats();
+    stats.extend([
+        gauge("muster_collector_ingest_connections", "Connections with a certificate that are open.", hub.sessions()),
+        gauge("muster_collector_ingest_queue_appends", "Appends that wait for the disk or are under way.", appends),
+        gauge("muster_collector_ingest_queue_bytes", "Their bytes in memory.", bytes),
+        gauge(
+            "muster_collector_ingest_contexts_bytes",
+            "Memory of the contexts of all sessions.",
+            hub.pool.used_bytes(),
+        ),
+        gauge(
+            "muster_collector_ingest_remote_write_cached_series",
+            "Series whose label bytes remote write remembers.",
+            hub.intake.cached_series(),
+        ),
+        Stat::gauge("muster_collector_ingest_storage_failing", "1 while the disk does not take commits.", failing),
+    ]);
+    stats
+}
+
+/// The last samples of `up` that an earlier run wrote and did not end.
+pub(crate) fn unended_up(hub: &Hub, now: Timestamp) -> Vec<Arc<LabelSet>> {
+    let found = select_recent(hub, &[(NAME, "up")], now);
+    let own = found.into_iter().filter(|series| {
+        let labels = &series.labels;
+        let host = labels.get(HOST);
+        host.is_some() && labels.get("instance") == host && labels.get("job") == Some("node")
+    });
+    own.filter(|series| series.values.last().is_some_and(|last| !is_stale(*last))).map(|series| series.labels).collect()
+}
+
+/// What may have ended while no collector ran, or just before it was killed: hosts of `up` series that nobody expects.
+pub(crate) fn unended_hosts(hub: &Hub, up: &[Arc<LabelSet>]) -> Vec<Ending> {
+    let expected = hub.expected();
+    let is_expected = |labels: &LabelSet| expected.iter().any(|host| host.up().is_ok_and(|up| up == *labels));
+    let gone = up.iter().filter(|labels| !is_expected(labels));
+    let ending = gone.filter_map(|labels| {
+        let host = labels.get(HOST)?;
+        let identity = [NAME, HOST, "instance", "job"];
+        let old = labels.iter().filter(|(name, _)| !identity.contains(name));
+        let from = old.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let now = expected.iter().find(|expected| expected.name == host);
+        let keep = now.map(|now| Keep { from, to: now.labels.clone() });
+        Some(Ending { host: host.to_owned(), keep })
+    });
+    ending.collect()
+}
+
+/// Series of these labels with a sample within the lookback, or ahead of the clock.
+pub(crate) fn select_recent(hub: &Hub, labels: &[(&str, &str)], now: Timestamp) -> Vec<SeriesColumns> {
+    let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+    let request = Select {
+        matchers: &matchers,
+        from_ms: now.minus(LOOKBACK).millis(),
+        to_ms: now.plus(Duration::from_secs(600)).millis(),
+        limits: SelectLimits { series_max: 1_000_000, samples_max: 200_000_000 },
+        cancelled: None,
+    };
+    match hub.reader.view().select(&request) {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::error!("series that may have ended cannot be read, they fade instead: {}", chain(&error));
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Follows the registry: names and labels to sessions, denials to live connections, ends to series.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::host::HostId;
+use muster_common::time;
+use muster_fleet::{Changes, RegistryChange, ephemeral_reason};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::error_text::chain;
+use crate::counters::Count;
+use crate::host_labels::HOST;
+use crate::hub::Hub;
+use crate::session::Input;
+use crate::stale::{Ending, Keep, markers};
+use crate::ticking::{Runs, commit, select_recent};
+
+/// How long a session may take to carry out an order before the others' markers are written without it.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often the registry's own housekeeping is due.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Acts on changes of the registry until the collector stops. `endings`: what an earlier run left unended.
+pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, authorities: mpsc::Sender<()>, endings: Vec<Ending>) {
+    let mut versions = hub.fleet.subscribe();
+    versions.mark_changed();
+    let mut version = 0;
+    let mut marker_tick = 0;
+    end_series(&hub, runs, &mut marker_tick, endings).await;
+    let mut minute = tokio::time::interval(MAINTAIN_EVERY);
+    minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            changed = versions.changed() => if changed.is_err() { return },
+            _ = minute.tick() => {
+                maintain(&hub).await;
+                continue;
+            }
+        }
+        versions.borrow_and_update();
+        let changes = hub.fleet.changes_after(version);
+        version = changes.version;
+        act(&hub, runs, &mut marker_tick, &authorities, changes).await;
+    }
+}
+
+async fn act(hub: &Arc<Hub>, runs: Runs, marker_tick: &mut u64, authorities: &mpsc::Sender<()>, changes: Changes) {
+    if hub.refresh_enrolled() {
+        hub.intake.forget();
+    }
+    let mut endings = Vec::new();
+    let mut hosts: HashSet<HostId> = HashSet::new();
+    let mut retired = Vec::new();
+    let mut all = changes.missed;
+    for change in changes.changes {
+        match change {
+            RegistryChange::Activated { .. } | RegistryChange::Quarantined { .. } => {}
+            RegistryChange::Renamed { host, from, .. } => {
+                hosts.insert(host);
+                endings.push(Ending { host: from, keep: None });
+            }
+            RegistryChange::Relabelled { host, from, to } => {
+                hosts.insert(host);
+                let name = hub.host_labels(host).map(|labels| labels.name.clone());
+                endings.extend(name.map(|host| Ending { host, keep: Some(Keep { from, to }) }));
+            }
+            RegistryChange::Retired { host, name, .. } => {
+                hosts.insert(host);
+                retired.push(host);
+                endings.push(Ending { host: name, keep: None });
+            }
+            RegistryChange::Replaced { host } | RegistryChange::Denied { host: Some(host), .. } => {
+                hosts.insert(host);
+            }
+            RegistryChange::Denied { host: None, .. } => all = true,
+            // One that is due already covers this one too.
+            RegistryChange::Authorities => drop(authorities.try_send(())),
+        }
+    }
+    if all {
+        recheck(hub, None).await;
+    } else {
+        for host in hosts {
+            recheck(hub, Some(host)).await;
+        }
+    }
+    for host in retired {
+        hub.forget(host);
+        hub.queue.forget(host).await;
+    }
+    end_series(hub, runs, marker_tick, endings).await;
+}
+
+/// Judges the certificates of live connections again, and gives those that hold their host's present name and labels.
+/// Waits until the sessions have carried it out: what they commit under old labels is then queued.
+async fn recheck(hub: &Arc<Hub>, host: Option<HostId>) {
+    let mut waits = Vec::new();
+    for (connection, host, leaf) in hub.connections_of(host) {
+        let input = match hub.fleet.authenticate(&leaf, time::now()) {
+            Err(refused) => Input::Denied(refused),
+            Ok(_) => match hub.host_labels(host) {
+                Some(labels) => Input::HostChanged(labels),
+                None => continue,
+            },
+        };
+        waits.push(hub.order_and_wait(connection, input));
+    }
+    let all = async {
+        for wait in waits {
+            // A session that ended meanwhile says nothing, and has nothing more to queue.
+            let _ = wait.await;
+        }
+    };
+    if timeout(ORDER_TIMEOUT, all).await.is_err() {
+        tracing::warn!("a session did not take a change of the registry in time");
+    }
+}
+
+/// Writes the markers of series that have ended.
+async fn end_series(hub: &Arc<Hub>, runs: Runs, last_tick: &mut u64, endings: Vec<Ending>) {
+    if endings.is_empty() {
+        return;
+    }
+    hub.queue.barrier().await;
+    for ending in endings {
+        let reading = hub.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let now = time::now();
+            let recent = select_recent(&reading, &[(HOST, &ending.host)], now);
+            markers(&recent, &ending, now)
+        });
+        let Ok(Some(block)) = read.await else { continue };
+        let count = block.samples() as u64;
+        let tick = u64::try_from(time::now().millis()).unwrap_or(0).max(*last_tick + 1);
+        *last_tick = tick;
+        if commit(hub, runs.markers, tick, vec![block]).await {
+            hub.counters.add(Count::StaleMarkers, count);
+        }
+    }
+}
+
+async fn maintain(hub: &Arc<Hub>) {
+    let hub = hub.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let now = time::now();
+        let due = hub.fleet.due_retirements(now, hub.ready, |host| hub.presences.lock().last_arrival(host));
+        for host in due {
+            let silence = hub.fleet.host(host).and_then(|row| row.ephemeral).unwrap_or_default();
+            if let Err(error) = hub.fleet.retire(host, &ephemeral_reason(silence), "muster", now) {
+                tracing::error!(%host, "an ephemeral host was not retired: {}", chain(&error));
+            }
+        }
+        hub.fleet.maintain(now)
+    });
+    match done.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("the registry's housekeeping failed: {}", chain(&error)),
+        Err(error) => tracing::error!("the registry's housekeeping failed: {error}"),
+    }
+}
