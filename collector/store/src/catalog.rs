@@ -10,7 +10,7 @@ use muster_common::disk::Disk;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::bytes::Bytes;
-use crate::database::open_database;
+use crate::database::{make_durable, open_database};
 use crate::error::FileError;
 use crate::segment::format::Header;
 
@@ -108,6 +108,7 @@ impl Catalog {
     /// Opens the file where it is not open and reads all of it: after an error what is there counts.
     pub(crate) fn ready(&mut self) -> Result<&CatalogState, FileError> {
         if self.database.is_none() {
+            make_durable(&*self.disk, &self.path)?;
             let database = open_database(&*self.disk, &self.path, true, self.cache_bytes)?;
             let read = database.begin_read().map_err(FileError::database("begin to read", &self.path))?;
             self.state = self.load(&read)?;

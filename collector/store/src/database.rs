@@ -83,6 +83,30 @@ pub fn create_database<E: From<DatabaseOpenError>>(
     Ok(())
 }
 
+/// Writes every byte of the file again and syncs it, before it is opened by whoever cannot know how the last use of it ended.
+///
+/// After a failed sync the system may hold pages that it believes to be written, and shows them to every reader until the power
+/// goes. What is read from such a file is not durable, and no later sync makes it so, unless the pages are written again.
+///
+/// # Errors
+/// [`DatabaseOpenError`] names the file. A file that is not there is none.
+pub fn make_durable(disk: &dyn Disk, path: &Path) -> Result<(), DatabaseOpenError> {
+    /// Bytes rewritten at a time.
+    const STEP: u64 = 1 << 20;
+    let file = match disk.open(path, Open::Write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(disk_error("open", path))?,
+    };
+    let length = file.len().map_err(disk_error("ask the length of", path))?;
+    let mut buffer = Vec::new();
+    for offset in (0..length).step_by(STEP as usize) {
+        buffer.resize(STEP.min(length - offset) as usize, 0);
+        file.pread(&mut buffer, offset).map_err(disk_error("read", path))?;
+        file.pwrite(&buffer, offset).map_err(disk_error("write", path))?;
+    }
+    file.sync().map_err(disk_error("sync", path))
+}
+
 fn disk_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DatabaseOpenError {
     let path = path.display().to_string();
     move |source| DatabaseOpenError::Disk { action, path, source }

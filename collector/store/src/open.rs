@@ -10,7 +10,7 @@ use crate::admin::Admin;
 use crate::bytes::Squeezer;
 use crate::catalog::{Catalog, CatalogState, generations_of};
 use crate::config::Config;
-use crate::database::open_database;
+use crate::database::{make_durable, open_database};
 use crate::engine::{Engine, publish};
 use crate::error::{FileError, OpenError};
 use crate::head::Head;
@@ -199,6 +199,7 @@ fn open_inbox(
 /// The head of a sealed generation; answers its last entry with records of small state.
 fn rebuild(shared: &Arc<Shared>, generation: u64, index: &Arc<SeriesIndex>) -> Result<Option<u64>, FileError> {
     let path = file::path(&shared.inbox_folder, generation);
+    make_durable(&*shared.disk, &path).map_err(FileError::Open)?;
     let database = open_database(&*shared.disk, &path, false, shared.config.inbox_cache_bytes)?;
     let read = file::begin_read(&database, &path)?;
     file::check_version(&read, &path)?;

@@ -13,7 +13,7 @@ use super::repeats::Repeats;
 use super::{file, replay};
 use crate::append::{Position, ReplayEntry};
 use crate::bytes::Squeezer;
-use crate::database::open_database;
+use crate::database::{make_durable, open_database};
 use crate::error::FileError;
 use crate::head::Head;
 use crate::head::index::SeriesIndex;
@@ -147,6 +147,7 @@ impl Active {
 
     /// Opens the file and takes up everything in it that is not in memory yet.
     pub(crate) fn take_up(&mut self, shared: &Shared, entries: &mut Vec<ReplayEntry>) -> Result<(), FileError> {
+        make_durable(&*shared.disk, &self.path)?;
         let database = open_database(&*shared.disk, &self.path, false, shared.config.inbox_cache_bytes)?;
         let read = file::begin_read(&database, &self.path)?;
         file::check_version(&read, &self.path)?;

@@ -274,7 +274,7 @@ impl Inbox {
         active.repeats.add(&staged.bodies, now.millis());
         let mut samples = 0;
         for taken in &staged.taken {
-            active.first_at.get_or_insert(taken.append.arrived);
+            active.first_at.get_or_insert(now);
             samples += append_to_head(active, taken);
             if !taken.state.is_empty() {
                 active.last_state = Some(taken.entry);
