@@ -3,8 +3,19 @@
 use std::io::{self, Write};
 
 use muster_common::sample::{MetricKind, is_stale};
+use muster_common::time::Timestamp;
 
 use crate::rows::{Rows, Series};
+use crate::sampler::{MetricsConfig, Moment, Sampler};
+
+/// Samples once and writes what was found. `now` is the host's clock.
+///
+/// # Errors
+/// The writer's.
+pub fn collect_once(config: &MetricsConfig, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let mut sampler = Sampler::new(config);
+    write_exposition(sampler.sample(Moment::exact(now), &mut |_| {}), out)
+}
 
 /// Writes the present values, sorted by name and labels, with one TYPE line a name.
 ///

@@ -31,7 +31,8 @@ pub struct MetricsConfig {
 /// `[sources.NAME]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
-    pub enabled: bool,
+    /// As the source's own default, if it is not said.
+    pub enabled: Option<bool>,
     /// Rounded up to whole ticks.
     pub interval: Option<Duration>,
 }
@@ -130,7 +131,7 @@ impl Sampler {
         let mut running = Vec::new();
         for kind in SOURCES {
             let config_of = kind.collectors.first().and_then(|name| config.sources.get(name));
-            if config_of.is_some_and(|source| !source.enabled) {
+            if !config_of.and_then(|source| source.enabled).unwrap_or(kind.on) {
                 continue;
             }
             let pace = match (config_of.and_then(|source| source.interval), kind.pace) {
@@ -339,8 +340,8 @@ mod tests {
     fn slow_sources_run_at_their_own_pace_and_end_nothing_between() {
         let tree = Tree::new(&[("proc/loadavg", "1 2 3\n")]);
         let sources = BTreeMap::from([
-            ("loadavg", SourceConfig { enabled: true, interval: Some(Duration::from_secs(25)) }),
-            ("uname", SourceConfig { enabled: false, interval: None }),
+            ("loadavg", SourceConfig { enabled: None, interval: Some(Duration::from_secs(25)) }),
+            ("uname", SourceConfig { enabled: Some(false), interval: None }),
         ]);
         let config = MetricsConfig { sources, ..MetricsConfig::default() };
         let mut sampler = Sampler::with_roots(&config, &tree.roots());

@@ -23,7 +23,7 @@ pub const KEYS: [(&str, &str); 11] = [
     ("metrics.job", "the collector's default: \"node\""),
     ("metrics.proc", "\"/proc\""),
     ("metrics.sys", "\"/sys\""),
-    ("sources.*.enabled", "true"),
+    ("sources.*.enabled", "true, for interrupts false"),
     ("sources.*.interval", "each tick, or 60s for the slow ones"),
     ("spool.max_bytes", "1073741824"),
 ];
@@ -250,7 +250,7 @@ impl Checks {
             let enabled = self.boolean(&format!("sources.{name}.enabled"));
             let interval = self.span(&format!("sources.{name}.interval"), (INTERVAL.0, Duration::from_secs(3_600)));
             if enabled.is_some() || interval.is_some() {
-                configs.insert(name, SourceConfig { enabled: enabled.unwrap_or(true), interval });
+                configs.insert(name, SourceConfig { enabled, interval });
             }
         }
         configs
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!((metrics.interval.as_secs(), metrics.instance.as_deref()), (15, Some("{host}:9100")));
         assert_eq!((metrics.job.as_deref(), metrics.proc.as_path()), (Some("node"), Path::new("/host/proc")));
         assert_eq!(metrics.sources["netclass"].interval, Some(Duration::from_secs(300)));
-        assert!(!metrics.sources["arp"].enabled);
+        assert_eq!(metrics.sources["arp"].enabled, Some(false));
         assert_eq!(config.spool.max_bytes, 2_000_000);
     }
 
@@ -425,7 +425,7 @@ mod tests {
         let config = parse("agent.toml", GOOD, &sets.map(str::to_owned)).unwrap();
         assert_eq!(config.metrics.interval.as_secs(), 60);
         assert_eq!(config.collector.addresses, ["c1:9471", "c2:9471"]);
-        assert!(!config.metrics.sources["netclass"].enabled);
+        assert_eq!(config.metrics.sources["netclass"].enabled, Some(false));
         assert_eq!(config.metrics.sources["netclass"].interval, Some(Duration::from_secs(300)));
     }
 }

@@ -162,7 +162,8 @@ mod tests {
         assert!(helper.run(job, Duration::from_millis(1)).is_none());
         let shared = Arc::downgrade(&helper.shared);
         drop(helper);
-        open.send(()).unwrap();
+        // The helper may have had no time to take the job: then it is dropped unrun, and nobody listens.
+        open.send(()).ok();
         while shared.strong_count() > 0 {
             std::thread::yield_now();
         }

@@ -20,7 +20,7 @@ impl Load {
 
 impl Source for Load {
     fn sample(&mut self, tick: &mut Tick<'_>) -> Result<(), SourceError> {
-        let text = self.file.read(tick.scratch)?;
+        let text = parse::trimmed(self.file.read(tick.scratch)?);
         let mut words = parse::words(text);
         for average in &mut self.averages {
             let value = words.next().and_then(parse::number).ok_or_else(|| self.file.malformed("load average"))?;

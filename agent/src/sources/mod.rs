@@ -17,21 +17,26 @@ mod file_descriptors;
 mod filesystem;
 mod interface;
 mod interface_traffic;
+mod interrupts;
 mod load;
 mod memory;
 mod metric;
 mod mounts;
+pub mod names;
 mod net_protocols;
 mod operating_system;
 mod parse;
 mod pressure;
 mod process;
+mod processes;
 mod procfs;
 mod scheduler;
 mod selinux;
 mod sockets;
 mod softnet;
 mod stat;
+mod tcp_states;
+mod time_zone;
 mod timex;
 mod udp_queues;
 mod uname;
@@ -74,6 +79,7 @@ pub(crate) enum Pace {
     Every(Duration),
 }
 
+const EACH: Pace = Pace::EachTick;
 const SLOW: Pace = Pace::Every(Duration::from_secs(60));
 
 /// One line of the table.
@@ -81,36 +87,41 @@ pub(crate) struct SourceKind {
     /// Names for `collector="..."` and for `[sources.NAME]`; node_exporter splits one file of the kernel in two at times.
     pub(crate) collectors: &'static [&'static str],
     pub(crate) pace: Pace,
+    /// Whether it runs when `[sources.NAME]` does not say: not where a large host would have too many such series.
+    pub(crate) on: bool,
     pub(crate) build: fn(&Roots) -> Box<dyn Source>,
 }
 
 /// Every source there is, in the order in which a tick reads them.
 #[rustfmt::skip]
 pub(crate) const SOURCES: &[SourceKind] = &[
-    SourceKind { collectors: &["cpu", "stat"], pace: Pace::EachTick, build: |roots| Box::new(stat::Stat::new(roots)) },
-    SourceKind { collectors: &["meminfo"], pace: Pace::EachTick, build: |roots| Box::new(memory::Memory::new(roots)) },
-    SourceKind { collectors: &["loadavg"], pace: Pace::EachTick, build: |roots| Box::new(load::Load::new(roots)) },
-    SourceKind { collectors: &["diskstats"], pace: Pace::EachTick, build: |roots| Box::new(disk::Disk::new(roots)) },
-    SourceKind { collectors: &["filesystem"], pace: Pace::EachTick, build: |roots| Box::new(filesystem::Filesystem::new(roots)) },
-    SourceKind { collectors: &["netdev"], pace: Pace::EachTick, build: |roots| Box::new(interface_traffic::InterfaceTraffic::new(roots)) },
-    SourceKind { collectors: &["netclass"], pace: SLOW, build: |roots| Box::new(interface::Interface::new(roots)) },
-    SourceKind { collectors: &["netstat"], pace: Pace::EachTick, build: |roots| Box::new(net_protocols::NetProtocols::new(roots)) },
-    SourceKind { collectors: &["sockstat"], pace: Pace::EachTick, build: |roots| Box::new(sockets::Sockets::new(roots)) },
-    SourceKind { collectors: &["softnet"], pace: Pace::EachTick, build: |roots| Box::new(softnet::Softnet::new(roots)) },
-    SourceKind { collectors: &["udp_queues"], pace: Pace::EachTick, build: |roots| Box::new(udp_queues::UdpQueues::new(roots)) },
-    SourceKind { collectors: &["conntrack"], pace: Pace::EachTick, build: |roots| Box::new(conntrack::Conntrack::new(roots)) },
-    SourceKind { collectors: &["arp"], pace: Pace::EachTick, build: |roots| Box::new(arp::Arp::new(roots)) },
-    SourceKind { collectors: &["vmstat"], pace: Pace::EachTick, build: |roots| Box::new(virtual_memory::VirtualMemory::new(roots)) },
-    SourceKind { collectors: &["pressure"], pace: Pace::EachTick, build: |roots| Box::new(pressure::Pressure::new(roots)) },
-    SourceKind { collectors: &["schedstat"], pace: Pace::EachTick, build: |roots| Box::new(scheduler::Scheduler::new(roots)) },
-    SourceKind { collectors: &["filefd"], pace: Pace::EachTick, build: |roots| Box::new(file_descriptors::FileDescriptors::new(roots)) },
-    SourceKind { collectors: &["timex"], pace: Pace::EachTick, build: |_| Box::new(timex::Timex::new()) },
-    SourceKind { collectors: &["time"], pace: Pace::EachTick, build: |roots| Box::new(clock::Clock::new(roots)) },
-    SourceKind { collectors: &["entropy"], pace: SLOW, build: |roots| Box::new(entropy::Entropy::new(roots)) },
-    SourceKind { collectors: &["uname"], pace: SLOW, build: |_| Box::new(uname::Uname::new()) },
-    SourceKind { collectors: &["os"], pace: SLOW, build: |roots| Box::new(operating_system::OperatingSystem::new(roots)) },
-    SourceKind { collectors: &["selinux"], pace: SLOW, build: |roots| Box::new(selinux::Selinux::new(roots)) },
-    SourceKind { collectors: &["process"], pace: Pace::EachTick, build: |roots| Box::new(process::Process::new(roots)) },
+    SourceKind { collectors: &["cpu", "stat"], pace: EACH, on: true, build: |roots| Box::new(stat::Stat::new(roots)) },
+    SourceKind { collectors: &["meminfo"], pace: EACH, on: true, build: |roots| Box::new(memory::Memory::new(roots)) },
+    SourceKind { collectors: &["loadavg"], pace: EACH, on: true, build: |roots| Box::new(load::Load::new(roots)) },
+    SourceKind { collectors: &["diskstats"], pace: EACH, on: true, build: |roots| Box::new(disk::Disk::new(roots)) },
+    SourceKind { collectors: &["filesystem"], pace: EACH, on: true, build: |roots| Box::new(filesystem::Filesystem::new(roots)) },
+    SourceKind { collectors: &["netdev"], pace: EACH, on: true, build: |roots| Box::new(interface_traffic::InterfaceTraffic::new(roots)) },
+    SourceKind { collectors: &["netclass"], pace: SLOW, on: true, build: |roots| Box::new(interface::Interface::new(roots)) },
+    SourceKind { collectors: &["netstat"], pace: EACH, on: true, build: |roots| Box::new(net_protocols::NetProtocols::new(roots)) },
+    SourceKind { collectors: &["sockstat"], pace: EACH, on: true, build: |roots| Box::new(sockets::Sockets::new(roots)) },
+    SourceKind { collectors: &["softnet"], pace: EACH, on: true, build: |roots| Box::new(softnet::Softnet::new(roots)) },
+    SourceKind { collectors: &["udp_queues"], pace: EACH, on: true, build: |roots| Box::new(udp_queues::UdpQueues::new(roots)) },
+    SourceKind { collectors: &["conntrack"], pace: EACH, on: true, build: |roots| Box::new(conntrack::Conntrack::new(roots)) },
+    SourceKind { collectors: &["arp"], pace: EACH, on: true, build: |roots| Box::new(arp::Arp::new(roots)) },
+    SourceKind { collectors: &["vmstat"], pace: EACH, on: true, build: |roots| Box::new(virtual_memory::VirtualMemory::new(roots)) },
+    SourceKind { collectors: &["pressure"], pace: EACH, on: true, build: |roots| Box::new(pressure::Pressure::new(roots)) },
+    SourceKind { collectors: &["schedstat"], pace: EACH, on: true, build: |roots| Box::new(scheduler::Scheduler::new(roots)) },
+    SourceKind { collectors: &["filefd"], pace: EACH, on: true, build: |roots| Box::new(file_descriptors::FileDescriptors::new(roots)) },
+    SourceKind { collectors: &["timex"], pace: EACH, on: true, build: |_| Box::new(timex::Timex::new()) },
+    SourceKind { collectors: &["time"], pace: EACH, on: true, build: |roots| Box::new(clock::Clock::new(roots)) },
+    SourceKind { collectors: &["entropy"], pace: SLOW, on: true, build: |roots| Box::new(entropy::Entropy::new(roots)) },
+    SourceKind { collectors: &["uname"], pace: SLOW, on: true, build: |_| Box::new(uname::Uname::new()) },
+    SourceKind { collectors: &["os"], pace: SLOW, on: true, build: |roots| Box::new(operating_system::OperatingSystem::new(roots)) },
+    SourceKind { collectors: &["selinux"], pace: SLOW, on: true, build: |roots| Box::new(selinux::Selinux::new(roots)) },
+    SourceKind { collectors: &["tcpstat"], pace: SLOW, on: true, build: |roots| Box::new(tcp_states::TcpStates::new(roots)) },
+    SourceKind { collectors: &["processes"], pace: SLOW, on: true, build: |roots| Box::new(processes::Processes::new(roots)) },
+    SourceKind { collectors: &["interrupts"], pace: EACH, on: false, build: |roots| Box::new(interrupts::Interrupts::new(roots)) },
+    SourceKind { collectors: &["process"], pace: EACH, on: true, build: |roots| Box::new(process::Process::new(roots)) },
 ];
 
 /// The names that `[sources.NAME]` may have: the first of each line.

@@ -12,6 +12,8 @@ use super::procfs::{ProcFile, Scratch, Shape};
 use super::{Roots, Source, SourceError, Tick, parse};
 
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Ticks between two looks at the limits: they change by `prlimit` only.
+const LIMIT_TICKS: u32 = 30;
 /// Places of words after the name's closing bracket in /proc/self/stat.
 const UTIME: usize = 11;
 const STIME: usize = 12;
@@ -26,6 +28,8 @@ pub(super) struct Process {
     descriptors: Option<OwnedFd>,
     page_bytes: f64,
     boot_seconds: Option<f64>,
+    ticks: u32,
+    limits: [f64; 2],
     cpu: Metric,
     resident: Metric,
     virtual_memory: Metric,
@@ -44,6 +48,8 @@ impl Process {
             descriptors: None,
             page_bytes: rustix::param::page_size() as f64,
             boot_seconds: None,
+            ticks: 0,
+            limits: [0.0; 2],
             cpu: Metric::counter("process_cpu_seconds_total"),
             resident: Metric::gauge("process_resident_memory_bytes"),
             virtual_memory: Metric::gauge("process_virtual_memory_bytes"),
@@ -111,11 +117,15 @@ impl Source for Process {
         self.start.put_some(rows, start);
         let open = self.count_descriptors(tick.scratch);
         self.open.put_some(rows, open);
-        tick.scratch.calls += 2;
-        // Without a limit, the largest number the kernel could have said.
-        let limit = |resource| rustix::process::getrlimit(resource).current.unwrap_or(u64::MAX) as f64;
-        self.open_max.put(rows, limit(Resource::Nofile));
-        self.virtual_max.put(rows, limit(Resource::As));
+        if self.ticks.is_multiple_of(LIMIT_TICKS) {
+            tick.scratch.calls += 2;
+            // Without a limit, the largest number the kernel could have said.
+            let limit = |resource| rustix::process::getrlimit(resource).current.unwrap_or(u64::MAX) as f64;
+            self.limits = [Resource::Nofile, Resource::As].map(limit);
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        self.open_max.put(rows, self.limits[0]);
+        self.virtual_max.put(rows, self.limits[1]);
         Ok(())
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Roots {
 const BUFFER_BYTES: usize = 16 << 10;
 /// No file that we read is larger on a healthy host (100,000 UDP sockets are 15 MB, and then the sum is not worth it).
 const FILE_BYTES_MAX: usize = 4 << 20;
+/// Where reading line by line gives up: 400,000 sockets. By then it would hold up the agent for a second.
+const LINES_BYTES_MAX: u64 = 64 << 20;
 /// The kernel fills a page before it ends a read early, so less than half a page of short records is all there is.
 const LAST_PART_BYTES: usize = 2 << 10;
 /// A file that is not there is looked for again after this many readings: a module may be loaded later.
@@ -74,6 +76,33 @@ impl Scratch {
         &self.buffer[..length]
     }
 
+    /// Reads a file of any size line by line through the buffer as it is, without growing it.
+    fn fill_lines(&mut self, file: &OwnedFd, each: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        let (mut offset, mut kept) = (0u64, 0usize);
+        while offset < LINES_BYTES_MAX {
+            self.calls += 1;
+            let read = match rustix::io::pread(file, &mut self.buffer[kept..], offset) {
+                Ok(0) => {
+                    each(&self.buffer[..kept]);
+                    return Ok(());
+                }
+                Ok(read) => read,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            offset += read as u64;
+            let filled = &self.buffer[..kept + read];
+            let whole = filled.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            filled[..whole].split(|byte| *byte == b'\n').for_each(&mut *each);
+            kept = filled.len() - whole;
+            if kept == self.buffer.len() {
+                return Err(Errno::FBIG);
+            }
+            self.buffer.copy_within(whole..whole + kept, 0);
+        }
+        Err(Errno::FBIG)
+    }
+
     /// Opens, reads and closes a small file that is not worth a descriptor.
     pub(crate) fn read_once(&mut self, path: &Path) -> Result<&[u8], Errno> {
         self.calls += 2;
@@ -113,32 +142,55 @@ impl ProcFile {
     ///
     /// A device that went and came, or a changed mount, leaves an old descriptor behind: then the file is opened anew, once.
     pub(crate) fn read<'s>(&mut self, scratch: &'s mut Scratch) -> Result<&'s [u8], SourceError> {
+        let shape = self.shape;
+        let length = self.read_with(scratch, |scratch, file| scratch.fill(file, shape))?;
+        Ok(scratch.text(length))
+    }
+
+    /// Gives the file's lines one by one, the heading included, however many they are. What was given before an error or
+    /// before a second attempt is for the caller to forget: `each` sees `None` when reading starts (again).
+    pub(crate) fn read_lines(
+        &mut self,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(Option<&[u8]>),
+    ) -> Result<(), SourceError> {
+        self.read_with(scratch, |scratch, file| {
+            each(None);
+            scratch.fill_lines(file, &mut |line| each(Some(line)))
+        })
+    }
+
+    fn read_with<T>(
+        &mut self,
+        scratch: &mut Scratch,
+        mut fill: impl FnMut(&mut Scratch, &OwnedFd) -> Result<T, Errno>,
+    ) -> Result<T, SourceError> {
         if self.absent > 0 {
             self.absent -= 1;
             return Err(SourceError::Absent { path: Arc::clone(&self.path) });
         }
-        let mut result = self.read_open(scratch);
-        if matches!(result, Err(Errno::NODEV | Errno::STALE | Errno::NOENT | Errno::NXIO | Errno::SRCH)) {
-            if self.file.take().is_some() {
-                result = self.read_open(scratch);
-            }
+        let mut result = self.read_open(scratch, &mut fill);
+        let is_old = matches!(result, Err(Errno::NODEV | Errno::STALE | Errno::NOENT | Errno::NXIO | Errno::SRCH));
+        if is_old && self.file.take().is_some() {
+            result = self.read_open(scratch, &mut fill);
         }
-        match result {
-            Ok(length) => Ok(&scratch.buffer[..length]),
-            Err(errno) => {
-                self.file = None;
-                self.absent = ABSENT_READINGS;
-                Err(SourceError::of(&self.path, errno))
-            }
-        }
+        result.map_err(|errno| {
+            self.file = None;
+            self.absent = ABSENT_READINGS;
+            SourceError::of(&self.path, errno)
+        })
     }
 
-    fn read_open(&mut self, scratch: &mut Scratch) -> Result<usize, Errno> {
+    fn read_open<T>(
+        &mut self,
+        scratch: &mut Scratch,
+        fill: &mut impl FnMut(&mut Scratch, &OwnedFd) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         if self.file.is_none() {
             scratch.calls += 1;
             self.file = Some(rustix::fs::open(&*self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
         }
-        self.file.as_ref().map_or(Err(Errno::BADF), |file| scratch.fill(file, self.shape))
+        self.file.as_ref().map_or(Err(Errno::BADF), |file| fill(scratch, file))
     }
 
     /// An error that says this file is not what it should be.
@@ -188,5 +240,24 @@ mod tests {
         }
         assert_eq!(scratch.calls, 1);
         assert_eq!(file.read(&mut scratch).unwrap(), b"here\n");
+    }
+
+    #[test]
+    fn lines_of_a_file_of_any_size_come_one_by_one() {
+        let text: String = (0..9_000).map(|number| format!("line {number}\n")).collect();
+        let tree =
+            Tree::new(&[("proc/lines", &(text.clone() + "unfinished")), ("proc/one", &"x".repeat(BUFFER_BYTES))]);
+        let (mut scratch, mut seen) = (Scratch::new(), Vec::new());
+        let mut file = ProcFile::new(&tree.path("proc/lines"), Shape::Lines);
+        file.read_lines(&mut scratch, |line| {
+            if let Some(line) = line.filter(|line| !line.is_empty()) {
+                seen.push(super::super::parse::text(line));
+            }
+        })
+        .unwrap();
+        assert_eq!((seen.len(), seen[0].as_str(), seen[9_000].as_str()), (9_001, "line 0", "unfinished"));
+        assert_eq!(scratch.buffer.len(), BUFFER_BYTES);
+        let mut one = ProcFile::new(&tree.path("proc/one"), Shape::Lines);
+        assert!(one.read_lines(&mut scratch, |_| {}).is_err());
     }
 }

@@ -33,11 +33,11 @@ impl Source for UdpQueues {
         let mut absent = None;
         let mut found = false;
         for (file, tx, rx) in &mut self.families {
-            match file.read(tick.scratch) {
-                Ok(text) => {
-                    let (sent, received) = sum_queues(text);
-                    tx.put(tick.rows, sent);
-                    rx.put(tick.rows, received);
+            let mut queues = Queues::default();
+            match file.read_lines(tick.scratch, |line| queues.take(line)) {
+                Ok(()) => {
+                    tx.put(tick.rows, queues.sent);
+                    rx.put(tick.rows, queues.received);
                     found = true;
                 }
                 // A host may have only one of the two.
@@ -49,18 +49,24 @@ impl Source for UdpQueues {
     }
 }
 
-/// The fifth word of each line after the heading is `tx_queue:rx_queue`, hexadecimal.
-fn sum_queues(text: &[u8]) -> (f64, f64) {
-    let mut sums = (0.0, 0.0);
-    for line in parse::lines(text).skip(1) {
-        let Some(queues) = parse::words(line).nth(4) else { continue };
+/// Sums over the sockets of one file.
+#[derive(Default)]
+struct Queues {
+    sent: f64,
+    received: f64,
+}
+
+impl Queues {
+    /// The fifth word of a line is `tx_queue:rx_queue`, hexadecimal. The heading has none.
+    fn take(&mut self, line: Option<&[u8]>) {
+        let Some(line) = line else { return *self = Self::default() };
+        let Some(queues) = parse::words(line).nth(4) else { return };
         let mut parts = queues.split(|byte| *byte == b':').map(parse::hex);
-        if let (Some(Some(tx)), Some(Some(rx))) = (parts.next(), parts.next()) {
-            sums.0 += tx as f64;
-            sums.1 += rx as f64;
+        if let (Some(Some(sent)), Some(Some(received))) = (parts.next(), parts.next()) {
+            self.sent += sent as f64;
+            self.received += received as f64;
         }
     }
-    sums
 }
 
 #[cfg(test)]
