@@ -1,1 +1,63 @@
+//! The fleet: who the hosts are and who may speak.
+//!
+//! Registry, embedded CA, tokens, deny list, the projection of the inbox to small state, and the outbox of events, all in one file,
+//! `state.redb` (STATE.md describes it). Everything is synchronous and takes the time as an argument; [`Fleet`] is shared by an `Arc`.
+//!
+//! Invariants: what is told to anyone was durable before; identity is the host id of the certificate and nothing a host says; secrets
+//! are kept as hashes only; every list is bounded and what is dropped is counted; an event lies in the transaction of the change that
+//! it tells of.
+//!
+//! For ingest: TLS with [`Fleet::server_identity`] and [`Fleet::ca_der`]; without a certificate [`Fleet::enrol`] and nothing else; with one
+//! [`Fleet::authenticate`], then [`Fleet::saw`] with the hello before the older session is fenced, [`Fleet::renew`] when asked. On every
+//! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
 
+mod ca;
+mod changes;
+mod csr;
+mod deny;
+mod draft;
+mod enrol;
+mod error;
+mod fleet;
+mod host;
+mod http_tokens;
+mod issue;
+mod machines;
+mod maintain;
+mod make_tokens;
+mod memory;
+mod names;
+mod outbox;
+mod projection;
+mod refuse;
+mod registry;
+mod rotate;
+mod rows;
+mod seen;
+mod state;
+mod tables;
+#[cfg(test)]
+mod testing;
+mod tokens;
+
+pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity};
+pub use changes::{CHANGES_MAX, Changes, RegistryChange};
+pub use deny::Denied;
+pub use enrol::{EnrolOutcome, WAITING_MAX};
+pub use error::{ErrorKind, FleetError};
+pub use fleet::{Fleet, open};
+pub use host::{HostRow, HostState};
+pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
+pub use issue::{Admitted, RenewOutcome};
+pub use maintain::{RETIRED_MAX, WAITING_KEPT};
+pub use names::{
+    HOST_LABEL_VALUE_BYTES_MAX, HOST_LABELS_MAX, LabelRefusal, NameError, OWN_HOST, PatternError, RESERVED_LABELS,
+    check_labels, check_name, check_pattern, pattern_matches,
+};
+pub use outbox::{Event, EventKind, OUTBOX_ROWS_MAX, OutboxState};
+pub use projection::GAPS_MAX;
+pub use registry::ephemeral_reason;
+pub use rotate::Rotation;
+pub use seen::Seen;
+pub use state::{FILE_NAME, FORMAT};
+pub use tokens::{Binding, EPHEMERAL_MIN, TOKEN_LIFE_MAX, TOKEN_USES_MAX, TOKENS_MAX, TokenSpec, TokenView};

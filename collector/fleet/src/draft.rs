@@ -1,0 +1,68 @@
+//! What one operation changes, gathered before anything is written, so that it becomes durable whole or not at all.
+
+use muster_common::host::HostId;
+
+use crate::ca::AuthorityRow;
+use crate::changes::RegistryChange;
+use crate::http_tokens::HttpTokenRow;
+use crate::outbox::Event;
+use crate::projection::Projected;
+use crate::rows::{DenyRow, Registration, Sighting, encode};
+use crate::tables::{AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SIGHTINGS, TOKENS, meta};
+use crate::tokens::TokenRow;
+
+/// Rows to write and to drop, events to record, changes to tell.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub hosts: Vec<Registration>,
+    /// Rows that go altogether: pending machines given up, retired hosts of long ago.
+    pub forgotten: Vec<HostId>,
+    /// The certificate a host got last, DER.
+    pub leaves: Vec<(HostId, Vec<u8>)>,
+    pub sightings: Vec<(HostId, Sighting)>,
+    pub tokens: Vec<TokenRow>,
+    pub forgotten_tokens: Vec<String>,
+    pub http_tokens: Vec<HttpTokenRow>,
+    pub forgotten_http_tokens: Vec<String>,
+    pub denied: Vec<DenyRow>,
+    pub forgotten_denied: Vec<String>,
+    pub authorities: Vec<AuthorityRow>,
+    pub forgotten_authorities: Vec<u64>,
+    /// A new incarnation of the data folder and the epoch of its outbox.
+    pub incarnation: Option<(u64, [u8; 16])>,
+    pub projected: Option<Projected>,
+    /// Their seqs are given when they are written.
+    pub events: Vec<Event>,
+    pub changes: Vec<RegistryChange>,
+}
+
+impl Draft {
+    /// Whether a commit of it would change nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.puts().is_empty() && self.events.is_empty() && self.projected.is_none()
+    }
+
+    /// The rows of everything but events and gaps, which are numbered and counted as they are written.
+    pub(crate) fn puts(&self) -> Vec<Put> {
+        let mut puts = Vec::new();
+        puts.extend(self.hosts.iter().map(|row| Put::set(HOSTS, &row.id.0, encode(row))));
+        puts.extend(self.leaves.iter().map(|(host, der)| Put::set(LEAVES, &host.0, der.clone())));
+        puts.extend(self.sightings.iter().map(|(host, row)| Put::set(SIGHTINGS, &host.0, encode(row))));
+        for host in &self.forgotten {
+            puts.extend([HOSTS, LEAVES, SIGHTINGS].map(|table| Put::remove(table, &host.0)));
+        }
+        puts.extend(self.tokens.iter().map(|row| Put::set(TOKENS, row.id.as_bytes(), encode(row))));
+        puts.extend(self.forgotten_tokens.iter().map(|id| Put::remove(TOKENS, id.as_bytes())));
+        puts.extend(self.http_tokens.iter().map(|row| Put::set(HTTP_TOKENS, row.id.as_bytes(), encode(row))));
+        puts.extend(self.forgotten_http_tokens.iter().map(|id| Put::remove(HTTP_TOKENS, id.as_bytes())));
+        puts.extend(self.denied.iter().map(|row| Put::set(DENIED, row.serial.as_bytes(), encode(row))));
+        puts.extend(self.forgotten_denied.iter().map(|serial| Put::remove(DENIED, serial.as_bytes())));
+        puts.extend(self.authorities.iter().map(|row| Put::set(AUTHORITIES, &row.number.to_be_bytes(), encode(row))));
+        puts.extend(self.forgotten_authorities.iter().map(|number| Put::remove(AUTHORITIES, &number.to_be_bytes())));
+        if let Some((incarnation, epoch)) = &self.incarnation {
+            puts.push(Put::set(META, meta::INCARNATION, incarnation.to_le_bytes().to_vec()));
+            puts.push(Put::set(META, meta::OUTBOX_EPOCH, epoch.to_vec()));
+        }
+        puts
+    }
+}

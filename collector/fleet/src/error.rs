@@ -1,0 +1,104 @@
+//! What can go wrong in the fleet, each with its place and what to do about it.
+
+use muster_common::identity::RandomError;
+use muster_store::database::DatabaseOpenError;
+
+use crate::names::{LabelRefusal, NameError, PatternError};
+
+/// Why an operation on the fleet failed. Refusals of agents are no errors: they are [`muster_common::wire::message::Refused`].
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    #[error("failed to make the data folder `{path}`: check its owner and the disk")]
+    Folder {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Open(#[from] DatabaseOpenError),
+    #[error("failed to {action} in `{path}`: check the disk, the collector tries again at the next call")]
+    Database {
+        action: &'static str,
+        path: String,
+        #[source]
+        source: Box<redb::Error>,
+    },
+    #[error(
+        "`{path}` has format {found}, but this collector knows {known} at most: start the newer muster-collector again, or restore the snapshot taken before the upgrade"
+    )]
+    Newer { path: String, found: u32, known: u32 },
+    #[error("`{path}` is damaged: table `{table}`, row `{row}`: {what}; restore it from a snapshot")]
+    Damaged { path: String, table: String, row: String, what: String },
+    #[error("failed to {action}: {what}")]
+    Certificate { action: &'static str, what: String },
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Label(#[from] LabelRefusal),
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error("no host `{asked}` is registered: `muster hosts list` shows names and ids")]
+    NoHost { asked: String },
+    #[error("`{asked}` means {count} hosts: give the id, `muster hosts list` shows it")]
+    Ambiguous { asked: String, count: usize },
+    #[error(
+        "the name `{name}` belongs to host {host}: choose another, rename or retire that one, or take its place with `muster hosts replace {name}`"
+    )]
+    Taken { name: String, host: String },
+    #[error("host `{name}` is {state}, so it cannot be {action}: {remedy}")]
+    WrongState { name: String, state: &'static str, action: &'static str, remedy: &'static str },
+    #[error(
+        "no machine waits under the name `{name}`: make a token with `muster token new --name {name} --replace` and enrol with it there"
+    )]
+    NobodyWaits { name: String },
+    #[error("no token `{id}` is known: `muster token list` shows the ids")]
+    NoToken { id: String },
+    #[error("{what} of a token is {given}, but must be {allowed}")]
+    TokenSpec { what: &'static str, given: String, allowed: &'static str },
+    #[error("there are {count} tokens, which is the most: revoke some or wait until they expire")]
+    TooManyTokens { count: usize },
+    #[error(
+        "serial `{serial}` is no certificate serial: give the 32 hexadecimal digits that `muster hosts list` shows"
+    )]
+    NoSerial { serial: String },
+    #[error("the next CA cannot take over yet: {what}")]
+    Rotation { what: String },
+}
+
+/// What kind of failure a [`FleetError`] is, for exit codes and HTTP states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// What was asked for is wrong in itself.
+    Input,
+    /// What was asked about is not there.
+    NotFound,
+    /// It is there, but in a state that forbids this.
+    Conflict,
+    /// Disk, database, random generator: not the asker's fault.
+    Storage,
+}
+
+impl FleetError {
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Folder { .. }
+            | Self::Open(_)
+            | Self::Database { .. }
+            | Self::Newer { .. }
+            | Self::Damaged { .. }
+            | Self::Certificate { .. }
+            | Self::Random(_) => ErrorKind::Storage,
+            Self::Name(_) | Self::Label(_) | Self::Pattern(_) | Self::TokenSpec { .. } | Self::NoSerial { .. } => {
+                ErrorKind::Input
+            }
+            Self::NoHost { .. } | Self::NoToken { .. } | Self::NobodyWaits { .. } => ErrorKind::NotFound,
+            Self::Ambiguous { .. }
+            | Self::Taken { .. }
+            | Self::WrongState { .. }
+            | Self::TooManyTokens { .. }
+            | Self::Rotation { .. } => ErrorKind::Conflict,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The fleet as its users hold it: one handle, its locks, and how a change goes through.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use muster_common::disk::Disk;
+use muster_common::host::HostId;
+use muster_common::identity::{Pin, random};
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{Epoch, RefusalCode};
+use muster_store::{GapRecord, Position, ReplayEntry};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use tokio::sync::watch;
+
+use crate::ca::{Authority, AuthorityRole, ServerIdentity};
+use crate::changes::{Changes, Feed};
+use crate::draft::Draft;
+use crate::error::FleetError;
+use crate::host::HostRow;
+use crate::memory::Memory;
+use crate::outbox::{Event, EventKind, OutboxState};
+use crate::projection::Projected;
+use crate::refuse::code_name;
+use crate::seen::Sightings;
+use crate::state::{Loaded, State};
+
+/// The registry, identity and small state of the collector. Methods block on the disk where they change something; those that
+/// sessions call for each connection only read memory.
+///
+/// Locks are taken in the order of the fields.
+pub struct Fleet {
+    /// The file; held for the whole of a change, so changes come one after another.
+    pub(crate) state: Mutex<State>,
+    pub(crate) memory: RwLock<Memory>,
+    pub(crate) sightings: Mutex<Sightings>,
+    /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
+    pub(crate) used: Mutex<BTreeMap<String, i64>>,
+    feed: Mutex<Feed>,
+    pub(crate) counts: Mutex<Counts>,
+}
+
+/// What this process counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub issued: u64,
+    pub renewed: u64,
+    pub refused: BTreeMap<&'static str, u64>,
+    pub commits: u64,
+    pub failed_commits: u64,
+}
+
+/// Opens `state.redb` in this folder, or makes it together with its CA.
+///
+/// # Errors
+/// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
+pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
+    let (state, Loaded { memory, sightings }) = State::open(disk, folder, now)?;
+    let fleet = Fleet {
+        state: Mutex::new(state),
+        memory: RwLock::new(memory),
+        sightings: Mutex::new(Sightings::new(sightings)),
+        used: Mutex::new(BTreeMap::new()),
+        feed: Mutex::new(Feed::new()),
+        counts: Mutex::new(Counts::default()),
+    };
+    if fleet.memory.read().authorities.is_empty() {
+        fleet.change(|_, draft| {
+            let authority = Authority::make(1, AuthorityRole::Current, now)?;
+            let text = format!("made a CA, its key has the hash {}", authority.pin());
+            draft.events.push(Event::new(EventKind::AuthorityMade, "muster", now, text));
+            draft.authorities.push(authority.row);
+            Ok(())
+        })?;
+    }
+    Ok(fleet)
+}
+
+impl Fleet {
+    /// The CA certificates to trust for hosts' certificates, DER, the signing one first.
+    pub fn ca_der(&self) -> Vec<Vec<u8>> {
+        self.memory.read().authorities.iter().map(|authority| authority.row.certificate_der.clone()).collect()
+    }
+
+    /// The hash of the signing CA's key, which token words carry.
+    pub fn pin(&self) -> Pin {
+        self.memory.read().pin
+    }
+
+    /// A new key and certificate for the collector's listeners, for 30 days. Ask again at its `renew_at`, and on
+    /// [`crate::RegistryChange::Authorities`].
+    ///
+    /// # Errors
+    /// [`FleetError::Certificate`] when the file names no CA that signs, [`FleetError::Random`].
+    pub fn server_identity(&self, now: Timestamp) -> Result<ServerIdentity, FleetError> {
+        self.memory.read().current_authority()?.issue_server(now)
+    }
+
+    /// A version that grows with every change of the registry, to wait on. Read what changed by [`Fleet::changes_after`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.feed.lock().subscribe()
+    }
+
+    /// What changed after this version (0: since the start).
+    pub fn changes_after(&self, version: u64) -> Changes {
+        self.feed.lock().after(version)
+    }
+
+    /// Every row of the registry, by id, which is by age.
+    pub fn hosts(&self) -> Vec<HostRow> {
+        let memory = self.memory.read();
+        let sightings = self.sightings.lock();
+        memory.hosts().map(|row| HostRow::new(row, sightings.last(row.id))).collect()
+    }
+
+    /// One row of the registry.
+    pub fn host(&self, id: HostId) -> Option<HostRow> {
+        let memory = self.memory.read();
+        let sightings = self.sightings.lock();
+        memory.host(id).map(|row| HostRow::new(row, sightings.last(id)))
+    }
+
+    /// The newest events, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
+        self.sure_state()?.events(limit)
+    }
+
+    /// Epoch, next seq and size of the outbox.
+    pub fn outbox(&self) -> OutboxState {
+        self.memory.read().outbox
+    }
+
+    /// How far the inbox is applied.
+    pub fn applied(&self) -> Option<Position> {
+        self.memory.read().applied
+    }
+
+    /// Applies inbox entries (in order) in one transaction with the position reached. Entries applied before change nothing. Entries
+    /// without records only move the position in memory: applying them again after a crash would change nothing either.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails: then nothing is known, and the same entries may be applied again.
+    pub fn apply(&self, entries: &[ReplayEntry]) -> Result<(), FleetError> {
+        let mut state = self.sure_state()?;
+        let Some(projected) = Projected::new(entries, self.memory.read().applied) else { return Ok(()) };
+        if projected.is_empty() {
+            self.memory.write().applied = Some(projected.reached);
+            return Ok(());
+        }
+        self.commit(&mut state, Draft { projected: Some(projected), ..Draft::default() })
+    }
+
+    /// Known gaps that touch this time, both ends included, by the end of what is missing.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn gaps(&self, from_ms: i64, to_ms: i64) -> Result<Vec<GapRecord>, FleetError> {
+        let rows = self.sure_state()?.gaps_ending_from(from_ms)?;
+        Ok(rows.iter().filter(|row| row.missing().0 <= to_ms).filter_map(|row| row.record()).collect())
+    }
+
+    /// Tells which incarnation of the data folder this is; a new one (after a restore) gets its own outbox epoch, so that no (epoch, seq)
+    /// is used twice for different events.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn set_incarnation(&self, incarnation: u64, now: Timestamp) -> Result<(), FleetError> {
+        self.change(|memory, draft| {
+            match memory.incarnation {
+                Some(known) if known == incarnation => {}
+                // The epoch made with the file is good for the first incarnation that is told.
+                None => draft.incarnation = Some((incarnation, memory.outbox.epoch.0)),
+                Some(_) => {
+                    let epoch = Epoch::new(now.millis(), u64::from_le_bytes(random::<8>()?));
+                    draft.incarnation = Some((incarnation, epoch.0));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a decision over the registry and makes what it drafted durable. A decision that fails changes nothing.
+    pub(crate) fn change<T>(
+        &self,
+        decide: impl FnOnce(&Memory, &mut Draft) -> Result<T, FleetError>,
+    ) -> Result<T, FleetError> {
+        let mut state = self.sure_state()?;
+        let mut draft = Draft::default();
+        let value = decide(&self.memory.read(), &mut draft)?;
+        self.commit(&mut state, draft)?;
+        Ok(value)
+    }
+
+    /// The file, read anew if the last commit left it unsure what is in it.
+    pub(crate) fn sure_state(&self) -> Result<MutexGuard<'_, State>, FleetError> {
+        let mut state = self.state.lock();
+        if state.is_unsure() {
+            let loaded = state.load()?;
+            let mut memory = self.memory.write();
+            // What it was ahead of the file by had no records.
+            let applied = memory.applied.max(loaded.memory.applied);
+            *memory = loaded.memory;
+            memory.applied = applied;
+            drop(memory);
+            // Sightings in memory are newer than those of the file.
+            self.feed.lock().lost();
+        }
+        Ok(state)
+    }
+
+    /// Makes the draft durable, with the sightings that wait for a ride, takes it into memory and tells the changes.
+    pub(crate) fn commit(&self, state: &mut State, draft: Draft) -> Result<(), FleetError> {
+        if draft.is_empty() {
+            return Ok(());
+        }
+        self.commit_all(state, draft)
+    }
+
+    /// Makes what hellos told durable.
+    pub(crate) fn flush(&self) -> Result<(), FleetError> {
+        let mut state = self.sure_state()?;
+        if self.sightings.lock().waits() { self.commit_all(&mut state, Draft::default()) } else { Ok(()) }
+    }
+
+    fn commit_all(&self, state: &mut State, mut draft: Draft) -> Result<(), FleetError> {
+        let riding = self.sightings.lock().ride(&mut draft);
+        let committed = {
+            let memory = self.memory.read();
+            state.commit(&mut draft, &memory)
+        };
+        let mut counts = self.counts.lock();
+        counts.commits += 1;
+        let committed = committed.inspect_err(|_| counts.failed_commits += 1)?;
+        drop(counts);
+        {
+            let mut sightings = self.sightings.lock();
+            sightings.landed(&riding);
+            sightings.forget(&draft.forgotten);
+        }
+        let changes = std::mem::take(&mut draft.changes);
+        self.memory.write().take(draft, committed)?;
+        self.feed.lock().tell(changes);
+        Ok(())
+    }
+
+    pub(crate) fn count_refusal(&self, code: RefusalCode) {
+        *self.counts.lock().refused.entry(code_name(code)).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

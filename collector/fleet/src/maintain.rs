@@ -1,0 +1,136 @@
+//! What time alone brings about: rows that have served are dropped, what was only in memory is written, numbers are told.
+
+use std::time::Duration;
+
+use muster_common::stat::Stat;
+use muster_common::time::Timestamp;
+
+use crate::ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END};
+use crate::changes::RegistryChange;
+use crate::draft::Draft;
+use crate::error::FleetError;
+use crate::fleet::Fleet;
+use crate::host::HostState;
+use crate::http_tokens::HttpTokenRow;
+use crate::memory::Memory;
+
+/// A machine that waits is forgotten after this long; if it still asks, it is listed anew.
+pub const WAITING_KEPT: Duration = Duration::from_secs(7 * 86_400);
+/// Retired hosts kept: their history goes on in the store by name, the row only tells when and why. Beyond it the oldest go, which
+/// matters to fleets of ephemeral hosts.
+pub const RETIRED_MAX: usize = 20_000;
+
+impl Fleet {
+    /// To be called about once a minute: drops what has served (ended tokens, denials of certificates that ended, machines that waited
+    /// too long, old CAs) and writes what hellos told and when tokens were used.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file failed; the next call does what this one did not.
+    pub fn maintain(&self, now: Timestamp) -> Result<(), FleetError> {
+        self.change(|memory, draft| {
+            drop_tokens(memory, draft, now);
+            let denied = memory.denied.values().filter(|row| now.millis() > row.until_ms);
+            draft.forgotten_denied.extend(denied.map(|row| row.serial.clone()));
+            drop_hosts(memory, draft, now);
+            let old = memory.authorities.iter().filter(|authority| authority.row.role == AuthorityRole::Old);
+            let over = old.filter(|authority| {
+                now.since(Timestamp::from_millis(authority.row.role_ms)) > LEAF_LIFE + RENEW_AFTER_END
+            });
+            draft.forgotten_authorities.extend(over.map(|authority| authority.row.number));
+            if !draft.forgotten_authorities.is_empty() {
+                draft.changes.push(RegistryChange::Authorities);
+            }
+            let used = self.used.lock();
+            let uses = memory.http_tokens.values().filter_map(|row| {
+                let last_used_ms = used.get(&row.id).copied();
+                (last_used_ms.is_some() && last_used_ms != row.last_used_ms)
+                    .then(|| HttpTokenRow { last_used_ms, ..row.clone() })
+            });
+            let forgotten = draft.forgotten_http_tokens.clone();
+            draft.http_tokens.extend(uses.filter(|row| !forgotten.contains(&row.id)));
+            Ok(())
+        })?;
+        self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
+        self.flush()
+    }
+
+    /// Numbers of the fleet for `/metrics` and the store.
+    pub fn stats(&self) -> Vec<Stat> {
+        let memory = self.memory.read();
+        let counts = self.counts.lock();
+        let mut stats = Vec::new();
+        for state in HostState::ALL {
+            let help = "Rows of the registry by state.";
+            let count = memory.count(state) as f64;
+            stats.push(Stat::gauge("muster_collector_hosts", help, count).with("state", state.as_str()));
+        }
+        for (reason, count) in &counts.refused {
+            let help = "Enrolments, renewals and sessions refused, by what the refusal is about.";
+            stats.push(Stat::counter("muster_collector_refused_total", help, *count).with("reason", *reason));
+        }
+        let current = memory.authorities.iter().find(|authority| authority.row.role == AuthorityRole::Current);
+        let ca_ends = current.map_or(0.0, |authority| {
+            Timestamp::from_millis(authority.row.made_ms).plus(CA_LIFE).millis() as f64 / 1_000.0
+        });
+        stats.extend([
+            Stat::counter(
+                "muster_collector_certificates_issued_total",
+                "Enrolments answered with a certificate.",
+                counts.issued,
+            ),
+            Stat::counter(
+                "muster_collector_certificates_renewed_total",
+                "Renewals answered with a certificate.",
+                counts.renewed,
+            ),
+            Stat::gauge("muster_collector_ca_expiry_timestamp_seconds", "When the signing CA ends.", ca_ends),
+            Stat::gauge(
+                "muster_collector_certificates_denied",
+                "Certificates on the deny list.",
+                memory.denied.len() as f64,
+            ),
+            Stat::gauge("muster_collector_tokens", "Tokens known.", memory.tokens.len() as f64)
+                .with("kind", "enrolment"),
+            Stat::gauge("muster_collector_tokens", "Tokens known.", memory.http_tokens.len() as f64)
+                .with("kind", "http"),
+            Stat::gauge("muster_collector_outbox_rows", "Events kept in the outbox.", memory.outbox.rows as f64),
+            Stat::counter(
+                "muster_collector_outbox_dropped_total",
+                "Events dropped from a full outbox.",
+                memory.outbox.dropped,
+            ),
+            Stat::gauge("muster_collector_gaps", "Known gaps kept.", memory.gaps.rows as f64),
+            Stat::counter(
+                "muster_collector_gaps_dropped_total",
+                "Known gaps dropped, the oldest first.",
+                memory.gaps.dropped,
+            ),
+            Stat::counter("muster_collector_state_commits_total", "Commits to state.redb.", counts.commits),
+            Stat::counter(
+                "muster_collector_state_commit_failures_total",
+                "Commits to state.redb that failed.",
+                counts.failed_commits,
+            ),
+        ]);
+        stats
+    }
+}
+
+fn drop_tokens(memory: &Memory, draft: &mut Draft, now: Timestamp) {
+    let ended = memory.tokens.values().filter(|row| row.is_forgettable(now));
+    draft.forgotten_tokens.extend(ended.map(|row| row.id.clone()));
+    let ended = memory.http_tokens.values().filter(|row| !row.is_live(now));
+    draft.forgotten_http_tokens.extend(ended.map(|row| row.id.clone()));
+}
+
+fn drop_hosts(memory: &Memory, draft: &mut Draft, now: Timestamp) {
+    let waited = memory.hosts().filter(|row| matches!(row.state, HostState::Pending | HostState::Quarantined));
+    let over = waited.filter(|row| now.since(Timestamp::from_millis(row.asked_ms)) > WAITING_KEPT);
+    draft.forgotten.extend(over.map(|row| row.id));
+    let over = memory.count(HostState::Retired).saturating_sub(RETIRED_MAX);
+    if over > 0 {
+        let mut retired: Vec<_> = memory.hosts().filter(|row| row.state == HostState::Retired).collect();
+        retired.sort_unstable_by_key(|row| row.retired_ms);
+        draft.forgotten.extend(retired.into_iter().take(over).map(|row| row.id));
+    }
+}

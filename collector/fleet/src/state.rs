@@ -1,0 +1,362 @@
+//! state.redb: opening it, reading it whole, and the one way in which anything of the fleet is written to it.
+//!
+//! STATE.md describes the tables. The registry lies in [`Memory`]; a [`Draft`] gathers what an operation changes, [`State::commit`]
+//! makes it durable in one transaction, and only then is it taken into memory and told to readers. A commit that fails may have
+//! happened or not: the file is then closed, and opened and read anew before the next write.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use muster_common::disk::Disk;
+use muster_common::host::HostId;
+use muster_common::identity::random;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::Epoch;
+use muster_store::Position;
+use muster_store::database::open_database;
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction,
+};
+use serde::de::DeserializeOwned;
+
+use crate::draft::Draft;
+use crate::error::FleetError;
+use crate::http_tokens::HttpTokenRow;
+use crate::memory::Memory;
+use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
+use crate::projection::{GapCounts, GapRow, write_gaps};
+use crate::rows::{DenyRow, Sighting, decode, encode, hex};
+use crate::tables::{
+    ALL, AUTHORITIES, DENIED, GAPS, HOSTS, HTTP_TOKENS, LEAVES, META, OUTBOX, Put, SIGHTINGS, TOKENS, Table, meta,
+};
+use crate::tokens::TokenRow;
+
+/// Format of the whole file. A larger number is refused; a smaller one is migrated at opening.
+pub const FORMAT: u32 = 1;
+/// Name of the file in the data folder.
+pub const FILE_NAME: &str = "state.redb";
+/// redb's page cache: the registry is in memory, so this serves writes, the outbox and gaps.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// The open file, and what it takes to open it again.
+pub(crate) struct State {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// When it was opened first: stamps the tables if they have to be made.
+    opened: Timestamp,
+    /// `None` after a failed commit.
+    database: Option<Database>,
+}
+
+/// What was read at opening.
+pub(crate) struct Loaded {
+    pub memory: Memory,
+    pub sightings: HashMap<HostId, Sighting>,
+}
+
+/// What a commit numbered and counted.
+pub(crate) struct Committed {
+    pub outbox: OutboxState,
+    pub gaps: GapCounts,
+}
+
+impl State {
+    /// Opens the file in this folder, or makes it, and reads everything.
+    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<(Self, Loaded), FleetError> {
+        disk.create_dir_all(folder)
+            .map_err(|source| FleetError::Folder { path: folder.display().to_string(), source })?;
+        let mut state = Self { disk, path: folder.join(FILE_NAME), opened: now, database: None };
+        let loaded = state.load()?;
+        Ok((state, loaded))
+    }
+
+    /// Whether the last commit failed, so that memory may differ from the file.
+    pub(crate) const fn is_unsure(&self) -> bool {
+        self.database.is_none()
+    }
+
+    /// Opens the file (again) and reads everything.
+    pub(crate) fn load(&mut self) -> Result<Loaded, FleetError> {
+        self.database = None;
+        let database = open_database(self.disk.as_ref(), &self.path, true, CACHE_BYTES)?;
+        match self.format(&database)? {
+            None => self.make_tables(&database, self.opened)?,
+            Some(FORMAT) => {}
+            // No format below 1 exists, so another number is a newer one.
+            Some(found) => return Err(FleetError::Newer { path: self.shown(), found, known: FORMAT }),
+        }
+        let loaded = self.read(&database)?;
+        self.database = Some(database);
+        Ok(loaded)
+    }
+
+    /// Makes all of the draft durable and numbers its events, or fails and leaves it unknown whether it is durable.
+    pub(crate) fn commit(&mut self, draft: &mut Draft, memory: &Memory) -> Result<Committed, FleetError> {
+        let database = self.database.as_ref().ok_or_else(|| self.closed())?;
+        match write_draft(database, draft, memory) {
+            Ok(committed) => Ok(committed),
+            Err(source) => {
+                self.database = None;
+                Err(self.failed("commit a change", source))
+            }
+        }
+    }
+
+    /// Closes the file, as a failed commit does.
+    #[cfg(test)]
+    pub(crate) fn close(&mut self) {
+        self.database = None;
+    }
+
+    /// The certificate that a host got last.
+    pub(crate) fn leaf(&self, host: HostId) -> Result<Option<Vec<u8>>, FleetError> {
+        let read = |database: &Database| -> Result<Option<Vec<u8>>, redb::Error> {
+            let table = database.begin_read()?.open_table(LEAVES)?;
+            Ok(table.get(host.0.as_slice())?.map(|der| der.value().to_vec()))
+        };
+        read(self.database.as_ref().ok_or_else(|| self.closed())?)
+            .map_err(|error| self.failed("read a certificate", error))
+    }
+
+    /// The newest events, at most `limit`, newest first.
+    pub(crate) fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
+        self.scan(OUTBOX, "read events", |table, rows| {
+            for row in table.iter()?.rev().take(limit) {
+                let (key, value) = row?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(())
+        })
+    }
+
+    /// Gaps whose missing time ends at or after this, by that end.
+    pub(crate) fn gaps_ending_from(&self, from_ms: i64) -> Result<Vec<GapRow>, FleetError> {
+        let from = GapRow::key_from(from_ms);
+        self.scan(GAPS, "read gaps", |table, rows| {
+            for row in table.range(from.as_slice()..)? {
+                let (key, value) = row?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(())
+        })
+    }
+
+    fn scan<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        action: &'static str,
+        collect: impl Fn(&redb::ReadOnlyTable<&[u8], &[u8]>, &mut Vec<Pair>) -> Result<(), redb::Error>,
+    ) -> Result<Vec<T>, FleetError> {
+        let database = self.database.as_ref().ok_or_else(|| self.closed())?;
+        let read = || -> Result<Vec<Pair>, redb::Error> {
+            let mut rows = Vec::new();
+            collect(&database.begin_read()?.open_table(table)?, &mut rows)?;
+            Ok(rows)
+        };
+        let rows = read().map_err(|error| self.failed(action, error))?;
+        rows.iter().map(|(key, value)| decode(value).map_err(|what| self.damaged(&table, key, what))).collect()
+    }
+
+    fn format(&self, database: &Database) -> Result<Option<u32>, FleetError> {
+        let read = || -> Result<Option<Vec<u8>>, redb::Error> {
+            match database.begin_read()?.open_table(META) {
+                Ok(table) => Ok(table.get(meta::FORMAT)?.map(|value| value.value().to_vec())),
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match read().map_err(|error| self.failed("read the format", error))?.map(<[u8; 4]>::try_from) {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(u32::from_le_bytes(bytes))),
+            Some(Err(_)) => Err(self.damaged(&META, meta::FORMAT, "it is not 4 bytes".into())),
+        }
+    }
+
+    /// Makes all tables, and the rows that a new file has, in one transaction.
+    fn make_tables(&self, database: &Database, now: Timestamp) -> Result<(), FleetError> {
+        let epoch = Epoch::new(now.millis(), u64::from_le_bytes(random::<8>()?));
+        let rows = [
+            Put::set(META, meta::FORMAT, FORMAT.to_le_bytes().to_vec()),
+            Put::set(META, meta::MADE_MS, now.millis().to_le_bytes().to_vec()),
+            Put::set(META, meta::OUTBOX_EPOCH, epoch.0.to_vec()),
+            Put::set(META, meta::OUTBOX_NEXT, 1_u64.to_le_bytes().to_vec()),
+        ];
+        let write = || -> Result<(), redb::Error> {
+            let transaction = begin(database)?;
+            for table in ALL {
+                transaction.open_table(table)?;
+            }
+            write_puts(&transaction, &rows)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|error| self.failed("make the tables", error))
+    }
+
+    fn read(&self, database: &Database) -> Result<Loaded, FleetError> {
+        let transaction = database.begin_read().map_err(|error| self.failed("begin to read", error.into()))?;
+        let numbers = read_numbers(&transaction).map_err(|error| self.failed("read how far it is", error))?;
+        let missing = |name: &[u8]| self.damaged(&META, name, "the row is missing or has another length".into());
+        let epoch = numbers.epoch.ok_or_else(|| missing(meta::OUTBOX_EPOCH))?;
+        let next_seq = numbers.next_seq.ok_or_else(|| missing(meta::OUTBOX_NEXT))?;
+        let mut memory = Memory::new(OutboxState { epoch, next_seq, rows: numbers.events, dropped: numbers.dropped });
+        memory.incarnation = numbers.incarnation;
+        memory.applied = numbers.applied;
+        memory.gaps = numbers.gaps;
+        for row in self.rows(&transaction, AUTHORITIES)? {
+            memory.put_authority(row.1)?;
+        }
+        for (_, row) in self.rows(&transaction, HOSTS)? {
+            memory.put_host(row);
+        }
+        for (_, row) in self.rows::<TokenRow>(&transaction, TOKENS)? {
+            memory.tokens.insert(row.id.clone(), row);
+        }
+        for (_, row) in self.rows::<HttpTokenRow>(&transaction, HTTP_TOKENS)? {
+            memory.http_tokens.insert(row.id.clone(), row);
+        }
+        for (_, row) in self.rows::<DenyRow>(&transaction, DENIED)? {
+            memory.denied.insert(row.serial.clone(), row);
+        }
+        let mut sightings = HashMap::new();
+        for (key, row) in self.rows::<Sighting>(&transaction, SIGHTINGS)? {
+            let host = key.as_slice().try_into().map_err(|_| self.damaged(&SIGHTINGS, &key, "not 16 bytes".into()))?;
+            sightings.insert(HostId(host), row);
+        }
+        Ok(Loaded { memory, sightings })
+    }
+
+    /// A whole table.
+    fn rows<T: DeserializeOwned>(
+        &self,
+        transaction: &ReadTransaction,
+        table: Table,
+    ) -> Result<Vec<(Vec<u8>, T)>, FleetError> {
+        let read = || -> Result<Vec<Pair>, redb::Error> {
+            let opened = transaction.open_table(table)?;
+            let mut rows = Vec::new();
+            for row in opened.iter()? {
+                let (key, value) = row?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        };
+        let rows = read().map_err(|error| self.failed("read a table", error))?;
+        let decoded = rows.into_iter().map(|(key, value)| match decode(&value) {
+            Ok(row) => Ok((key, row)),
+            Err(what) => Err(self.damaged(&table, &key, what)),
+        });
+        decoded.collect()
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn damaged(&self, table: &Table, key: &[u8], what: String) -> FleetError {
+        let row = String::from_utf8(key.to_vec()).unwrap_or_else(|_| hex(key));
+        FleetError::Damaged { path: self.shown(), table: table.name().to_owned(), row, what }
+    }
+
+    fn failed(&self, action: &'static str, source: redb::Error) -> FleetError {
+        FleetError::Database { action, path: self.shown(), source: Box::new(source) }
+    }
+
+    fn closed(&self) -> FleetError {
+        self.failed("use what a failed commit left closed", redb::Error::DatabaseClosed)
+    }
+}
+
+/// Key and value.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// A durable transaction after which the file opens without a repair.
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+fn write_puts(transaction: &WriteTransaction, puts: &[Put]) -> Result<(), redb::Error> {
+    for put in puts {
+        let mut table = transaction.open_table(put.table)?;
+        match &put.value {
+            Some(value) => table.insert(put.key.as_slice(), value.as_slice())?,
+            None => table.remove(put.key.as_slice())?,
+        };
+    }
+    Ok(())
+}
+
+fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Result<Committed, redb::Error> {
+    let transaction = begin(database)?;
+    let mut puts = draft.puts();
+    let mut outbox = memory.outbox;
+    if !draft.events.is_empty() {
+        let mut table = transaction.open_table(OUTBOX)?;
+        for event in &mut draft.events {
+            event.seq = outbox.next_seq;
+            outbox.next_seq += 1;
+            table.insert(event.seq.to_be_bytes().as_slice(), encode(event).as_slice())?;
+            outbox.rows += 1;
+        }
+        while outbox.rows > OUTBOX_ROWS_MAX && table.pop_first()?.is_some() {
+            outbox.rows -= 1;
+            outbox.dropped += 1;
+        }
+        puts.push(Put::set(META, meta::OUTBOX_NEXT, outbox.next_seq.to_le_bytes().to_vec()));
+        puts.push(Put::set(META, meta::OUTBOX_DROPPED, outbox.dropped.to_le_bytes().to_vec()));
+    }
+    let mut gaps = memory.gaps;
+    if let Some(projected) = &draft.projected {
+        gaps = write_gaps(&mut transaction.open_table(GAPS)?, projected, gaps)?;
+        puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
+        puts.push(Put::set(META, meta::GAPS_DROPPED, gaps.dropped.to_le_bytes().to_vec()));
+    }
+    write_puts(&transaction, &puts)?;
+    transaction.commit()?;
+    Ok(Committed { outbox, gaps })
+}
+
+/// The rows of `meta`, and how many events and gaps there are.
+struct Numbers {
+    epoch: Option<Epoch>,
+    next_seq: Option<u64>,
+    events: u64,
+    dropped: u64,
+    incarnation: Option<u64>,
+    applied: Option<Position>,
+    gaps: GapCounts,
+}
+
+fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
+    let meta_table = transaction.open_table(META)?;
+    let bytes = |name: &[u8]| -> Result<Option<Vec<u8>>, redb::Error> {
+        Ok(meta_table.get(name)?.map(|value| value.value().to_vec()))
+    };
+    let number = |name: &[u8]| -> Result<Option<u64>, redb::Error> {
+        Ok(bytes(name)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes))
+    };
+    Ok(Numbers {
+        epoch: bytes(meta::OUTBOX_EPOCH)?.and_then(|bytes| bytes.try_into().ok()).map(Epoch),
+        next_seq: number(meta::OUTBOX_NEXT)?,
+        events: transaction.open_table(OUTBOX)?.len()?,
+        dropped: number(meta::OUTBOX_DROPPED)?.unwrap_or(0),
+        incarnation: number(meta::INCARNATION)?,
+        applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),
+        gaps: GapCounts {
+            rows: transaction.open_table(GAPS)?.len()?,
+            dropped: number(meta::GAPS_DROPPED)?.unwrap_or(0),
+        },
+    })
+}
+
+fn position_bytes(position: Position) -> Vec<u8> {
+    [position.generation.to_le_bytes(), position.entry.to_le_bytes()].concat()
+}
+
+fn position(bytes: &[u8]) -> Option<Position> {
+    let (generation, entry) = bytes.split_first_chunk::<8>()?;
+    Some(Position { generation: u64::from_le_bytes(*generation), entry: u64::from_le_bytes(entry.try_into().ok()?) })
+}

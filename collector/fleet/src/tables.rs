@@ -1,0 +1,70 @@
+//! The tables of state.redb and the forms of their keys. STATE.md describes them to readers.
+//!
+//! Keys and values are bytes throughout: numbers in keys are big-endian, so that byte order is their order.
+
+use redb::TableDefinition;
+
+/// One table: bytes to bytes.
+pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Name to number or bytes: format, epoch and next seq of the outbox, how far the inbox is applied.
+pub(crate) const META: Table = TableDefinition::new("meta");
+/// Number (u64) to CA.
+pub(crate) const AUTHORITIES: Table = TableDefinition::new("authorities");
+/// Host id (16 bytes) to registration.
+pub(crate) const HOSTS: Table = TableDefinition::new("hosts");
+/// Host id (16 bytes) to the certificate issued last (DER, without a version byte).
+pub(crate) const LEAVES: Table = TableDefinition::new("leaves");
+/// Host id (16 bytes) to what it told of itself last.
+pub(crate) const SIGHTINGS: Table = TableDefinition::new("sightings");
+/// Token id (text) to enrolment token.
+pub(crate) const TOKENS: Table = TableDefinition::new("tokens");
+/// Token id (text) to HTTP token.
+pub(crate) const HTTP_TOKENS: Table = TableDefinition::new("http_tokens");
+/// Serial (hexadecimal text) to why it is denied.
+pub(crate) const DENIED: Table = TableDefinition::new("denied");
+/// (end of the missing time, generation, entry, number in the entry) to gap.
+pub(crate) const GAPS: Table = TableDefinition::new("gaps");
+/// Seq (u64) to event.
+pub(crate) const OUTBOX: Table = TableDefinition::new("outbox");
+
+/// All of them: made together with the file, so that no reader meets a missing one.
+pub(crate) const ALL: [Table; 10] =
+    [META, AUTHORITIES, HOSTS, LEAVES, SIGHTINGS, TOKENS, HTTP_TOKENS, DENIED, GAPS, OUTBOX];
+
+/// Rows of [`META`].
+pub(crate) mod meta {
+    /// u32 LE.
+    pub(crate) const FORMAT: &[u8] = b"format";
+    /// i64 LE, milliseconds.
+    pub(crate) const MADE_MS: &[u8] = b"made_ms";
+    /// 16 bytes.
+    pub(crate) const OUTBOX_EPOCH: &[u8] = b"outbox_epoch";
+    /// u64 LE.
+    pub(crate) const OUTBOX_NEXT: &[u8] = b"outbox_next";
+    /// u64 LE.
+    pub(crate) const OUTBOX_DROPPED: &[u8] = b"outbox_dropped";
+    /// u64 LE: the store's incarnation for which the epoch was made. Absent: not told yet.
+    pub(crate) const INCARNATION: &[u8] = b"incarnation";
+    /// Generation u64 LE, entry u64 LE. Absent: nothing was applied yet.
+    pub(crate) const APPLIED: &[u8] = b"applied";
+    /// u64 LE.
+    pub(crate) const GAPS_DROPPED: &[u8] = b"gaps_dropped";
+}
+
+/// One row written or, without a value, removed.
+pub(crate) struct Put {
+    pub table: Table,
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+impl Put {
+    pub(crate) fn set(table: Table, key: &[u8], value: Vec<u8>) -> Self {
+        Self { table, key: key.to_vec(), value: Some(value) }
+    }
+
+    pub(crate) fn remove(table: Table, key: &[u8]) -> Self {
+        Self { table, key: key.to_vec(), value: None }
+    }
+}
