@@ -285,7 +285,8 @@ impl OwnNumbers<'_> {
         self.tell(name, labels, MetricKind::Gauge, value);
     }
 
-    fn tell(&mut self, name: &str, labels: &[(&str, &str)], kind: MetricKind, value: f64) {
+    /// Tells a number of this kind.
+    pub fn tell(&mut self, name: &str, labels: &[(&str, &str)], kind: MetricKind, value: f64) {
         let OwnSeries { known, cursor } = &mut *self.series;
         let expected = known.get(*cursor).is_some_and(|entry| entry.is(name, labels));
         let found = if expected { Some(*cursor) } else { known.iter().position(|entry| entry.is(name, labels)) };

@@ -23,7 +23,7 @@ pub const KEYS: [(&str, &str); 11] = [
     ("metrics.job", "the collector's default: \"node\""),
     ("metrics.proc", "\"/proc\""),
     ("metrics.sys", "\"/sys\""),
-    ("sources.*.enabled", "true, for interrupts false"),
+    ("sources.*.enabled", "true, for interrupts and tcpstat false"),
     ("sources.*.interval", "each tick, or 60s for the slow ones"),
     ("spool.max_bytes", "1073741824"),
 ];

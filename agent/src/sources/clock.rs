@@ -87,6 +87,7 @@ impl Clock {
 impl Sources {
     fn look(&mut self, tick: &mut Tick<'_>) {
         let text = self.file.read(tick.scratch).map(parse::trimmed).unwrap_or_default();
+        self.file.close();
         if text == self.text {
             return;
         }

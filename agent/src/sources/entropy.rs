@@ -24,6 +24,7 @@ impl Source for Entropy {
     fn sample(&mut self, tick: &mut Tick<'_>) -> Result<(), SourceError> {
         for (file, metric) in &mut self.numbers {
             let value = parse::number(parse::trimmed(file.read(tick.scratch)?));
+            file.close();
             metric.put(tick.rows, value.ok_or_else(|| file.malformed("number"))?);
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! A dead network mount makes statvfs hang for minutes or for ever. The helper that hangs is set aside with its mount, a new
 //! one asks about the others, and the mount is told as `device_error` until its helper comes back.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -54,6 +54,7 @@ pub(super) struct Filesystem {
     errors: Devices,
     infos: Devices,
     error_key: Vec<u8>,
+    statvfs: Statvfs,
 }
 
 /// A mount and the keys of its series.
@@ -68,9 +69,13 @@ struct Hanging {
     helper: Background<Ask>,
 }
 
+/// The call, which a test replaces by one that hangs.
+type Statvfs = fn(&CStr) -> Result<StatVfs, Errno>;
+
 /// What a helper is to do: statvfs of each target.
 struct Ask {
     targets: Vec<Target>,
+    statvfs: Statvfs,
     /// The number of the target it is at, readable from outside.
     at: Arc<AtomicUsize>,
 }
@@ -85,7 +90,7 @@ impl Job for Ask {
     fn run(&mut self) {
         for (number, target) in self.targets.iter_mut().enumerate() {
             self.at.store(number, Ordering::Release);
-            target.answer = rustix::fs::statvfs(target.path.as_c_str());
+            target.answer = (self.statvfs)(&target.path);
         }
     }
 }
@@ -104,6 +109,7 @@ impl Filesystem {
             errors: Devices::new(ERROR_COLUMNS),
             infos: Devices::new(INFO_COLUMNS),
             error_key: Vec::new(),
+            statvfs: |path| rustix::fs::statvfs(path),
         }
     }
 
@@ -167,7 +173,7 @@ impl Filesystem {
             let path = watched.mount.path()?;
             Some(Target { key: watched.key.clone(), path, answer: Err(Errno::AGAIN) })
         };
-        Ask { targets: free.filter_map(target).collect(), at: Arc::new(AtomicUsize::new(0)) }
+        Ask { targets: free.filter_map(target).collect(), statvfs: self.statvfs, at: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// The keys of a new ask's targets, in their order.
@@ -283,6 +289,7 @@ mod tests {
     use crate::sources::Scratch;
     use crate::testing::{Tree, sampled, shown};
     use muster_common::time::Timestamp;
+    use std::sync::Mutex;
 
     fn line(number: usize, point: &str, options: &str) -> String {
         format!("{number} 1 8:{number} / {point} {options} - ext4 /dev/sd{number} rw\n")
@@ -331,24 +338,53 @@ mod tests {
         assert_eq!(tick().len(), 8);
     }
 
+    /// Holds up every call for the dead mount until the test lets go.
+    static DEAD: Mutex<()> = Mutex::new(());
+
+    fn statvfs_with_a_dead_mount(path: &CStr) -> Result<StatVfs, Errno> {
+        if path.to_bytes() == b"/net/dead" {
+            drop(DEAD.lock());
+            return Err(Errno::STALE);
+        }
+        rustix::fs::statvfs(path)
+    }
+
     #[test]
     fn a_mount_that_hangs_is_told_and_the_others_go_on() {
         let tree = Tree::new(&[]);
         let here = tree.path("proc").display().to_string();
-        tree.write("proc/1/mountinfo", &(line(1, &here, "rw") + &line(2, "/net/dead", "rw")));
+        let there = tree.path("sys").display().to_string();
+        let text = [line(1, &here, "rw"), line(2, "/net/dead", "rw"), line(3, &there, "rw")].concat();
+        tree.write("proc/1/mountinfo", &text);
         let (mut source, mut rows) = (Filesystem::new(&tree.roots()), Rows::default());
-        rows.begin(0);
-        rows.source(0);
-        source.list(&mut Tick { now: Timestamp::default(), rows: &mut rows, scratch: &mut Scratch::new() }).unwrap();
-        // A helper that never came back from the second mount.
-        let key = source.mounts[1].key.clone();
-        source.hanging.push(Hanging { key, helper: Background::start("test").unwrap() });
-        source.ask_all().unwrap();
-        source.put_all(&mut rows);
-        rows.finish();
-        let seen = shown(&rows);
-        assert!(seen.iter().any(|line| line.contains("/dev/sd1") && line.starts_with("node_filesystem_size_bytes")));
-        let error = "node_filesystem_device_error{device=\"/dev/sd2\",device_error=\"mountpoint timeout\",fstype=\"ext4\",mountpoint=\"/net/dead\"} 1";
-        assert!(seen.iter().any(|line| line == error), "{seen:#?}");
+        source.statvfs = statvfs_with_a_dead_mount;
+        let mut tick = |source: &mut Filesystem| {
+            rows.begin(0);
+            rows.source(0);
+            let now = Timestamp::default();
+            let result = source.sample(&mut Tick { now, rows: &mut rows, scratch: &mut Scratch::new() });
+            rows.finish();
+            result.unwrap();
+            shown(&rows)
+        };
+        let has =
+            |seen: &[String], start: &str| seen.iter().any(|line| line.starts_with(start) && !line.ends_with("stale"));
+        let held = DEAD.lock().unwrap();
+        for _ in 0..3 {
+            let seen = tick(&mut source);
+            assert!(has(&seen, "node_filesystem_size_bytes{device=\"/dev/sd1\""), "{seen:#?}");
+            assert!(has(&seen, "node_filesystem_size_bytes{device=\"/dev/sd3\""), "{seen:#?}");
+            let dead = "node_filesystem_device_error{device=\"/dev/sd2\",device_error=\"mountpoint timeout\",fstype=\"ext4\",mountpoint=\"/net/dead\"} 1";
+            assert!(has(&seen, dead), "{seen:#?}");
+            assert_eq!(source.hanging.len(), 1, "only the first tick waits for it");
+        }
+        drop(held);
+        while source.hanging.len() == 1 {
+            tick(&mut source);
+        }
+        assert!(has(
+            &tick(&mut source),
+            "node_filesystem_device_error{device=\"/dev/sd2\",device_error=\"stale NFS file handle\""
+        ));
     }
 }

@@ -55,7 +55,7 @@ pub(crate) use procfs::{Roots, Scratch};
 use crate::rows::Rows;
 
 /// Something on the host that yields samples.
-pub(crate) trait Source {
+pub(crate) trait Source: Send {
     /// Reads once and stores what it found in the tick's row. What it stored before an error stays.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ pub(crate) struct SourceKind {
     /// Names for `collector="..."` and for `[sources.NAME]`; node_exporter splits one file of the kernel in two at times.
     pub(crate) collectors: &'static [&'static str],
     pub(crate) pace: Pace,
-    /// Whether it runs when `[sources.NAME]` does not say: not where a large host would have too many such series.
+    /// Whether it runs when `[sources.NAME]` does not say: not where it would cost too much time or too many series.
     pub(crate) on: bool,
     pub(crate) build: fn(&Roots) -> Box<dyn Source>,
 }
@@ -118,7 +118,7 @@ pub(crate) const SOURCES: &[SourceKind] = &[
     SourceKind { collectors: &["uname"], pace: SLOW, on: true, build: |_| Box::new(uname::Uname::new()) },
     SourceKind { collectors: &["os"], pace: SLOW, on: true, build: |roots| Box::new(operating_system::OperatingSystem::new(roots)) },
     SourceKind { collectors: &["selinux"], pace: SLOW, on: true, build: |roots| Box::new(selinux::Selinux::new(roots)) },
-    SourceKind { collectors: &["tcpstat"], pace: SLOW, on: true, build: |roots| Box::new(tcp_states::TcpStates::new(roots)) },
+    SourceKind { collectors: &["tcpstat"], pace: SLOW, on: false, build: |roots| Box::new(tcp_states::TcpStates::new(roots)) },
     SourceKind { collectors: &["processes"], pace: SLOW, on: true, build: |roots| Box::new(processes::Processes::new(roots)) },
     SourceKind { collectors: &["interrupts"], pace: EACH, on: false, build: |roots| Box::new(interrupts::Interrupts::new(roots)) },
     SourceKind { collectors: &["process"], pace: EACH, on: true, build: |roots| Box::new(process::Process::new(roots)) },

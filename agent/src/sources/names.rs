@@ -312,7 +312,9 @@ mod tests {
     #[test]
     fn this_host_gives_only_names_of_the_table_with_their_kinds_and_labels() {
         let mut config = MetricsConfig::default();
-        config.sources.insert("interrupts", SourceConfig { enabled: Some(true), interval: None });
+        for source in ["interrupts", "tcpstat"] {
+            config.sources.insert(source, SourceConfig { enabled: Some(true), interval: None });
+        }
         let mut sampler = Sampler::new(&config);
         let rows = sampler.sample(Moment::exact(Timestamp::from_millis(1_700_000_000_000)), &mut |_| {});
         for series in rows.series().iter().filter(|series| !series.name.starts_with("muster_agent_")) {

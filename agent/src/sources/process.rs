@@ -89,6 +89,7 @@ impl Process {
     fn boot_seconds(&mut self, scratch: &mut Scratch) -> Option<f64> {
         if self.boot_seconds.is_none() {
             let text = self.boot.read(scratch).ok()?;
+            self.boot.close();
             let line = parse::lines(text).find_map(|line| line.strip_prefix(b"btime "))?;
             self.boot_seconds = parse::number(parse::trimmed(line));
         }

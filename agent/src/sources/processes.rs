@@ -4,11 +4,10 @@
 //! together. /proc/stat already tells how many run and how many are blocked.
 
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::metric::Metric;
@@ -17,7 +16,6 @@ use super::{Roots, Source, SourceError, Tick, parse};
 
 pub(super) struct Processes {
     folder: Arc<Path>,
-    opened: Option<OwnedFd>,
     load: ProcFile,
     limits: [(ProcFile, Metric); 2],
     processes: Metric,
@@ -29,7 +27,6 @@ impl Processes {
         let file = |name: &str| ProcFile::new(&roots.proc.join(name), Shape::Record);
         Self {
             folder: Arc::from(roots.proc.as_path()),
-            opened: None,
             load: file("loadavg"),
             limits: [
                 (file("sys/kernel/threads-max"), Metric::gauge("node_processes_max_threads")),
@@ -41,21 +38,16 @@ impl Processes {
     }
 
     /// Folders of /proc whose name is a number.
-    fn count(&mut self, scratch: &mut Scratch) -> Result<u32, Errno> {
-        if self.opened.is_none() {
-            scratch.calls += 1;
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            self.opened = Some(rustix::fs::open(&*self.folder, flags, Mode::empty())?);
-        }
-        let folder = self.opened.as_ref().ok_or(Errno::BADF)?;
-        rustix::fs::seek(folder, SeekFrom::Start(0))?;
+    fn count(&self, scratch: &mut Scratch) -> Result<u32, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&*self.folder, flags, Mode::empty())?;
         let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut entries = RawDir::new(folder, &mut buffer);
+        let mut entries = RawDir::new(&folder, &mut buffer);
         let mut count = 0u32;
         while let Some(entry) = entries.next() {
             count += u32::from(entry?.file_name().to_bytes().iter().all(u8::is_ascii_digit));
         }
-        // A seek, and about a hundred entries a call.
+        // Open, close, and about a hundred entries a call.
         scratch.calls += 3 + u64::from(count / 100);
         Ok(count)
     }
@@ -67,9 +59,11 @@ impl Source for Processes {
         let load = parse::trimmed(self.load.read(tick.scratch)?);
         let threads = parse::words(load).nth(3).and_then(|word| word.split(|byte| *byte == b'/').nth(1));
         let threads = threads.and_then(parse::number).ok_or_else(|| self.load.malformed("number of threads"))?;
+        self.load.close();
         self.threads.put(tick.rows, threads);
         for (file, metric) in &mut self.limits {
             metric.put_some(tick.rows, parse::number(parse::trimmed(file.read(tick.scratch)?)));
+            file.close();
         }
         let count = self.count(tick.scratch).map_err(|errno| SourceError::of(&self.folder, errno))?;
         self.processes.put(tick.rows, f64::from(count));

@@ -1,4 +1,7 @@
 //! /proc/net/tcp and tcp6: sockets by state, and bytes waiting in their queues.
+//!
+//! Not read unless `[sources.tcpstat]` says so: the kernel walks its whole table of connections for each of the two files,
+//! 40 ms on a host of 24 GiB however few connections it has, which at once a minute is more than all other sources together.
 
 use super::metric::{Column, Devices};
 use super::procfs::{ProcFile, Shape};
@@ -72,6 +75,8 @@ impl Source for TcpStates {
             Err(error) if error.is_absence() => {}
             Err(error) => return Err(error),
         }
+        self.four.close();
+        self.six.close();
         self.states.begin();
         for ((name, four), six) in STATES.iter().zip(four.0).zip(six.0) {
             let state = self.states.device("state", name.as_bytes());
