@@ -25,7 +25,7 @@ pub enum RegistryChange {
     Replaced { host: HostId },
     /// The host's series end and its session is closed.
     Retired { host: HostId, name: String, labels: BTreeMap<String, String> },
-    /// The second machine of this identity was set aside: a session of it that is open is closed.
+    /// The second machine of this identity was set aside: its hello is refused, or its session fenced by the first one's. For people.
     Quarantined { host: HostId },
     /// A certificate is denied: a session that uses it is closed.
     Denied { host: Option<HostId>, serial: String },

@@ -17,7 +17,7 @@ use crate::ca::{Authority, AuthorityRole, ServerIdentity};
 use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
 use crate::error::FleetError;
-use crate::host::HostRow;
+use crate::host::{HostRow, HostState};
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::Projected;
@@ -111,6 +111,12 @@ impl Fleet {
         let memory = self.memory.read();
         let sightings = self.sightings.lock();
         memory.hosts().map(|row| HostRow::new(row, sightings.last(row.id))).collect()
+    }
+
+    /// Names of the active hosts, by age of the host: cheap enough to ask after every change.
+    pub fn active_names(&self) -> Vec<String> {
+        let memory = self.memory.read();
+        memory.hosts().filter(|row| row.state == HostState::Active).map(|row| row.name.clone()).collect()
     }
 
     /// One row of the registry.

@@ -8,9 +8,10 @@ use muster_store::database::open_database;
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::*;
+use crate::rows::Registration;
 use crate::tables::{META, OUTBOX, Table, meta};
 use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
-use crate::{ErrorKind, FILE_NAME, HostState, OUTBOX_ROWS_MAX, Scope};
+use crate::{ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, Scope};
 
 const FOLDER: &str = "/data";
 
@@ -261,6 +262,7 @@ fn a_commit_that_failed_is_settled_by_reading_the_file_again() {
         }
     }
     bench.fleet.rename(machine.id(), "db3", OPERATOR, at(4)).unwrap();
+    assert_eq!(bench.fleet.active_names(), ["db3"]);
     assert_eq!(bench.reopen().fleet.find("db3").unwrap(), machine.id());
 }
 
@@ -387,4 +389,46 @@ fn numbers_are_told() {
     assert_eq!(value("muster_collector_outbox_rows", None), Some(4.0));
     assert!(value("muster_collector_ca_expiry_timestamp_seconds", None) > Some(2.0e9));
     assert!(stats.iter().all(|stat| stat.name.starts_with("muster_collector_") && !stat.help.is_empty()));
+}
+
+/// Not a test: what a large fleet costs. `cargo test -p muster-fleet -- --ignored --nocapture ten_thousand`
+#[test]
+#[ignore = "a measurement, run by hand"]
+fn ten_thousand_hosts() {
+    let bench = Bench::new();
+    let host = bench.host("first");
+    let row = Registration::clone(bench.fleet.memory.read().host(host.id()).unwrap());
+    bench
+        .fleet
+        .change(|_, draft| {
+            for number in 0..10_000 {
+                let id = crate::tokens::new_host_id(at(number))?;
+                draft.hosts.push(Registration { id, name: format!("host-{number}"), ..row.clone() });
+                draft.leaves.push((id, host.leaf().to_vec()));
+            }
+            Ok(())
+        })
+        .unwrap();
+    let timed = |what: &str, work: &dyn Fn()| {
+        let start = muster_common::time::monotonic();
+        work();
+        println!("{what}: {:?}", muster_common::time::monotonic() - start);
+    };
+    timed("hosts", &|| assert_eq!(bench.fleet.hosts().len(), 10_001));
+    timed("active_names", &|| assert_eq!(bench.fleet.active_names().len(), 10_001));
+    timed("authenticate", &|| assert!(bench.fleet.authenticate(host.leaf(), at(1)).is_ok()));
+    timed("10,000 hellos", &|| {
+        for row in bench.fleet.hosts() {
+            bench.fleet.saw(row.id, &host.hello(1, 5, &[1]), None, at(1)).unwrap();
+        }
+    });
+    timed("their commit", &|| bench.fleet.maintain(at(2)).unwrap());
+    timed("rename", &|| bench.fleet.rename(host.id(), "other", OPERATOR, at(3)).unwrap());
+    let start = muster_common::time::monotonic();
+    let bench = bench.reopen();
+    println!(
+        "reopen: {:?}, file {} bytes",
+        muster_common::time::monotonic() - start,
+        std::fs::metadata(bench.folder.join(FILE_NAME)).unwrap().len()
+    );
 }
