@@ -7,10 +7,13 @@ pub mod collect;
 pub mod compare;
 pub mod config;
 pub mod facts;
+pub mod own;
 pub mod rows;
 pub mod sampler;
 pub mod schedule;
 pub mod sources;
+pub mod spool;
+pub mod uplink;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,574 @@
+//! The spool's folder: appends, reads, drops. Blocking and deterministic; see [`super::worker`] for its thread.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use muster_common::disk::{Disk, DiskFile, Open};
+use muster_common::host::HostId;
+use muster_common::wire::message::{Epoch, Lane};
+
+use super::epochs::{EpochFile, EpochRow, EpochState, EpochTable};
+use super::limits::SpoolLimits;
+use super::segment::{self, Header, RecordKind};
+use super::{AppendOutcome, Found, SpoolAnswer, SpoolRequest, SpooledBatch};
+use crate::own::{DropReason, Own};
+
+/// Segments open for appending at once: the epoch being written and the one it took over from.
+const WRITERS_MAX: usize = 2;
+/// Remembered read positions: the live epoch's and the one being drained, for each lane in use.
+const CURSORS_MAX: usize = 4;
+
+/// Where the spool is, whose it is, and how large it may be.
+#[derive(Clone, Debug)]
+pub struct SpoolConfig {
+    pub folder: PathBuf,
+    pub host: HostId,
+    pub limits: SpoolLimits,
+}
+
+/// Why the spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    #[error("cannot {doing} in {folder}: make it a folder this user may write, on a disk that works")]
+    Disk {
+        doing: &'static str,
+        folder: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What an opened spool holds of one epoch and lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRun {
+    pub epoch: Epoch,
+    pub lane: Lane,
+    pub first_seq: u64,
+    pub last_seq: u64,
+    pub bytes: u64,
+}
+
+/// What was found at open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub table: EpochTable,
+    /// Sorted by epoch, then lane.
+    pub held: Vec<HeldRun>,
+    /// What had to be cut or discarded, for the log.
+    pub notes: Vec<String>,
+}
+
+/// Lane, epoch and first seq: the order of files.
+type Key = (Lane, Epoch, u64);
+
+#[derive(Default)]
+struct Segment {
+    last_seq: u64,
+    batches: u64,
+    /// Bytes that are good; what lies beyond is not ours to trust.
+    end: u64,
+    /// Where each context's record begins.
+    contexts: Vec<(u32, u64)>,
+    writer: Option<Arc<dyn DiskFile>>,
+    dirty: bool,
+    name_synced: bool,
+}
+
+/// Where reading of a segment stands: every batch before `offset` has a seq of at most `after`.
+struct Cursor {
+    key: Key,
+    file: Box<dyn DiskFile>,
+    offset: u64,
+    after: u64,
+}
+
+/// The spool. One owner.
+pub struct Spool {
+    disk: Arc<dyn Disk>,
+    config: SpoolConfig,
+    own: Arc<Own>,
+    epochs: EpochFile,
+    segments: BTreeMap<Key, Segment>,
+    acked: BTreeMap<(Lane, Epoch), u64>,
+    cursors: Vec<Cursor>,
+    bytes: u64,
+    buffer: Vec<u8>,
+}
+
+impl Spool {
+    /// Opens or makes the folder; cuts torn tails; discards what belongs to another host or to no epoch of the table.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the folder or the table of epochs cannot be read or made.
+    pub fn open(disk: Arc<dyn Disk>, config: SpoolConfig, own: Arc<Own>) -> Result<(Self, Loaded), SpoolError> {
+        let fail = |doing| {
+            let folder = config.folder.display().to_string();
+            move |source| SpoolError::Disk { doing, folder, source }
+        };
+        disk.create_dir_all(&config.folder).map_err(fail("make the spool"))?;
+        let (epochs, table) =
+            EpochFile::open(&disk, &config.folder, config.host).map_err(fail("open the table of epochs"))?;
+        let names = disk.list(&config.folder).map_err(fail("list the spool"))?;
+        let (segments, acked, cursors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let mut spool = Self { disk, config, own, epochs, segments, acked, cursors, bytes: 0, buffer: Vec::new() };
+        let mut loaded = Loaded::default();
+        for name in names.iter().filter(|name| segment::is_file_name(name)) {
+            match spool.load(name, table.as_ref()) {
+                Ok(None) => {}
+                Ok(Some(note)) => loaded.notes.push(format!("spool file {name}: {note}")),
+                Err(error) => loaded.notes.push(format!("spool file {name}: left alone, it cannot be read: {error}")),
+            }
+        }
+        loaded.held = spool.held();
+        loaded.table = table.unwrap_or_else(|| rebuilt(&loaded.held));
+        spool.tell_size();
+        Ok((spool, loaded))
+    }
+
+    /// Carries out one request.
+    pub fn serve(&mut self, request: SpoolRequest) -> Option<SpoolAnswer> {
+        let answer = match request {
+            SpoolRequest::Keep { version, table, sync_first } => {
+                let ok = (!sync_first || self.sync()) && self.keep(&table);
+                Some(SpoolAnswer::Kept { version, ok })
+            }
+            SpoolRequest::Append { batch, context_frame } => {
+                let outcome = self.append(&batch, context_frame.as_deref());
+                Some(SpoolAnswer::Appended { epoch: batch.epoch, lane: batch.lane, seq: batch.seq, outcome })
+            }
+            SpoolRequest::Read { epoch, lane, from, have_context } => {
+                let found = self.read(epoch, lane, from, have_context);
+                Some(SpoolAnswer::Found { epoch, lane, from, found })
+            }
+            SpoolRequest::Acked { epoch, lane, seq } => {
+                self.acked(epoch, lane, seq);
+                None
+            }
+            SpoolRequest::Forget { epoch } => {
+                self.forget(epoch);
+                None
+            }
+            SpoolRequest::Sync => Some(SpoolAnswer::Synced { ok: self.sync() }),
+        };
+        self.tell_size();
+        answer
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn tell_size(&self) {
+        self.own.spool_bytes.set_size(self.bytes);
+    }
+
+    fn held(&self) -> Vec<HeldRun> {
+        let mut held: Vec<HeldRun> = Vec::new();
+        for (&(lane, epoch, first_seq), segment) in &self.segments {
+            match held.last_mut() {
+                Some(run) if run.epoch == epoch && run.lane == lane => {
+                    run.last_seq = run.last_seq.max(segment.last_seq);
+                    run.bytes += segment.end;
+                }
+                _ => held.push(HeldRun { epoch, lane, first_seq, last_seq: segment.last_seq, bytes: segment.end }),
+            }
+        }
+        held.sort_by_key(|run| (run.epoch, run.lane));
+        held
+    }
+
+    /// Takes over a file of an earlier process; the note says what had to be done to it.
+    fn load(&mut self, name: &str, table: Option<&EpochTable>) -> io::Result<Option<&'static str>> {
+        let path = self.config.folder.join(name);
+        let file = self.disk.open(&path, Open::Read)?;
+        let length = file.len()?;
+        let mut head = [0; segment::HEADER_BYTES as usize];
+        let header = match length {
+            segment::HEADER_BYTES.. => {
+                file.pread(&mut head, 0)?;
+                segment::decode_header(&head)
+            }
+            _ => None,
+        };
+        let discard = match header {
+            None => Some("discarded: its header is damaged or of an unknown version"),
+            Some(header) if header.host != self.config.host => Some("discarded: it belongs to another host id"),
+            Some(header) => match table.map(|table| table.rows.iter().find(|row| row.epoch == header.epoch)) {
+                Some(None) => Some("discarded: its epoch is done"),
+                Some(Some(row)) if row.state == EpochState::Moved => Some("discarded: it went on in another epoch"),
+                _ => None,
+            },
+        };
+        let (Some(header), None) = (header, discard) else {
+            self.disk.unlink(&path)?;
+            return Ok(discard);
+        };
+        let segment = scan(file.as_ref(), length, &mut self.buffer)?;
+        let torn = segment.end < length;
+        if torn {
+            self.own.spool_damages.add(1);
+        }
+        if segment.batches == 0 {
+            self.disk.unlink(&path)?;
+            return Ok(torn.then_some("discarded: no batch in it is whole"));
+        }
+        if torn {
+            // Only tidiness: the end is known, and nothing is appended to an old file.
+            let _ = self.disk.open(&path, Open::Write).and_then(|file| file.set_len(segment.end));
+        }
+        self.bytes += segment.end;
+        self.segments.insert((header.lane, header.epoch, header.first_seq), segment);
+        Ok(torn.then_some("cut at its first damaged record"))
+    }
+
+    fn keep(&mut self, table: &EpochTable) -> bool {
+        self.own.spool_syncs.add(1);
+        let kept = self.epochs.keep(table);
+        self.counted(kept).is_some()
+    }
+
+    fn counted<T>(&self, result: io::Result<T>) -> Option<T> {
+        if result.is_err() {
+            self.own.spool_errors.add(1);
+        }
+        result.ok()
+    }
+
+    fn append(&mut self, batch: &SpooledBatch, context: Option<&[u8]>) -> AppendOutcome {
+        let context_bytes = context.map_or(0, |frame| segment::RECORD_HEAD_BYTES + frame.len());
+        let needed = (segment::RECORD_HEAD_BYTES + batch.frame.len() + context_bytes) as u64 + segment::HEADER_BYTES;
+        let mut outcome = AppendOutcome::Full;
+        // Twice: a disk that is full in truth may have room once the oldest segment is gone.
+        for _ in 0..2 {
+            if !self.make_room(needed) {
+                return AppendOutcome::Full;
+            }
+            match self.write(batch, context, needed) {
+                Ok(bytes) => {
+                    self.own.spooled_batches.add(1);
+                    return AppendOutcome::Held { bytes };
+                }
+                Err(error) => {
+                    self.own.spool_errors.add(1);
+                    self.close_writer(batch.lane, batch.epoch);
+                    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                    outcome = if full { AppendOutcome::Full } else { AppendOutcome::Failed };
+                    if !full || !self.drop_oldest() {
+                        break;
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Drops the oldest metrics until `needed` bytes may be written.
+    fn make_room(&mut self, needed: u64) -> bool {
+        loop {
+            let Ok(space) = self.disk.space(&self.config.folder) else { return false };
+            if self.config.limits.fits(space, self.bytes, needed) {
+                return true;
+            }
+            if !self.drop_oldest() {
+                return false;
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some((&key, segment)) = self.segments.range((Lane::P1, Epoch::NONE, 0)..).next() else { return false };
+        if key.0 != Lane::P1 {
+            return false;
+        }
+        let acked = self.acked.get(&(key.0, key.1)).copied().unwrap_or(0);
+        let lost = segment.batches.min(segment.last_seq.saturating_sub(acked));
+        self.own.drop_batches(DropReason::SpoolFull, lost);
+        self.remove(key);
+        true
+    }
+
+    /// Unlinks a segment. When that fails the file stays for the next start, which finds its content acked or its epoch done.
+    fn remove(&mut self, key: Key) {
+        let Some(segment) = self.segments.remove(&key) else { return };
+        self.bytes = self.bytes.saturating_sub(segment.end);
+        self.cursors.retain(|cursor| cursor.key != key);
+        let unlinked = self.disk.unlink(&self.path(key));
+        self.counted(unlinked);
+    }
+
+    fn path(&self, (lane, epoch, first_seq): Key) -> PathBuf {
+        self.config.folder.join(segment::file_name(lane, epoch, first_seq))
+    }
+
+    /// Writes the batch, and its context where needed, in one call. Returns the bytes that the file grew by.
+    fn write(&mut self, batch: &SpooledBatch, context: Option<&[u8]>, needed: u64) -> io::Result<u64> {
+        let key = self.writer_for(batch, needed)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let result = match self.segments.get_mut(&key) {
+            Some(segment) => write_to(segment, key, self.config.host, batch, context, &mut buffer),
+            None => Err(io::Error::other("the segment just opened is gone")),
+        };
+        self.buffer = buffer;
+        let grown = result?;
+        self.bytes += grown;
+        Ok(grown)
+    }
+
+    /// The segment that takes this batch: the open one of its epoch, or a new one.
+    fn writer_for(&mut self, batch: &SpooledBatch, needed: u64) -> io::Result<Key> {
+        let of_epoch = (batch.lane, batch.epoch, 0)..=(batch.lane, batch.epoch, u64::MAX);
+        let last = self.segments.range(of_epoch).next_back();
+        if let Some((&key, segment)) = last
+            && segment.writer.is_some()
+        {
+            if segment.end + needed <= self.segment_bytes_max() && batch.seq > segment.last_seq {
+                return Ok(key);
+            }
+            self.close_writer(batch.lane, batch.epoch);
+        }
+        let open: Vec<Key> = self.segments.iter().filter(|(_, s)| s.writer.is_some()).map(|(key, _)| *key).collect();
+        if open.len() >= WRITERS_MAX {
+            self.close_writer(open[0].0, open[0].1);
+        }
+        let key = (batch.lane, batch.epoch, batch.seq);
+        let path = self.path(key);
+        if self.segments.contains_key(&key) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this seq is in the spool already"));
+        }
+        let file = match self.disk.open(&path, Open::Create) {
+            // A file that is not in our list holds nothing that counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.disk.unlink(&path)?;
+                self.disk.open(&path, Open::Create)?
+            }
+            other => other?,
+        };
+        self.segments.insert(key, Segment { writer: Some(Arc::from(file)), dirty: true, ..Segment::default() });
+        Ok(key)
+    }
+
+    /// On a small disk segments are small too, so that dropping the oldest does not drop everything.
+    fn segment_bytes_max(&self) -> u64 {
+        let space = self.disk.space(&self.config.folder);
+        let quarter = space.map_or(u64::MAX, |space| self.config.limits.metrics_bytes(space) / 4);
+        segment::SEGMENT_BYTES_MAX.min(quarter)
+    }
+
+    /// Ends appending to an epoch's segment, synced; an empty one goes.
+    fn close_writer(&mut self, lane: Lane, epoch: Epoch) {
+        let of_epoch = (lane, epoch, 0)..=(lane, epoch, u64::MAX);
+        let open = self.segments.range(of_epoch).find(|(_, segment)| segment.writer.is_some()).map(|(key, _)| *key);
+        let Some(key) = open else { return };
+        self.sync_segment(key);
+        let Some(segment) = self.segments.get_mut(&key) else { return };
+        segment.writer = None;
+        if segment.batches == 0 {
+            self.remove(key);
+        }
+    }
+
+    /// fdatasync of every segment appended to since the last one, and of the folder when a file is new.
+    fn sync(&mut self) -> bool {
+        let dirty: Vec<Key> = self.segments.iter().filter(|(_, s)| s.dirty).map(|(key, _)| *key).collect();
+        dirty.into_iter().filter(|key| !self.sync_segment(*key)).count() == 0
+    }
+
+    fn sync_segment(&mut self, key: Key) -> bool {
+        let Some(segment) = self.segments.get_mut(&key) else { return true };
+        let (Some(writer), true) = (segment.writer.clone(), segment.dirty) else { return true };
+        self.own.spool_syncs.add(1);
+        let mut result = writer.sync();
+        if result.is_ok() && !segment.name_synced {
+            result = self.disk.sync_dir(&self.config.folder);
+        }
+        segment.dirty = false;
+        match self.counted(result) {
+            Some(()) => {
+                if let Some(segment) = self.segments.get_mut(&key) {
+                    segment.name_synced = true;
+                }
+                true
+            }
+            None => {
+                // What the file holds is unknown now: append elsewhere; reads find out by the checksums.
+                if let Some(segment) = self.segments.get_mut(&key) {
+                    segment.writer = None;
+                }
+                false
+            }
+        }
+    }
+
+    fn read(&mut self, epoch: Epoch, lane: Lane, from: u64, have_context: u32) -> Option<Found> {
+        let of_epoch = (lane, epoch, 0)..=(lane, epoch, u64::MAX);
+        let holds = |(_, segment): &(&Key, &Segment)| segment.last_seq >= from && segment.batches > 0;
+        let mut next = self.segments.range(of_epoch).find(holds).map(|(key, _)| *key);
+        while let Some(key) = next {
+            if let Some(found) = self.read_in(key, from, have_context) {
+                return Some(found);
+            }
+            let after = (Bound::Excluded(key), Bound::Included((lane, epoch, u64::MAX)));
+            next = self.segments.range(after).find(holds).map(|(key, _)| *key);
+        }
+        None
+    }
+
+    /// Reads on in one segment. `None` when it has nothing from there on, or is damaged before it: then it ends there from now on.
+    fn read_in(&mut self, key: Key, from: u64, have_context: u32) -> Option<Found> {
+        let mut cursor = match self.cursors.iter().position(|cursor| cursor.key == key && cursor.after < from) {
+            Some(at) => self.cursors.remove(at),
+            None => {
+                self.cursors.retain(|cursor| cursor.key != key);
+                let opened = self.disk.open(&self.path(key), Open::Read);
+                let file = match self.counted(opened) {
+                    Some(file) => file,
+                    None => return self.damaged(key, 0, 0),
+                };
+                Cursor { key, file, offset: segment::HEADER_BYTES, after: 0 }
+            }
+        };
+        let mut body = std::mem::take(&mut self.buffer);
+        let found = loop {
+            let end = self.segments.get(&key)?.end;
+            if cursor.offset >= end {
+                break None;
+            }
+            let read = segment::read_record(cursor.file.as_ref(), cursor.offset, end, &mut body);
+            let Some(record) = self.counted(read).flatten() else {
+                self.damaged(key, cursor.offset, cursor.after);
+                break None;
+            };
+            cursor.offset += record.total_bytes();
+            if record.kind != RecordKind::Batch {
+                continue;
+            }
+            cursor.after = record.seq;
+            if record.seq >= from {
+                let wanted = record.context != 0 && record.context != have_context;
+                let context_frame = if wanted { self.context(&cursor, record.context) } else { None };
+                let (from_ms, to_ms, frame) = (record.from_ms, record.to_ms, Arc::from(body.as_slice()));
+                let (context, seq) = (record.context, record.seq);
+                let batch = SpooledBatch { epoch: key.1, lane: key.0, seq, context, from_ms, to_ms, frame };
+                break Some(Found { batch, context_frame });
+            }
+        };
+        self.buffer = body;
+        if self.cursors.len() >= CURSORS_MAX {
+            self.cursors.remove(0);
+        }
+        self.cursors.push(cursor);
+        found
+    }
+
+    fn context(&self, cursor: &Cursor, id: u32) -> Option<Arc<[u8]>> {
+        let segment = self.segments.get(&cursor.key)?;
+        let (_, offset) = segment.contexts.iter().find(|(known, _)| *known == id)?;
+        let mut body = Vec::new();
+        let record = segment::read_record(cursor.file.as_ref(), *offset, segment.end, &mut body);
+        let record = self.counted(record).flatten()?;
+        (record.kind == RecordKind::Context && record.context == id).then(|| Arc::from(body))
+    }
+
+    /// From now on this segment ends at `end`, after batch `last_seq`: what follows is missing, and shows as a gap.
+    fn damaged(&mut self, key: Key, end: u64, last_seq: u64) -> Option<Found> {
+        self.own.spool_damages.add(1);
+        if let Some(segment) = self.segments.get_mut(&key) {
+            self.own
+                .drop_batches(DropReason::DiskError, segment.last_seq.saturating_sub(last_seq).min(segment.batches));
+            self.bytes = self.bytes.saturating_sub(segment.end.saturating_sub(end));
+            (segment.end, segment.last_seq, segment.writer) = (end.min(segment.end), last_seq, None);
+            if last_seq == 0 {
+                segment.batches = 0;
+            }
+        }
+        None
+    }
+
+    fn acked(&mut self, epoch: Epoch, lane: Lane, seq: u64) {
+        let acked = self.acked.entry((lane, epoch)).or_default();
+        *acked = seq.max(*acked);
+        let acked = *acked;
+        let of_epoch = (lane, epoch, 0)..=(lane, epoch, u64::MAX);
+        let done = |segment: &Segment| segment.last_seq <= acked;
+        let keys: Vec<Key> = self.segments.range(of_epoch).filter(|(_, s)| done(s)).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.remove(key);
+        }
+    }
+
+    fn forget(&mut self, epoch: Epoch) {
+        let keys: Vec<Key> = self.segments.keys().filter(|key| key.1 == epoch).copied().collect();
+        for key in keys {
+            self.remove(key);
+        }
+        self.acked.retain(|(_, acked), _| *acked != epoch);
+    }
+}
+
+fn write_to(
+    segment: &mut Segment,
+    key: Key,
+    host: HostId,
+    batch: &SpooledBatch,
+    context: Option<&[u8]>,
+    buffer: &mut Vec<u8>,
+) -> io::Result<u64> {
+    let writer = segment.writer.clone().ok_or_else(|| io::Error::other("the segment is closed"))?;
+    if segment.end == 0 {
+        let created_ms = batch.to_ms;
+        let header = Header { lane: key.0, host, epoch: key.1, first_seq: key.2, created_ms };
+        segment::encode_header(&header, buffer);
+    }
+    let mut context_at = None;
+    if batch.context != 0 && !segment.contexts.iter().any(|(known, _)| *known == batch.context) {
+        let frame = context.ok_or_else(|| io::Error::other("a batch came without the context it names"))?;
+        context_at = Some((batch.context, segment.end + buffer.len() as u64));
+        segment::encode_context(batch.context, frame, buffer);
+    }
+    segment::encode_batch(batch.context, batch.seq, batch.from_ms, batch.to_ms, &batch.frame, buffer);
+    writer.pwrite(buffer, segment.end)?;
+    segment.contexts.extend(context_at);
+    segment.end += buffer.len() as u64;
+    segment.last_seq = batch.seq;
+    segment.batches += 1;
+    segment.dirty = true;
+    Ok(buffer.len() as u64)
+}
+
+/// Reads a file of an earlier process up to its first damaged record. Seqs must rise, else what follows is damage too.
+fn scan(file: &dyn DiskFile, length: u64, body: &mut Vec<u8>) -> io::Result<Segment> {
+    let mut segment = Segment { end: segment::HEADER_BYTES, name_synced: true, ..Segment::default() };
+    while let Some(record) = segment::read_record(file, segment.end, length, body)? {
+        match record.kind {
+            RecordKind::Batch if record.seq <= segment.last_seq => break,
+            RecordKind::Batch => {
+                segment.last_seq = record.seq;
+                segment.batches += 1;
+            }
+            RecordKind::Context => segment.contexts.push((record.context, segment.end)),
+            RecordKind::Other => {}
+        }
+        segment.end += record.total_bytes();
+    }
+    Ok(segment)
+}
+
+/// The table when its file is lost: every epoch that has segments, without a bound on what was given out.
+fn rebuilt(held: &[HeldRun]) -> EpochTable {
+    let mut rows: Vec<EpochRow> = Vec::new();
+    for run in held {
+        if rows.last().is_none_or(|row| row.epoch != run.epoch) {
+            let (last_seq, state) = ([u64::MAX; 3], EpochState::Open);
+            rows.push(EpochRow { epoch: run.epoch, last_seq, acked: [0; 3], state, joined_from_ms: 0 });
+        }
+    }
+    EpochTable { store: None, rows }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! How much room the spool may take: pure arithmetic over what the file system says.
+
+use muster_common::disk::Space;
+
+/// Bounds of the spool. The defaults are the documented ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolLimits {
+    /// All lanes together, bytes.
+    pub bytes_max: u64,
+    /// All lanes together, per cent of the file system.
+    pub file_system_percent: u8,
+    /// Of the file system, per cent that must stay free.
+    pub free_percent: u8,
+    /// Lane p1's part of the spool, per cent: logs may take 70, checks and states 5.
+    pub metrics_percent: u8,
+}
+
+impl Default for SpoolLimits {
+    fn default() -> Self {
+        Self { bytes_max: 1 << 30, file_system_percent: 5, free_percent: 10, metrics_percent: 25 }
+    }
+}
+
+impl SpoolLimits {
+    /// Bytes that lane p1 may take on a file system of this size.
+    pub fn metrics_bytes(&self, space: Space) -> u64 {
+        let all = self.bytes_max.min(percent(space.total_bytes, self.file_system_percent));
+        percent(all, self.metrics_percent)
+    }
+
+    /// Whether `more_bytes` fit beside the `held_bytes` of lane p1.
+    pub fn fits(&self, space: Space, held_bytes: u64, more_bytes: u64) -> bool {
+        let keep_free = percent(space.total_bytes, self.free_percent);
+        held_bytes.saturating_add(more_bytes) <= self.metrics_bytes(space)
+            && space.free_bytes >= keep_free.saturating_add(more_bytes)
+    }
+}
+
+/// Rounded down, without overflow for any size.
+fn percent(of: u64, percent: u8) -> u64 {
+    (of / 100).saturating_mul(u64::from(percent)).saturating_add((of % 100) * u64::from(percent) / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn the_smaller_of_both_bounds_rules() {
+        let limits = SpoolLimits::default();
+        for (total, expect) in [(100 * GIB, GIB / 4), (10 * GIB, GIB / 8), (0, 0), (u64::MAX, GIB / 4)] {
+            let got = limits.metrics_bytes(Space { total_bytes: total, free_bytes: total });
+            assert!(got.abs_diff(expect) <= 2, "{total}: {got} instead of {expect}");
+        }
+    }
+
+    #[test]
+    fn the_last_tenth_stays_free() {
+        let limits = SpoolLimits::default();
+        let space = |free| Space { total_bytes: 100 * GIB, free_bytes: free };
+        assert!(limits.fits(space(11 * GIB), 0, 4 << 20));
+        assert!(!limits.fits(space(10 * GIB), 0, 1));
+        assert!(!limits.fits(space(50 * GIB), GIB / 4, 1));
+    }
+}

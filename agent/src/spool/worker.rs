@@ -1,0 +1,70 @@
+//! The spool's thread: one request at a time, answers through a bounded channel. A disk that hangs holds up this thread alone: sampling and
+//! sending from memory go on.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::{Spool, SpoolAnswer, SpoolRequest};
+
+/// Requests that may wait in the channel; what does not fit waits at the sender, where the session bounds it.
+const REQUESTS_MAX: usize = 64;
+
+/// The sending end. Dropping it ends the thread after what was asked is done.
+pub struct SpoolWorker {
+    requests: Option<SyncSender<SpoolRequest>>,
+    waiting: std::collections::VecDeque<SpoolRequest>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SpoolWorker {
+    /// Starts the thread; `answer` is called on it for each answer, in the order of the requests.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(spool: Spool, answer: impl FnMut(SpoolAnswer) + Send + 'static) -> io::Result<Self> {
+        let (requests, inbox) = sync_channel(REQUESTS_MAX);
+        let body = move || serve(spool, &inbox, answer);
+        // Frames are on the heap; the calls are shallow.
+        let thread = std::thread::Builder::new().name("muster-spool".to_owned()).stack_size(256 << 10).spawn(body)?;
+        Ok(Self { requests: Some(requests), waiting: std::collections::VecDeque::new(), thread: Some(thread) })
+    }
+
+    /// Hands a request over, in order.
+    pub fn ask(&mut self, request: SpoolRequest) {
+        self.waiting.push_back(request);
+        self.flush();
+    }
+
+    /// Hands over what did not fit before; call it when an answer has come.
+    pub fn flush(&mut self) {
+        let Some(requests) = &self.requests else { return };
+        while let Some(request) = self.waiting.pop_front() {
+            match requests.try_send(request) {
+                Ok(()) => {}
+                Err(TrySendError::Full(request)) => {
+                    self.waiting.push_front(request);
+                    return;
+                }
+                // The thread has ended, which only a panic does: nothing can be spooled any more.
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+
+    /// Waits until everything asked is done. For the program's end.
+    pub fn finish(mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(mut spool: Spool, inbox: &Receiver<SpoolRequest>, mut answer: impl FnMut(SpoolAnswer)) {
+    while let Ok(request) = inbox.recv() {
+        if let Some(one) = spool.serve(request) {
+            answer(one);
+        }
+    }
+}

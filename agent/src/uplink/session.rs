@@ -1,0 +1,448 @@
+//! The session machine: what the agent does with rows, with the collector's frames, with the spool's answers and with time.
+//!
+//! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows exactly-once.md, whose rule numbers stand beside
+//! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
+//! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
+//! epoch; [`drain`] what is sent when, gaps, acks; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//!
+//! What holds at all times:
+//! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
+//! - nothing is remembered of what is missing: a gap is what neither memory nor a read of the spool has (rule 6);
+//! - memory is bounded by [`Settings::queue_bytes_max`], what is under way by the window, the spool's requests by a count.
+
+mod drain;
+mod epochs;
+mod link;
+mod moving;
+mod numbering;
+mod run;
+mod spooling;
+mod stopping;
+#[cfg(test)]
+mod tests;
+mod welcome;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::wire::frame::Encoder;
+use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message};
+
+use self::epochs::Keeping;
+use self::link::Link;
+use self::moving::Move;
+use self::run::Run;
+use self::spooling::Spooling;
+use self::stopping::Stopping;
+use super::backoff::Backoff;
+use super::batch::{Batcher, Row};
+use super::clock::{Clock, Step};
+use super::moment::Moment;
+use crate::own::Own;
+use crate::spool::{EpochState, Loaded, SpoolAnswer, SpoolRequest, StoreSeen};
+
+/// Where the session's random numbers come from: the system in the program, a seed in the simulator.
+pub type Random = Box<dyn FnMut() -> u64 + Send>;
+
+/// Bounds and intervals. The defaults are the documented ones.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often rows come: where that is no more often than the linger, waiting for a second row only costs time.
+    pub interval: Duration,
+    /// How long rows are gathered into a batch; the collector may ask for more, up to 10 s.
+    pub linger: Duration,
+    /// A batch unacked for this long goes to the spool (rule 30).
+    pub spool_after: Duration,
+    /// Batches in memory; beyond it they are spooled at once, and dropped where the spool takes nothing.
+    pub queue_bytes_max: u64,
+    /// What may be unacked on the way, all epochs together; backlog may use half.
+    pub window_batches: usize,
+    pub window_bytes: u64,
+    /// Labels that every series gets beside its own.
+    pub identity: Vec<(String, String)>,
+    /// Backlog bytes for each live byte (rule 4).
+    pub backlog_rate: u32,
+    /// The bug that the simulator is to find.
+    #[cfg(feature = "planted")]
+    pub planted: Option<Planted>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
+            spool_after: Duration::from_secs(10),
+            queue_bytes_max: 1 << 20,
+            window_batches: 64,
+            window_bytes: 1 << 20,
+            identity: Vec::new(),
+            backlog_rate: 4,
+            #[cfg(feature = "planted")]
+            planted: None,
+        }
+    }
+}
+
+/// Deliberate bugs, to show that the simulator finds them.
+#[cfg(feature = "planted")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// Gaps are sent only for what this process remembers to have dropped (breaks rule 6).
+    GapRememberedInsteadOfComputed,
+    /// The newest epoch on the disk is written on, at a start and when a mark shows that the machine was reverted (breaks rules 2 and 9).
+    EpochReusedAfterRevert,
+    /// Spooled batches are given up when they are sent, not when they are acked (breaks invariant 1).
+    SpoolDroppedWhenSent,
+    /// What moves to another epoch stays under the old one too until that is closed (breaks the single switch of rules 9 and 10).
+    MovedTwice,
+}
+
+/// What hello tells of this host and process.
+#[derive(Clone, Debug, Default)]
+pub struct HelloFacts {
+    pub agent_version: String,
+    pub boot_id: [u8; 16],
+    pub started_ms: i64,
+    pub facts: HostFacts,
+}
+
+/// The QUIC stream that bytes go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    Control,
+    Lane(Lane),
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The sampler has a row.
+    Row(Row<'a>),
+    /// The TLS connection asked for by [`Effect::Connect`] stands.
+    Connected,
+    /// It failed, or it is gone.
+    Disconnected,
+    /// A message of the collector on the control stream.
+    Message(Message),
+    /// The spool's answer to an [`Effect::Spool`].
+    Spool(SpoolAnswer),
+    /// A certificate request for a new key: renew over this connection.
+    Renew { csr_der: Vec<u8> },
+    /// Time has passed; due at [`Session::deadline`] at the latest.
+    Tick,
+    /// End in order: flush, say goodbye, spool what is left.
+    Stop(GoodbyeReason),
+}
+
+/// Something to be done, in order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Connect to the next address; answer with [`Input::Connected`] or [`Input::Disconnected`].
+    Connect,
+    Send {
+        on: Channel,
+        bytes: Arc<[u8]>,
+    },
+    /// Close the connection; nothing more is expected of it.
+    Close,
+    Spool(SpoolRequest),
+    /// The answer to [`Input::Renew`].
+    Renewed {
+        chain_der: Vec<Vec<u8>>,
+    },
+    Note(Note),
+    /// Everything is flushed: the process may end.
+    Done,
+}
+
+/// Something for the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    Welcomed {
+        host_name: String,
+        host_id: [u8; 16],
+    },
+    Refused {
+        message: String,
+        remedy: String,
+        again_in: Duration,
+    },
+    CollectorLeaves {
+        reason: String,
+        again_in: Duration,
+    },
+    /// A mark above what was given out: this machine was reverted or cloned.
+    Reverted {
+        epoch: Epoch,
+        given_out: u64,
+        mark: u64,
+    },
+    /// The store lacks what it once acked.
+    Restored {
+        epoch: Epoch,
+        acked: u64,
+        mark: u64,
+    },
+    OtherStore,
+    ClockCorrected {
+        correction_ms: i64,
+        offset_ms: i64,
+    },
+    ClockStepped {
+        back: bool,
+    },
+    /// The table of epochs cannot be written.
+    EpochNotKept,
+    SpoolRefuses,
+    ContextLost {
+        epoch: Epoch,
+        context: u32,
+    },
+    Unencodable {
+        why: String,
+    },
+    Stalled,
+}
+
+/// Where the connection stands, for status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    Connecting,
+    Connected,
+    /// Not connected; the next attempt comes by itself.
+    Waiting,
+    /// The collector refused; its words.
+    Refused {
+        message: String,
+        remedy: String,
+    },
+    Stopped,
+}
+
+/// The machine. See the module's page.
+pub struct Session {
+    settings: Settings,
+    own: Arc<Own>,
+    random: Random,
+    facts: HelloFacts,
+    link: Link,
+    backoff: Backoff,
+    clock: Clock,
+    probed_at: Duration,
+    /// Sorted by epoch. `current` names the one being written.
+    runs: Vec<Run>,
+    current: Option<Epoch>,
+    keeping: Keeping,
+    batcher: Batcher,
+    encoder: Encoder,
+    /// The context in force: its id, and its frame under some epoch.
+    context: Option<(u32, Arc<[u8]>)>,
+    linger: Duration,
+    hold_until: Duration,
+    lanes: u8,
+    store: Option<StoreSeen>,
+    /// Bytes of backlog that may be sent now; live batches earn it.
+    credit: i64,
+    moves: VecDeque<Move>,
+    spooling: Spooling,
+    stopping: Option<Stopping>,
+    refusal: Option<(String, String)>,
+    #[cfg(feature = "planted")]
+    remembered: Vec<(Epoch, u64)>,
+    effects: Vec<Effect>,
+}
+
+/// A short outage's backlog goes out at once, without earning it first.
+const CREDIT_FIRST: i64 = 64 << 10;
+
+impl Session {
+    /// A process starts: takes over what the spool holds. Nothing happens before the first `step`.
+    pub fn new(settings: Settings, facts: HelloFacts, own: Arc<Own>, loaded: Loaded, random: Random) -> Self {
+        let mut session = Self {
+            linger: settings.linger,
+            batcher: Batcher::new(settings.identity.clone()),
+            settings,
+            own,
+            random,
+            facts,
+            link: Link::Idle { connect_at: Duration::ZERO },
+            backoff: Backoff::default(),
+            clock: Clock::default(),
+            probed_at: Duration::ZERO,
+            runs: Vec::new(),
+            current: None,
+            keeping: Keeping::at_start(),
+            encoder: Encoder::new(),
+            context: None,
+            hold_until: Duration::ZERO,
+            lanes: 0,
+            store: loaded.table.store,
+            credit: CREDIT_FIRST,
+            moves: VecDeque::new(),
+            spooling: Spooling::default(),
+            stopping: None,
+            refusal: None,
+            #[cfg(feature = "planted")]
+            remembered: Vec::new(),
+            effects: Vec::new(),
+        };
+        session.take_over(&loaded);
+        session
+    }
+
+    fn take_over(&mut self, loaded: &Loaded) {
+        let spooled = |epoch| {
+            let run = loaded.held.iter().find(|run| run.epoch == epoch && run.lane == Lane::P1);
+            run.map_or(0, |run| run.last_seq)
+        };
+        self.runs = loaded.table.rows.iter().map(|row| Run::loaded(row, spooled(row.epoch))).collect();
+        self.runs.sort_by_key(|run| run.epoch);
+        let newest = self.runs.last().map(|run| run.epoch);
+        // Of epochs without anything left only the newest is told: by it the collector sees whether this machine was reverted.
+        self.runs.retain(|run| run.has_rest() || Some(run.epoch) == newest);
+        #[cfg(feature = "planted")]
+        if self.planted(Planted::EpochReusedAfterRevert)
+            && let Some(run) = self.runs.last_mut()
+            && loaded.table.rows.iter().any(|row| row.epoch == run.epoch && row.state != EpochState::Moved)
+        {
+            (run.exact, run.bound) = (true, u64::MAX);
+            self.current = Some(run.epoch);
+            self.keeping.wish = None;
+        }
+        debug_assert!(loaded.table.rows.iter().all(|row| row.state != EpochState::Moved || spooled(row.epoch) == 0));
+    }
+
+    #[cfg(feature = "planted")]
+    fn planted(&self, bug: Planted) -> bool {
+        self.settings.planted == Some(bug)
+    }
+
+    /// Takes one input and appends what is to be done, in order, to `effects`.
+    pub fn step(&mut self, now: Moment, input: Input<'_>, effects: &mut Vec<Effect>) {
+        std::mem::swap(&mut self.effects, effects);
+        self.look_at_clock(now);
+        match input {
+            Input::Row(row) => self.row(now, &row),
+            Input::Connected => self.connected(now),
+            Input::Disconnected => self.disconnected(now),
+            Input::Message(message) => self.message(now, message),
+            Input::Spool(answer) => self.spool_answered(now, answer),
+            Input::Renew { csr_der } => self.send_renew(csr_der),
+            Input::Tick => {}
+            Input::Stop(reason) => self.stop(now, reason),
+        }
+        self.advance(now);
+        std::mem::swap(&mut self.effects, effects);
+    }
+
+    /// Whatever is due by now, in the order in which one thing makes the next possible.
+    fn advance(&mut self, now: Moment) {
+        self.cut_if_due(now);
+        self.open_or_extend_epochs(now);
+        self.watch_link(now);
+        self.move_on(now);
+        self.spool_old(now);
+        self.pump(now);
+        self.finish_runs();
+        self.end_if_flushed(now);
+        self.own.epochs_held.set_size(self.runs.len() as u64);
+        self.own.queued_bytes.set_size(self.queued_bytes());
+    }
+
+    fn look_at_clock(&mut self, now: Moment) {
+        let step = self.clock.observe(now);
+        if step != Step::None {
+            self.note(Note::ClockStepped { back: step == Step::Back });
+            // Ahead too: a machine that was reverted with its memory wakes up like this, and must not go on in its epoch (rule 9).
+            self.keeping.wish(epochs::Wish::ClockStep);
+        }
+    }
+
+    fn spool_answered(&mut self, now: Moment, answer: SpoolAnswer) {
+        match answer {
+            SpoolAnswer::Kept { version, ok } => self.kept(now, version, ok),
+            SpoolAnswer::Appended { epoch, seq, outcome, .. } => self.appended(now, epoch, seq, outcome),
+            SpoolAnswer::Found { epoch, from, found, .. } => self.found(now, epoch, from, found),
+            SpoolAnswer::Synced { ok } => self.spooling.synced(now.steady, ok),
+        }
+    }
+
+    /// When the next `step` must come, on the steady clock, if nothing happens before. `None`: nothing is due.
+    pub fn deadline(&self) -> Option<Duration> {
+        let batch = self.batch_due_at();
+        let keep = self.keeping.retry_at();
+        let spool = self.spool_due_at();
+        let stop = self.stopping.as_ref().map(Stopping::next_deadline);
+        let hold = (self.is_open() && self.hold_until > Duration::ZERO).then_some(self.hold_until);
+        [batch, keep, self.link_deadline(), spool, stop, hold].into_iter().flatten().min()
+    }
+
+    /// Added to this host's clock for every time stamp, ms.
+    pub fn correction_ms(&self) -> i64 {
+        self.clock.correction_ms()
+    }
+
+    /// Where the connection stands.
+    pub fn link_state(&self) -> LinkState {
+        if self.stopping.as_ref().is_some_and(Stopping::is_done) {
+            return LinkState::Stopped;
+        }
+        match (&self.link, &self.refusal) {
+            (Link::Open { .. }, _) => LinkState::Connected,
+            (_, Some((message, remedy))) => LinkState::Refused { message: message.clone(), remedy: remedy.clone() },
+            (Link::Idle { .. }, None) => LinkState::Waiting,
+            _ => LinkState::Connecting,
+        }
+    }
+
+    /// The epochs held, oldest first: epoch, committed, given out. For status and tests.
+    pub fn epochs(&self) -> impl Iterator<Item = (Epoch, u64, u64)> {
+        self.runs.iter().map(|run| (run.epoch, run.acked, run.last))
+    }
+
+    /// Whether everything given out so far is committed and no row waits.
+    pub fn is_settled(&self) -> bool {
+        self.moves.is_empty() && self.batcher.rows() == 0 && self.runs.iter().all(|run| !run.has_rest() && !run.blocked)
+    }
+
+    fn run(&mut self, epoch: Epoch) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.epoch == epoch)
+    }
+
+    fn current_run(&mut self) -> Option<&mut Run> {
+        let current = self.current?;
+        self.run(current)
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open { .. })
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        self.runs.iter().flat_map(|run| &run.ram).map(|held| held.frame.len() as u64).sum()
+    }
+
+    fn note(&mut self, note: Note) {
+        self.effects.push(Effect::Note(note));
+    }
+
+    fn ask_spool(&mut self, request: SpoolRequest) {
+        self.effects.push(Effect::Spool(request));
+    }
+
+    /// Epochs whose everything is committed, or that were never used, need no place any more.
+    fn finish_runs(&mut self) {
+        let current = self.current;
+        let mut done = Vec::new();
+        self.runs.retain(|run| {
+            let goes = Some(run.epoch) != current && run.is_done();
+            if goes {
+                done.push(run.epoch);
+            }
+            !goes
+        });
+        done.into_iter().for_each(|epoch| self.ask_spool(SpoolRequest::Forget { epoch }));
+    }
+}

@@ -1,0 +1,266 @@
+//! What is sent when: live batches first, backlog oldest first under a rate cap (rule 4), gaps computed (rule 6), contexts before the first
+//! batch that names them (rule 16); acks, rewinds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::wire::frame::{self, Frame};
+use muster_common::wire::message::{Ack, Epoch, Gap, Lane, NeedContext};
+
+use super::super::moment::Moment;
+use super::link::Link;
+use super::run::{InFlight, Run};
+use super::{Channel, Effect, Note, Session};
+use crate::own::DropReason;
+use crate::spool::{Found, SpoolRequest};
+
+/// A repeated ack without progress for this long means that the collector waits for the seq after it.
+const REWIND_AFTER: Duration = Duration::from_secs(2);
+/// Times that one context is asked for at one place before its batches are given up: it is damaged, or too large for the other end.
+const CONTEXT_ASKS_MAX: u32 = 3;
+
+impl Session {
+    pub(super) fn pump(&mut self, now: Moment) {
+        if !self.is_open() || now.steady < self.hold_until || self.lanes & (1 << Lane::P1 as u8) == 0 {
+            return;
+        }
+        self.rewind_where_told(now);
+        if let Some(current) = self.current {
+            self.drain_run(now, current, true);
+        }
+        let backlog: Vec<Epoch> = self
+            .runs
+            .iter()
+            .filter(|run| Some(run.epoch) != self.current && !run.blocked)
+            .map(|run| run.epoch)
+            .collect();
+        for epoch in backlog {
+            if !self.drain_run(now, epoch, false) {
+                break;
+            }
+        }
+    }
+
+    /// Sends what may be sent of one epoch. `true`: all of it is on its way.
+    fn drain_run(&mut self, now: Moment, epoch: Epoch, live: bool) -> bool {
+        loop {
+            let free = self.window_is_free(live) && (live || self.credit > 0);
+            let Some(run) = self.run(epoch) else { return true };
+            if run.blocked || run.next > run.last {
+                return true;
+            }
+            if !free || run.reading {
+                return false;
+            }
+            let (seq, have_context) = (run.next, run.told_context);
+            if let Some(held) = run.held(seq) {
+                let (context, from_ms, frame) = (held.context, held.from_ms, Arc::clone(&held.frame));
+                let context_frame = run.context(context);
+                self.send_batch(now, epoch, (seq, context, from_ms), frame, context_frame);
+            } else if run.spooled_last >= seq {
+                run.reading = true;
+                self.ask_spool(SpoolRequest::Read { epoch, lane: Lane::P1, from: seq, have_context });
+                return false;
+            } else {
+                let before = run.first_held_from(seq);
+                let to = before.map_or(run.last, |first| first - 1);
+                let to_ms = before.and_then(|seq| run.held(seq)).map_or(0, |held| held.from_ms);
+                self.send_gap(now, epoch, to, to_ms);
+            }
+        }
+    }
+
+    fn window_is_free(&self, live: bool) -> bool {
+        let backlog = |run: &&Run| live || Some(run.epoch) != self.current;
+        let (mut count, mut bytes) = (0, 0);
+        for flight in self.runs.iter().filter(backlog).flat_map(|run| &run.in_flight) {
+            count += 1;
+            bytes += flight.bytes;
+        }
+        let part = if live { 1 } else { 2 };
+        count < self.settings.window_batches / part && bytes < self.settings.window_bytes / part as u64
+    }
+
+    /// The spool's answer to a read.
+    pub(super) fn found(&mut self, now: Moment, epoch: Epoch, from: u64, found: Option<Found>) {
+        if self.found_for_move(epoch, from, found.as_ref()) {
+            return;
+        }
+        let open = self.is_open();
+        let Some(run) = self.run(epoch) else { return };
+        run.reading = false;
+        if !open || run.blocked || run.next != from {
+            return;
+        }
+        let Some(Found { batch, context_frame }) = found else {
+            run.spooled_last = from - 1;
+            return;
+        };
+        let in_memory = run.first_held_from(from).filter(|first| *first < batch.seq);
+        let next = in_memory.unwrap_or(batch.seq);
+        if next > from {
+            #[cfg(feature = "planted")]
+            if self.skips_gap(epoch, from, next) {
+                return;
+            }
+            self.send_gap(now, epoch, next - 1, batch.from_ms);
+        }
+        if in_memory.is_none() {
+            let place = (batch.seq, batch.context, batch.from_ms);
+            self.send_batch(now, epoch, place, batch.frame, context_frame);
+            #[cfg(feature = "planted")]
+            if self.planted(super::Planted::SpoolDroppedWhenSent) {
+                self.ask_spool(SpoolRequest::Acked { epoch, lane: Lane::P1, seq: batch.seq });
+            }
+        }
+    }
+
+    fn send_batch(
+        &mut self,
+        now: Moment,
+        epoch: Epoch,
+        (seq, context, from_ms): (u64, u32, i64),
+        frame: Arc<[u8]>,
+        context_frame: Option<Arc<[u8]>>,
+    ) {
+        let Some(run) = self.run(epoch) else { return };
+        let told = run.told_context == context;
+        if run.lost_context == Some(context) || (!told && context_frame.is_none()) {
+            self.own.drop_batches(DropReason::ContextLost, 1);
+            self.note(Note::ContextLost { epoch, context });
+            if let Some(run) = self.run(epoch) {
+                run.lost_seq = seq;
+            }
+            self.send_gap(now, epoch, seq, from_ms);
+            return;
+        }
+        run.told_context = context;
+        if let (false, Some(context_frame)) = (told, context_frame) {
+            self.spend(epoch, context_frame.len());
+            self.send(Channel::Lane(Lane::P1), context_frame);
+        }
+        self.spend(epoch, frame.len());
+        self.in_flight(now, epoch, InFlight { to: seq, bytes: frame.len() as u64, batch: true });
+        self.send(Channel::Lane(Lane::P1), frame);
+    }
+
+    /// Names the seqs from the next one to `to` as missing.
+    fn send_gap(&mut self, now: Moment, epoch: Epoch, to: u64, to_ms: i64) {
+        #[cfg(feature = "planted")]
+        if self.planted(super::Planted::GapRememberedInsteadOfComputed) && self.skips_unremembered(epoch, to) {
+            return;
+        }
+        let dropped = self.own.dropped_batches(DropReason::SpoolFull) + self.own.dropped_batches(DropReason::QueueFull);
+        let Some(run) = self.run(epoch) else { return };
+        let (seq, reason, from_ms) = (run.next, run.gap_reason(to, dropped > 0), run.gap_from_ms());
+        let gap = Gap { to, reason, from_ms, to_ms };
+        match frame::encode(&Frame::gap(Lane::P1, epoch, seq, gap)) {
+            Ok(bytes) => {
+                self.own.gaps.add(1);
+                self.in_flight(now, epoch, InFlight { to, bytes: bytes.len() as u64, batch: false });
+                self.send(Channel::Lane(Lane::P1), bytes.into());
+            }
+            Err(error) => self.note(Note::Unencodable { why: error.to_string() }),
+        }
+    }
+
+    fn in_flight(&mut self, now: Moment, epoch: Epoch, flight: InFlight) {
+        let quiet = self.runs.iter().all(|run| run.in_flight.is_empty());
+        if let (true, Link::Open { progress_at }) = (quiet, &mut self.link) {
+            *progress_at = now.steady;
+        }
+        if let Some(run) = self.run(epoch) {
+            run.next = flight.to + 1;
+            run.in_flight.push_back(flight);
+        }
+    }
+
+    fn spend(&mut self, epoch: Epoch, bytes: usize) {
+        if Some(epoch) != self.current {
+            self.credit = self.credit.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(super) fn send(&mut self, on: Channel, bytes: Arc<[u8]>) {
+        self.own.sent_bytes.add(bytes.len() as u64);
+        self.effects.push(Effect::Send { on, bytes });
+    }
+
+    pub(super) fn ack(&mut self, now: Moment, ack: Ack) {
+        if ack.lane != Lane::P1 {
+            return;
+        }
+        let Some(run) = self.run(ack.epoch) else { return };
+        if run.blocked {
+            return;
+        }
+        if ack.seq > run.last_told() {
+            // Either this machine has a double or its past is another: hello settles which.
+            let random = (self.random)();
+            let delay = self.backoff.next(random);
+            self.hang_up(now, delay);
+            return;
+        }
+        if ack.seq <= run.acked {
+            if !run.in_flight.is_empty() && run.repeated_ack.is_none() {
+                run.repeated_ack = Some((run.acked, now.steady + REWIND_AFTER));
+            }
+            return;
+        }
+        let settled = run.ack(ack.seq);
+        run.repeated_ack = None;
+        if let Link::Open { progress_at } = &mut self.link {
+            *progress_at = now.steady;
+        }
+        self.own.acked_batches.add(settled);
+        self.own.last_ack_ms.set(now.wall.millis());
+        self.tell_spool_acked(ack.epoch);
+    }
+
+    /// A repeated ack that was followed by no progress: the collector discards until the seq after it comes again.
+    fn rewind_where_told(&mut self, now: Moment) {
+        for run in &mut self.runs {
+            let Some((at, due)) = run.repeated_ack else { continue };
+            if run.acked != at || run.in_flight.is_empty() {
+                run.repeated_ack = None;
+            } else if now.steady >= due {
+                run.rewind();
+            }
+        }
+    }
+
+    /// Rule 17: the collector lacks a context and discards until it comes, followed by what is after the mark.
+    pub(super) fn need_context(&mut self, need: NeedContext) {
+        self.own.context_requests.add(1);
+        let Some(run) = self.run(need.epoch) else { return };
+        if run.blocked {
+            return;
+        }
+        let place = (need.context, run.acked.max(need.mark));
+        let asks = if (run.asked_context.0, run.asked_context.1) == place { run.asked_context.2 + 1 } else { 1 };
+        run.asked_context = (place.0, place.1, asks);
+        if asks > CONTEXT_ASKS_MAX {
+            run.lost_context = Some(need.context);
+        }
+        run.rewind();
+    }
+
+    /// The planted bug: only drops that this process remembers become gaps. `true`: the missing seqs are stepped over in silence.
+    #[cfg(feature = "planted")]
+    fn skips_unremembered(&mut self, epoch: Epoch, to: u64) -> bool {
+        let Some(next) = self.run(epoch).map(|run| run.next) else { return true };
+        let remembered = (next..=to).all(|seq| self.remembered.contains(&(epoch, seq)));
+        if !remembered && let Some(run) = self.run(epoch) {
+            run.next = to + 1;
+        }
+        !remembered
+    }
+
+    #[cfg(feature = "planted")]
+    fn skips_gap(&mut self, epoch: Epoch, from: u64, next: u64) -> bool {
+        if !self.planted(super::Planted::GapRememberedInsteadOfComputed) {
+            return false;
+        }
+        (from..next).any(|seq| !self.remembered.contains(&(epoch, seq))) && self.skips_unremembered(epoch, next - 1)
+    }
+}

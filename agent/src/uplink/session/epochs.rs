@@ -1,0 +1,235 @@
+//! Which epoch is written to, and its durability: rule 2 (durable before first use, new at every start, at every reconnect that finds a
+//! backlog, after a step of the clock), and the bound on epochs that a hello may list.
+//!
+//! One table is under way to the disk at a time. While a new epoch is in it nothing is numbered, since the row of the one before then says
+//! that it has ended.
+
+use std::time::Duration;
+
+use muster_common::limits::HELLO_EPOCHS_MAX;
+use muster_common::wire::message::Epoch;
+
+use super::super::moment::Moment;
+use super::run::Run;
+use super::{Note, Session};
+use crate::own::DropReason;
+use crate::spool::{EpochTable, SpoolRequest, StoreSeen};
+
+/// Seqs that one write of the table allows to be given out: 43 min at 10 s, and as far as a reverted machine may go unnoticed.
+const RESERVE: u64 = 256;
+/// The next write is asked for when this many are left.
+const RESERVE_LEFT: u64 = 32;
+/// Between two tries to write the table.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Above this many epochs a new one starts only where it must: one for priority's sake would make the bound below drop data.
+const WISH_EPOCHS_MAX: usize = 16;
+/// Room for the one being written and one that content moves to.
+const HELD_MAX: usize = HELLO_EPOCHS_MAX - 2;
+
+/// Why a new epoch should start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// Live batches should not stand behind these: a backlog exists at a reconnect.
+    Backlog,
+    ClockStep,
+    /// Must, whatever the present one holds: a process start, a reverted machine, a restored store.
+    Must,
+}
+
+/// What of the table is wanted and what is under way.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    pub(super) wish: Option<Wish>,
+    /// A batch made after the connection was lost starts a new epoch.
+    pub(super) on_next_batch: bool,
+    pub(super) last_table: bool,
+    pub(super) last_table_kept: Option<bool>,
+    under_way: Option<Pending>,
+    version: u64,
+    retry_at: Duration,
+    failed: bool,
+}
+
+/// What becomes true when the table under way is durable.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    version: u64,
+    opening: Option<Epoch>,
+    extended: Option<(Epoch, u64)>,
+    moved: bool,
+    last_table: bool,
+}
+
+impl Keeping {
+    pub(super) fn at_start() -> Self {
+        Self {
+            wish: Some(Wish::Must),
+            on_next_batch: false,
+            last_table: false,
+            last_table_kept: None,
+            under_way: None,
+            version: 0,
+            retry_at: Duration::ZERO,
+            failed: false,
+        }
+    }
+
+    pub(super) fn wish(&mut self, wish: Wish) {
+        self.wish = self.wish.max(Some(wish));
+    }
+
+    /// Whether a new epoch is wanted or on its way.
+    pub(super) fn is_opening(&self) -> bool {
+        self.wish.is_some() || self.under_way.is_some_and(|pending| pending.opening.is_some())
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Duration> {
+        (self.failed && self.under_way.is_none()).then_some(self.retry_at)
+    }
+}
+
+impl Session {
+    /// Whether a batch may be numbered now.
+    pub(super) fn may_number(&mut self) -> bool {
+        if self.keeping.is_opening() || self.keeping.last_table {
+            return false;
+        }
+        self.current_run().is_some_and(|run| run.last < run.bound)
+    }
+
+    /// Writes the table where something in it must change.
+    pub(super) fn open_or_extend_epochs(&mut self, now: Moment) {
+        self.drop_idle_wish();
+        let opens = self.keeping.wish.is_some();
+        let extends =
+            !opens && self.current_run().is_some_and(|run| run.bound.saturating_sub(run.last) <= RESERVE_LEFT);
+        let moved = self.moves.front().is_some_and(|first| first.is_ready());
+        let last_table = self.keeping.last_table && self.keeping.last_table_kept.is_none();
+        if self.keeping.is_under_way() || now.steady < self.keeping.retry_at {
+            return;
+        }
+        if !(opens || extends || moved || last_table) {
+            return;
+        }
+        self.join_oldest();
+        self.keeping.version += 1;
+        let mut pending = Pending { version: self.keeping.version, opening: None, extended: None, moved, last_table };
+        let mut table = EpochTable { store: self.store, rows: Vec::with_capacity(self.runs.len() + 2) };
+        for run in &self.runs {
+            // Once a new epoch opens or the process ends, no seq of the present one is given out any more.
+            let open = Some(run.epoch) == self.current && !opens && !self.keeping.last_table;
+            let bound = if extends && open { run.last.saturating_add(RESERVE) } else { run.bound };
+            if extends && open {
+                pending.extended = Some((run.epoch, bound));
+            }
+            table.rows.push(run.row(open.then_some(bound)));
+        }
+        if moved {
+            self.moved_rows(&mut table);
+        }
+        if opens {
+            let epoch = self.new_epoch(now);
+            table.rows.push(Run::new(epoch, RESERVE).row(Some(RESERVE)));
+            pending.opening = Some(epoch);
+            self.keeping.wish = None;
+        }
+        table.rows.sort_by_key(|row| row.epoch);
+        self.keeping.under_way = Some(pending);
+        let (version, sync_first) = (pending.version, moved || last_table);
+        self.ask_spool(SpoolRequest::Keep { version, table, sync_first });
+    }
+
+    /// A new epoch where the present one has given out nothing would change nothing but its name.
+    fn drop_idle_wish(&mut self) {
+        let unused = self.current_run().is_some_and(|run| run.last == 0);
+        let many = self.runs.len() >= WISH_EPOCHS_MAX;
+        if let Some(wish) = self.keeping.wish
+            && wish < Wish::Must
+            && (unused || (many && wish == Wish::Backlog && self.current.is_some()))
+        {
+            self.keeping.wish = None;
+        }
+    }
+
+    /// Later than every epoch held, by name and by its random part, whatever the clock says.
+    fn new_epoch(&mut self, now: Moment) -> Epoch {
+        let newest = self.runs.iter().map(|run| run.epoch.created_ms()).max().unwrap_or(0);
+        let created_ms = self.clock.corrected_ms(now).max(newest.saturating_add(1)).max(1);
+        Epoch::new(created_ms, (self.random)())
+    }
+
+    /// The table under way is durable, or it is not: then what it would have allowed stays forbidden, and it is tried again.
+    pub(super) fn kept(&mut self, now: Moment, version: u64, ok: bool) {
+        let Some(pending) = self.keeping.under_way.filter(|pending| pending.version == version) else { return };
+        self.keeping.under_way = None;
+        if !ok {
+            if !self.keeping.failed {
+                self.note(Note::EpochNotKept);
+            }
+            self.keeping.failed = true;
+            self.keeping.retry_at = now.steady + RETRY_AFTER;
+            if pending.opening.is_some() {
+                self.keeping.wish(Wish::Must);
+            }
+            if pending.last_table {
+                self.keeping.last_table_kept = Some(false);
+            }
+            return;
+        }
+        self.keeping.failed = false;
+        if let Some((epoch, bound)) = pending.extended
+            && let Some(run) = self.run(epoch)
+        {
+            run.bound = bound;
+        }
+        if let Some(epoch) = pending.opening {
+            if let Some(run) = self.current_run() {
+                run.bound = run.last;
+            }
+            self.runs.push(Run::new(epoch, RESERVE));
+            self.runs.sort_by_key(|run| run.epoch);
+            self.current = Some(epoch);
+            self.keeping.on_next_batch = false;
+            self.own.epochs_started.add(1);
+        }
+        if pending.moved {
+            self.moved();
+        }
+        if pending.last_table {
+            self.keeping.last_table_kept = Some(true);
+        }
+    }
+
+    /// Before a hello would list too many: the oldest two become one gap, in the name of the younger.
+    pub(super) fn join_oldest(&mut self) {
+        while self.runs.len() > HELD_MAX {
+            let first_two = self.runs.iter().take(2).all(|run| Some(run.epoch) != self.current && !run.blocked);
+            if !first_two {
+                return;
+            }
+            let oldest = self.runs.remove(0);
+            let younger = &mut self.runs[0];
+            let lost = (oldest.last - oldest.acked.min(oldest.last)) + (younger.last - younger.acked.min(younger.last));
+            let from_ms = if oldest.joined_from_ms != 0 { oldest.joined_from_ms } else { oldest.epoch.created_ms() };
+            younger.joined_from_ms = from_ms;
+            younger.ram.clear();
+            younger.spooled_last = 0;
+            let gone = [oldest.epoch, younger.epoch];
+            self.own.drop_batches(DropReason::TooManyEpochs, lost);
+            gone.into_iter().for_each(|epoch| self.ask_spool(SpoolRequest::Forget { epoch }));
+        }
+    }
+
+    /// Remembers which store answered; whether it is another one, or another incarnation, than the one before.
+    pub(super) fn saw_store(&mut self, seen: StoreSeen) -> bool {
+        let before = self.store.replace(seen);
+        if before.is_some_and(|before| before.store_id != seen.store_id) {
+            self.note(Note::OtherStore);
+        }
+        before.is_some_and(|before| before != seen)
+    }
+}

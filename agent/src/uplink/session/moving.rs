@@ -1,0 +1,224 @@
+//! Content that goes again under another epoch: after a revert what was made since the epoch's last arrival (rule 9), after a restore what is
+//! still held (rule 10). Also what closes the old epoch.
+//!
+//! The copy is written and synced first, under an epoch that the table does not know; then one write of the table names the new epoch and
+//! ends the old one. A power cut before it finds segments of an unknown epoch, which go; after it, segments of an ended one, which go too. So
+//! nothing is ever held under both.
+
+use std::sync::Arc;
+
+use muster_common::wire::message::{Epoch, Lane};
+
+use super::super::moment::Moment;
+use super::super::reframe::reframe;
+use super::Session;
+use super::run::{Held, Run};
+use crate::own::DropReason;
+use crate::spool::{AppendOutcome, EpochState, EpochTable, Found, SpoolRequest, SpooledBatch};
+
+/// Why an epoch is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its seqs up to the mark were given out by another life of this machine: only what was stamped later is not there yet.
+    Reverted { arrived_ms: i64 },
+    /// The store lacks what it once acked: a gap closes the epoch.
+    Restored,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// To read on in the spool from this seq, or, past its end, to take what is in memory.
+    Copying {
+        from: u64,
+    },
+    Reading {
+        from: u64,
+    },
+    Appending {
+        from: u64,
+        seq: u64,
+    },
+    /// The copy is complete: the table may name it.
+    Ready,
+}
+
+/// One epoch's content on its way to another.
+pub(super) struct Move {
+    source: Epoch,
+    why: Why,
+    target: Run,
+    stage: Stage,
+}
+
+impl Move {
+    /// `mark`: where the source stands; what is at or below it is not needed again unless the machine was reverted.
+    pub(super) fn new(source: Epoch, target: Epoch, why: Why, mark: u64) -> Self {
+        Self { source, why, target: Run::new(target, 0), stage: Stage::Copying { from: mark + 1 } }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    fn wants(&self, to_ms: i64) -> bool {
+        match self.why {
+            Why::Reverted { arrived_ms } => to_ms > arrived_ms,
+            Why::Restored => true,
+        }
+    }
+}
+
+impl Session {
+    /// Takes the next step of the first move.
+    pub(super) fn move_on(&mut self, now: Moment) {
+        let current = self.current;
+        let Some(first) = self.moves.front_mut() else { return };
+        let Stage::Copying { from } = first.stage else { return };
+        let source = first.source;
+        let Some(run) = self.runs.iter_mut().find(|run| run.epoch == source) else {
+            self.moves.pop_front();
+            return;
+        };
+        // Nothing may be added to it any more, and what is on its way into the spool must be there.
+        if Some(source) == current || run.reading || run.ram.iter().any(|held| held.spooling) {
+            return;
+        }
+        if run.spooled_last >= from {
+            first.stage = Stage::Reading { from };
+            let have_context = first.target.contexts.last().map_or(0, |(id, _)| *id);
+            self.ask_spool(SpoolRequest::Read { epoch: source, lane: Lane::P1, from, have_context });
+            return;
+        }
+        for held in &run.ram {
+            if !first.wants(held.to_ms) {
+                continue;
+            }
+            let (target, context) = (&mut first.target, run.context(held.context));
+            let seq = target.last + 1;
+            let frame = reframe(&held.frame, target.epoch, seq);
+            let (Some(frame), true) = (frame, learn_context(target, held.context, context.as_deref())) else {
+                self.own.drop_batches(DropReason::ContextLost, 1);
+                continue;
+            };
+            target.last = seq;
+            target.ram.push_back(Held { seq, frame, made_at: now.steady, ..held.clone() });
+        }
+        first.target.bound = first.target.last;
+        first.stage = Stage::Ready;
+        self.open_or_extend_epochs(now);
+    }
+
+    /// A read of the spool for the first move. `false`: it was not for it.
+    pub(super) fn found_for_move(&mut self, epoch: Epoch, from: u64, found: Option<&Found>) -> bool {
+        let Some(first) = self.moves.front_mut() else { return false };
+        if first.source != epoch || first.stage != (Stage::Reading { from }) {
+            return false;
+        }
+        let Some(found) = found else {
+            // Past the spool's end: what is in memory follows.
+            first.stage = Stage::Copying { from: u64::MAX };
+            return true;
+        };
+        let batch = &found.batch;
+        first.stage = Stage::Copying { from: batch.seq + 1 };
+        if !first.wants(batch.to_ms) {
+            return true;
+        }
+        let seq = first.target.last + 1;
+        let frame = reframe(&batch.frame, first.target.epoch, seq);
+        let (Some(frame), true) =
+            (frame, learn_context(&mut first.target, batch.context, found.context_frame.as_deref()))
+        else {
+            self.own.drop_batches(DropReason::ContextLost, 1);
+            return true;
+        };
+        let context_frame = first.target.context(batch.context);
+        let batch = SpooledBatch { epoch: first.target.epoch, seq, frame, ..batch.clone() };
+        first.stage = Stage::Appending { from: found.batch.seq + 1, seq };
+        self.ask_spool(SpoolRequest::Append { batch, context_frame });
+        true
+    }
+
+    /// An append for the first move. A failed one keeps its seq, since nobody knows what the file holds: it shows as a gap.
+    pub(super) fn appended_for_move(&mut self, epoch: Epoch, seq: u64, outcome: AppendOutcome) -> bool {
+        let Some(first) = self.moves.front_mut() else { return false };
+        let Stage::Appending { from, seq: expected } = first.stage else { return false };
+        if first.target.epoch != epoch || expected != seq {
+            return false;
+        }
+        first.target.last = seq;
+        first.stage = Stage::Copying { from };
+        match outcome {
+            AppendOutcome::Held { .. } => first.target.spooled_last = seq,
+            AppendOutcome::Full => self.own.drop_batches(DropReason::SpoolFull, 1),
+            AppendOutcome::Failed => self.own.drop_batches(DropReason::DiskError, 1),
+        }
+        true
+    }
+
+    /// The rows of the table that makes the first move true.
+    pub(super) fn moved_rows(&self, table: &mut EpochTable) {
+        let Some(first) = self.moves.front() else { return };
+        match first.why {
+            Why::Reverted { .. } => table.rows.retain(|row| row.epoch != first.source),
+            Why::Restored => {
+                for row in table.rows.iter_mut().filter(|row| row.epoch == first.source) {
+                    row.state = EpochState::Moved;
+                }
+            }
+        }
+        if first.target.last > 0 {
+            table.rows.push(first.target.row(None));
+        }
+    }
+
+    /// That table is durable.
+    pub(super) fn moved(&mut self) {
+        let Some(first) = self.moves.pop_front() else { return };
+        #[cfg(feature = "planted")]
+        let twice = self.planted(super::Planted::MovedTwice);
+        #[cfg(not(feature = "planted"))]
+        let twice = false;
+        if let Some(run) = self.run(first.source) {
+            run.blocked = false;
+            if !twice {
+                run.ram.clear();
+                run.contexts.clear();
+                (run.spooled_last, run.moved, run.exact) = (0, first.why == Why::Restored, true);
+            }
+        }
+        if !twice {
+            self.ask_spool(SpoolRequest::Forget { epoch: first.source });
+        }
+        if matches!(first.why, Why::Reverted { .. }) && !twice {
+            self.runs.retain(|run| run.epoch != first.source);
+        }
+        if first.target.last > 0 {
+            self.runs.push(first.target);
+            self.runs.sort_by_key(|run| run.epoch);
+        }
+    }
+
+    /// The process ends: what is not switched yet stays as it was, and the next start finds the same marks.
+    pub(super) fn give_up_moves(&mut self) {
+        let keep_first = self.keeping.is_under_way() && self.moves.front().is_some_and(Move::is_ready);
+        let given_up: Vec<Move> = self.moves.drain(usize::from(keep_first)..).collect();
+        for one in given_up {
+            if let Some(run) = self.run(one.source) {
+                run.blocked = false;
+            }
+            self.ask_spool(SpoolRequest::Forget { epoch: one.target.epoch });
+        }
+    }
+}
+
+/// Sees to it that the target has this context; `false` when it cannot be had.
+fn learn_context(target: &mut Run, id: u32, frame: Option<&[u8]>) -> bool {
+    if target.context(id).is_some() {
+        return true;
+    }
+    let Some(frame) = frame.and_then(|frame| reframe(frame, target.epoch, 0)) else { return false };
+    let frame: Arc<[u8]> = frame;
+    target.contexts.push((id, frame));
+    true
+}

@@ -1,0 +1,221 @@
+//! One epoch as the session sees it: what was given out, what is committed, what is on its way, what is still in memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::wire::message::{Epoch, GapReason, Lane};
+
+use crate::spool::{EpochRow, EpochState};
+
+/// A batch in memory: framed, numbered, not yet acked, not yet in the spool.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) seq: u64,
+    pub(super) context: u32,
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+    pub(super) made_at: Duration,
+    pub(super) frame: Arc<[u8]>,
+    /// The spool was asked to take it.
+    pub(super) spooling: bool,
+}
+
+/// Seqs up to `to` on their way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    pub(super) to: u64,
+    pub(super) bytes: u64,
+    pub(super) batch: bool,
+}
+
+/// An epoch's lane p1.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) epoch: Epoch,
+    /// Everything up to here is committed, as far as the collector has said.
+    pub(super) acked: u64,
+    /// What goes out next in this session.
+    pub(super) next: u64,
+    /// The highest seq known to have been given out.
+    pub(super) last: u64,
+    /// No seq beyond it was ever given out: exact where `exact`, else the reservation of a process that ended without a word.
+    pub(super) bound: u64,
+    pub(super) exact: bool,
+    /// What it held went on in another epoch (rule 10): its rest is a gap `closed`.
+    pub(super) moved: bool,
+    /// Set aside while its content moves to another epoch.
+    pub(super) blocked: bool,
+    pub(super) joined_from_ms: i64,
+    pub(super) ram: VecDeque<Held>,
+    /// Frames of the contexts that batches in memory name.
+    pub(super) contexts: Vec<(u32, Arc<[u8]>)>,
+    /// The spool may hold seqs up to here; 0: it holds nothing.
+    pub(super) spooled_last: u64,
+    /// A read of the spool is under way.
+    pub(super) reading: bool,
+    pub(super) in_flight: VecDeque<InFlight>,
+    /// The context that the collector got last in this session; 0: none.
+    pub(super) told_context: u32,
+    /// The collector has answered for this epoch since the process began.
+    pub(super) heard: bool,
+    /// The collector repeated the ack of this seq: a sign that it waits for the next one.
+    pub(super) repeated_ack: Option<(u64, Duration)>,
+    /// The context asked for last, and how often in a row at the same place.
+    pub(super) asked_context: (u32, u64, u32),
+    /// A context that cannot be had: its batches become gaps.
+    pub(super) lost_context: Option<u32>,
+    /// Found by the spool without the context it names: its seq becomes a gap.
+    pub(super) lost_seq: u64,
+}
+
+impl Run {
+    pub(super) fn new(epoch: Epoch, bound: u64) -> Self {
+        Self {
+            epoch,
+            acked: 0,
+            next: 1,
+            last: 0,
+            bound,
+            exact: true,
+            moved: false,
+            blocked: false,
+            joined_from_ms: 0,
+            ram: VecDeque::new(),
+            contexts: Vec::new(),
+            spooled_last: 0,
+            reading: false,
+            in_flight: VecDeque::new(),
+            told_context: 0,
+            heard: false,
+            repeated_ack: None,
+            asked_context: (0, 0, 0),
+            lost_context: None,
+            lost_seq: 0,
+        }
+    }
+
+    /// An epoch of an earlier process, of which the spool holds batches up to `spooled_last`.
+    pub(super) fn loaded(row: &EpochRow, spooled_last: u64) -> Self {
+        let told = row.last_seq[Lane::P1 as usize];
+        let acked = row.acked[Lane::P1 as usize];
+        let exact = row.state != EpochState::Open;
+        Self {
+            last: if exact { told } else { spooled_last.max(acked) },
+            acked,
+            next: acked + 1,
+            exact,
+            moved: row.state == EpochState::Moved,
+            joined_from_ms: row.joined_from_ms,
+            spooled_last,
+            ..Self::new(row.epoch, told)
+        }
+    }
+
+    /// The highest seq that may ever have been given out, as hello tells it.
+    pub(super) fn last_told(&self) -> u64 {
+        if self.exact { self.last } else { self.bound }
+    }
+
+    /// As the durable table has it. `open_until`: seqs up to there may be given out before it is written again.
+    pub(super) fn row(&self, open_until: Option<u64>) -> EpochRow {
+        let (last, state) = match open_until {
+            Some(bound) => (bound, EpochState::Open),
+            None if self.moved => (self.last, EpochState::Moved),
+            None if self.exact => (self.last, EpochState::Ended),
+            None => (self.bound, EpochState::Open),
+        };
+        let (epoch, joined_from_ms) = (self.epoch, self.joined_from_ms);
+        EpochRow { epoch, last_seq: [0, last, 0], acked: [0, self.acked, 0], state, joined_from_ms }
+    }
+
+    /// Whether something of it may still have to be sent.
+    pub(super) fn has_rest(&self) -> bool {
+        self.acked < self.last
+    }
+
+    pub(super) fn held(&self, seq: u64) -> Option<&Held> {
+        let at = self.ram.binary_search_by_key(&seq, |held| held.seq).ok()?;
+        self.ram.get(at)
+    }
+
+    /// The first batch in memory from `seq` on.
+    pub(super) fn first_held_from(&self, seq: u64) -> Option<u64> {
+        let at = self.ram.partition_point(|held| held.seq < seq);
+        self.ram.get(at).map(|held| held.seq)
+    }
+
+    pub(super) fn context(&self, id: u32) -> Option<Arc<[u8]>> {
+        self.contexts.iter().find(|(known, _)| *known == id).map(|(_, frame)| Arc::clone(frame))
+    }
+
+    /// Forgets the contexts that no batch in memory names, but the newest: the next batch likely names it.
+    pub(super) fn trim_contexts(&mut self) {
+        let newest = self.contexts.last().map(|(id, _)| *id);
+        let ram = &self.ram;
+        self.contexts.retain(|(id, _)| Some(*id) == newest || ram.iter().any(|held| held.context == *id));
+    }
+
+    /// Takes a batch out of memory.
+    pub(super) fn release(&mut self, seq: u64) -> Option<Held> {
+        let at = self.ram.binary_search_by_key(&seq, |held| held.seq).ok()?;
+        let held = self.ram.remove(at);
+        self.trim_contexts();
+        held
+    }
+
+    /// Why the seqs from the next one to `to` are missing, as far as can be told. `dropped`: this process gave up batches for want of room.
+    pub(super) fn gap_reason(&self, to: u64, dropped: bool) -> GapReason {
+        if self.moved {
+            GapReason::Closed
+        } else if self.lost_seq == self.next {
+            GapReason::Lost
+        } else if self.joined_from_ms != 0 || dropped {
+            GapReason::SpoolFull
+        } else if self.next == self.acked + 1 && (!self.ram.is_empty() || self.spooled_last > to) {
+            // Missing before what is still there: the spool gives up its oldest files when it is full.
+            GapReason::SpoolFull
+        } else {
+            GapReason::Lost
+        }
+    }
+
+    /// Since when, as far as is known; 0: unknown.
+    pub(super) fn gap_from_ms(&self) -> i64 {
+        match (self.joined_from_ms, self.acked) {
+            (0, 0) => self.epoch.created_ms(),
+            (joined, _) => joined,
+        }
+    }
+
+    /// Everything after `acked` goes out again, contexts first.
+    pub(super) fn rewind(&mut self) {
+        self.next = self.acked + 1;
+        self.in_flight.clear();
+        self.told_context = 0;
+        self.repeated_ack = None;
+    }
+
+    /// Everything up to `seq` is committed. Returns how many batches in flight that settles.
+    pub(super) fn ack(&mut self, seq: u64) -> u64 {
+        self.heard = true;
+        self.acked = self.acked.max(seq);
+        self.last = self.last.max(seq);
+        self.next = self.next.max(seq + 1);
+        let mut settled = 0;
+        while let Some(first) = self.in_flight.front().filter(|flight| flight.to <= seq) {
+            settled += u64::from(first.batch);
+            self.in_flight.pop_front();
+        }
+        while self.ram.front().is_some_and(|held| held.seq <= seq) {
+            self.ram.pop_front();
+        }
+        self.trim_contexts();
+        settled
+    }
+
+    /// Whether nothing of it is needed any more. The epoch being written is the caller's to except.
+    pub(super) fn is_done(&self) -> bool {
+        !self.blocked && !self.has_rest() && (self.heard || (self.exact && self.last == 0))
+    }
+}

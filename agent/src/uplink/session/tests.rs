@@ -1,0 +1,7 @@
+//! Tables for the rules one by one ([`rules`], [`ends`]), and random interleavings against a small model of the collector ([`interleavings`]).
+
+mod ends;
+mod interleavings;
+mod model;
+mod rules;
+mod world;

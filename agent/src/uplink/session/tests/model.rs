@@ -1,0 +1,196 @@
+//! A collector in a few lines: marks, contexts of the session, and how often each row's number was committed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use muster_common::wire::frame::{Frame, FrameReader};
+use muster_common::wire::message::{
+    Ack, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Throttle, Welcome,
+};
+use muster_common::wire::metrics::RowCoder;
+
+/// What is durable at the collector.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    pub(super) marks: BTreeMap<Epoch, (u64, i64)>,
+    /// How often each number was committed.
+    pub(super) counts: BTreeMap<u64, u32>,
+    pub(super) gaps: Vec<(Epoch, u64, Gap)>,
+    pub(super) incarnation: u64,
+}
+
+/// One session at the collector.
+#[derive(Default)]
+struct Open {
+    control: FrameReader,
+    lane: FrameReader,
+    contexts: HashMap<(Epoch, u32), RowCoder>,
+    welcomed: bool,
+    /// Discards this epoch until this seq comes.
+    discards: HashMap<Epoch, u64>,
+}
+
+pub(super) struct Collector {
+    pub(super) store: Store,
+    pub(super) hellos: Vec<Hello>,
+    pub(super) goodbyes: Vec<GoodbyeReason>,
+    pub(super) throttle: Throttle,
+    /// Its clock minus the world's.
+    pub(super) clock_ahead_ms: i64,
+    /// Bits of the lanes it offers.
+    pub(super) lanes: u8,
+    /// Contexts are thrown away as they come.
+    pub(super) refuses_contexts: bool,
+    /// So many frames of the lane are lost on their way to the disk.
+    pub(super) ignores: u32,
+    /// Every frame of the lane, as read: for tests of order.
+    pub(super) seen: Vec<(Epoch, u64, Kind)>,
+    open: Option<Open>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Context(u32),
+    Batch(Vec<u64>),
+    Gap(Gap),
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            store: Store::default(),
+            hellos: Vec::new(),
+            goodbyes: Vec::new(),
+            throttle: Throttle::default(),
+            clock_ahead_ms: 0,
+            lanes: 0b010,
+            refuses_contexts: false,
+            ignores: 0,
+            seen: Vec::new(),
+            open: None,
+        }
+    }
+}
+
+impl Collector {
+    pub(super) fn connect(&mut self) {
+        self.open = Some(Open::default());
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        self.open = None;
+    }
+
+    pub(super) fn forget_contexts(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.contexts.clear();
+        }
+    }
+
+    pub(super) fn take_control(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+        let Some(open) = &mut self.open else { return Vec::new() };
+        open.control.push(bytes);
+        let mut answers = Vec::new();
+        while let Some(frame) = self.open.as_mut().and_then(|open| open.control.next().expect("a frame")) {
+            match frame.message {
+                Message::Hello(hello) => answers.push(self.welcome(hello, now_ms)),
+                Message::AgentGoodbye(goodbye) => self.goodbyes.push(goodbye.reason),
+                Message::ClockProbe(probe) => {
+                    let collector_ms = now_ms + self.clock_ahead_ms;
+                    let answer = muster_common::wire::message::ClockAnswer { agent_ms: probe.agent_ms, collector_ms };
+                    answers.push(Message::ClockAnswer(answer));
+                }
+                other => panic!("unexpected on the control stream: {other:?}"),
+            }
+        }
+        answers
+    }
+
+    fn welcome(&mut self, hello: Hello, now_ms: i64) -> Message {
+        assert!(hello.epochs.is_sorted_by_key(|held| held.epoch), "oldest first");
+        let mark = |held: &muster_common::wire::message::HeldEpoch| {
+            let (seq, arrived_ms) = *self.store.marks.get(&held.epoch)?;
+            Some(Mark { epoch: held.epoch, lane: Lane::P1, seq, arrived_ms })
+        };
+        let marks = hello.epochs.iter().filter_map(mark).collect();
+        self.hellos.push(hello);
+        if let Some(open) = &mut self.open {
+            open.welcomed = true;
+        }
+        Message::Welcome(Welcome {
+            host_id: [1; 16],
+            host_name: "web1".into(),
+            store_id: [2; 16],
+            incarnation: self.store.incarnation,
+            clock_ms: now_ms + self.clock_ahead_ms,
+            marks,
+            position_pages: 0,
+            lanes: self.lanes,
+            throttle: self.throttle,
+            extensions: Vec::new(),
+        })
+    }
+
+    pub(super) fn take_lane(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+        let Some(open) = &mut self.open else { return Vec::new() };
+        assert!(open.welcomed, "a batch before the welcome");
+        open.lane.push(bytes);
+        let mut answers = Vec::new();
+        while let Some(frame) = self.open.as_mut().and_then(|open| open.lane.next().expect("a frame")) {
+            answers.extend(self.lane_frame(frame, now_ms));
+        }
+        answers
+    }
+
+    fn lane_frame(&mut self, frame: Frame, now_ms: i64) -> Option<Message> {
+        let open = self.open.as_mut()?;
+        let (epoch, seq) = (frame.epoch, frame.seq);
+        let mark = self.store.marks.get(&epoch).map_or(0, |(mark, _)| *mark);
+        let to = match &frame.message {
+            Message::Context(context) => {
+                self.seen.push((epoch, 0, Kind::Context(context.id)));
+                if !self.refuses_contexts {
+                    open.contexts.insert((epoch, context.id), RowCoder::new(context).expect("a context"));
+                }
+                return None;
+            }
+            Message::Gap(gap) => gap.to,
+            _ => seq,
+        };
+        if self.ignores > 0 {
+            self.ignores -= 1;
+            return None;
+        }
+        if to <= mark {
+            return Some(Message::Ack(Ack { epoch, lane: Lane::P1, seq: mark }));
+        }
+        if seq > mark + 1 {
+            let told = open.discards.insert(epoch, mark + 1).is_some();
+            return (!told).then_some(Message::Ack(Ack { epoch, lane: Lane::P1, seq: mark }));
+        }
+        match frame.message {
+            Message::Gap(gap) => {
+                self.seen.push((epoch, seq, Kind::Gap(gap.clone())));
+                self.store.gaps.push((epoch, mark + 1, gap));
+            }
+            Message::Metrics(batch) => {
+                let Some(coder) = open.contexts.get(&(epoch, batch.context)) else {
+                    open.discards.insert(epoch, seq);
+                    let need = NeedContext { epoch, context: batch.context, mark };
+                    return Some(Message::NeedContext(need));
+                };
+                let mut numbers = Vec::new();
+                for scrape in &batch.scrapes {
+                    let mut values = Vec::new();
+                    coder.decode(scrape, &mut values).expect("a row of its context");
+                    numbers.push(values[0] as u64);
+                }
+                numbers.iter().for_each(|number| *self.store.counts.entry(*number).or_default() += 1);
+                self.seen.push((epoch, seq, Kind::Batch(numbers)));
+            }
+            other => panic!("unexpected on lane p1: {other:?}"),
+        }
+        open.discards.remove(&epoch);
+        self.store.marks.insert(epoch, (to, now_ms));
+        Some(Message::Ack(Ack { epoch, lane: Lane::P1, seq: to }))
+    }
+}

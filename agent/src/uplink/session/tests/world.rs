@@ -1,0 +1,267 @@
+//! One agent, one model of a collector, a network between them, virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::disk::cut::CutDisk;
+use muster_common::host::HostId;
+use muster_common::sample::MetricKind;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{GoodbyeReason, Message};
+
+use super::model::Collector;
+use crate::own::Own;
+use crate::rows::Series;
+use crate::spool::{Spool, SpoolConfig, SpoolLimits};
+use crate::uplink::session::{Channel, Effect, HelloFacts, Input, Note, Session, Settings};
+use crate::uplink::{Moment, Row, Sender};
+
+pub(super) const START_MS: i64 = 1_700_000_000_000;
+
+pub(super) struct World {
+    pub(super) rng: fastrand::Rng,
+    pub(super) disk: CutDisk,
+    pub(super) own: Arc<Own>,
+    pub(super) agent: Option<Sender>,
+    pub(super) collector: Collector,
+    pub(super) settings: Settings,
+    pub(super) spool_bytes_max: u64,
+    /// The agent's steady clock, ms, and what its wall clock is ahead of the collector's.
+    pub(super) now_ms: u64,
+    pub(super) wall_ahead_ms: i64,
+    pub(super) network_up: bool,
+    pub(super) latency_ms: u64,
+    connected: bool,
+    connecting: bool,
+    up: VecDeque<(u64, Channel, Arc<[u8]>)>,
+    down: VecDeque<(u64, Message)>,
+    pub(super) notes: Vec<Note>,
+    pub(super) done: bool,
+    /// Each row's number and when it was made.
+    pub(super) made: BTreeMap<u64, u64>,
+    pub(super) generation: u64,
+    series: Vec<Series>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let series = |name: &str| Series { name: name.into(), labels: Vec::new(), kind: MetricKind::Counter };
+        let settings = Settings { interval: Duration::from_secs(1), ..Settings::default() };
+        let mut world = Self {
+            rng: fastrand::Rng::with_seed(seed),
+            disk: CutDisk::new(seed),
+            own: Arc::new(Own::default()),
+            agent: None,
+            collector: Collector::default(),
+            settings,
+            spool_bytes_max: 64 << 20,
+            now_ms: 1_000,
+            wall_ahead_ms: 0,
+            network_up: true,
+            latency_ms: 20,
+            connected: false,
+            connecting: false,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            notes: Vec::new(),
+            done: false,
+            made: BTreeMap::new(),
+            generation: 1,
+            series: vec![series("number"), series("other")],
+        };
+        world.start();
+        world
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        let wall = START_MS + i64::try_from(self.now_ms).unwrap() + self.wall_ahead_ms;
+        Moment { wall: Timestamp::from_millis(wall), steady: Duration::from_millis(self.now_ms) }
+    }
+
+    pub(super) fn collector_ms(&self) -> i64 {
+        START_MS + i64::try_from(self.now_ms).unwrap()
+    }
+
+    pub(super) fn start(&mut self) {
+        let limits = SpoolLimits {
+            bytes_max: self.spool_bytes_max,
+            file_system_percent: 100,
+            free_percent: 0,
+            metrics_percent: 100,
+        };
+        let config = SpoolConfig { folder: "/state/spool".into(), host: HostId([9; 16]), limits };
+        let (spool, loaded) = Spool::open(Arc::new(self.disk.clone()), config, Arc::clone(&self.own)).expect("a spool");
+        let mut random = self.rng.fork();
+        let random = Box::new(move || random.u64(..));
+        let facts = HelloFacts { agent_version: "1".into(), ..HelloFacts::default() };
+        let session = Session::new(self.settings.clone(), facts, Arc::clone(&self.own), loaded, random);
+        self.agent = Some(Sender::new(session, spool));
+        self.done = false;
+        self.step(Input::Tick);
+    }
+
+    /// The process is gone without a word; what was not synced is lost in part.
+    pub(super) fn crash(&mut self, power: bool) {
+        self.agent = None;
+        self.drop_connection();
+        if power {
+            self.disk.cut();
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.step(Input::Stop(GoodbyeReason::Restart));
+        for _ in 0..100 {
+            if self.done {
+                break;
+            }
+            self.pass(50);
+        }
+        assert!(self.done, "the end took longer than 5 s");
+        self.agent = None;
+        self.drop_connection();
+    }
+
+    fn drop_connection(&mut self) {
+        (self.connected, self.connecting) = (false, false);
+        self.up.clear();
+        self.down.clear();
+        self.collector.disconnect();
+    }
+
+    pub(super) fn break_connection(&mut self) {
+        if self.connected || self.connecting {
+            self.drop_connection();
+            self.step(Input::Disconnected);
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        self.agent.as_ref().expect("an agent").session()
+    }
+
+    pub(super) fn tell_agent(&mut self, message: Message) {
+        self.down.push_back((self.now_ms + self.latency_ms, message));
+    }
+
+    pub(super) fn row(&mut self) {
+        let number = self.made.len() as u64 + 1;
+        self.made.insert(number, self.now_ms);
+        let at_ms =
+            self.moment().wall.millis() + self.agent.as_ref().map_or(0, |agent| agent.session().correction_ms());
+        let series = self.series.clone();
+        let values = [number as f64, 2.0];
+        let row = Row { at_ms, generation: self.generation, series: &series, values: &values, present: &[0b11] };
+        self.step(Input::Row(row));
+    }
+
+    pub(super) fn step(&mut self, input: Input<'_>) {
+        let now = self.moment();
+        let Some(agent) = &mut self.agent else { return };
+        for effect in agent.step(now, input) {
+            match effect {
+                Effect::Connect => {
+                    assert!(!self.connected && !self.connecting, "connects twice");
+                    self.connecting = true;
+                }
+                Effect::Send { on, bytes } => {
+                    assert!(self.connected, "sends without a connection");
+                    self.up.push_back((self.now_ms + self.latency_ms, on, bytes));
+                }
+                Effect::Close => self.drop_connection(),
+                Effect::Note(note) => self.notes.push(note),
+                Effect::Done => self.done = true,
+                Effect::Renewed { .. } => {}
+                Effect::Spool(request) => panic!("left over: {request:?}"),
+            }
+        }
+    }
+
+    /// Lets this much time pass: deliveries and deadlines in their order, without rows.
+    pub(super) fn pass(&mut self, millis: u64) {
+        let end = self.now_ms + millis;
+        loop {
+            self.answer_connect();
+            let up = self.up.front().map(|(due, ..)| *due);
+            let down = self.down.front().map(|(due, _)| *due);
+            let deadline = self.agent.as_ref().and_then(|agent| agent.session().deadline());
+            let deadline = deadline.map(|due| u64::try_from(due.as_millis()).unwrap_or(u64::MAX).max(self.now_ms));
+            let Some(next) = [up, down, deadline].into_iter().flatten().min().filter(|next| *next <= end) else {
+                break;
+            };
+            let before = self.now_ms;
+            self.now_ms = next.max(self.now_ms);
+            self.deliver();
+            self.step(Input::Tick);
+            let again = self.agent.as_ref().and_then(|agent| agent.session().deadline());
+            if again.is_some_and(|due| due.as_millis() <= u128::from(self.now_ms)) && before == self.now_ms {
+                // A deadline that stays due would spin.
+                self.now_ms += 1;
+            }
+        }
+        self.now_ms = end;
+        self.step(Input::Tick);
+    }
+
+    fn answer_connect(&mut self) {
+        if !self.connecting {
+            return;
+        }
+        self.connecting = false;
+        if self.network_up {
+            self.connected = true;
+            self.collector.connect();
+            self.step(Input::Connected);
+        } else {
+            self.step(Input::Disconnected);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now_ms = self.collector_ms();
+        while let Some((_, on, bytes)) = self.up.pop_front_if(|(due, ..)| *due <= self.now_ms) {
+            let answers = match on {
+                Channel::Control => self.collector.take_control(&bytes, now_ms),
+                Channel::Lane(_) => self.collector.take_lane(&bytes, now_ms),
+            };
+            answers.into_iter().for_each(|answer| self.tell_agent(answer));
+        }
+        while let Some((_, message)) = self.down.pop_front_if(|(due, _)| *due <= self.now_ms) {
+            self.step(Input::Message(message));
+        }
+    }
+
+    /// Rows on the grid of one second for this long.
+    pub(super) fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.row();
+            self.pass(1_000);
+        }
+    }
+
+    /// Rows go on until everything held is committed.
+    pub(super) fn settle(&mut self, seconds_max: u64) {
+        for second in 0..seconds_max {
+            if second % 20 == 19 {
+                self.pass(3_000);
+                if self.session().is_settled() {
+                    return;
+                }
+            }
+            self.run(1);
+        }
+        panic!("not settled: {:?}; {:?}", self.session().epochs().collect::<Vec<_>>(), self.notes);
+    }
+
+    pub(super) fn count(&self, number: u64) -> u32 {
+        self.collector.store.counts.get(&number).copied().unwrap_or(0)
+    }
+
+    /// Numbers made and not committed; fails when one was committed twice.
+    pub(super) fn missing(&self) -> Vec<u64> {
+        let twice: Vec<_> = self.collector.store.counts.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(twice.is_empty(), "committed more than once: {twice:?}");
+        self.made.keys().copied().filter(|number| self.count(*number) == 0).collect()
+    }
+}
