@@ -1,13 +1,13 @@
 //! The engine: parses, evaluates, and makes the answer. The only file that knows the store.
 
-use std::sync::Arc;
+use muster_store::{Select, SelectError, SelectLimits, SeriesColumns, View};
 
 use crate::error::QueryError;
 use crate::limits::{Control, Limits};
 use crate::parse::parse;
-use crate::promql::ast::{Expr, Kind, ValueType};
-use crate::promql::eval::{Evaluator, Grid, Out, Row, Rows, Scalar, SeriesLabels, compare};
-use crate::source::Fetch;
+use crate::promql::ast::{Expr, ValueType};
+use crate::promql::eval::{Evaluator, Grid, Out, Row, Rows, SeriesLabels, compare};
+use crate::source::{Columns, Fetch, Request, SourceError};
 use crate::value::{Answer, Point, Series, Value};
 
 /// Times beyond this many milliseconds (some 290,000 years) are refused, so that no sum of times overflows.
@@ -26,6 +26,32 @@ impl Engine {
 
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The value of an expression at one time. A range vector answers with its samples as they are.
+    ///
+    /// # Errors
+    /// [`QueryError`], with Prometheus' texts and kinds.
+    pub fn instant(&self, view: &View, query: &str, at_ms: i64, control: &Control) -> Result<Answer, QueryError> {
+        let fetch = |request: &Request<'_>| select(view, request, control);
+        self.instant_over(&fetch, query, at_ms, control).map(|answer| warned(answer, view))
+    }
+
+    /// The value of an expression at `start_ms`, and each `step_ms` after it up to `end_ms`.
+    ///
+    /// # Errors
+    /// [`QueryError`], with Prometheus' texts and kinds; more steps than [`Limits::points_max`] are refused.
+    pub fn range(
+        &self,
+        view: &View,
+        query: &str,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
+        let fetch = |request: &Request<'_>| select(view, request, control);
+        self.range_over(&fetch, query, (start_ms, end_ms, step_ms), control).map(|answer| warned(answer, view))
     }
 
     pub(crate) fn instant_over(
@@ -85,6 +111,33 @@ impl Engine {
         let value = Value::Matrix(by_labels(series_of(out, grid)));
         Ok(Answer { value, warnings: evaluator.notes.warnings, infos: evaluator.notes.infos })
     }
+}
+
+/// Reads one selector's samples from a view of the store.
+fn select(view: &View, request: &Request<'_>, control: &Control) -> Result<Vec<Columns>, SourceError> {
+    let select = Select {
+        matchers: request.matchers,
+        from_ms: request.from_ms,
+        to_ms: request.to_ms,
+        limits: SelectLimits { series_max: request.series_max, samples_max: request.samples_max },
+        cancelled: Some(&control.cancelled),
+    };
+    let columns =
+        |one: SeriesColumns| Columns { labels: one.labels, kind: one.kind, millis: one.millis, values: one.values };
+    match view.select(&select) {
+        Ok(series) => Ok(series.into_iter().map(columns).collect()),
+        Err(SelectError::Cancelled) => Err(SourceError::Cancelled),
+        Err(error @ (SelectError::TooManySeries { .. } | SelectError::TooManySamples { .. })) => {
+            Err(SourceError::TooMuch(error.to_string()))
+        }
+        Err(error) => Err(SourceError::Failed(error.to_string())),
+    }
+}
+
+/// The answer, with what the store could not read of it.
+fn warned(mut answer: Answer, view: &View) -> Answer {
+    answer.warnings.extend(view.warnings());
+    answer
 }
 
 fn in_time(ms: i64) -> Result<(), QueryError> {
@@ -155,3 +208,6 @@ fn thousands(number: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,8 @@ impl Lexer<'_> {
             ':' if self.bracket.is_some() => self.take(1, TokenKind::Colon),
             '0'..='9' => self.number(),
             '.' if self.peek(1).is_ascii_digit() => self.number(),
-            'a'..='z' | 'A'..='Z' | '_' | ':' => Ok(self.word()),
+            'a'..='z' | 'A'..='Z' | '_' => Ok(self.word()),
+            ':' if self.brace.is_none() => Ok(self.word()),
             _ => {
                 let place = if self.brace.is_some() { " inside braces" } else { "" };
                 Err(format!("unexpected character{place}: {first:?}: put names with other characters in quotes"))

@@ -14,6 +14,7 @@ pub(crate) mod literal;
 pub(crate) mod parser;
 pub(crate) mod print;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 pub(crate) mod selector;
+pub(crate) mod suffix;
 pub(crate) mod typecheck;

@@ -3,12 +3,11 @@
 
 use crate::limits::{CHAIN_MAX, NESTING_MAX};
 use crate::promql::ast::{
-    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, Grouping, Kind, Matching, RangeSelector, Side, Span,
-    Subquery, Unary,
+    Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, Grouping, Kind, Matching, Side, Span, Unary,
 };
-use crate::promql::functions::{find, refusal};
+use crate::promql::functions::{find, nearest, refusal};
 use crate::promql::lexer::{Keyword, Lexed, Token, TokenKind, lex};
-use crate::promql::literal::{number, seconds_ms, span_ms, unquote};
+use crate::promql::literal::{number, span_ms, unquote};
 
 /// What is wrong with the text, and at which byte.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,17 +37,15 @@ impl Fault {
 
 pub(crate) struct Parser<'a> {
     pub(crate) text: &'a str,
-    tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Token>,
     fault: Option<String>,
-    next: usize,
+    pub(crate) next: usize,
     depth: usize,
     pub(crate) selectors: usize,
 }
 
 /// The level above which an operator binds tighter than a sign: only `^`.
 const SIGN_LEVEL: u8 = 6;
-
-const DURATION_EXPRESSIONS: &str = "write the duration as a number and a unit, such as 5m";
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
@@ -62,7 +59,7 @@ impl<'a> Parser<'a> {
             return Err(Fault::new(0, "no expression found in input: write one, such as up"));
         }
         let expr = self.expression(0)?;
-        if self.peek().kind == TokenKind::End { Ok(expr) } else { Err(self.misplaced()) }
+        if self.peek().kind == TokenKind::End { Ok(*expr) } else { Err(self.misplaced()) }
     }
 
     pub(crate) fn peek(&self) -> Token {
@@ -104,106 +101,106 @@ impl<'a> Parser<'a> {
         self.unexpected("", "an operator or the end of the expression")
     }
 
-    fn expect(&mut self, kind: TokenKind, context: &str, expected: &str) -> Parsed<Token> {
+    pub(crate) fn expect(&mut self, kind: TokenKind, context: &str, expected: &str) -> Parsed<Token> {
         self.take_if(kind).ok_or_else(|| self.unexpected(context, expected))
     }
 
-    fn expression(&mut self, level_min: u8) -> Parsed<Expr> {
+    fn expression(&mut self, level_min: u8) -> Parsed<Box<Expr>> {
         self.depth += 1;
         if self.depth > NESTING_MAX {
-            let message =
-                format!("expression is nested deeper than {NESTING_MAX} levels: split it into recording rules");
-            return Err(Fault::new(self.peek().span.start, message));
+            return Err(
+                self.too_much(format!("expression is nested deeper than {NESTING_MAX} levels"), "recording rules")
+            );
         }
-        let mut lhs = self.operand()?;
+        let lhs = self.operand()?;
+        let expr = self.chained(lhs, level_min);
+        self.depth -= 1;
+        expr
+    }
+
+    /// The operators that follow an operand, each with its right side.
+    fn chained(&mut self, mut lhs: Box<Expr>, level_min: u8) -> Parsed<Box<Expr>> {
         let mut chain = 0;
-        while let TokenKind::Op(op) = self.peek().kind {
-            if op.level() < level_min {
-                break;
-            }
+        while let TokenKind::Op(op) = self.peek().kind
+            && op.level() >= level_min
+        {
             chain += 1;
             if chain > CHAIN_MAX {
-                let message =
-                    format!("more than {CHAIN_MAX} operators in a row: select with a regular expression instead");
-                return Err(Fault::new(self.peek().span.start, message));
+                let message = format!("more than {CHAIN_MAX} operators in a row");
+                return Err(self.too_much(message, "regular expressions in selectors"));
             }
-            let op_span = self.take().span;
-            let (as_bool, matching) = self.modifiers()?;
+            let joint = self.joint(op)?;
             let rhs = self.expression(if op == BinaryOp::Pow { op.level() } else { op.level() + 1 })?;
-            let span = lhs.span.to(rhs.span);
-            lhs = Expr::new(Kind::Binary(Box::new(Binary { op, op_span, lhs, rhs, as_bool, matching })), span);
+            lhs = joined(joint, *lhs, *rhs);
         }
-        self.depth -= 1;
         Ok(lhs)
     }
 
+    fn too_much(&self, what: String, instead: &str) -> Fault {
+        Fault::new(self.peek().span.start, format!("{what}: use {instead}"))
+    }
+
     /// One operand with its sign before and its windows and shifts after it.
-    fn operand(&mut self) -> Parsed<Expr> {
-        let token = self.peek();
-        if let TokenKind::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) = token.kind {
-            self.take();
-            let inner = self.expression(SIGN_LEVEL)?;
-            let (minus, span) = (op == BinaryOp::Sub, token.span.to(inner.span));
-            return Ok(match inner.kind {
-                Kind::Number(value) => Expr::new(Kind::Number(if minus { -value } else { value }), span),
-                _ => Expr::new(Kind::Unary(Box::new(Unary { minus, inner })), span),
-            });
+    fn operand(&mut self) -> Parsed<Box<Expr>> {
+        if let TokenKind::Op(BinaryOp::Add | BinaryOp::Sub) = self.peek().kind {
+            return self.signed();
         }
-        let mut expr = self.primary()?;
-        loop {
-            let token = self.peek();
-            expr = match token.kind {
-                TokenKind::LeftBracket => self.window(expr)?,
-                TokenKind::Word(Keyword::Offset) => self.offset(expr)?,
-                TokenKind::At => self.at(expr)?,
-                TokenKind::Identifier if matches!(self.own(token), "anchored" | "smoothed") => {
-                    let what = format!("the modifier {:?}", self.own(token));
-                    return Err(Fault::refused(token.span.start, what, "leave it out"));
-                }
-                _ => return Ok(expr),
-            };
+        let expr = self.primary()?;
+        self.shifted(expr)
+    }
+
+    fn signed(&mut self) -> Parsed<Box<Expr>> {
+        let sign = self.take();
+        let inner = self.expression(SIGN_LEVEL)?;
+        let (minus, span) = (sign.kind == TokenKind::Op(BinaryOp::Sub), sign.span.to(inner.span));
+        let kind = match inner.kind {
+            Kind::Number(value) => Kind::Number(if minus { -value } else { value }),
+            _ => Kind::Unary(Box::new(Unary { minus, inner: *inner })),
+        };
+        Ok(Box::new(Expr::new(kind, span)))
+    }
+
+    /// Each kind in a function of its own: this one is on the stack once for each level of nesting.
+    fn primary(&mut self) -> Parsed<Box<Expr>> {
+        match self.peek().kind {
+            TokenKind::LeftParen => self.bracketed(),
+            TokenKind::Number | TokenKind::Span | TokenKind::Text | TokenKind::Word(Keyword::Inf | Keyword::Nan) => {
+                self.literal().map(Box::new)
+            }
+            _ => self.named(),
         }
     }
 
-    fn primary(&mut self) -> Parsed<Expr> {
-        let token = self.peek();
-        let value = |value: f64| Ok(Expr::new(Kind::Number(value), token.span));
-        match token.kind {
-            TokenKind::Number => {
-                self.take();
-                let fault = || Fault::new(token.span.start, format!("error parsing number {:?}", self.own(token)));
-                value(number(self.own(token)).ok_or_else(fault)?)
-            }
-            TokenKind::Word(Keyword::Inf) => {
-                self.take();
-                value(f64::INFINITY)
-            }
-            TokenKind::Word(Keyword::Nan) => {
-                self.take();
-                value(f64::NAN)
-            }
+    fn bracketed(&mut self) -> Parsed<Box<Expr>> {
+        let open = self.take().span;
+        let inner = self.expression(0)?;
+        let close = self.expect(TokenKind::RightParen, "", "an operator or \")\"")?;
+        Ok(Box::new(Expr::new(Kind::Paren(inner), open.to(close.span))))
+    }
+
+    fn literal(&mut self) -> Parsed<Expr> {
+        let token = self.take();
+        let (own, at) = (self.own(token), token.span.start);
+        let kind = match token.kind {
+            TokenKind::Text => Kind::Text(self.unquoted(token)?),
+            TokenKind::Word(Keyword::Inf) => Kind::Number(f64::INFINITY),
+            TokenKind::Word(_) => Kind::Number(f64::NAN),
             TokenKind::Span => {
-                self.take();
-                let ms = span_ms(self.own(token)).map_err(|message| Fault::new(token.span.start, message))?;
+                let ms = span_ms(own).map_err(|message| Fault::new(at, message))?;
                 #[expect(clippy::cast_precision_loss, reason = "a span is far below 2^53 ms")]
-                value(ms as f64 / 1000.0)
+                Kind::Number(ms as f64 / 1000.0)
             }
-            TokenKind::Text => {
-                self.take();
-                Ok(Expr::new(Kind::Text(self.unquoted(token)?), token.span))
+            _ => {
+                let value = number(own);
+                Kind::Number(value.ok_or_else(|| Fault::new(at, format!("error parsing number {own:?}")))?)
             }
-            TokenKind::LeftParen => {
-                self.take();
-                let inner = self.expression(0)?;
-                let close = self.expect(TokenKind::RightParen, "", "an operator or \")\"")?;
-                Ok(Expr::new(Kind::Paren(Box::new(inner)), token.span.to(close.span)))
-            }
-            _ => self.named(token),
-        }
+        };
+        Ok(Expr::new(kind, token.span))
     }
 
     /// What starts with a name: an aggregation, a call, or a selector.
-    fn named(&mut self, token: Token) -> Parsed<Expr> {
+    fn named(&mut self) -> Parsed<Box<Expr>> {
+        let token = self.peek();
         let opens = self.ahead(1).kind == TokenKind::LeftParen;
         let groups = opens || matches!(self.ahead(1).kind, TokenKind::Word(Keyword::By | Keyword::Without));
         match token.kind {
@@ -213,14 +210,7 @@ impl<'a> Parser<'a> {
                 Err(Fault::refused(token.span.start, what, "use topk or bottomk"))
             }
             TokenKind::Identifier | TokenKind::Word(Keyword::Start | Keyword::End) if opens => self.call(),
-            TokenKind::LeftBrace
-            | TokenKind::Identifier
-            | TokenKind::MetricIdentifier
-            | TokenKind::Aggregate(_)
-            | TokenKind::Op(BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
-            | TokenKind::Word(Keyword::Offset | Keyword::By | Keyword::Without | Keyword::Start | Keyword::End) => {
-                self.selector()
-            }
+            kind if starts_selector(kind) => self.selector().map(Box::new),
             _ => Err(self.unexpected("", "a metric, a function, a number or \"(\"")),
         }
     }
@@ -229,36 +219,32 @@ impl<'a> Parser<'a> {
         unquote(self.own(token)).map_err(|message| Fault::new(token.span.start, message))
     }
 
-    fn aggregate(&mut self, op: AggregateOp) -> Parsed<Expr> {
+    fn aggregate(&mut self, op: AggregateOp) -> Parsed<Box<Expr>> {
         let start = self.take().span;
         let before = self.grouping()?;
-        let (mut args, close) = self.arguments("aggregation")?;
-        let mut span = start.to(close);
-        let grouping = match before {
-            Some(grouping) => grouping,
-            None => match self.grouping()? {
-                Some(grouping) => {
-                    span.end = self.tokens[self.next - 1].span.end;
-                    grouping
-                }
-                None => Grouping::default(),
-            },
-        };
-        let wanted = 1 + usize::from(op.param().is_some());
-        if args.is_empty() {
-            let message = format!("no arguments for aggregate expression provided: write {}(...)", op.name());
-            return Err(Fault::new(span.start, message));
+        let (args, close) = self.arguments("aggregation")?;
+        self.aggregated(op, start.to(close), before, args)
+    }
+
+    /// An aggregation from its parts; its labels may still follow.
+    fn aggregated(
+        &mut self,
+        op: AggregateOp,
+        mut span: Span,
+        before: Option<Grouping>,
+        mut args: Vec<Expr>,
+    ) -> Parsed<Box<Expr>> {
+        let after = if before.is_none() { self.grouping()? } else { None };
+        if after.is_some() {
+            span.end = self.tokens[self.next - 1].span.end;
         }
+        let wanted = 1 + usize::from(op.param().is_some());
         if args.len() != wanted {
-            let message = format!(
-                "wrong number of arguments for aggregate expression provided, expected {wanted}, got {}",
-                args.len()
-            );
-            return Err(Fault::new(span.start, message));
+            return Err(wrong_count(op, span, wanted, args.len()));
         }
         let param = if wanted == 2 { Some(args.remove(0)) } else { None };
-        let inner = args.remove(0);
-        Ok(Expr::new(Kind::Aggregate(Box::new(Aggregate { op, param, inner, grouping })), span))
+        let (inner, grouping) = (args.remove(0), before.or(after).unwrap_or_default());
+        Ok(Box::new(Expr::new(Kind::Aggregate(Box::new(Aggregate { op, param, inner, grouping })), span)))
     }
 
     fn grouping(&mut self) -> Parsed<Option<Grouping>> {
@@ -301,19 +287,12 @@ impl<'a> Parser<'a> {
         Ok(labels)
     }
 
-    fn call(&mut self) -> Parsed<Expr> {
+    fn call(&mut self) -> Parsed<Box<Expr>> {
         let token = self.take();
         let name = self.own(token);
-        let function = match (find(name), refusal(name)) {
-            (Some(function), _) => function,
-            (None, Some((what, remedy))) => return Err(Fault::refused(token.span.start, what, remedy)),
-            (None, None) => {
-                let message = format!("unknown function with name {name:?}{}", crate::promql::functions::nearest(name));
-                return Err(Fault::new(token.span.start, message));
-            }
-        };
+        let function = find(name).ok_or_else(|| unknown(name, token.span.start))?;
         let (args, close) = self.arguments("call")?;
-        Ok(Expr::new(Kind::Call(Call { function, args }), token.span.to(close)))
+        Ok(Box::new(Expr::new(Kind::Call(Call { function, args }), token.span.to(close))))
     }
 
     /// `(expression, expression)`, and the place of its end.
@@ -324,7 +303,7 @@ impl<'a> Parser<'a> {
             if args.is_empty() && self.peek().kind == TokenKind::RightParen {
                 break;
             }
-            args.push(self.expression(0)?);
+            args.push(*self.expression(0)?);
             let Some(comma) = self.take_if(TokenKind::Comma) else { break };
             if self.peek().kind == TokenKind::RightParen {
                 return Err(Fault::new(
@@ -337,8 +316,9 @@ impl<'a> Parser<'a> {
         Ok((args, close.span))
     }
 
-    /// What may stand between an operator and its right side.
-    fn modifiers(&mut self) -> Parsed<(bool, Matching)> {
+    /// An operator, and what may stand between it and its right side.
+    fn joint(&mut self, op: BinaryOp) -> Parsed<Joint> {
+        let op_span = self.take().span;
         let as_bool = self.take_if(TokenKind::Word(Keyword::Bool)).is_some();
         let mut matching = Matching::default();
         let named = match self.peek().kind {
@@ -370,150 +350,50 @@ impl<'a> Parser<'a> {
             let what = format!("the modifier {:?}", self.own(token));
             return Err(Fault::refused(token.span.start, what, "give the side a default with: or on (...)"));
         }
-        Ok((as_bool, matching))
+        Ok(Joint { op, op_span, as_bool, matching })
     }
+}
 
-    /// `[5m]` or `[1h:1m]` after an expression.
-    fn window(&mut self, expr: Expr) -> Parsed<Expr> {
-        let open = self.take().span;
-        let range_ms = self.duration(" in subquery or range selector", "duration")?;
-        if self.take_if(TokenKind::Colon).is_some() {
-            let step_ms = match self.peek().kind {
-                TokenKind::RightBracket => None,
-                _ => Some(self.duration(" in subquery selector", "duration or \"]\"")?),
-            };
-            let close = self.expect(TokenKind::RightBracket, " in subquery selector", "\"]\"")?;
-            let span = expr.span.to(close.span);
-            let subquery = Subquery { inner: expr, range_ms, step_ms, shift: crate::promql::ast::Shift::default() };
-            return Ok(Expr::new(Kind::Subquery(Box::new(subquery)), span));
-        }
-        let close = self.expect(TokenKind::RightBracket, " in subquery or range selector", "\":\" or \"]\"")?;
-        let span = expr.span.to(close.span);
-        let message = match expr.kind {
-            Kind::Selector(selector) if selector.shift.offset_ms != 0 => {
-                drop(selector);
-                "no offset modifiers allowed before range: write the offset after the brackets"
-            }
-            Kind::Selector(selector) if selector.shift.at.is_some() => {
-                drop(selector);
-                "no @ modifiers allowed before range: write @ after the brackets"
-            }
-            Kind::Selector(selector) => {
-                return Ok(Expr::new(Kind::Range(RangeSelector { selector, range_ms }), span));
-            }
-            _ => "ranges only allowed for vector selectors: write a subquery with a colon, such as [5m:1m]",
-        };
-        Err(Fault::new(open.start, message))
+/// Whether a selector can start so: with a brace or a name, and some words of the language may be names.
+pub(crate) fn starts_selector(kind: TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::LeftBrace
+            | TokenKind::Identifier
+            | TokenKind::MetricIdentifier
+            | TokenKind::Aggregate(_)
+            | TokenKind::Op(BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
+            | TokenKind::Word(Keyword::Offset | Keyword::By | Keyword::Without | Keyword::Start | Keyword::End)
+    )
+}
+
+/// A binary operator before it has its sides.
+struct Joint {
+    op: BinaryOp,
+    op_span: Span,
+    as_bool: bool,
+    matching: Matching,
+}
+
+fn joined(joint: Joint, lhs: Expr, rhs: Expr) -> Box<Expr> {
+    let span = lhs.span.to(rhs.span);
+    let Joint { op, op_span, as_bool, matching } = joint;
+    let binary = Binary { op, op_span, lhs, rhs, as_bool, matching };
+    Box::new(Expr::new(Kind::Binary(Box::new(binary)), span))
+}
+
+fn wrong_count(op: AggregateOp, span: Span, wanted: usize, got: usize) -> Fault {
+    if got == 0 {
+        let message = format!("no arguments for aggregate expression provided: write {}(...)", op.name());
+        return Fault::new(span.start, message);
     }
+    let message = format!("wrong number of arguments for aggregate expression provided, expected {wanted}, got {got}");
+    Fault::new(span.start, message)
+}
 
-    /// A span above zero in brackets, as `5m` or as seconds.
-    fn duration(&mut self, context: &str, expected: &str) -> Parsed<i64> {
-        let at = self.peek().span.start;
-        let ms = self.signless_duration(context, expected)?;
-        if let Token { kind: TokenKind::Op(_), span } = self.peek() {
-            return Err(Fault::refused(span.start, "arithmetic in durations", DURATION_EXPRESSIONS));
-        }
-        if ms > 0 { Ok(ms) } else { Err(Fault::new(at, "duration must be greater than 0: such as 5m")) }
-    }
-
-    fn signless_duration(&mut self, context: &str, expected: &str) -> Parsed<i64> {
-        let token = self.peek();
-        let at = token.span.start;
-        let ms = match token.kind {
-            TokenKind::Span => span_ms(self.own(token)).map_err(|message| Fault::new(at, message))?,
-            TokenKind::Number => number(self.own(token))
-                .and_then(seconds_ms)
-                .ok_or_else(|| Fault::new(at, "duration out of range: at most 292 years"))?,
-            TokenKind::LeftParen | TokenKind::Op(_) | TokenKind::Identifier | TokenKind::Aggregate(_) => {
-                return Err(Fault::refused(at, "arithmetic in durations", DURATION_EXPRESSIONS));
-            }
-            _ => return Err(self.unexpected(context, expected)),
-        };
-        self.take();
-        Ok(ms)
-    }
-
-    fn offset(&mut self, mut expr: Expr) -> Parsed<Expr> {
-        self.take();
-        let minus = match self.peek().kind {
-            TokenKind::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
-                self.take();
-                op == BinaryOp::Sub
-            }
-            _ => false,
-        };
-        let ms = self.signless_duration(" in offset", "number or duration")?;
-        let start = expr.span.start;
-        let shift = expr.shift_mut().ok_or_else(|| {
-            Fault::new(
-                start,
-                "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-            )
-        })?;
-        if shift.offset_ms != 0 {
-            return Err(Fault::new(start, "offset may not be set multiple times"));
-        }
-        shift.offset_ms = if minus { -ms } else { ms };
-        Ok(self.ended_here(expr))
-    }
-
-    fn at(&mut self, mut expr: Expr) -> Parsed<Expr> {
-        self.take();
-        let token = self.peek();
-        let start = expr.span.start;
-        let at = match token.kind {
-            TokenKind::Word(word @ (Keyword::Start | Keyword::End)) => {
-                self.take();
-                self.expect(TokenKind::LeftParen, " in @", "\"(\"")?;
-                self.expect(TokenKind::RightParen, " in @", "\")\"")?;
-                if word == Keyword::Start { At::Start } else { At::End }
-            }
-            _ => At::Millis(self.moment(start)?),
-        };
-        let shift = expr.shift_mut().ok_or_else(|| {
-            Fault::new(
-                start,
-                "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-            )
-        })?;
-        if shift.at.is_some() {
-            return Err(Fault::new(start, "@ <timestamp> may not be set multiple times"));
-        }
-        shift.at = Some(at);
-        Ok(self.ended_here(expr))
-    }
-
-    /// Seconds since 1970 after `@`, as milliseconds.
-    fn moment(&mut self, start: usize) -> Parsed<i64> {
-        let minus = match self.peek().kind {
-            TokenKind::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
-                self.take();
-                op == BinaryOp::Sub
-            }
-            _ => false,
-        };
-        let token = self.peek();
-        let seconds = match token.kind {
-            TokenKind::Number => number(self.own(token)),
-            TokenKind::Span =>
-            {
-                #[expect(clippy::cast_precision_loss, reason = "a span is far below 2^53 ms")]
-                span_ms(self.own(token)).ok().map(|ms| ms as f64 / 1000.0)
-            }
-            TokenKind::Word(Keyword::Inf) => Some(f64::INFINITY),
-            TokenKind::Word(Keyword::Nan) => Some(f64::NAN),
-            _ => None,
-        };
-        let seconds = seconds.ok_or_else(|| self.unexpected(" in @", "timestamp"))?;
-        let seconds = if minus { -seconds } else { seconds };
-        self.take();
-        let out = || Fault::new(start, format!("timestamp out of bounds for @ modifier: {seconds}"));
-        seconds_ms(seconds).ok_or_else(out)
-    }
-
-    /// The same node, now reaching to the last token taken, and constant over steps if it was given a time.
-    fn ended_here(&self, expr: Expr) -> Expr {
-        let end = self.tokens[self.next - 1].span.end;
-        Expr::new(expr.kind, Span { start: expr.span.start, end })
+fn unknown(name: &str, at: usize) -> Fault {
+    match refusal(name) {
+        Some((what, remedy)) => Fault::refused(at, what, remedy),
+        None => Fault::new(at, format!("unknown function with name {name:?}{}", nearest(name))),
     }
 }

@@ -5,21 +5,20 @@ use muster_common::matcher::{LabelRegex, Matcher, Test};
 
 use crate::promql::ast::{BinaryOp, Expr, Kind, Selector, Shift};
 use crate::promql::lexer::{Token, TokenKind};
-use crate::promql::parser::{Fault, Parsed, Parser};
+use crate::promql::parser::{Fault, Parsed, Parser, starts_selector};
 
 const CONTEXT: &str = " in label matching";
 
 impl Parser<'_> {
     /// A text that is one selector and no more: `match[]`.
     pub(crate) fn only_selector(mut self) -> Parsed<Expr> {
-        let expr = match self.peek().kind {
-            TokenKind::Number | TokenKind::Text | TokenKind::LeftParen | TokenKind::End | TokenKind::Bad => None,
-            _ => Some(self.selector()?),
-        };
-        match expr {
-            Some(expr) if self.peek().kind == TokenKind::End => Ok(expr),
-            Some(_) => Err(self.unexpected("", "the end of the selector")),
-            None => Err(self.unexpected("", "a selector such as up{job=\"node\"}")),
+        if !starts_selector(self.peek().kind) {
+            return Err(self.unexpected("", "a selector such as up{job=\"node\"}"));
+        }
+        let expr = self.selector()?;
+        match self.peek().kind {
+            TokenKind::End => Ok(expr),
+            _ => Err(self.unexpected("", "the end of the selector")),
         }
     }
 

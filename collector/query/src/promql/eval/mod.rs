@@ -15,11 +15,13 @@ mod sum;
 mod topk;
 mod window;
 
+#[cfg(test)]
+mod naive;
+
 pub(crate) use evaluator::Evaluator;
 pub(crate) use fold::quantile;
 pub(crate) use grid::Grid;
-pub(crate) use labels::{Group, SeriesLabels, compare};
-pub(crate) use notes::Notes;
-pub(crate) use rows::{ABSENT, Out, Row, Rows, Scalar, is_absent};
+pub(crate) use labels::{SeriesLabels, compare};
+pub(crate) use rows::{ABSENT, Out, Row, Rows, Scalar};
 pub(crate) use sum::{Mean, Sum};
-pub(crate) use window::{Kernel, Scratch, Window, Windows};
+pub(crate) use window::{Kernel, Scratch, Windows};

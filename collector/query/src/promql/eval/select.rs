@@ -38,11 +38,13 @@ pub(crate) struct Selections<'a> {
     /// By selector; `None` for one that is never evaluated.
     of: Vec<Option<usize>>,
     loaded: usize,
+    /// Of these, what was given out for the last time: its taker lets it go before anything else is read.
+    parting: usize,
 }
 
 impl<'a> Selections<'a> {
     pub(crate) fn new(fetch: &'a Fetch<'a>) -> Self {
-        Self { fetch, readings: Vec::new(), of: Vec::new(), loaded: 0 }
+        Self { fetch, readings: Vec::new(), of: Vec::new(), loaded: 0, parting: 0 }
     }
 
     /// Samples held now.
@@ -86,6 +88,7 @@ impl<'a> Selections<'a> {
         else {
             return Ok(Rc::new(Vec::new()));
         };
+        self.loaded -= std::mem::take(&mut self.parting);
         reading.uses_left = reading.uses_left.saturating_sub(1);
         let columns = match reading.columns.take() {
             Some(columns) => columns,
@@ -109,8 +112,7 @@ impl<'a> Selections<'a> {
         if reading.uses_left > 0 {
             reading.columns = Some(Rc::clone(&columns));
         } else {
-            // The caller drops it within its own node, before anything else is read.
-            self.loaded -= columns.iter().map(|one| one.values.len()).sum::<usize>();
+            self.parting = columns.iter().map(|one| one.values.len()).sum();
         }
         Ok(columns)
     }

@@ -1,12 +1,13 @@
 //! Quantiles of classic histograms: series that share all labels but `le`, the upper bound of their bucket.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use muster_common::label::NAME;
 
 use crate::error::QueryError;
 use crate::promql::ast::Call;
-use crate::promql::eval::{ABSENT, Evaluator, Grid, Group, Out, Row, Rows, SeriesLabels};
+use crate::promql::eval::{ABSENT, Evaluator, Grid, Out, Row, Rows, SeriesLabels};
 
 const BUCKET_LABEL: &str = "le";
 
@@ -126,7 +127,7 @@ fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>, forced: &mut bool) -> f64 
     }
     let rank = q * last.count;
     let inner = &buckets[..buckets.len() - 1];
-    let place = inner.partition_point(|bucket| !(bucket.count >= rank));
+    let place = inner.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(Ordering::is_lt));
     if place == inner.len() {
         return inner[place - 1].upper;
     }

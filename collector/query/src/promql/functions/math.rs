@@ -29,7 +29,7 @@ pub(crate) fn pi(_: i64) -> f64 {
 /// An empty vector where the bounds have no room between them.
 pub(crate) fn clamp(value: f64, scalars: &[f64]) -> Option<f64> {
     let (least, most) = (scalars[0], scalars[1]);
-    (!(most < least)).then(|| greater(least, less(most, value)))
+    if most < least { None } else { Some(greater(least, less(most, value))) }
 }
 
 pub(crate) fn clamp_min(value: f64, scalars: &[f64]) -> Option<f64> {
