@@ -1,1 +1,30 @@
+//! Every question and command that comes over HTTP: Prometheus' query API, Muster's own, and the administrator's routes.
+//!
+//! An edge that depends downwards only (store, query, fleet). What other edges and the wiring know (who is connected, how to
+//! reload, how the disk is) comes as closures in [`Hooks`]. Three dialects, each in its folder, none of which imports another:
+//! they differ in shapes and in how an error is said, never in what is true.
 
+mod admin;
+mod auth;
+mod error;
+mod form;
+mod gaps;
+mod json;
+mod muster;
+mod pool;
+mod prometheus;
+mod route;
+mod state;
+
+pub use auth::protect;
+pub use error::{ApiError, Dialect, ErrorKind};
+pub use muster_fleet::Scope;
+pub use pool::{PoolSettings, QueryPool};
+pub use route::{Route, router, routes};
+pub use state::{Access, Counts, Health, Hooks, HostPresence, Problem, State};
+
+/// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Muster's own API, version 1: JSON objects with `"version": 1`. `openapi.yaml` describes every path; a test compares the two.
+
+mod body;
+mod events;
+mod hosts;
+mod openapi;
+mod status;
+mod tokens;
+
+use axum::routing::{delete, get, post};
+use muster_fleet::Scope;
+
+use crate::error::Dialect;
+use crate::route::Route;
+
+const fn route(
+    path: &'static str,
+    methods: &'static [&'static str],
+    scope: Option<Scope>,
+    handler: fn() -> axum::routing::MethodRouter<std::sync::Arc<crate::state::State>>,
+) -> Route {
+    Route { path, methods, scope, dialect: Dialect::Muster, handler }
+}
+
+const READ: Option<Scope> = Some(Scope::Read);
+const ADMIN: Option<Scope> = Some(Scope::Admin);
+
+pub(crate) const ROUTES: &[Route] = &[
+    route("/api/muster/v1/openapi.yaml", &["GET"], None, || get(openapi::document)),
+    route("/api/muster/v1/status", &["GET"], READ, || get(status::status)),
+    route("/api/muster/v1/events", &["GET"], READ, || get(events::list)),
+    route("/api/muster/v1/hosts", &["GET"], READ, || get(hosts::list)),
+    route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),
+    route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
+    route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
+    route("/api/muster/v1/hosts/{host}/replace", &["POST"], ADMIN, || post(hosts::replace)),
+    route("/api/muster/v1/hosts/{host}/retire", &["POST"], ADMIN, || post(hosts::retire)),
+    route("/api/muster/v1/tokens", &["GET"], ADMIN, || get(tokens::list)),
+    route("/api/muster/v1/tokens", &["POST"], ADMIN, || post(tokens::new)),
+    route("/api/muster/v1/tokens/{id}", &["DELETE"], ADMIN, || delete(tokens::revoke)),
+];

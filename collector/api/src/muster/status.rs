@@ -1,0 +1,95 @@
+//! How the collector is: one page for a person, every number for a program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::Response;
+use muster_common::stat::Stat;
+use muster_fleet::HostState;
+use serde_json::{Map, Value, json};
+
+use super::body::answer;
+use crate::state::State;
+
+pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
+    let now = state.now();
+    let health = (state.hooks.health)();
+    let problems: Vec<Value> = health
+        .problems
+        .iter()
+        .map(|problem| json!({"message": problem.message, "where": problem.place, "remedy": problem.remedy}))
+        .collect();
+    let stats = state.stats();
+    answer(
+        StatusCode::OK,
+        json!({
+            "collector": {
+                "version": state.version,
+                "started_ms": state.started.millis(),
+                "uptime_seconds": now.since(state.started).as_secs(),
+                "is_ready": health.is_ready,
+                "problems": problems,
+            },
+            "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
+            "hosts": hosts(&state),
+            "drops": drops(&stats),
+            "numbers": stats.iter().map(number).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// Registered hosts by what ingest hears of them, the others by their state.
+fn hosts(state: &State) -> Value {
+    let presence: BTreeMap<_, _> =
+        (state.hooks.presence)().into_iter().map(|presence| (presence.host, presence.state)).collect();
+    let (mut by_presence, mut by_state) = (BTreeMap::new(), BTreeMap::new());
+    for known in HostState::ALL {
+        by_state.insert(known.as_str(), 0_u64);
+    }
+    for row in state.fleet.hosts() {
+        *by_state.entry(row.state.as_str()).or_insert(0) += 1;
+        if row.state == HostState::Active {
+            let heard = presence.get(&row.id).map_or("unheard", String::as_str);
+            *by_presence.entry(heard.to_owned()).or_insert(0_u64) += 1;
+        }
+    }
+    json!({"by_state": by_state, "by_presence": by_presence})
+}
+
+/// Everything that was dropped or refused, by reason; what never happened is left out.
+fn drops(stats: &[Stat]) -> Vec<Value> {
+    let is_drop = |stat: &&Stat| {
+        let names = ["_dropped_total", "_refused_total"];
+        stat.value > 0.0 && names.iter().any(|end| stat.name.ends_with(end))
+    };
+    stats.iter().filter(is_drop).map(number).collect()
+}
+
+fn number(stat: &Stat) -> Value {
+    let labels: Map<String, Value> =
+        stat.labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+    json!({"name": stat.name, "help": stat.help, "labels": labels, "value": stat.value})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_dropped_is_listed_and_with_its_reason() {
+        let stats = [
+            Stat::counter("a_dropped_total", "A.", 3).with("reason", "full"),
+            Stat::counter("a_dropped_total", "A.", 0).with("reason", "late"),
+            Stat::counter("b_refused_total", "B.", 1).with("reason", "unauthorized"),
+            Stat::counter("c_total", "C.", 9),
+        ];
+        let told = drops(&stats);
+        assert_eq!(told.len(), 2);
+        assert_eq!(
+            told[0],
+            json!({"name": "a_dropped_total", "help": "A.", "labels": {"reason": "full"}, "value": 3.0})
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! `metadata` and `status/buildinfo`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State as Shared};
+use axum::response::Response;
+
+use super::response::{json, success};
+use crate::error::{ApiError, ErrorKind, PrometheusError};
+use crate::form::Parameters;
+use crate::json::{push_html_safe_string, push_list};
+use crate::state::State;
+
+/// The version of Prometheus' HTTP API that these routes follow. Clients choose their requests by it (Grafana asks label values
+/// with `match[]` only from 2.24 on); what runs stands behind the `+`, as semantic versions have it.
+const SPOKEN_VERSION: &str = "3.0.0";
+
+pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, PrometheusError> {
+    let form = Parameters::of(request).await?;
+    let limit = number(&form, "limit")?;
+    let per_metric = number(&form, "limit_per_metric")?;
+    let metric = form.first("metric").map(str::to_owned);
+    let shared = Arc::clone(&state);
+    let mut known = state.pool.run(move |_| shared.reader.view().metadata()).await?;
+    known.retain(|(name, _)| metric.as_ref().is_none_or(|metric| metric == name));
+    known.sort_by(|a, b| (&a.0, a.1.name()).cmp(&(&b.0, b.1.name())));
+    // A metric of several kinds (two hosts do not agree) has several entries.
+    let mut metrics = 0;
+    let bytes = success(
+        |out| {
+            out.push(b'{');
+            for group in known.chunk_by(|a, b| a.0 == b.0) {
+                if limit.is_some_and(|limit| metrics >= limit) {
+                    break;
+                }
+                if metrics > 0 {
+                    out.push(b',');
+                }
+                metrics += 1;
+                push_html_safe_string(out, &group[0].0);
+                let shown = &group[..group.len().min(per_metric.unwrap_or(usize::MAX))];
+                out.push(b':');
+                push_list(&mut *out, shown, |out, (_, kind)| {
+                    // Neither agents nor remote write version 1 send help or unit.
+                    out.extend_from_slice(b"{\"type\":\"");
+                    out.extend_from_slice(kind.name().as_bytes());
+                    out.extend_from_slice(b"\",\"help\":\"\",\"unit\":\"\"}");
+                });
+            }
+            out.push(b'}');
+        },
+        &[],
+        &[],
+    );
+    Ok(json(bytes))
+}
+
+/// A limit of metadata: negative and absent are no limit.
+fn number(form: &Parameters, name: &str) -> Result<Option<usize>, ApiError> {
+    match form.first(name).map(str::parse::<i64>) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(usize::try_from(number).ok()),
+        Some(Err(_)) => Err(ApiError::new(ErrorKind::BadData, format!("{name} must be a number"))),
+    }
+}
+
+pub(crate) async fn build(Shared(state): Shared<Arc<State>>) -> Response {
+    json(success(
+        |out| {
+            out.extend_from_slice(b"{\"version\":");
+            push_html_safe_string(out, &format!("{SPOKEN_VERSION}+muster.{}", state.version));
+            for name in ["revision", "branch", "buildUser", "buildDate", "goVersion"] {
+                out.extend_from_slice(format!(",\"{name}\":\"\"").as_bytes());
+            }
+            out.push(b'}');
+        },
+        &[],
+        &[],
+    ))
+}

@@ -1,0 +1,131 @@
+//! What the routes stand on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use muster_common::host::HostId;
+use muster_common::stat::Stat;
+use muster_common::time::Timestamp;
+use muster_fleet::Fleet;
+use muster_query::Engine;
+use muster_store::{Admin, Reader};
+
+use crate::pool::QueryPool;
+
+/// Everything a request may need. Built by the server once, shared by all routes.
+pub struct State {
+    pub reader: Reader,
+    pub admin: Admin,
+    pub fleet: Arc<Fleet>,
+    /// Swapped by a reload.
+    pub engine: Arc<ArcSwap<Engine>>,
+    pub pool: QueryPool,
+    pub hooks: Hooks,
+    pub access: Access,
+    /// The version of the collector.
+    pub version: &'static str,
+    pub started: Timestamp,
+    pub http: SocketAddr,
+    pub agents: SocketAddr,
+    pub counts: Counts,
+}
+
+/// Who may use the routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Those with a token that has the route's scope.
+    Tokens,
+    /// `--no-auth`: all who can connect. Only ever with a loopback address.
+    Everyone,
+}
+
+/// What only the layers above and beside know.
+pub struct Hooks {
+    /// The clock.
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether the collector takes and answers, and what is wrong with it.
+    pub health: Box<dyn Fn() -> Health + Send + Sync>,
+    /// Numbers of the process and its data folder.
+    pub process_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
+    /// Numbers of ingest.
+    pub intake_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
+    /// Whom ingest hears.
+    pub presence: Box<dyn Fn() -> Vec<HostPresence> + Send + Sync>,
+    /// Reads the configuration anew and puts it in force; what was done, or why the old one stays. Blocks.
+    pub reload: Box<dyn Fn() -> Result<String, String> + Send + Sync>,
+}
+
+/// How the collector is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// False while it starts and from the moment it begins to stop.
+    pub is_ready: bool,
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, said as an error is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub message: String,
+    pub place: String,
+    pub remedy: String,
+}
+
+/// One host as ingest sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPresence {
+    pub host: HostId,
+    /// `up`, `silent`, `stopped`, ...: ingest's own words.
+    pub state: String,
+    pub last_arrival: Option<Timestamp>,
+}
+
+/// What the edge counts itself.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub(crate) requests: AtomicU64,
+    pub(crate) unauthorized: AtomicU64,
+    pub(crate) forbidden: AtomicU64,
+}
+
+impl State {
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.hooks.now)()
+    }
+
+    /// Every number of the collector: `/metrics`, the status page and the stored series show the same.
+    pub fn stats(&self) -> Vec<Stat> {
+        let mut stats = self.own_stats();
+        stats.extend(self.fleet.stats());
+        stats.extend((self.hooks.intake_stats)());
+        stats
+    }
+
+    /// The numbers that ingest, which stores them all, does not have by itself.
+    pub fn own_stats(&self) -> Vec<Stat> {
+        const REFUSED: &str = "muster_collector_http_refused_total";
+        const REFUSED_HELP: &str = "HTTP requests refused for who sent them, by reason.";
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut stats = vec![
+            Stat::gauge("muster_collector_build_info", "The version, as a label.", 1.0).with("version", self.version),
+            Stat::gauge(
+                "muster_collector_start_time_seconds",
+                "When this process began, since 1970.",
+                self.started.millis() as f64 / 1_000.0,
+            ),
+            Stat::counter(
+                "muster_collector_http_requests_total",
+                "HTTP requests that reached a route.",
+                count(&self.counts.requests),
+            ),
+            Stat::counter(REFUSED, REFUSED_HELP, count(&self.counts.unauthorized)).with("reason", "unauthorized"),
+            Stat::counter(REFUSED, REFUSED_HELP, count(&self.counts.forbidden)).with("reason", "forbidden"),
+        ];
+        stats.extend(self.pool.stats());
+        stats.extend(self.admin.stats());
+        stats.extend((self.hooks.process_stats)());
+        stats
+    }
+}

@@ -1,0 +1,92 @@
+use axum::body::Body;
+use axum::http::{Request, header};
+use muster_fleet::Scope;
+
+use super::fixture::Fixture;
+use crate::{Access, PoolSettings, routes};
+
+fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        builder = builder.header(name, *value);
+    }
+    builder.body(Body::empty()).unwrap()
+}
+
+/// A path that stands for the route.
+fn example(path: &str) -> String {
+    path.replace("{name}", "job").replace("{host}", "nosuch").replace("{id}", "nosuch")
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_scope_and_no_other_is_enough() {
+    let fixture = Fixture::new();
+    for route in routes() {
+        let method = route.methods[0];
+        let path = example(route.path);
+        let sent = fixture.send(request(method, &path, &[])).await.status.as_u16();
+        let Some(scope) = route.scope else {
+            assert_eq!(sent, 200, "{method} {path} is for anybody");
+            continue;
+        };
+        assert_eq!(sent, 401, "{method} {path} without a token");
+        for held in [Scope::Read, Scope::Ingest, Scope::Silence] {
+            let bearer = format!("Bearer {}", fixture.word(held));
+            let status =
+                fixture.send(request(method, &path, &[(header::AUTHORIZATION, &bearer)])).await.status.as_u16();
+            assert_eq!(status == 403, held != scope, "{method} {path} wants {scope:?}, has {held:?}: {status}");
+        }
+        let bearer = format!("Bearer {}", fixture.admin_word);
+        let status = fixture.send(request(method, &path, &[(header::AUTHORIZATION, &bearer)])).await.status.as_u16();
+        assert!(status != 401 && status != 403, "{method} {path} as administrator: {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_speaks_the_dialect_of_its_route() {
+    let fixture = Fixture::new();
+    let answer = fixture.send(request("GET", "/api/v1/query", &[])).await;
+    assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer realm=\"muster\"");
+    assert_eq!(
+        answer.text,
+        r#"{"status":"error","errorType":"unauthorized","error":"no token was sent (header `Authorization`): send `Authorization: Bearer TOKEN`; `muster token new --scope read` makes one"}"#
+    );
+    let wrong = [(header::AUTHORIZATION, "Bearer nonsense")];
+    let answer = fixture.send(request("GET", "/api/muster/v1/hosts", &wrong)).await;
+    assert_eq!(
+        answer.text,
+        r#"{"version":1,"error":{"code":"unauthorized","message":"the token is unknown, revoked or expired","where":"header `Authorization`","remedy":"make another with `muster token new --scope read`"}}"#
+    );
+    let word = fixture.word(Scope::Read);
+    let answer = fixture.send(request("POST", "/-/flush", &[(header::AUTHORIZATION, &format!("Bearer {word}"))])).await;
+    assert_eq!(answer.status.as_u16(), 403);
+    let id = word.split('.').next().unwrap();
+    assert_eq!(
+        answer.text,
+        format!(
+            "token {id} is good for read, but this needs admin (header `Authorization`): make a token with `muster token new --scope admin`\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn without_tokens_everyone_on_this_machine_may_but_no_page_of_another_site() {
+    let fixture = Fixture::with(Access::Everyone, PoolSettings::default());
+    assert_eq!(fixture.send(request("POST", "/-/flush", &[])).await.status.as_u16(), 200);
+    let here = (header::HOST, "127.0.0.1:9470");
+    assert_eq!(fixture.send(request("GET", "/api/v1/labels", std::slice::from_ref(&here))).await.status.as_u16(), 200);
+    let answer = fixture.send(request("POST", "/-/flush", &[here, (header::ORIGIN, "https://evil.example")])).await;
+    assert_eq!(answer.status.as_u16(), 403);
+    assert!(answer.text.starts_with("a page of `https://evil.example` asks"), "{}", answer.text);
+    let answer = fixture.send(request("GET", "/api/v1/labels", &[(header::HOST, "evil.example")])).await;
+    assert_eq!(answer.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn refused_requests_are_counted() {
+    let fixture = Fixture::new();
+    fixture.send(request("GET", "/api/v1/query", &[])).await;
+    let text = fixture.get("/metrics").await.text;
+    assert!(text.contains("muster_collector_http_refused_total{reason=\"unauthorized\"} 1\n"), "{text}");
+    assert!(text.contains("muster_collector_http_requests_total 2\n"), "{text}");
+}

@@ -1,0 +1,157 @@
+//! A store with a few samples, a registry, and requests without a socket.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use muster_common::disk::Disk;
+use muster_common::disk::real::RealDisk;
+use muster_common::label::LabelSet;
+use muster_common::sample::MetricKind;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::Epoch;
+use muster_fleet::{Fleet, Scope};
+use muster_query::Engine;
+use muster_store::{Append, Outcome, Parts, Record, Row, SampleBlock, SeriesTable, Source, Writer};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::{Access, Counts, Health, HostPresence, PoolSettings, Problem, QueryPool, State, router};
+
+/// The clock of all these tests: 2023-11-14T22:13:20Z.
+pub(super) const NOW_MS: i64 = 1_700_000_000_000;
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_millis(NOW_MS)
+}
+
+/// A collector without sockets.
+pub(super) struct Fixture {
+    pub(super) state: Arc<State>,
+    pub(super) presence: Arc<Mutex<Vec<HostPresence>>>,
+    pub(super) problems: Arc<Mutex<Vec<Problem>>>,
+    pub(super) is_ready: Arc<AtomicBool>,
+    pub(super) writer: Writer,
+    pub(super) admin_word: String,
+    tick: u64,
+    _folder: TempDir,
+}
+
+/// An answer, whole.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+impl Fixture {
+    pub(super) fn new() -> Self {
+        Self::with(Access::Tokens, PoolSettings::default())
+    }
+
+    pub(super) fn with(access: Access, pool: PoolSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let config = muster_store::Config::new(folder.path());
+        let Parts { writer, reader, admin, .. } =
+            muster_store::open(Arc::clone(&disk), config, now(), &mut || 7).unwrap();
+        let fleet = Arc::new(muster_fleet::open(disk, folder.path(), now()).unwrap());
+        let admin_word = fleet.ensure_admin_token(now()).unwrap().unwrap();
+        fleet.admin_token_kept().unwrap();
+        let presence: Arc<Mutex<Vec<HostPresence>>> = Arc::default();
+        let problems: Arc<Mutex<Vec<Problem>>> = Arc::default();
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let (seen, told, ready) = (Arc::clone(&presence), Arc::clone(&problems), Arc::clone(&is_ready));
+        let hooks = crate::Hooks {
+            now: Box::new(now),
+            health: Box::new(move || Health {
+                is_ready: ready.load(Ordering::Relaxed),
+                problems: told.lock().unwrap().clone(),
+            }),
+            process_stats: Box::new(Vec::new),
+            intake_stats: Box::new(Vec::new),
+            presence: Box::new(move || seen.lock().unwrap().clone()),
+            reload: Box::new(|| Err("c.toml:1:1: planted".to_owned())),
+        };
+        let state = Arc::new(State {
+            reader,
+            admin,
+            fleet,
+            engine: Arc::new(ArcSwap::from_pointee(Engine::default())),
+            pool: QueryPool::new(pool),
+            hooks,
+            access,
+            version: "0.1.0",
+            started: now(),
+            http: "127.0.0.1:9470".parse().unwrap(),
+            agents: "0.0.0.0:9471".parse().unwrap(),
+            counts: Counts::default(),
+        });
+        Self { state, presence, problems, is_ready, writer, admin_word, tick: 0, _folder: folder }
+    }
+
+    pub(super) fn fleet(&self) -> &Arc<Fleet> {
+        &self.state.fleet
+    }
+
+    /// Stores these samples of one series.
+    pub(super) fn store(&mut self, labels: &[(&str, &str)], kind: MetricKind, samples: &[(i64, f64)]) {
+        let set = LabelSet::new(labels.iter().copied()).unwrap();
+        let table = Arc::new(SeriesTable::new(vec![(set, kind)]));
+        let row = |&(at_ms, value): &(i64, f64)| Row { at_ms, present: None, values: vec![value] };
+        let block = SampleBlock::Rows { table, rows: samples.iter().map(row).collect() };
+        self.tick += 1;
+        let append = Append {
+            source: Source::Own { run: Epoch::new(1, 1), tick: self.tick },
+            records: vec![Record::Samples(block)],
+            arrived: now(),
+            live: true,
+        };
+        let outcomes = self.writer.commit(&[append], now()).unwrap();
+        assert!(matches!(outcomes[..], [Outcome::Committed { .. }]), "{outcomes:?}");
+    }
+
+    /// A token of this scope.
+    pub(super) fn word(&self, scope: Scope) -> String {
+        self.fleet().new_http_token(&[scope], std::time::Duration::from_secs(60), "test", now()).unwrap()
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = router(&self.state).oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let bearer = format!("Bearer {}", self.admin_word);
+        Request::builder().method(method).uri(path).header(header::AUTHORIZATION, bearer)
+    }
+
+    /// As the administrator.
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let request = self.request("POST", path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    pub(super) async fn post_json(&self, path: &str, body: &str) -> Answer {
+        let request = self.request("POST", path).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}

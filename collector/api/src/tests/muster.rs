@@ -1,0 +1,173 @@
+use muster_common::wire::message::HostFacts;
+use serde_json::{Value, json};
+
+use super::fixture::{Fixture, NOW_MS, now};
+use crate::HostPresence;
+
+/// Lets a machine ask to be let in without a token: it waits as pending.
+fn ask(fixture: &Fixture, name: &str, machine: u8) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+    let request = muster_common::wire::message::Enrol {
+        protocol: 1,
+        token: String::new(),
+        csr_der: csr.der().to_vec(),
+        name: name.to_owned(),
+        facts: HostFacts { machine_id: format!("{machine:032x}"), os: "Debian".into(), ..HostFacts::default() },
+    };
+    fixture.fleet().enrol(&request, "192.0.2.7", now()).unwrap();
+}
+
+async fn hosts(fixture: &Fixture, query: &str) -> Vec<Value> {
+    let json = fixture.get(&format!("/api/muster/v1/hosts{query}")).await.json();
+    assert_eq!(json["version"], 1);
+    json["hosts"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_host_goes_through_its_life() {
+    let fixture = Fixture::new();
+    assert!(hosts(&fixture, "").await.is_empty());
+    ask(&fixture, "web-1", 1);
+    let waiting = hosts(&fixture, "").await;
+    assert_eq!(
+        (waiting.len(), waiting[0]["state"].as_str(), waiting[0]["name"].as_str()),
+        (1, Some("pending"), Some("web-1"))
+    );
+    assert!(waiting[0]["waiting_key"].is_string() && waiting[0]["presence"].is_null());
+
+    let answer = fixture.post_json("/api/muster/v1/hosts/web-1/approve", r#"{"labels": {"env": "prod"}}"#).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    let host = answer.json()["host"].clone();
+    assert_eq!((host["state"].as_str(), &host["labels"]), (Some("active"), &json!({"env": "prod"})));
+    let id = host["id"].as_str().unwrap().to_owned();
+
+    let answer = fixture.post_json(&format!("/api/muster/v1/hosts/{id}/rename"), r#"{"name": "web-2"}"#).await;
+    assert_eq!(answer.json()["host"]["name"], "web-2", "{}", answer.text);
+    let heard = HostPresence {
+        host: muster_common::host::HostId::parse(&id).unwrap(),
+        state: "up".into(),
+        last_arrival: Some(now()),
+    };
+    fixture.presence.lock().unwrap().push(heard);
+    let host = fixture.get("/api/muster/v1/hosts/web-2").await.json()["host"].clone();
+    assert_eq!((host["presence"].as_str(), host["last_arrival_ms"].as_i64()), (Some("up"), Some(NOW_MS)));
+
+    let answer = fixture.post_json("/api/muster/v1/hosts/web-2/retire", r#"{"reason": "sold"}"#).await;
+    assert_eq!(answer.json()["host"]["reason"], "sold", "{}", answer.text);
+    assert!(hosts(&fixture, "").await.is_empty());
+    assert_eq!(hosts(&fixture, "?all=true").await[0]["state"], "retired");
+
+    let events = fixture.get("/api/muster/v1/events?limit=50").await.json();
+    let kinds: Vec<&str> =
+        events["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    for kind in ["host_pending", "host_approved", "host_renamed", "host_retired"] {
+        assert!(kinds.contains(&kind), "{kind} of {kinds:?}");
+    }
+    assert_eq!(fixture.get("/api/muster/v1/events?limit=2").await.json()["events"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked() {
+    let fixture = Fixture::new();
+    let body = r#"{"kind": "enrolment", "pattern": "web-*", "ttl": "2h", "uses": 5, "labels": {"env": "prod"}, "ephemeral": "6h"}"#;
+    let answer = fixture.post_json("/api/muster/v1/tokens", body).await;
+    assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
+    let made = answer.json();
+    let token = &made["token"];
+    let id = token["id"].as_str().unwrap();
+    assert!(token["word"].as_str().unwrap().starts_with(&format!("{id}.")));
+    assert_eq!((made["agents_port"].as_u64(), token["expires_ms"].as_i64()), (Some(9471), Some(NOW_MS + 7_200_000)));
+
+    let answer = fixture.post_json("/api/muster/v1/tokens", r#"{"kind": "http", "scopes": ["read"]}"#).await;
+    let word = answer.json()["token"]["word"].as_str().unwrap().to_owned();
+    assert!(fixture.fleet().check_http_token(&word, now()).is_some());
+
+    let listed = fixture.get("/api/muster/v1/tokens").await;
+    assert!(!listed.text.contains(&word) && !listed.text.contains("\"word\""), "secrets are told once");
+    let listed = listed.json();
+    let listed = listed["tokens"].as_array().unwrap();
+    let enrolment = listed.iter().find(|token| token["kind"] == "enrolment").unwrap();
+    assert_eq!((enrolment["pattern"].as_str(), enrolment["uses_left"].as_u64()), (Some("web-*"), Some(5)));
+    assert_eq!((enrolment["ephemeral"].as_str(), enrolment["labels"]["env"].as_str()), (Some("6h"), Some("prod")));
+
+    let http_id = word.split('.').next().unwrap();
+    let answer = fixture.delete(&format!("/api/muster/v1/tokens/{http_id}")).await;
+    assert_eq!(answer.json(), json!({"version": 1, "revoked": http_id}));
+    assert!(fixture.fleet().check_http_token(&word, now()).is_none());
+}
+
+#[tokio::test]
+async fn each_wrong_request_says_what_where_and_what_to_do() {
+    let fixture = Fixture::new();
+    ask(&fixture, "web-1", 1);
+    for (method, path, body, status, code, place) in [
+        ("GET", "hosts?all=maybe", "", 400, "bad_request", "parameter `all`"),
+        ("GET", "hosts/nosuch", "", 404, "not_found", "the host asked for"),
+        ("POST", "hosts/nosuch/retire", "", 404, "not_found", "the host asked for"),
+        ("POST", "hosts/web-1/rename", "", 400, "bad_request", "the request's body"),
+        ("POST", "hosts/web-1/rename", r#"{"nme": "x"}"#, 400, "bad_request", "the request's body"),
+        ("POST", "hosts/web-1/rename", r#"{"name": "muster"}"#, 400, "bad_request", "the host asked for"),
+        ("POST", "hosts/web-1/replace", "", 409, "conflict", "the host asked for"),
+        ("POST", "hosts/web-1/approve", r#"{"labels": {"host": "x"}}"#, 400, "bad_request", "the host asked for"),
+        ("POST", "tokens", "{", 400, "bad_request", "the request's body"),
+        ("POST", "tokens", r#"{"kind": "enrolment"}"#, 400, "bad_request", "field `name`"),
+        ("POST", "tokens", r#"{"kind": "enrolment", "name": "a", "ttl": "soon"}"#, 400, "bad_request", "field `ttl`"),
+        (
+            "POST",
+            "tokens",
+            r#"{"kind": "enrolment", "name": "a", "uses": 0}"#,
+            400,
+            "bad_request",
+            "the token asked for",
+        ),
+        ("POST", "tokens", r#"{"kind": "http", "scopes": []}"#, 400, "bad_request", "field `scopes`"),
+        ("POST", "tokens", r#"{"kind": "http", "scopes": ["write"]}"#, 400, "bad_request", "field `scopes`"),
+        ("POST", "tokens", r#"{"kind": "http", "scopes": ["ask"]}"#, 400, "bad_request", "field `scopes`"),
+        ("DELETE", "tokens/nosuch", "", 404, "not_found", "token `nosuch`"),
+        ("GET", "events?limit=0", "", 400, "bad_request", "parameter `limit`"),
+        ("GET", "nosuch", "", 404, "not_found", "/api/muster/v1/nosuch"),
+        ("DELETE", "hosts", "", 405, "method_not_allowed", "/api/muster/v1/hosts"),
+    ] {
+        let path = format!("/api/muster/v1/{path}");
+        let answer = match method {
+            "GET" => fixture.get(&path).await,
+            "DELETE" => fixture.delete(&path).await,
+            _ => fixture.post_json(&path, body).await,
+        };
+        assert_eq!(answer.status.as_u16(), status, "{method} {path} {body}: {}", answer.text);
+        let json = answer.json();
+        let error = &json["error"];
+        assert_eq!(
+            (error["code"].as_str(), error["where"].as_str()),
+            (Some(code), Some(place)),
+            "{path} {body}: {json}"
+        );
+        for part in ["message", "remedy"] {
+            assert!(error[part].as_str().is_some_and(|text| !text.is_empty()), "{path} {body}: {json}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn status_is_one_object() {
+    let fixture = Fixture::new();
+    ask(&fixture, "web-1", 1);
+    let json = fixture.get("/api/muster/v1/status").await.json();
+    assert_eq!(json["version"], 1);
+    assert_eq!(
+        json["collector"],
+        json!({"version": "0.1.0", "started_ms": NOW_MS, "uptime_seconds": 0, "is_ready": true, "problems": []})
+    );
+    assert_eq!(json["addresses"], json!({"http": "127.0.0.1:9470", "agents": "0.0.0.0:9471"}));
+    assert_eq!(json["hosts"]["by_state"]["pending"], 1);
+    assert!(json["numbers"].as_array().unwrap().len() > 10);
+}
+
+#[tokio::test]
+async fn the_document_is_served_to_anybody() {
+    let fixture = Fixture::new();
+    let answer = fixture.get("/api/muster/v1/openapi.yaml").await;
+    assert_eq!(answer.headers["content-type"], "application/yaml");
+    assert_eq!(answer.text, crate::OPENAPI);
+}
