@@ -15,9 +15,9 @@ use tokio::time::timeout;
 
 use crate::admit::SeriesBudget;
 use crate::committer::{Reply, size_of};
-use crate::error_text::chain;
 use crate::connection_limits::TooMany;
 use crate::counters::Count;
+use crate::error_text::chain;
 use crate::fences::SessionNumber;
 use crate::host_labels::HostLabels;
 use crate::hub::{Hub, Live, ORDERS_MAX, Order};

@@ -58,7 +58,8 @@ counts! {
     Commits = "muster_collector_ingest_commits_total", "Durable transactions of the inbox.";
     CommitsFailed = "muster_collector_ingest_commits_failed_total", "Commits that the disk did not take; nothing of them was acked.";
     CommitsThrottled = "muster_collector_ingest_commits_throttled_total", "Commits put off because the store asked to wait.";
-    CommitMicros = "muster_collector_ingest_commit_microseconds_total", "Time spent inside commits.";
+    /// Counted in microseconds, told in seconds.
+    CommitMicros = "muster_collector_ingest_commit_seconds_total", "Time spent inside commits.";
     ApplyFailed = "muster_collector_ingest_apply_failed_total", "Times that the small state could not be brought up to the inbox.";
     Sessions = "muster_collector_ingest_sessions_total", "Sessions welcomed.";
     SessionsFenced = "muster_collector_ingest_sessions_fenced_total", "Sessions ended because a later one of the same host took over.";
@@ -125,12 +126,14 @@ impl Counters {
     /// All of them as they stand on `/metrics`.
     pub fn stats(&self) -> Vec<Stat> {
         let with_values = TABLE.iter().zip(&self.values);
-        with_values
+        let mut stats: Vec<Stat> = with_values
             .map(|((name, help, labels), value)| {
                 let stat = Stat::counter(name, help, value.load(Ordering::Relaxed));
                 labels.iter().fold(stat, |stat, (label, value)| stat.with(label, *value))
             })
-            .collect()
+            .collect();
+        stats[Count::CommitMicros as usize].value /= 1e6;
+        stats
     }
 }
 

@@ -23,11 +23,11 @@ pub mod presence;
 pub mod remote_write;
 pub mod session;
 pub mod stale;
+#[cfg(test)]
+mod tests;
 pub mod ticker;
 mod ticking;
 mod watch;
-#[cfg(test)]
-mod tests;
 
 pub use apply::{Apply, ApplyError};
 pub use config::{IngestConfig, RemoteWriteConfig};

@@ -13,10 +13,10 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::error_text::chain;
 use crate::config::IngestConfig;
 use crate::connection;
 use crate::counters::Count;
+use crate::error_text::chain;
 use crate::hub::Hub;
 
 /// Socket buffers asked for: bursts of ten thousand agents that send at once. The kernel may give less.

@@ -39,8 +39,11 @@ pub fn up_value(state: Option<PresenceState>, now: Timestamp, ready: Timestamp) 
 /// The ticker's memory: the series it writes, and those that it must end.
 #[derive(Debug, Default)]
 pub struct Ticker {
-    /// The expected hosts of the last tick, in the order of the table.
+    /// The registry at the last tick.
+    expected: Vec<Arc<HostLabels>>,
+    /// Those of it that have a series, in the order of the table, and the series' ids.
     hosts: Vec<Arc<HostLabels>>,
+    ids: HashSet<SeriesId>,
     table: Option<Arc<SeriesTable>>,
     /// Series that had a sample and not yet a marker.
     written: HashMap<SeriesId, Arc<LabelSet>>,
@@ -66,8 +69,7 @@ impl Ticker {
         let table = self.table_of(expected);
         let mut present = vec![0u8; table.len().div_ceil(8)];
         let mut values = Vec::with_capacity(table.len());
-        let with_labels = self.hosts.iter().filter(|host| host.up().is_ok());
-        for (place, (host, series)) in with_labels.zip(table.series()).enumerate() {
+        for (place, (host, series)) in self.hosts.iter().zip(table.series()).enumerate() {
             if let Some(value) = up_value(state(host), at, ready) {
                 present[place / 8] |= 1 << (place % 8);
                 values.push(value);
@@ -80,7 +82,7 @@ impl Ticker {
             let rows = vec![Row { at_ms: at.millis(), present, values }];
             blocks.push(SampleBlock::Rows { table: table.clone(), rows });
         }
-        blocks.extend(self.end_unexpected(at, &table));
+        blocks.extend(self.end_unexpected(at));
         blocks
     }
 
@@ -95,19 +97,22 @@ impl Ticker {
 
     /// The table of these hosts: the last one while nothing changes, so that the store looks nothing up.
     fn table_of(&mut self, expected: &[Arc<HostLabels>]) -> Arc<SeriesTable> {
-        if let (Some(table), true) = (&self.table, self.hosts == expected) {
+        if let (Some(table), true) = (&self.table, self.expected == expected) {
             return table.clone();
         }
-        self.hosts = expected.to_vec();
-        let sets = self.hosts.iter().filter_map(|host| host.up().ok());
-        let table = Arc::new(SeriesTable::new(sets.map(|labels| (labels, MetricKind::Gauge)).collect()));
+        self.expected = expected.to_vec();
+        let with_labels = expected.iter().filter_map(|host| Some((host.clone(), host.up().ok()?)));
+        let (hosts, sets): (Vec<_>, Vec<_>) = with_labels.unzip();
+        let table = SeriesTable::new(sets.into_iter().map(|labels| (labels, MetricKind::Gauge)).collect());
+        let table = Arc::new(table);
+        self.ids = table.series().iter().map(|series| series.id).collect();
+        self.hosts = hosts;
         self.table = Some(table.clone());
         table
     }
 
-    fn end_unexpected(&mut self, at: Timestamp, table: &SeriesTable) -> Option<SampleBlock> {
-        let expected: HashSet<SeriesId> = table.series().iter().map(|series| series.id).collect();
-        let gone = self.written.iter().filter(|(id, _)| !expected.contains(id));
+    fn end_unexpected(&mut self, at: Timestamp) -> Option<SampleBlock> {
+        let gone = self.written.iter().filter(|(id, _)| !self.ids.contains(id));
         let mut gone: Vec<(SeriesId, Arc<LabelSet>)> = gone.map(|(id, labels)| (*id, labels.clone())).collect();
         gone.sort_unstable_by_key(|(id, _)| *id);
         if gone.is_empty() {

@@ -12,8 +12,8 @@ use muster_common::wire::message::Epoch;
 use muster_store::{Outcome, SampleBlock, Select, SelectLimits, SeriesColumns};
 
 use crate::committer::{Answer, Reply, size_of};
-use crate::error_text::chain;
 use crate::counters::Count;
+use crate::error_text::chain;
 use crate::host_labels::HOST;
 use crate::hub::Hub;
 use crate::own::{Numbers, append};

@@ -10,8 +10,8 @@ use muster_fleet::{Changes, RegistryChange, ephemeral_reason};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::error_text::chain;
 use crate::counters::Count;
+use crate::error_text::chain;
 use crate::host_labels::HOST;
 use crate::hub::Hub;
 use crate::session::Input;

@@ -73,7 +73,8 @@ pub(super) fn fail(queued: Vec<Queued>, retry_after: Option<Duration>) {
 pub(super) struct Round {
     pub(super) appends: Vec<Queued>,
     pub(super) bytes: usize,
-    pub(super) hellos: Vec<(HostId, Vec<Epoch>, oneshot::Sender<Result<Greeting, String>>)>,
+    pub(super) hellos: Vec<HelloAsked>,
+    pub(super) forgotten: Vec<HostId>,
     pub(super) barriers: Vec<oneshot::Sender<()>>,
     pub(super) stops: bool,
 }

@@ -9,7 +9,7 @@ mod job;
 mod queue;
 mod thread;
 
-pub use answer::{Answer, Reply};
 pub(crate) use answer::size_of;
+pub use answer::{Answer, Reply};
 pub use queue::{CommitQueue, Health, QueueFull, QueueLimits};
 pub use thread::{Committer, new};

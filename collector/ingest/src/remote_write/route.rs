@@ -1,19 +1,23 @@
 //! The route: who may push, whether there is room, and what the sender is answered. Prometheus retries on 5xx and 429 and
 //! drops a request on any other refusal, so a request that cannot succeed must not be answered by those.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use http_body_util::LengthLimitError;
 use muster_common::time;
 use muster_fleet::{Grant, Scope};
 use muster_store::{Append, Outcome, Source};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::body::{check_headers, decompress, plain_bytes};
@@ -27,12 +31,13 @@ use crate::hub::{DECODING_BYTES_A_PERMIT, Hub};
 const PATH: &str = "/api/v1/write";
 /// Bodies above this are decoded off the runtime's threads: some milliseconds would hold up others.
 const INLINE_BYTES_MAX: usize = 512 << 10;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a sender that finds everything full is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 pub(crate) fn routes(hub: Arc<Hub>) -> Router {
-    let compressed_max = hub.config.remote_write.body.compressed_bytes_max;
-    Router::new().route(PATH, post(write)).layer(DefaultBodyLimit::max(compressed_max)).with_state(hub)
+    Router::new().route(PATH, post(write)).with_state(hub)
 }
 
 /// Why a request is not answered 204.
@@ -63,17 +68,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn write(
-    State(hub): State<Arc<Hub>>,
-    headers: HeaderMap,
-    extensions: Extensions,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Response {
-    let result = match body {
-        Ok(body) => take(&hub, &headers, &extensions, body).await,
-        Err(rejection) => Err(Refusal::new(rejection.status(), rejection.body_text())),
-    };
-    let response = match result {
+async fn write(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    let response = match take(&hub, request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => refusal.into_response(),
     };
@@ -90,24 +86,22 @@ async fn write(
     response
 }
 
-async fn take(hub: &Arc<Hub>, headers: &HeaderMap, extensions: &Extensions, body: Bytes) -> Result<(), Refusal> {
-    let grant = authorize(hub, headers)?;
-    check_headers(headers).map_err(|error| Refusal::new(error.status(), error))?;
+/// Who it is and what it sends is checked before the body is read, and memory is taken before it is used.
+async fn take(hub: &Arc<Hub>, request: Request) -> Result<(), Refusal> {
+    let (parts, body) = request.into_parts();
+    let grant = authorize(hub, &parts.headers)?;
+    check_headers(&parts.headers).map_err(|error| Refusal::new(error.status(), error))?;
     let limits = hub.config.remote_write.body;
+    let _body_room = take_room(hub, told_length(&parts.headers).unwrap_or(limits.compressed_bytes_max))?;
+    let body = read_body(&parts.headers, body, limits.compressed_bytes_max).await?;
     let plain = plain_bytes(&body, limits).map_err(|error| Refusal::new(error.status(), error))?;
-    let permits = u32::try_from(plain.div_ceil(DECODING_BYTES_A_PERMIT)).unwrap_or(u32::MAX);
-    let full = "too many requests are being read: try again later";
-    let _room = hub
-        .decoding
-        .clone()
-        .try_acquire_many_owned(permits)
-        .map_err(|_| Refusal::later(StatusCode::TOO_MANY_REQUESTS, full, RETRY_AFTER))?;
+    let _plain_room = take_room(hub, plain)?;
     let speaker = Speaker {
         enrolled: hub.enrolled(),
         // Without tokens only this machine can push, and it is the operator's.
         speaks_for_hosts: grant.as_ref().is_none_or(|grant| grant.allows(Scope::Admin)),
     };
-    let hash = body_hash(grant.as_ref(), extensions, &body);
+    let hash = body_hash(grant.as_ref(), &parts.extensions, &body);
     let admitted = if plain > INLINE_BYTES_MAX {
         let hub = hub.clone();
         let read = tokio::task::spawn_blocking(move || admit(&hub, &body, &speaker)).await;
@@ -127,6 +121,37 @@ async fn take(hub: &Arc<Hub>, headers: &HeaderMap, extensions: &Extensions, body
         commit(hub, hash, admitted).await?;
     }
     verdict
+}
+
+fn told_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A part of the memory that all requests share, while it is needed.
+fn take_room(hub: &Hub, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    let permits = u32::try_from(bytes.div_ceil(DECODING_BYTES_A_PERMIT)).unwrap_or(u32::MAX);
+    let full = "too many requests are being read: try again later";
+    let taken = hub.decoding.clone().try_acquire_many_owned(permits);
+    taken.map_err(|_| Refusal::later(StatusCode::TOO_MANY_REQUESTS, full, RETRY_AFTER))
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        let text = format!("the body has more than {max} bytes: send fewer samples per request");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    };
+    if told_length(headers).is_some_and(|told| told > max) {
+        return Err(too_large());
+    }
+    match timeout(BODY_TIMEOUT, to_bytes(body, max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => Err(too_large()),
+        Ok(Err(error)) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}"))),
+        Err(_) => {
+            let text = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text))
+        }
+    }
 }
 
 fn authorize(hub: &Hub, headers: &HeaderMap) -> Result<Option<Grant>, Refusal> {

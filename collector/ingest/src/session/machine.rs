@@ -6,15 +6,14 @@ use std::sync::Arc;
 use muster_common::time::Timestamp;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
-    Ack, ClockAnswer, CollectorGoodbye, Enrolled, Epoch, HeldEpoch, Lane, Mark, Message, PROTOCOL, RefusalCode,
-    Refused, Renewed, Throttle, Welcome,
+    ClockAnswer, CollectorGoodbye, Enrolled, Epoch, HeldEpoch, Lane, Message, PROTOCOL, RefusalCode, Refused, Renewed,
+    Throttle,
 };
-use muster_store::{Append, Outcome};
 use parking_lot::Mutex;
 
 use super::lane::Track;
-use super::message::{Effect, Greeting, Input, Peer, Settings};
-use super::outstanding::{Kind, Outstanding};
+use super::message::{Effect, Input, Peer, Settings};
+use super::outstanding::Outstanding;
 use crate::admit::SeriesBudget;
 use crate::contexts::{ContextPool, Contexts};
 use crate::counters::{Count, Counters};
@@ -60,7 +59,7 @@ pub struct Session {
     /// The certificate is expired: it may be renewed and serves for nothing else.
     renews_only: bool,
     /// What hello held, from then until the welcome.
-    held: Vec<HeldEpoch>,
+    pub(super) held: Vec<HeldEpoch>,
     pub(super) contexts: Contexts,
     pub(super) tracks: HashMap<(Epoch, Lane), Track>,
     pub(super) outstanding: Outstanding,
@@ -103,7 +102,7 @@ impl Session {
             Input::Drained => self.drained(),
             Input::Marks(answer) => self.marks(now, answer),
             Input::Settled { token, outcome, append } => self.settled(now, token, outcome, append),
-            Input::Failed { token, append } => self.failed(now, token, append),
+            Input::Failed { token, append, retry_after } => self.failed(now, token, append, retry_after),
             Input::Malformed { token, why } => {
                 if let Some(pending) = self.outstanding.take(token) {
                     self.refuse_seqs(now, (pending.epoch, pending.lane), (pending.from, pending.to), why);
@@ -240,156 +239,6 @@ impl Session {
         });
     }
 
-    fn seen(&mut self, answer: Result<(), Refused>) {
-        if !matches!(self.stage, Stage::Seeing) {
-            return;
-        }
-        if let Err(refused) = answer {
-            self.refuse(refused);
-            return;
-        }
-        self.effects.push(Effect::Fence);
-        self.stage = Stage::Draining;
-        #[cfg(feature = "planted")]
-        if self.settings.planted == Some(super::Planted::HelloAnsweredBeforeDrain) {
-            self.drained();
-        }
-    }
-
-    fn drained(&mut self) {
-        if matches!(self.stage, Stage::Draining) {
-            self.stage = Stage::Marking;
-            self.effects.push(Effect::AskMarks { held: self.held.iter().map(|held| held.epoch).collect() });
-        }
-    }
-
-    fn marks(&mut self, now: Timestamp, answer: Result<Greeting, String>) {
-        let (Stage::Marking, Some(host)) = (&self.stage, self.host.clone()) else { return };
-        let greeting = match answer {
-            Ok(greeting) => greeting,
-            Err(why) => {
-                self.refuse(Refused {
-                    code: RefusalCode::Storage,
-                    message: format!("the collector cannot read this host's marks now: {why}"),
-                    remedy: "look at the collector's disk; the agent tries again by itself".to_owned(),
-                    retry_after_ms: 5_000,
-                });
-                return;
-            }
-        };
-        let all_held = std::mem::take(&mut self.held);
-        for held in &all_held {
-            for lane in Lane::ALL {
-                self.tracks.insert((held.epoch, lane), Track::at(0));
-            }
-            self.newest = self.newest.max(held.epoch);
-        }
-        let mut marks = Vec::with_capacity(greeting.marks.len());
-        let mut reverted = false;
-        for row in &greeting.marks {
-            self.tracks.insert((row.epoch, row.lane), Track::at(row.seq));
-            marks.push(Mark { epoch: row.epoch, lane: row.lane, seq: row.seq, arrived_ms: row.arrived_ms });
-            let held = all_held.iter().find(|held| held.epoch == row.epoch);
-            reverted |= held.is_some_and(|held| held.last_seq[row.lane as usize] < row.seq);
-        }
-        if reverted {
-            self.shared.counters.one(Count::SessionsReverted);
-        }
-        self.stage = Stage::Open;
-        self.shared.counters.one(Count::Sessions);
-        self.send(Message::Welcome(Welcome {
-            host_id: host.id.0,
-            host_name: host.name.clone(),
-            store_id: greeting.store_id,
-            incarnation: greeting.incarnation,
-            clock_ms: now.millis(),
-            marks,
-            position_pages: 0,
-            lanes: self.settings.lanes,
-            throttle: self.shared.throttle,
-            extensions: Vec::new(),
-        }));
-        self.effects.push(Effect::Welcomed);
-    }
-
-    fn settled(&mut self, now: Timestamp, token: u64, outcome: Outcome, append: Option<Append>) {
-        if let (Outcome::NotNext { .. }, Some(append)) = (&outcome, append)
-            && self.outstanding.stands_behind_failure(token)
-        {
-            self.failed(now, token, append);
-            return;
-        }
-        let Some(pending) = self.outstanding.take(token) else { return };
-        let key = (pending.epoch, pending.lane);
-        let counters = self.shared.counters.clone();
-        match outcome {
-            Outcome::Committed { .. } | Outcome::RepeatedBody => {
-                match pending.kind {
-                    Kind::Batch { samples } => {
-                        counters.one(Count::BatchesCommitted);
-                        counters.add(Count::Samples, samples);
-                    }
-                    Kind::Gap => counters.one(Count::GapsCommitted),
-                    Kind::Refusal => counters.one(Count::BatchesRefused),
-                    Kind::Expired => counters.one(Count::BatchesExpired),
-                }
-                self.advance(key, pending.to);
-                if self.outstanding.succeeded() {
-                    self.send(Message::Throttle(self.shared.throttle));
-                }
-            }
-            Outcome::Repeat { mark } => {
-                counters.one(Count::BatchesRepeated);
-                self.advance(key, mark);
-            }
-            Outcome::Expired { .. } if pending.kind != Kind::Expired => self.expire(now, &pending),
-            Outcome::Expired { .. } => self.advance(key, pending.to),
-            Outcome::NotNext { mark } => {
-                counters.one(Count::BatchesOutOfOrder);
-                let track = self.tracks.entry(key).or_insert_with(Track::unknown);
-                let told = track.discarding().is_some() && track.mark == mark;
-                track.reset(mark, now);
-                if !told {
-                    self.ack(key, mark);
-                }
-            }
-        }
-        self.plan_retry(now);
-    }
-
-    fn failed(&mut self, now: Timestamp, token: u64, append: Append) {
-        self.outstanding.keep(token, append);
-        self.plan_retry(now);
-    }
-
-    /// Tells the agent to hold until the next try, once the store has answered everything.
-    pub(super) fn plan_retry(&mut self, now: Timestamp) {
-        if !matches!(self.stage, Stage::Open) {
-            return;
-        }
-        if let Some(hold) = self.outstanding.plan_retry(now) {
-            let hold_ms = u32::try_from(hold.as_millis()).unwrap_or(u32::MAX);
-            self.send(Message::Throttle(Throttle { linger_ms: self.shared.throttle.linger_ms, hold_ms }));
-        }
-    }
-
-    fn advance(&mut self, key: (Epoch, Lane), mark: u64) {
-        let track = self.tracks.entry(key).or_insert_with(Track::unknown);
-        track.advance(mark);
-        let mark = track.mark;
-        self.outstanding.drop_waiting_up_to(key.0, key.1, mark);
-        self.ack(key, mark);
-    }
-
-    /// Acks are cumulative, so one that directly follows another of its lane replaces it.
-    pub(super) fn ack(&mut self, (epoch, lane): (Epoch, Lane), seq: u64) {
-        let ack = Ack { epoch, lane, seq };
-        match self.effects.last_mut() {
-            Some(Effect::Send(Message::Ack(last))) if (last.epoch, last.lane) == (epoch, lane) => *last = ack,
-            _ => self.send(Message::Ack(ack)),
-        }
-    }
-
     fn enrolled(&mut self, answer: Result<Enrolled, Refused>) {
         match (&self.stage, answer) {
             (Stage::Enrolling { asked: true }, Ok(enrolled)) => {
@@ -455,38 +304,7 @@ impl Session {
         }
     }
 
-    fn refuse_version(&mut self, protocol: u16) {
-        self.refuse(Refused {
-            code: RefusalCode::Version,
-            message: format!("the agent speaks protocol {protocol}, this collector {PROTOCOL}"),
-            remedy: "upgrade the older of the two".to_owned(),
-            retry_after_ms: 60_000,
-        });
-    }
-
-    pub(super) fn refuse_lane(&mut self, lane: Option<Lane>) {
-        let lane = lane.map_or_else(|| "none".to_owned(), |lane| format!("{lane:?}").to_lowercase());
-        let message = format!("a batch on lane {lane}, which this collector does not store");
-        self.refuse_protocol(&message, "upgrade the collector, or leave that part of the agent's configuration out");
-    }
-
-    pub(super) fn refuse_protocol(&mut self, message: &str, remedy: &str) {
-        let (message, remedy) = (message.to_owned(), remedy.to_owned());
-        self.refuse(Refused { code: RefusalCode::Protocol, message, remedy, retry_after_ms: 0 });
-    }
-
-    /// Says why and ends. What the store already has is still waited for.
-    pub(super) fn refuse(&mut self, refused: Refused) {
-        if matches!(self.stage, Stage::Ending(_) | Stage::Ended) {
-            return;
-        }
-        self.shared.counters.one(refusal_count(refused.code));
-        let why = refused.message.clone();
-        self.send(Message::Refused(refused));
-        self.end(why);
-    }
-
-    fn end(&mut self, why: String) {
+    pub(super) fn end(&mut self, why: String) {
         if matches!(self.stage, Stage::Ending(_) | Stage::Ended) {
             return;
         }
@@ -506,19 +324,5 @@ impl Session {
             self.stage = Stage::Ended;
             self.effects.push(Effect::End { why });
         }
-    }
-}
-
-pub(crate) const fn refusal_count(code: RefusalCode) -> Count {
-    match code {
-        RefusalCode::Version => Count::RefusedVersion,
-        RefusalCode::Protocol => Count::RefusedProtocol,
-        RefusalCode::Token => Count::RefusedToken,
-        RefusalCode::Pending => Count::RefusedPending,
-        RefusalCode::Certificate => Count::RefusedCertificate,
-        RefusalCode::Quarantined => Count::RefusedQuarantined,
-        RefusalCode::Superseded => Count::RefusedSuperseded,
-        RefusalCode::Busy => Count::RefusedBusy,
-        RefusalCode::Storage => Count::RefusedStorage,
     }
 }

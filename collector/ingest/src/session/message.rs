@@ -104,9 +104,11 @@ pub enum Input {
         append: Option<Append>,
     },
     /// The other answer to [`Effect::Commit`]: the disk did not take it, or it is unknown whether it did.
+    /// The next try is not before `retry_after`, if the store said so.
     Failed {
         token: u64,
         append: Append,
+        retry_after: Option<Duration>,
     },
     /// The last answer to [`Effect::Commit`]: the store refuses its form, and nothing was written.
     Malformed {

@@ -9,15 +9,18 @@
 
 mod batch;
 mod content;
+mod hello;
 mod lane;
 mod machine;
 mod message;
+mod outcome;
 mod outstanding;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use machine::refusal_count;
 pub use machine::{Session, Shared};
 #[cfg(feature = "planted")]
 pub use message::Planted;
 pub use message::{Effect, Greeting, Input, Peer, Settings};
+pub(crate) use refusal::refusal_count;

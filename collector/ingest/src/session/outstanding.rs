@@ -44,12 +44,22 @@ pub(super) struct Outstanding {
     hold: Duration,
     hold_bounds: (Duration, Duration),
     retry_at: Option<Timestamp>,
+    /// The shortest pause that the store asks for.
+    asked: Duration,
 }
 
 impl Outstanding {
     pub(super) fn new(hold_min: Duration, hold_max: Duration) -> Self {
         let hold_bounds = (hold_min, hold_max);
-        Self { queue: VecDeque::new(), bytes: 0, next_token: 1, hold: hold_min, hold_bounds, retry_at: None }
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            next_token: 1,
+            hold: hold_min,
+            hold_bounds,
+            retry_at: None,
+            asked: Duration::ZERO,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -100,8 +110,9 @@ impl Outstanding {
         self.bytes = self.queue.iter().map(|pending| pending.bytes).sum();
     }
 
-    /// Keeps an append that the store gave back. Whether a later one of the same lane stands behind a failed one.
-    pub(super) fn keep(&mut self, token: u64, append: Append) {
+    /// Keeps an append that the store gave back.
+    pub(super) fn keep(&mut self, token: u64, append: Append, retry_after: Option<Duration>) {
+        self.asked = self.asked.max(retry_after.unwrap_or_default());
         if let Some(pending) = self.queue.iter_mut().find(|pending| pending.token == token) {
             pending.waiting = Some(append);
         }
@@ -122,8 +133,8 @@ impl Outstanding {
         if self.is_under_way() || !self.is_stalled() || self.retry_at.is_some() {
             return None;
         }
-        let hold = self.hold;
-        self.hold = (hold * 2).min(self.hold_bounds.1);
+        let hold = self.hold.max(std::mem::take(&mut self.asked));
+        self.hold = (self.hold * 2).min(self.hold_bounds.1);
         self.retry_at = Some(now.plus(hold));
         Some(hold)
     }

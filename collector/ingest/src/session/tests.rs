@@ -143,7 +143,7 @@ impl Bench {
 
     fn fail(&mut self, token: u64) -> Vec<String> {
         let append = self.under_way.remove(&token).unwrap();
-        self.step(Input::Failed { token, append })
+        self.step(Input::Failed { token, append, retry_after: None })
     }
 
     fn tell(&mut self, effect: Effect) -> String {
@@ -402,6 +402,21 @@ fn a_failed_commit_is_held_and_tried_again_in_order_without_an_ack() {
 }
 
 #[test]
+fn a_pause_that_the_store_asks_for_is_kept() {
+    let one = epoch(1);
+    let mut bench = Bench::open(&[(one, 0)]);
+    bench.frame(batch(one, 1));
+    let append = bench.under_way.remove(&1).unwrap();
+    let retry_after = Some(std::time::Duration::from_secs(30));
+    assert_eq!(bench.step(Input::Failed { token: 1, append, retry_after }), ["throttle 1000 hold 30000"]);
+    assert_eq!(bench.session.deadline(), Some(at(30)));
+    bench.now = at(29);
+    assert_eq!(bench.step(Input::Tick), [""; 0]);
+    bench.now = at(30);
+    assert_eq!(bench.step(Input::Tick), ["commit 1: batch 1 live true"]);
+}
+
+#[test]
 fn a_later_session_is_answered_only_when_the_older_has_drained() {
     let one = epoch(1);
     let mut older = Bench::open(&[(one, 0)]);
@@ -485,13 +500,10 @@ fn denial_shutdown_and_loss_end_a_session_once_drained() {
         Input::Denied(Refused { code: RefusalCode::Certificate, message: text(), remedy: text(), retry_after_ms: 0 })
     };
     let shutdown = || Input::Shutdown { reason: "stop".to_owned(), spread_ms: 30 };
-    let cases: [(fn() -> Input, &[&str]); 1] = [(|| Input::Lost, &[])];
-    for (input, told) in cases.map(|(input, told)| (input(), told)) {
-        let mut bench = Bench::open(&[(one, 0)]);
-        bench.frame(batch(one, 1));
-        assert_eq!(bench.step(input), told);
-        assert_eq!(bench.settle(1, committed()), ["end"]);
-    }
+    let mut bench = Bench::open(&[(one, 0)]);
+    bench.frame(batch(one, 1));
+    assert_eq!(bench.step(Input::Lost), [""; 0]);
+    assert_eq!(bench.settle(1, committed()), ["end"]);
     for (input, told) in [(denied(), "refused Certificate"), (shutdown(), "goodbye 30")] {
         let mut bench = Bench::open(&[(one, 0)]);
         bench.frame(batch(one, 1));

@@ -74,10 +74,20 @@ async fn bad_requests_name_series_and_limit_and_the_rest_is_taken() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(text.contains("the value of label `l` has 9000 bytes, but at most 8192 are allowed"), "{text}");
     let (status, text) = post(&collector, None, b"\x04\x0c\x0a\x05\x01\x01".to_vec()).await;
-    assert_eq!((status, text.as_str()), (StatusCode::BAD_REQUEST, "the body is no remote write request of version 1: the body ends inside a field at byte 0\n"));
+    assert_eq!(
+        (status, text.as_str()),
+        (
+            StatusCode::BAD_REQUEST,
+            "the body is no remote write request of version 1: the body ends inside a field at byte 0\n"
+        )
+    );
     assert_eq!(post(&collector, None, b"no snappy at all".to_vec()).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(post(&collector, None, b"\xff\xff\xff\xff\x0f".to_vec()).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(post(&collector, None, vec![0; 9 << 20]).await.0, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(post(&collector, None, Series::new().compressed()).await.0, StatusCode::NO_CONTENT, "nothing is no fault");
+    assert_eq!(
+        post(&collector, None, Series::new().compressed()).await.0,
+        StatusCode::NO_CONTENT,
+        "nothing is no fault"
+    );
     assert_eq!(collector.stat("ingest_http_requests_total", "400"), 4.0);
 }

@@ -96,6 +96,9 @@ impl Collector {
     fn stat(&self, name: &str, label: &str) -> f64 {
         let stats = self.ingest.stats();
         let wanted = stats.iter().filter(|stat| stat.name.ends_with(name));
-        wanted.filter(|stat| label.is_empty() || stat.labels.iter().any(|(_, value)| value == label)).map(|stat| stat.value).sum()
+        wanted
+            .filter(|stat| label.is_empty() || stat.labels.iter().any(|(_, value)| value == label))
+            .map(|stat| stat.value)
+            .sum()
     }
 }

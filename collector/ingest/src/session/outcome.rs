@@ -1,0 +1,93 @@
+//! What the store answers, and what the agent is told of it: acks after commits, holds after failures.
+
+use std::time::Duration;
+
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{Ack, Epoch, Lane, Message, Throttle};
+use muster_store::{Append, Outcome};
+
+use super::lane::Track;
+use super::machine::{Session, Stage};
+use super::message::Effect;
+use super::outstanding::Kind;
+use crate::counters::Count;
+
+impl Session {
+    pub(super) fn settled(&mut self, now: Timestamp, token: u64, outcome: Outcome, append: Option<Append>) {
+        if let (Outcome::NotNext { .. }, Some(append)) = (&outcome, append)
+            && self.outstanding.stands_behind_failure(token)
+        {
+            self.failed(now, token, append, None);
+            return;
+        }
+        let Some(pending) = self.outstanding.take(token) else { return };
+        let key = (pending.epoch, pending.lane);
+        let counters = self.shared.counters.clone();
+        match outcome {
+            Outcome::Committed { .. } | Outcome::RepeatedBody => {
+                match pending.kind {
+                    Kind::Batch { samples } => {
+                        counters.one(Count::BatchesCommitted);
+                        counters.add(Count::Samples, samples);
+                    }
+                    Kind::Gap => counters.one(Count::GapsCommitted),
+                    Kind::Refusal => counters.one(Count::BatchesRefused),
+                    Kind::Expired => counters.one(Count::BatchesExpired),
+                }
+                self.advance(key, pending.to);
+                if self.outstanding.succeeded() {
+                    self.send(Message::Throttle(self.shared.throttle));
+                }
+            }
+            Outcome::Repeat { mark } => {
+                counters.one(Count::BatchesRepeated);
+                self.advance(key, mark);
+            }
+            Outcome::Expired { .. } if pending.kind != Kind::Expired => self.expire(now, &pending),
+            Outcome::Expired { .. } => self.advance(key, pending.to),
+            Outcome::NotNext { mark } => {
+                counters.one(Count::BatchesOutOfOrder);
+                let track = self.tracks.entry(key).or_insert_with(Track::unknown);
+                let told = track.discarding().is_some() && track.mark == mark;
+                track.reset(mark, now);
+                if !told {
+                    self.ack(key, mark);
+                }
+            }
+        }
+        self.plan_retry(now);
+    }
+
+    pub(super) fn failed(&mut self, now: Timestamp, token: u64, append: Append, retry_after: Option<Duration>) {
+        self.outstanding.keep(token, append, retry_after);
+        self.plan_retry(now);
+    }
+
+    /// Tells the agent to hold until the next try, once the store has answered everything.
+    fn plan_retry(&mut self, now: Timestamp) {
+        if !matches!(self.stage, Stage::Open) {
+            return;
+        }
+        if let Some(hold) = self.outstanding.plan_retry(now) {
+            let hold_ms = u32::try_from(hold.as_millis()).unwrap_or(u32::MAX);
+            self.send(Message::Throttle(Throttle { linger_ms: self.shared.throttle.linger_ms, hold_ms }));
+        }
+    }
+
+    fn advance(&mut self, key: (Epoch, Lane), mark: u64) {
+        let track = self.tracks.entry(key).or_insert_with(Track::unknown);
+        track.advance(mark);
+        let mark = track.mark;
+        self.outstanding.drop_waiting_up_to(key.0, key.1, mark);
+        self.ack(key, mark);
+    }
+
+    /// Acks are cumulative, so one that directly follows another of its lane replaces it.
+    pub(super) fn ack(&mut self, (epoch, lane): (Epoch, Lane), seq: u64) {
+        let ack = Ack { epoch, lane, seq };
+        match self.effects.last_mut() {
+            Some(Effect::Send(Message::Ack(last))) if (last.epoch, last.lane) == (epoch, lane) => *last = ack,
+            _ => self.send(Message::Ack(ack)),
+        }
+    }
+}
