@@ -71,7 +71,8 @@ impl Engine {
         } else {
             instant_value(evaluator.eval(&expr, grid)?, at_ms)
         };
-        Ok(Answer { value, warnings: evaluator.notes.warnings, infos: evaluator.notes.infos })
+        let (warnings, infos) = evaluator.notes.into_texts();
+        Ok(Answer { value, warnings, infos })
     }
 
     pub(crate) fn range_over(
@@ -109,7 +110,8 @@ impl Engine {
             Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
         let out = evaluator.eval(&expr, grid)?;
         let value = Value::Matrix(by_labels(series_of(out, grid)));
-        Ok(Answer { value, warnings: evaluator.notes.warnings, infos: evaluator.notes.infos })
+        let (warnings, infos) = evaluator.notes.into_texts();
+        Ok(Answer { value, warnings, infos })
     }
 }
 

@@ -77,6 +77,9 @@ fn limits_are_named() {
     assert!(error.to_string().contains("query processing would load too many samples into memory"), "{error}");
     let error = range(&one, "sum_over_time(vector(time())[10m:1s])");
     assert!(error.to_string().contains("subquery has"), "{error}");
+    // Values that come again after a while make long rows of few points.
+    let error = range(&one, "count_values(\"v\", m{host=\"00\"} % 30)");
+    assert!(error.to_string().contains("query processing would load too many samples into memory"), "{error}");
     let few_series = engine(|limits| limits.series_max = 3);
     assert!(matches!(range(&few_series, "m"), QueryError::TooMuch { .. }));
     let few_points = engine(|limits| limits.points_max = 10);
@@ -182,4 +185,70 @@ fn evaluation_of_the_deepest_and_longest_expressions_fits_the_stack() {
         run(&vec!["1"; crate::limits::CHAIN_MAX].join(" + ")).unwrap();
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
+}
+
+/// The same series in a real store on a disk in memory.
+fn stored(data: &[Columns]) -> muster_store::Parts {
+    use muster_common::disk::cut::CutDisk;
+    use muster_common::time::Timestamp;
+    use muster_store::{Append, Config, Outcome, Point, Record, SampleBlock, SeriesTable, Source};
+
+    let now = Timestamp::from_millis(2_000_000);
+    let mut random = 0;
+    let mut next = || {
+        random += 1;
+        random
+    };
+    let disk = std::sync::Arc::new(CutDisk::new(1));
+    let mut parts = muster_store::open(disk, Config::new("/data"), now, &mut next).unwrap();
+    let table = SeriesTable::new(data.iter().map(|one| ((*one.labels).clone(), one.kind)).collect());
+    let samples = |(number, one): (usize, &Columns)| {
+        let series = u32::try_from(number).unwrap();
+        let point = move |(at_ms, value): (&i64, &f64)| Point { series, at_ms: *at_ms, value: *value };
+        one.millis.iter().zip(&one.values).map(point).collect::<Vec<_>>()
+    };
+    let points = data.iter().enumerate().flat_map(samples).collect();
+    let records = vec![Record::Samples(SampleBlock::Points { table: std::sync::Arc::new(table), points })];
+    let source = Source::Http { body: 1, stamped: true };
+    let outcomes = parts.writer.commit(&[Append { source, records, arrived: now, live: true }], now).unwrap();
+    assert!(matches!(outcomes[..], [Outcome::Committed { .. }]), "{outcomes:?}");
+    parts
+}
+
+#[test]
+fn a_store_answers_the_same_before_and_after_a_flush() {
+    let mut data = data();
+    data.push(series("gone{host=\"00\"} 1 2 stale _ 5", 10_000));
+    let parts = stored(&data);
+    let fetch = |request: &Request<'_>| fetch_from(&data, request);
+    let engine = Engine::default();
+    let queries = [
+        "m",
+        "sum(rate(m[1m]))",
+        "m{host=~\"0.*\"} > 10",
+        "gone",
+        "gone or on () vector(1)",
+        "topk(3, m)",
+        "sum_over_time(m[1m:20s] offset 30s)",
+        "count by (__name__) ({host=\"00\"})",
+        "m - m @ 100",
+        "absent(nothing)",
+    ];
+    for flushed in [false, true] {
+        if flushed {
+            parts.admin.flush(true, muster_common::time::Timestamp::from_millis(2_100_000)).unwrap();
+        }
+        let view = parts.reader.view();
+        for query in queries {
+            let own = engine.range(&view, query, 0, 900_000, 30_000, &control());
+            assert_eq!(own, engine.range_over(&fetch, query, (0, 900_000, 30_000), &control()), "{query}");
+            let own = engine.instant(&view, query, 45_000, &control());
+            assert_eq!(own, engine.instant_over(&fetch, query, 45_000, &control()), "{query}");
+        }
+        let small = Engine::new(Limits { series_max: 3, ..Limits::default() });
+        assert!(matches!(small.instant(&view, "m", 45_000, &control()), Err(QueryError::TooMuch { .. })));
+        let cancelled = control();
+        cancelled.cancelled.store(true, Ordering::Relaxed);
+        assert_eq!(engine.instant(&view, "m", 45_000, &cancelled), Err(QueryError::Cancelled));
+    }
 }

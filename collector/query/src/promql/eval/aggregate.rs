@@ -118,14 +118,14 @@ impl Evaluator<'_> {
                         } else {
                             labels.with(&[(label, &crate::promql::print::Number(value).to_string())])?
                         };
-                        self.grow(1)?;
                         out.push(Row { labels, first: 0, values: Vec::new() });
                         places.insert((number, bits), out.len() - 1);
                         out.len() - 1
                     }
                 };
                 let count = out[place].get(step).unwrap_or(0.0);
-                out[place].set(step, count + 1.0);
+                let grown = out[place].set(step, count + 1.0);
+                self.grow(grown)?;
             }
         }
         let mut out = Rows::new(out);

@@ -78,7 +78,7 @@ impl Evaluator<'_> {
             (Out::Rows(rows), Out::Scalar(scalar)) => with_scalar(binary, rows, &scalar, false).map(Out::Rows),
             (Out::Scalar(scalar), Out::Rows(rows)) => with_scalar(binary, rows, &scalar, true).map(Out::Rows),
             (Out::Rows(left), Out::Rows(right)) => {
-                matching::combine(binary, left, right, grid.steps, &self.control).map(Out::Rows)
+                matching::combine(self, binary, left, right, grid.steps).map(Out::Rows)
             }
             _ => Err(QueryError::execution("internal error: an operand is a string; please report the query")),
         }

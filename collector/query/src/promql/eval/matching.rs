@@ -2,9 +2,9 @@
 //! then group by group their rows are combined step by step.
 
 use crate::error::QueryError;
-use crate::limits::Control;
 use crate::promql::ast::{Binary, BinaryOp, Matching, Side};
 use crate::promql::eval::binary::Operate;
+use crate::promql::eval::evaluator::Evaluator;
 use crate::promql::eval::labels::{Group, Keys, SeriesLabels};
 use crate::promql::eval::rows::{Row, Rows};
 
@@ -35,18 +35,18 @@ impl Sides {
 }
 
 pub(crate) fn combine(
+    evaluator: &mut Evaluator<'_>,
     binary: &Binary,
     left: Rows,
     right: Rows,
     steps: usize,
-    control: &Control,
 ) -> Result<Rows, QueryError> {
     let sides = Sides::of(&left, &right, &binary.matching);
     match binary.op {
         BinaryOp::And => Ok(filter(left, &right, &sides, steps, true)),
         BinaryOp::Unless => Ok(filter(left, &right, &sides, steps, false)),
         BinaryOp::Or => either(left, right, &sides, steps),
-        _ => Join::new(binary, &left, &right, steps).run(&sides, control),
+        _ => Join::new(binary, &left, &right, steps).run(&sides, evaluator),
     }
 }
 
@@ -97,6 +97,8 @@ struct Join<'a> {
     /// The many side is the right one.
     swapped: bool,
     steps: usize,
+    /// At which steps the many side has something; empty until it is asked for.
+    many_steps: Vec<bool>,
     keys: Keys,
     out: Vec<Joined>,
 }
@@ -122,18 +124,19 @@ impl<'a> Join<'a> {
             one,
             swapped,
             steps,
+            many_steps: Vec::new(),
             keys: Keys::default(),
             out: Vec::new(),
         }
     }
 
-    fn run(mut self, sides: &Sides, control: &Control) -> Result<Rows, QueryError> {
+    fn run(mut self, sides: &Sides, evaluator: &mut Evaluator<'_>) -> Result<Rows, QueryError> {
         let (of_many, of_one) = if self.swapped { (&sides.right, &sides.left) } else { (&sides.left, &sides.right) };
         let mut owners = vec![NOBODY; self.steps];
         let mut taken = vec![false; self.steps];
         for (group, (many, one)) in of_many.iter().zip(of_one).enumerate() {
             if group % 64 == 0 {
-                control.check()?;
+                evaluator.control.check()?;
             }
             self.find_owners(one, &mut owners)?;
             if many.is_empty() || one.is_empty() {
@@ -141,7 +144,8 @@ impl<'a> Join<'a> {
             }
             taken.fill(false);
             for index in many {
-                self.join(group, &self.many.rows[*index], &owners, &mut taken)?;
+                let grown = self.join(group, &self.many.rows[*index], &owners, &mut taken)?;
+                evaluator.grow(grown)?;
             }
         }
         let ordered = self.many.ordered;
@@ -150,17 +154,27 @@ impl<'a> Join<'a> {
     }
 
     /// Which row of the one side stands at each step; two at once are an error.
-    fn find_owners(&self, one: &[usize], owners: &mut [u32]) -> Result<(), QueryError> {
+    fn find_owners(&mut self, one: &[usize], owners: &mut [u32]) -> Result<(), QueryError> {
         owners.fill(NOBODY);
         for index in one {
             for (step, _) in self.one.rows[*index].points() {
-                if owners[step] != NOBODY && self.many.rows.iter().any(|row| row.get(step).is_some()) {
+                // Where the many side has nothing at all, nothing is matched.
+                if owners[step] != NOBODY && self.many_present(step) {
                     return Err(self.many_to_many(*index, owners[step] as usize));
                 }
                 owners[step] = u32::try_from(*index).unwrap_or(NOBODY);
             }
         }
         Ok(())
+    }
+
+    fn many_present(&mut self, step: usize) -> bool {
+        if self.many_steps.is_empty() {
+            self.many_steps = vec![false; self.steps];
+            let points = self.many.rows.iter().flat_map(Row::points);
+            points.for_each(|(step, _)| self.many_steps[step] = true);
+        }
+        self.many_steps[step]
     }
 
     fn many_to_many(&self, late: usize, early: usize) -> QueryError {
@@ -177,7 +191,9 @@ impl<'a> Join<'a> {
         ))
     }
 
-    fn join(&mut self, group: usize, many: &Row, owners: &[u32], taken: &mut [bool]) -> Result<(), QueryError> {
+    /// Combines one row of the many side with those of the one side. Answers how many cells that took.
+    fn join(&mut self, group: usize, many: &Row, owners: &[u32], taken: &mut [bool]) -> Result<usize, QueryError> {
+        let mut grown = 0;
         // The result's labels hang on the one side only by the labels taken over from it.
         let mut place: Option<(u32, usize)> = None;
         for (step, value) in many.points() {
@@ -208,9 +224,9 @@ impl<'a> Join<'a> {
                 });
             }
             joined.group = group;
-            joined.row.set(step, result);
+            grown += joined.row.set(step, result);
         }
-        Ok(())
+        Ok(grown)
     }
 
     /// The result row for a series of the many side and one of the one side.

@@ -7,7 +7,7 @@ use muster_common::sample::{MetricKind, is_stale, stale};
 
 use crate::promql::script::{instant, range};
 use crate::source::Columns;
-use crate::value::Value;
+use crate::value::{Answer, Series, Value};
 
 /// Seeded, and the same everywhere.
 struct Random(u64);
@@ -242,4 +242,122 @@ fn a_range_equals_its_instants() {
             }
         }
     }
+}
+
+/// Expressions that fit their types, by chance.
+impl Random {
+    fn pick<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+
+    fn selector(&mut self) -> String {
+        self.pick(&["a", "b", "{x=\"1\"}", "a{y!=\"2\"}", "b{x=~\"1|2\"}", "nothing", "{__name__=~\"a|b\"}"]).to_owned()
+    }
+
+    fn shift(&mut self) -> String {
+        self.pick(&["", "", "", " offset 30s", " offset -45s", " @ 123", " @ 200 offset 1m"]).to_owned()
+    }
+
+    fn matrix(&mut self, depth: i64) -> String {
+        let range = self.pick(&["1ms", "20s", "1m", "97s", "5m"]);
+        if depth > 0 && self.below(3) == 0 {
+            let step = self.pick(&["", "7s", "30s", "1h"]);
+            return format!("({})[{range}:{step}]{}", self.vector(depth - 1), self.shift());
+        }
+        format!("{}[{range}]{}", self.selector(), self.shift())
+    }
+
+    fn scalar(&mut self, depth: i64) -> String {
+        match self.below(if depth > 0 { 6 } else { 4 }) {
+            0 => self.pick(&["0", "1", "-2.5", "NaN", "Inf", "1e3"]).to_owned(),
+            1 => "time()".into(),
+            2 => "0.5".into(),
+            3 => self.below(40).to_string(),
+            4 => format!("scalar({})", self.vector(depth - 1)),
+            _ => format!("({} {} {})", self.scalar(depth - 1), self.pick(&["+", "-", "*", "== bool"]), self.scalar(0)),
+        }
+    }
+
+    fn vector(&mut self, depth: i64) -> String {
+        if depth <= 0 {
+            return self.selector() + &self.shift();
+        }
+        let deeper = depth - 1;
+        match self.below(12) {
+            0 => format!(
+                "{}({})",
+                self.pick(&["rate", "max_over_time", "changes", "last_over_time"]),
+                self.matrix(deeper)
+            ),
+            1 => format!(
+                "{}({})",
+                self.pick(&["increase", "avg_over_time", "absent_over_time", "deriv"]),
+                self.matrix(deeper)
+            ),
+            2 => format!("predict_linear({}, {})", self.matrix(deeper), self.scalar(deeper)),
+            3 => format!("quantile_over_time({}, {})", self.scalar(deeper), self.matrix(deeper)),
+            4 => {
+                let grouping = self.pick(&["", "by (x)", "without (y)", "by (__name__, y)", "by ()"]);
+                format!("{} {grouping} ({})", self.pick(&["sum", "avg", "max", "count", "stddev"]), self.vector(deeper))
+            }
+            5 => format!(
+                "{} {} {}",
+                self.side(deeper),
+                self.pick(&["+", "/ on (x)", "> bool", "%", "<="]),
+                self.side(deeper)
+            ),
+            6 => {
+                let operator =
+                    self.pick(&["* on (x) group_left (z)", "- ignoring (z) group_right", "and", "or", "unless on (y)"]);
+                format!("{} {operator} {}", self.side(deeper), self.side(deeper))
+            }
+            7 => format!("{} {} {}", self.side(deeper), self.pick(&["*", ">", "!= bool", "-"]), self.scalar(deeper)),
+            8 => format!(
+                "{}({})",
+                self.pick(&["abs", "absent", "timestamp", "-", "sgn", "sort", "hour"]),
+                self.vector(deeper)
+            ),
+            9 => format!("clamp({}, {}, {})", self.vector(deeper), self.scalar(deeper), self.scalar(deeper)),
+            10 => format!("label_replace({}, \"x\", \"$1\", \"y\", \"(.).*\")", self.vector(deeper)),
+            _ => format!("vector({})", self.scalar(deeper)),
+        }
+    }
+
+    fn side(&mut self, depth: i64) -> String {
+        format!("({})", self.vector(depth))
+    }
+}
+
+/// Prometheus, too, refuses a range for what collides at other steps; but what a range answers its instants answer.
+#[test]
+fn whatever_a_range_answers_its_instants_answer() {
+    let mut random = Random(0x5eed_0003);
+    let mut answered = 0;
+    for round in 0..1_500 {
+        let mut data = Vec::new();
+        for (x, y) in [("1", "1"), ("1", "2"), ("2", "1")] {
+            data.push(random_series(&mut random, &[("__name__", "a"), ("x", x), ("y", y)]));
+            data.push(random_series(&mut random, &[("__name__", "b"), ("x", x), ("y", y), ("z", "q")]));
+        }
+        let query = random.vector(1 + round % 4);
+        let (start, step) = (random.below(400_000), 5_000 + random.below(60_000));
+        let Ok(Answer { value: Value::Matrix(all), .. }) = range(&data, &query, (start, start + 8 * step, step)) else {
+            continue;
+        };
+        answered += 1;
+        for now in (0..=8).step_by(2).map(|i| start + i * step) {
+            let Value::Vector(points) = instant(&data, &query, now).unwrap_or_else(|e| panic!("{query}: {e}")).value
+            else {
+                panic!("{query}: no vector")
+            };
+            let at = |one: &Series| one.millis.iter().position(|ms| *ms == now).map(|index| one.values[index]);
+            assert_eq!(points.len(), all.iter().filter_map(at).count(), "{query} at {now}: {points:?}, {all:?}");
+            for point in points {
+                let own = all.iter().find(|one| one.labels == point.labels).and_then(at);
+                let near = own.is_some_and(|own| (own - point.value).abs() < 1e-6);
+                assert!(near || agree(own, Some(point.value)), "{query} at {now}: {own:?}, as an instant {point:?}");
+            }
+        }
+    }
+    assert!(answered > 800, "{answered}");
 }

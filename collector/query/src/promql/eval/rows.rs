@@ -177,8 +177,9 @@ impl Row {
         Ok(())
     }
 
-    /// Puts a value at a step, growing the row to it.
-    pub(crate) fn set(&mut self, step: usize, value: f64) {
+    /// Puts a value at a step, growing the row to it. Answers by how many cells.
+    pub(crate) fn set(&mut self, step: usize, value: f64) -> usize {
+        let before = self.values.len();
         if self.values.is_empty() {
             self.first = step;
         } else if step < self.first {
@@ -190,6 +191,7 @@ impl Row {
             self.values.resize(index + 1, ABSENT);
         }
         self.values[index] = value;
+        self.values.len() - before
     }
 }
 

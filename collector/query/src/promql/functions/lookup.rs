@@ -51,6 +51,40 @@ pub(crate) enum Run {
     Whole(Whole),
 }
 
+/// A function of one instant vector that changes each value by itself.
+pub(crate) const fn map(name: &'static str, run: fn(f64) -> f64) -> Function {
+    Function {
+        name,
+        args: &[ValueType::Vector],
+        arity: Arity::Exact,
+        result: ValueType::Vector,
+        follows_time: false,
+        run: Run::Map(run),
+    }
+}
+
+/// A function of one range vector that sees one window at a time.
+pub(crate) const fn window(name: &'static str, args: &'static [ValueType], run: Run) -> Function {
+    Function { name, args, arity: Arity::Exact, result: ValueType::Vector, follows_time: false, run }
+}
+
+/// A part of the date of each value, or of the time of the step.
+pub(crate) const fn date(name: &'static str, run: fn(Date) -> f64) -> Function {
+    Function {
+        name,
+        args: &[ValueType::Vector],
+        arity: Arity::LastOptional,
+        result: ValueType::Vector,
+        follows_time: true,
+        run: Run::Date(run),
+    }
+}
+
+/// A function that sees whole vectors.
+pub(crate) const fn whole(name: &'static str, args: &'static [ValueType], run: Whole) -> Function {
+    Function { name, args, arity: Arity::Exact, result: ValueType::Vector, follows_time: false, run: Run::Whole(run) }
+}
+
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)

@@ -13,28 +13,9 @@ pub(crate) mod time;
 
 pub(crate) use lookup::{Arity, Function, Run, find, nearest, refusal};
 
-use crate::promql::ast::ValueType::{self, Matrix, Scalar, Text, Vector};
-use Arity::{Exact, LastOptional, LastRepeats};
-
-/// A function of one instant vector that changes each value by itself.
-const fn map(name: &'static str, run: fn(f64) -> f64) -> Function {
-    Function { name, args: &[Vector], arity: Exact, result: Vector, follows_time: false, run: Run::Map(run) }
-}
-
-/// A function of one range vector that sees one window at a time.
-const fn window(name: &'static str, args: &'static [ValueType], run: Run) -> Function {
-    Function { name, args, arity: Exact, result: Vector, follows_time: false, run }
-}
-
-/// A part of the date of each value, or of the time of the step.
-const fn date(name: &'static str, run: fn(time::Date) -> f64) -> Function {
-    Function { name, args: &[Vector], arity: LastOptional, result: Vector, follows_time: true, run: Run::Date(run) }
-}
-
-/// A function that sees whole vectors.
-const fn whole(name: &'static str, args: &'static [ValueType], run: lookup::Whole) -> Function {
-    Function { name, args, arity: Exact, result: Vector, follows_time: false, run: Run::Whole(run) }
-}
+use crate::promql::ast::ValueType::{Matrix, Scalar, Text, Vector};
+use Arity::{LastOptional, LastRepeats};
+use lookup::{date, map, whole, window};
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     // Rates.
