@@ -177,7 +177,7 @@ fn open_inbox(
         squeezer,
     };
     // First: its slots keep the numbers that the file gave them.
-    inbox.active.take_up(shared, &mut inbox.entries)?;
+    inbox.active.take_up_again(shared, &mut inbox.entries)?;
     let all = is_planted(&shared.config, Planted::FlushedReplayedIntoHead);
     for generation in generations {
         let flushed = generation <= state.flushed_through;

@@ -145,9 +145,14 @@ impl Active {
         self.next_entry == 1
     }
 
+    /// As [`Active::take_up`], of a file whose last use may have ended in an error.
+    pub(crate) fn take_up_again(&mut self, shared: &Shared, entries: &mut Vec<ReplayEntry>) -> Result<(), FileError> {
+        make_durable(&*shared.disk, &self.path)?;
+        self.take_up(shared, entries)
+    }
+
     /// Opens the file and takes up everything in it that is not in memory yet.
     pub(crate) fn take_up(&mut self, shared: &Shared, entries: &mut Vec<ReplayEntry>) -> Result<(), FileError> {
-        make_durable(&*shared.disk, &self.path)?;
         let database = open_database(&*shared.disk, &self.path, false, shared.config.inbox_cache_bytes)?;
         let read = file::begin_read(&database, &self.path)?;
         file::check_version(&read, &self.path)?;
@@ -191,11 +196,11 @@ impl Inbox {
         shared.disk.sync_dir(&shared.inbox_folder).map_err(FileError::disk("sync folder", &shared.inbox_folder))?;
         if newest > self.active.generation {
             // Everything committed to the old file must be in its head before it is sealed.
-            self.active.take_up(&shared, &mut self.entries)?;
+            self.active.take_up_again(&shared, &mut self.entries)?;
             shared.published.arrived(&self.active.head);
             self.rotate(newest);
         }
-        self.active.take_up(&shared, &mut self.entries)?;
+        self.active.take_up_again(&shared, &mut self.entries)?;
         shared.published.arrived(&self.active.head);
         shared.health.lock().inbox_failing = None;
         Ok(())

@@ -3,5 +3,7 @@
 mod commit;
 mod crash;
 mod flush;
+#[cfg(feature = "planted")]
+mod planted;
 mod select;
 mod world;

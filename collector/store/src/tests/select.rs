@@ -83,7 +83,8 @@ fn matchers_select_as_a_scan_of_all_labels_would() {
         assert!(all.is_sorted(), "{place}");
         for selection in selections {
             let matchers: Vec<Matcher> = selection.iter().map(|(n, o, v)| matcher(n, o, v)).collect();
-            let passes = |labels: &LabelSet| matchers.iter().all(|one| one.is_match(labels.get(&one.name).unwrap_or("")));
+            let passes =
+                |labels: &LabelSet| matchers.iter().all(|one| one.is_match(labels.get(&one.name).unwrap_or("")));
             let expected: Vec<_> = all.iter().filter(|labels| passes(labels)).cloned().collect();
             assert_eq!(view.series(&Select::all_times(&matchers)).unwrap(), expected, "{place}: {selection:?}");
             let found = view.select(&Select::all_times(&matchers)).unwrap();
