@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::frame::{Frame, FrameError, FrameReader, encode};
-use muster_common::wire::message::{Hello, Message, RefusalCode, Refused};
+use muster_common::wire::message::{Enrol, Enrolled, GoodbyeReason, Hello, Message, RefusalCode, Refused, Renewed};
 use muster_fleet::{EnrolOutcome, RenewOutcome, Seen};
 use quinn::{Incoming, RecvStream, SendStream};
 use rustls::pki_types::CertificateDer;
@@ -345,10 +345,7 @@ impl Served {
                 None
             }
             Effect::Goodbye(reason) => {
-                if let Some((host, _)) = self.host {
-                    tracing::info!(%host, ?reason, "agent says goodbye");
-                    self.hub.presences.lock().goodbye(host, reason);
-                }
+                self.goodbye(reason, now).await;
                 None
             }
             Effect::Enrol(request) => Some(Input::Enrolled(self.enrol(request, now).await)),
@@ -409,11 +406,23 @@ impl Served {
         }
     }
 
-    async fn enrol(
-        &mut self,
-        request: muster_common::wire::message::Enrol,
-        now: Timestamp,
-    ) -> Result<muster_common::wire::message::Enrolled, Refused> {
+    /// An agent that leaves for good retires its host, as an operator would: it can retire no other.
+    async fn goodbye(&mut self, reason: GoodbyeReason, now: Timestamp) {
+        let Some((host, _)) = self.host else { return };
+        tracing::info!(%host, ?reason, "agent says goodbye");
+        self.hub.presences.lock().goodbye(host, reason);
+        if reason == GoodbyeReason::Retire {
+            let fleet = self.hub.fleet.clone();
+            let retire = move || fleet.retire(host, "its agent said goodbye for good", "agent", now);
+            match tokio::task::spawn_blocking(retire).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%host, "the host was not retired: {}", chain(&error)),
+                Err(error) => tracing::error!(%host, "the host was not retired: {error}"),
+            }
+        }
+    }
+
+    async fn enrol(&mut self, request: Enrol, now: Timestamp) -> Result<Enrolled, Refused> {
         let fleet = self.hub.fleet.clone();
         let peer = self.connection.remote_address().ip().to_string();
         match tokio::task::spawn_blocking(move || fleet.enrol(&request, &peer, now)).await {
@@ -427,11 +436,7 @@ impl Served {
         }
     }
 
-    async fn renew(
-        &mut self,
-        csr_der: Vec<u8>,
-        now: Timestamp,
-    ) -> Option<Result<muster_common::wire::message::Renewed, Refused>> {
+    async fn renew(&mut self, csr_der: Vec<u8>, now: Timestamp) -> Option<Result<Renewed, Refused>> {
         let (host, _) = self.host?;
         let leaf = leaf_of(&self.connection)?;
         let fleet = self.hub.fleet.clone();

@@ -209,10 +209,17 @@ impl Hub {
         }
     }
 
+    /// Closes a connection without its session's word.
+    pub(crate) fn cut_off(&self, connection: u64) {
+        if let Some(live) = self.live.lock().get(&connection) {
+            live.connection.close(0_u32.into(), b"the session does not answer");
+        }
+    }
+
     /// Connections of these hosts (`None`: all), with their leaf certificates.
-    pub(crate) fn connections_of(&self, host: Option<HostId>) -> Vec<(u64, HostId, Vec<u8>)> {
+    pub(crate) fn connections_of(&self, hosts: Option<&HashSet<HostId>>) -> Vec<(u64, HostId, Vec<u8>)> {
         let live = self.live.lock();
-        let wanted = live.iter().filter(|(_, live)| host.is_none_or(|host| live.host == host));
+        let wanted = live.iter().filter(|(_, live)| hosts.is_none_or(|hosts| hosts.contains(&live.host)));
         wanted.map(|(number, live)| (*number, live.host, live.leaf.clone())).collect()
     }
 

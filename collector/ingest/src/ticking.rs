@@ -46,9 +46,10 @@ pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, mut ticker: Ticker) {
         }
         hub.counters.add(Count::OwnSkipped, tick - last - 1);
         last = tick;
+        let expected = hub.expected();
         let blocks = {
             let presences = hub.presences.lock();
-            ticker.tick(at, hub.ready, &hub.expected(), |host| presences.state(host.id, at))
+            ticker.tick(at, hub.ready, &expected, |host| presences.state(host.id, at))
         };
         let committed = commit(&hub, runs.up, tick, blocks).await;
         ticker.settled(committed);

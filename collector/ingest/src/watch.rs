@@ -1,11 +1,11 @@
 //! Follows the registry: names and labels to sessions, denials to live connections, ends to series.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::host::HostId;
-use muster_common::time;
+use muster_common::time::{self, Timestamp};
 use muster_fleet::{Changes, RegistryChange, ephemeral_reason};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -81,13 +81,7 @@ async fn act(hub: &Arc<Hub>, runs: Runs, marker_tick: &mut u64, authorities: &mp
             RegistryChange::Authorities => drop(authorities.try_send(())),
         }
     }
-    if all {
-        recheck(hub, None).await;
-    } else {
-        for host in hosts {
-            recheck(hub, Some(host)).await;
-        }
-    }
+    recheck(hub, (!all).then_some(&hosts)).await;
     for host in retired {
         hub.forget(host);
         hub.queue.forget(host).await;
@@ -95,13 +89,18 @@ async fn act(hub: &Arc<Hub>, runs: Runs, marker_tick: &mut u64, authorities: &mp
     end_series(hub, runs, marker_tick, endings).await;
 }
 
-/// Judges the certificates of live connections again, and gives those that hold their host's present name and labels.
-/// Waits until the sessions have carried it out: what they commit under old labels is then queued.
-async fn recheck(hub: &Arc<Hub>, host: Option<HostId>) {
+/// Judges the certificates of live connections again (of these hosts; `None`: of all), and gives those that hold their
+/// host's present name and labels. Waits until the sessions have carried it out: what they commit under old labels is then
+/// queued. A denied one that does not listen is cut off.
+async fn recheck(hub: &Arc<Hub>, hosts: Option<&HashSet<HostId>>) {
     let mut waits = Vec::new();
-    for (connection, host, leaf) in hub.connections_of(host) {
+    let mut denied = Vec::new();
+    for (connection, host, leaf) in hub.connections_of(hosts) {
         let input = match hub.fleet.authenticate(&leaf, time::now()) {
-            Err(refused) => Input::Denied(refused),
+            Err(refused) => {
+                denied.push(connection);
+                Input::Denied(refused)
+            }
             Ok(_) => match hub.host_labels(host) {
                 Some(labels) => Input::HostChanged(labels),
                 None => continue,
@@ -117,6 +116,7 @@ async fn recheck(hub: &Arc<Hub>, host: Option<HostId>) {
     };
     if timeout(ORDER_TIMEOUT, all).await.is_err() {
         tracing::warn!("a session did not take a change of the registry in time");
+        denied.into_iter().for_each(|connection| hub.cut_off(connection));
     }
 }
 
@@ -147,7 +147,9 @@ async fn maintain(hub: &Arc<Hub>) {
     let hub = hub.clone();
     let done = tokio::task::spawn_blocking(move || {
         let now = time::now();
-        let due = hub.fleet.due_retirements(now, hub.ready, |host| hub.presences.lock().last_arrival(host));
+        let heard = hub.presences.lock().all(now);
+        let arrivals: HashMap<HostId, Timestamp> = heard.iter().map(|one| (one.host, one.last_arrival)).collect();
+        let due = hub.fleet.due_retirements(now, hub.ready, |host| arrivals.get(&host).copied());
         for host in due {
             let silence = hub.fleet.host(host).and_then(|row| row.ephemeral).unwrap_or_default();
             if let Err(error) = hub.fleet.retire(host, &ephemeral_reason(silence), "muster", now) {

@@ -4,6 +4,7 @@ mod agent;
 mod agents;
 mod http;
 mod registry;
+mod storage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,10 @@ impl Collector {
     }
 
     async fn open(folder: tempfile::TempDir, config: IngestConfig) -> Self {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::open_on(Arc::new(RealDisk), folder, config).await
+    }
+
+    async fn open_on(disk: Arc<dyn Disk>, folder: tempfile::TempDir, config: IngestConfig) -> Self {
         let now = time::now();
         let mut random = || fastrand::u64(..);
         let parts = muster_store::open(disk.clone(), Config::new(folder.path()), now, &mut random).unwrap();

@@ -1,6 +1,6 @@
 //! What changes of the registry do to sessions and series.
 
-use muster_common::wire::message::{Message, RefusalCode};
+use muster_common::wire::message::{AgentGoodbye, GoodbyeReason, Message, RefusalCode};
 
 use super::agent::{Agent, batch, context, epoch};
 use super::*;
@@ -57,6 +57,18 @@ async fn a_retired_host_is_sent_away_and_all_its_series_end() {
     let lines = collector.until(&[("host", "web1")], all_ended).await;
     assert!(lines.iter().all(|line| line.matches("stale").count() == 1), "{lines:?}");
     assert!(collector.ingest.presence().is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_that_leaves_for_good_retires_its_host() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let (mut agent, welcome) = Agent::open(address, &credentials, &[]).await;
+    agent.say(Message::AgentGoodbye(AgentGoodbye { reason: GoodbyeReason::Retire })).await;
+    assert_eq!(agent.refused().await.code, RefusalCode::Certificate);
+    let row = collector.fleet.host(muster_common::host::HostId(welcome.host_id)).unwrap();
+    assert_eq!(row.state, muster_fleet::HostState::Retired);
 }
 
 #[tokio::test]
