@@ -37,7 +37,10 @@ impl Reply {
             Self::Session { token, to } => {
                 let input = match answer {
                     Answer::Settled { outcome, append } => Input::Settled { token, outcome, append },
-                    Answer::Failed { append, retry_after } => Input::Failed { token, append, retry_after },
+                    Answer::Failed { append, retry_after: None } => Input::Failed { token, append },
+                    Answer::Failed { append, retry_after: Some(retry_after) } => {
+                        Input::PutOff { token, append, retry_after }
+                    }
                     Answer::Malformed { why } => Input::Malformed { token, why },
                 };
                 if let Err(mpsc::error::TrySendError::Full(_)) = to.try_send(input) {

@@ -102,7 +102,8 @@ impl Session {
             Input::Drained => self.drained(),
             Input::Marks(answer) => self.marks(now, answer),
             Input::Settled { token, outcome, append } => self.settled(now, token, outcome, append),
-            Input::Failed { token, append, retry_after } => self.failed(now, token, append, retry_after),
+            Input::Failed { token, append } => self.failed(now, token, append, None),
+            Input::PutOff { token, append, retry_after } => self.failed(now, token, append, Some(retry_after)),
             Input::Malformed { token, why } => {
                 if let Some(pending) = self.outstanding.take(token) {
                     self.refuse_seqs(now, (pending.epoch, pending.lane), (pending.from, pending.to), why);

@@ -103,12 +103,16 @@ pub enum Input {
         outcome: Outcome,
         append: Option<Append>,
     },
-    /// The other answer to [`Effect::Commit`]: the disk did not take it, or it is unknown whether it did.
-    /// The next try is not before `retry_after`, if the store said so.
+    /// Another answer to [`Effect::Commit`]: the disk did not take it, or it is unknown whether it did.
     Failed {
         token: u64,
         append: Append,
-        retry_after: Option<Duration>,
+    },
+    /// Another answer to [`Effect::Commit`]: nothing was written, and the store wants no more before `retry_after`.
+    PutOff {
+        token: u64,
+        append: Append,
+        retry_after: Duration,
     },
     /// The last answer to [`Effect::Commit`]: the store refuses its form, and nothing was written.
     Malformed {
@@ -155,7 +159,8 @@ pub enum Effect {
     },
     /// The session is open.
     Welcomed,
-    /// Make this durable; answer with [`Input::Settled`] or [`Input::Failed`]. In order with all other commits.
+    /// Make this durable; answer with [`Input::Settled`], [`Input::Failed`], [`Input::PutOff`] or
+    /// [`Input::Malformed`]. In order with all other commits.
     Commit {
         token: u64,
         append: Append,

@@ -143,7 +143,7 @@ impl Bench {
 
     fn fail(&mut self, token: u64) -> Vec<String> {
         let append = self.under_way.remove(&token).unwrap();
-        self.step(Input::Failed { token, append, retry_after: None })
+        self.step(Input::Failed { token, append })
     }
 
     fn tell(&mut self, effect: Effect) -> String {
@@ -407,8 +407,8 @@ fn a_pause_that_the_store_asks_for_is_kept() {
     let mut bench = Bench::open(&[(one, 0)]);
     bench.frame(batch(one, 1));
     let append = bench.under_way.remove(&1).unwrap();
-    let retry_after = Some(std::time::Duration::from_secs(30));
-    assert_eq!(bench.step(Input::Failed { token: 1, append, retry_after }), ["throttle 1000 hold 30000"]);
+    let retry_after = std::time::Duration::from_secs(30);
+    assert_eq!(bench.step(Input::PutOff { token: 1, append, retry_after }), ["throttle 1000 hold 30000"]);
     assert_eq!(bench.session.deadline(), Some(at(30)));
     bench.now = at(29);
     assert_eq!(bench.step(Input::Tick), [""; 0]);

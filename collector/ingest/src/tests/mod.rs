@@ -38,15 +38,16 @@ impl Collector {
     }
 
     async fn open(folder: tempfile::TempDir, config: IngestConfig) -> Self {
-        Self::open_on(Arc::new(RealDisk), folder, config).await
+        Self::open_on([Arc::new(RealDisk), Arc::new(RealDisk)], folder, config).await
     }
 
-    async fn open_on(disk: Arc<dyn Disk>, folder: tempfile::TempDir, config: IngestConfig) -> Self {
+    /// On two disks: the store's and the fleet's.
+    async fn open_on([disk, fleet_disk]: [Arc<dyn Disk>; 2], folder: tempfile::TempDir, config: IngestConfig) -> Self {
         let now = time::now();
         let mut random = || fastrand::u64(..);
-        let parts = muster_store::open(disk.clone(), Config::new(folder.path()), now, &mut random).unwrap();
+        let parts = muster_store::open(disk, Config::new(folder.path()), now, &mut random).unwrap();
         let Parts { writer, reader, replay, admin: _ } = parts;
-        let fleet = Arc::new(muster_fleet::open(disk, folder.path(), now).unwrap());
+        let fleet = Arc::new(muster_fleet::open(fleet_disk, folder.path(), now).unwrap());
         let ingest = start(config, writer, reader.clone(), replay, fleet.clone()).await.unwrap();
         Self { ingest, fleet, reader, folder }
     }

@@ -17,7 +17,8 @@ async fn nothing_is_acked_that_the_disk_did_not_take_and_all_of_it_later() {
     config.session.hold_min = Duration::from_millis(20);
     // No batch of the collector's own may take the fault that is meant for the agent's.
     config.interval = Duration::from_secs(3600);
-    let collector = Collector::open_on(Arc::new(disk.clone()), tempfile::tempdir().unwrap(), config).await;
+    let disks: [Arc<dyn Disk>; 2] = [Arc::new(disk.clone()), Arc::new(CutDisk::new(8))];
+    let collector = Collector::open_on(disks, tempfile::tempdir().unwrap(), config).await;
     let address = collector.ingest.agents_addr();
     let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
     let one = epoch(1);
@@ -45,6 +46,28 @@ async fn nothing_is_acked_that_the_disk_did_not_take_and_all_of_it_later() {
     assert_eq!(collector.appended(&[("__name__", "a")]), 4, "tried again, and stored once");
     assert!(!collector.ingest.is_storage_failing());
     assert_eq!(collector.stat("ingest_commits_failed_total", ""), 1.0);
+}
+
+#[tokio::test]
+async fn small_state_that_its_disk_did_not_take_is_applied_later() {
+    let disk = CutDisk::new(9);
+    let mut config = config();
+    config.interval = Duration::from_secs(3600);
+    let disks: [Arc<dyn Disk>; 2] = [Arc::new(CutDisk::new(10)), Arc::new(disk.clone())];
+    let collector = Collector::open_on(disks, tempfile::tempdir().unwrap(), config).await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let one = epoch(1);
+    let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&context(one, 1, &["a"])).await;
+    disk.fail(Operation::Sync, 1, 1, Fault::Io);
+    agent.send(&batch(one, 1, 1, 2)).await;
+    agent.acked(1).await;
+    assert_eq!(collector.stat("ingest_apply_failed_total", ""), 1.0);
+    agent.send(&batch(one, 2, 1, 1)).await;
+    agent.acked(2).await;
+    let gaps = collector.fleet.gaps(0, i64::MAX).unwrap();
+    assert_eq!(gaps.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>(), [(1, 1)], "with the next commit");
 }
 
 /// A committer that is not running, and its queue.
