@@ -132,7 +132,7 @@ pub enum Input {
     Denied(Refused),
     /// The connection is gone.
     Lost,
-    /// [`Session::deadline`] has come.
+    /// [`super::Session::deadline`] has come.
     Tick,
     /// The collector stops.
     Shutdown {
