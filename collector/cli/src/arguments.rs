@@ -60,9 +60,10 @@ pub enum TokenVerb {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true).args(["name", "pattern", "scope"]))]
 pub struct NewToken {
     /// The one name that the host will have.
-    #[arg(long, value_name = "NAME", conflicts_with = "pattern", required_unless_present_any = ["pattern", "scope"])]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// The names that hosts may enrol under, such as `web-*`.
     #[arg(long, value_name = "PATTERN")]
@@ -83,7 +84,7 @@ pub struct NewToken {
     #[arg(long, value_name = "SPAN")]
     pub ephemeral: Option<String>,
     /// A token for the HTTP API instead: read, ingest or admin; may be given several times.
-    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["name", "pattern", "uses", "labels", "replace", "ephemeral"])]
+    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral"])]
     pub scope: Vec<String>,
 }
 

@@ -1,1 +1,25 @@
+//! The collector as a library, so that tests run it in their own process: [`Collector::start`] wires every part in start order.
+//!
+//! The top floor: it alone knows all crates below. What one edge needs of another goes through closures made here.
 
+mod admin_token;
+mod collector;
+pub mod config;
+mod error;
+mod hooks;
+mod http;
+mod intake;
+mod lock;
+mod maintenance;
+mod reload;
+mod reserve;
+mod self_metrics;
+mod trouble;
+mod watched_disk;
+
+pub use collector::Collector;
+pub use error::{StartError, chain};
+pub use reload::SetLevel;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,215 @@
-fn main() {}
+//! `muster-collector`: the command line, logging, signals, exit codes (0 ok, 1 it failed, 2 wrong usage or configuration).
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use muster_server::config::{Arguments, Config, load};
+use muster_server::{Collector, SetLevel, chain};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The collector of Muster: takes what agents send, stores it exactly once, answers.
+#[derive(Debug, Parser)]
+#[command(name = "muster-collector", version, max_term_width = 120)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run.
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The configuration, TOML [default: /etc/muster/collector.toml where there is one; no key is needed].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for everything the collector keeps [default: /var/lib/muster-collector].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen for HTTP, loopback only; port 0 picks a free one [default: 127.0.0.1:9470].
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
+    /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].
+    #[arg(long, value_name = "ADDR:PORT")]
+    agents: Option<SocketAddr>,
+    /// Rule files in Prometheus' form; not in this version.
+    #[arg(long, value_name = "FILE", hide = true)]
+    rules: Vec<PathBuf>,
+    /// Routing in Alertmanager's form; not in this version.
+    #[arg(long, value_name = "FILE", hide = true)]
+    alerting: Option<PathBuf>,
+    /// Ask nobody for a token. Only with a loopback address.
+    #[arg(long)]
+    no_auth: bool,
+    /// Set one key over the file's value; may be given several times.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    sets: Vec<String>,
+    /// Read the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    // clap ends the process itself on wrong usage (2) and on --help (0).
+    let Command::Serve(serve) = CommandLine::parse().command;
+    if let Some(flag) = not_yet(&serve) {
+        say(&format!("{flag}: this version evaluates no rules and sends no mails; leave the flag out"));
+        return ExitCode::from(2);
+    }
+    let check_only = serve.check_config;
+    let arguments = Arguments {
+        config: serve.config,
+        data: serve.data,
+        http: serve.http,
+        agents: serve.agents,
+        no_auth: serve.no_auth,
+        sets: serve.sets,
+    };
+    // The data folder holds the CA's key and hosts' numbers: nobody but its owner reads what is made in it.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    match load(&arguments) {
+        Err(errors) => {
+            let _ = writeln!(std::io::stderr(), "{errors}");
+            ExitCode::from(2)
+        }
+        Ok(_) if check_only => {
+            let _ = writeln!(std::io::stdout(), "the configuration is right");
+            ExitCode::SUCCESS
+        }
+        Ok(config) => run(arguments, config),
+    }
+}
+
+fn not_yet(serve: &Serve) -> Option<&'static str> {
+    if !serve.rules.is_empty() {
+        Some("--rules")
+    } else if serve.alerting.is_some() {
+        Some("--alerting")
+    } else {
+        None
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "muster-collector: {text}");
+}
+
+fn run(arguments: Arguments, config: Config) -> ExitCode {
+    let set_level = start_log(&config.log.level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.runtime.workers)
+        .thread_name("muster")
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(serve(arguments, config, set_level)),
+        Err(error) => {
+            say(&format!("no threads could be started: {error}; raise the limit on processes"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Human text on standard error; the returned function changes the level.
+fn start_log(level: &str) -> SetLevel {
+    // The level was checked with the configuration.
+    let filter = EnvFilter::builder().parse_lossy(level);
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    let builder = builder.with_env_filter(filter).with_filter_reloading();
+    let handle = builder.reload_handle();
+    builder.init();
+    Box::new(move |level| {
+        let filter = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    })
+}
+
+async fn serve(arguments: Arguments, config: Config, set_level: SetLevel) -> ExitCode {
+    // Before anything can be half done: a signal during the start must not kill.
+    let signals = Signals::new();
+    let mut signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => {
+            say(&format!("signals cannot be caught: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let collector = match Collector::start(arguments, config, set_level).await {
+        Ok(collector) => collector,
+        Err(error) => {
+            say(&chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    // One line that programs read: its form stays.
+    let _ = writeln!(
+        std::io::stderr(),
+        "muster-collector ready http={} agents={}",
+        collector.http_addr(),
+        collector.agents_addr()
+    );
+    let why = loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => break "SIGTERM",
+            _ = signals.interrupt.recv() => break "SIGINT",
+            _ = signals.hangup.recv() => {
+                // What was done, or why not, is in the log.
+                let _ = collector.reload().await;
+            }
+        }
+    };
+    tracing::info!("{why}: stopping");
+    collector.stop().await;
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(words: &[&str]) -> Result<Serve, clap::Error> {
+        let words = ["muster-collector", "serve"].iter().chain(words);
+        CommandLine::try_parse_from(words).map(|line| match line.command {
+            Command::Serve(serve) => serve,
+        })
+    }
+
+    #[test]
+    fn the_fixed_command_line_is_taken() {
+        let all = "--config c --data d --http 127.0.0.1:0 --agents 0.0.0.0:0 --no-auth --set a.b=c --set d.e=f --check-config";
+        let serve = serve(&all.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!(serve.sets, ["a.b=c", "d.e=f"]);
+        assert!(serve.no_auth && serve.check_config && not_yet(&serve).is_none());
+    }
+
+    #[test]
+    fn flags_of_later_versions_are_refused_by_name() {
+        assert_eq!(not_yet(&serve(&["--rules", "a.yml", "--rules", "b.yml"]).unwrap()), Some("--rules"));
+        assert_eq!(not_yet(&serve(&["--alerting", "a.yml"]).unwrap()), Some("--alerting"));
+        assert!(serve(&["--http", "localhost"]).is_err());
+    }
+}

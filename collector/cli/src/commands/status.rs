@@ -70,7 +70,7 @@ fn hosts(hosts: &Value) -> String {
 
 fn is_gauge(number: &Value) -> bool {
     let name = number["name"].as_str().unwrap_or("");
-    !name.ends_with("_total") && !name.ends_with("_info") && !name.ends_with("_time_seconds")
+    !["_total", "_info", "_time_seconds", "_timestamp_seconds"].iter().any(|end| name.ends_with(end))
 }
 
 fn numbers(answer: &Value, shown: impl Fn(&Value) -> bool) -> Rows {

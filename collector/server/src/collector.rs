@@ -1,0 +1,238 @@
+//! The whole wiring, in start order; and the end, in reverse.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use muster_api::{Access, Counts, Dialect, PoolSettings, QueryPool, Scope, State};
+use muster_common::disk::Disk;
+use muster_common::disk::real::RealDisk;
+use muster_common::time::now;
+use muster_fleet::Fleet;
+use muster_ingest::IngestConfig;
+use muster_store::Parts;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Arguments, Config};
+use crate::error::{StartError, chain};
+use crate::hooks::{Seen, hooks};
+use crate::intake::Intake;
+use crate::lock::Lock;
+use crate::maintenance::{self, Maintenance};
+use crate::reload::{Reloader, SetLevel, engine};
+use crate::reserve::Reserve;
+use crate::trouble::{Part, Troubles};
+use crate::watched_disk::{FullBell, WatchedDisk};
+use crate::{admin_token, http};
+
+/// How often the collector's own numbers are handed on to be stored: once an interval of their grid.
+const OWN_EVERY: Duration = Duration::from_secs(15);
+
+/// A running collector. Dropping it without [`Collector::stop`] is like a crash: nothing acknowledged is lost.
+pub struct Collector {
+    http: SocketAddr,
+    agents: SocketAddr,
+    state: Arc<State>,
+    reloader: Arc<Reloader>,
+    intake: Intake,
+    is_ready: Arc<AtomicBool>,
+    /// Ends the listener.
+    stop_http: CancellationToken,
+    /// Ends the loops.
+    stop_loops: CancellationToken,
+    listening: JoinHandle<()>,
+    loops: Vec<JoinHandle<()>>,
+    /// Last, so that all files are closed when another may open the folder.
+    _lock: Lock,
+}
+
+impl Collector {
+    /// Starts everything. `config` must come from `arguments`, which a reload reads again.
+    ///
+    /// # Errors
+    /// [`StartError`] names what could not be started and what to do about it.
+    #[expect(clippy::too_many_lines, reason = "the start order, to be read in one go")]
+    pub async fn start(arguments: Arguments, config: Config, set_level: SetLevel) -> Result<Self, StartError> {
+        let started = now();
+        let data = config.data.clone();
+        let lock = Lock::take(&data)?;
+        // Before the store, so that a taken address is told at once; connections wait until all is ready.
+        let address = config.http.listen;
+        let (listener, http) = http::bind(address).map_err(|source| StartError::Http { address, source })?;
+
+        let troubles = Arc::new(Troubles::default());
+        let reserve = Reserve::new(&data);
+        troubles.set(Part::Reserve, reserve.take().err().map(|error| error.to_string()));
+        let full = Arc::new(FullBell::default());
+        let disk: Arc<dyn Disk> = Arc::new(WatchedDisk { disk: RealDisk, full: Arc::clone(&full) });
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open_files(disk, &opening)).await;
+        let (parts, fleet) = opened.map_err(|_| StartError::Panic)??;
+        let Parts { writer, reader, admin, replay } = parts;
+
+        let ingest_config = IngestConfig {
+            http_tokens: !config.http.no_auth,
+            goodbye_spread: config.agents.spread,
+            ..IngestConfig::new(config.agents.listen)
+        };
+        let ingest = muster_ingest::start(ingest_config, writer, reader.clone(), replay, Arc::clone(&fleet)).await;
+        let ingest =
+            ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;
+        let (agents, intakes) = (ingest.agents_addr(), ingest.routes());
+        let intake = Intake::new(ingest);
+
+        let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
+        let reloader = Arc::new(Reloader::new(arguments, &config, Arc::clone(&query_engine), set_level));
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let seen = Seen {
+            data,
+            reserve: reserve.clone(),
+            full: Arc::clone(&full),
+            troubles: Arc::clone(&troubles),
+            admin: admin.clone(),
+            intake: intake.clone(),
+            reloader: Arc::clone(&reloader),
+            is_ready: Arc::clone(&is_ready),
+        };
+        let state = Arc::new(State {
+            reader,
+            admin: admin.clone(),
+            fleet,
+            engine: query_engine,
+            pool: QueryPool::new(PoolSettings {
+                running_max: config.query.running_max,
+                waiting_max: config.query.waiting_max,
+                ..PoolSettings::default()
+            }),
+            hooks: hooks(&seen),
+            access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },
+            version: env!("CARGO_PKG_VERSION"),
+            started,
+            http,
+            agents,
+            counts: Counts::default(),
+        });
+        let intakes = muster_api::protect(intakes, &state, Scope::Ingest, Dialect::Plain);
+        let router = muster_api::router(&state).merge(intakes);
+
+        let (stop_http, stop_loops) = (CancellationToken::new(), CancellationToken::new());
+        let connections_max = config.http.connections_max;
+        let listening = tokio::spawn(http::serve(listener, router, connections_max, stop_http.clone()));
+        let maintenance = Maintenance { admin, reserve, full, troubles, reloader: Arc::clone(&reloader) };
+        let loops = vec![
+            tokio::spawn(maintenance::run(maintenance, stop_loops.clone())),
+            tokio::spawn(hand_on_own_numbers(Arc::clone(&state), intake.clone(), stop_loops.clone())),
+        ];
+        Ok(Self {
+            http,
+            agents,
+            state,
+            reloader,
+            intake,
+            is_ready,
+            stop_http,
+            stop_loops,
+            listening,
+            loops,
+            _lock: lock,
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where agents connect to.
+    pub fn agents_addr(&self) -> SocketAddr {
+        self.agents
+    }
+
+    /// Reads the configuration anew; as `POST /-/reload`.
+    ///
+    /// # Errors
+    /// Every mistake of the file; then the old configuration is still in force.
+    pub async fn reload(&self) -> Result<String, String> {
+        let reloader = Arc::clone(&self.reloader);
+        match tokio::task::spawn_blocking(move || reloader.reload()).await {
+            Ok(done) => done,
+            Err(error) => Err(format!("the reload ended in a panic: {error}")),
+        }
+    }
+
+    /// Says goodbye to agents, lets requests end, makes everything durable, closes all files.
+    pub async fn stop(self) {
+        self.is_ready.store(false, Ordering::Relaxed);
+        self.stop_loops.cancel();
+        // Intakes over HTTP end with the listener: they must have been answered before the committer goes.
+        self.stop_http.cancel();
+        join(self.listening).await;
+        if let Some(ingest) = self.intake.take() {
+            ingest.stop("the collector stops").await;
+        }
+        for task in self.loops {
+            join(task).await;
+        }
+        let fleet = Arc::clone(&self.state.fleet);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || fleet.maintain(now())).await {
+            tracing::warn!("when hosts and tokens were last seen was not kept: {}", chain(&error));
+        }
+    }
+}
+
+async fn join(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!("a part of the collector ended in a panic: {error}");
+    }
+}
+
+/// Store and registry, and the first administrator. Blocks.
+fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>), StartError> {
+    let (at, path) = (now(), config.data.display().to_string());
+    let store = muster_store::Config { retention: config.retention.metrics, ..muster_store::Config::new(&config.data) };
+    let mut random = random_numbers().map_err(|source| StartError::Random { source })?;
+    let parts = muster_store::open(Arc::clone(&disk), store, at, &mut random);
+    let parts = parts.map_err(|source| StartError::Store { path: path.clone(), source: Box::new(source) })?;
+    let fleet_error = |source| StartError::Fleet { path: path.clone(), source: Box::new(source) };
+    let fleet = muster_fleet::open(disk, &config.data, at).map_err(fleet_error)?;
+    if let Some(word) = fleet.ensure_admin_token(at).map_err(fleet_error)? {
+        let path = config.data.join(admin_token::FILE_NAME).display().to_string();
+        admin_token::write(&config.data, &word).map_err(|source| StartError::AdminToken { path, source })?;
+        fleet.admin_token_kept().map_err(fleet_error)?;
+    }
+    Ok((parts, Arc::new(fleet)))
+}
+
+/// Numbers from the system's generator, for ids.
+fn random_numbers() -> std::io::Result<impl FnMut() -> u64> {
+    let mut seed = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
+    let mut state = u64::from_le_bytes(seed);
+    // SplitMix64: every seed gives another sequence, and no two steps of one are the same.
+    Ok(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}
+
+/// Hands the numbers that ingest does not have on to it, until `stop`.
+async fn hand_on_own_numbers(state: Arc<State>, intake: Intake, stop: CancellationToken) {
+    loop {
+        let (state, to) = (Arc::clone(&state), intake.clone());
+        // Some of them are read from files.
+        let handed = tokio::task::spawn_blocking(move || to.remember_own(state.own_stats())).await;
+        if let Err(error) = handed {
+            tracing::error!("the collector's own numbers ended in a panic: {error}");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(OWN_EVERY) => {}
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! File, `--set` and flags to the validated [`Config`], all mistakes at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Config;
+use super::place::{ConfigErrors, Mistake, Place, nearest};
+use super::settings::{LATER, RULES};
+use super::table::{Setting, Source, merge, ordered};
+
+/// What the command line says about the configuration. Flags win over `--set`, which wins over the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// `--config`: this file must exist. Without it [`super::DEFAULT_FILE`] is read when there is one.
+    pub config: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub http: Option<SocketAddr>,
+    pub agents: Option<SocketAddr>,
+    pub no_auth: bool,
+    pub sets: Vec<String>,
+}
+
+/// The configuration that these arguments name; reads the file anew each time, so a reload is a second call.
+///
+/// # Errors
+/// Every mistake of file and flags, each with its place.
+pub fn load(arguments: &Arguments) -> Result<Config, ConfigErrors> {
+    let path = arguments.config.clone().unwrap_or_else(|| PathBuf::from(super::DEFAULT_FILE));
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && arguments.config.is_none() => None,
+        Err(error) => {
+            let message = format!("failed to read `{shown}`: {error}; name a TOML file that user muster may read");
+            return Err(ConfigErrors(vec![Mistake { place: Place::Flag("--config".to_owned()), message }]));
+        }
+    };
+    load_text(text.as_deref().map(|text| Source { path: &shown, text }), arguments)
+}
+
+fn load_text(file: Option<Source<'_>>, arguments: &Arguments) -> Result<Config, ConfigErrors> {
+    let (settings, mut mistakes) = merge(file, &arguments.sets);
+    let mut config = Config::default();
+    let mut listen_place = Place::Flag("--http".to_owned());
+    for ((section, key), setting) in &settings.keys {
+        let rule = RULES.iter().find(|rule| rule.section == section && rule.key == key);
+        match rule {
+            Some(rule) => {
+                if let Err(message) = (rule.set)(&mut config, &setting.value) {
+                    let message = format!("{section}.{key}: {message}");
+                    mistakes.push(Mistake { place: setting.value_place.clone(), message });
+                }
+                if (rule.section, rule.key) == ("http", "listen") {
+                    listen_place = setting.value_place.clone();
+                }
+            }
+            None => mistakes.extend(unknown(section, key, setting)),
+        }
+    }
+    if let Some(data) = &arguments.data {
+        config.data.clone_from(data);
+    }
+    if let Some(http) = arguments.http {
+        (config.http.listen, listen_place) = (http, Place::Flag(format!("--http {http}")));
+    }
+    if let Some(agents) = arguments.agents {
+        config.agents.listen = agents;
+    }
+    config.http.no_auth = arguments.no_auth;
+    mistakes.extend(check_listen(&config, listen_place));
+    match ordered(mistakes) {
+        Some(errors) => Err(errors),
+        None => Ok(config),
+    }
+}
+
+fn unknown(section: &str, key: &str, setting: &Setting) -> Option<Mistake> {
+    let mistake = |message| Some(Mistake { place: setting.key_place.clone(), message });
+    if !RULES.iter().any(|rule| rule.section == section) {
+        if !key.is_empty() {
+            // The section's own marker tells of it once.
+            return if matches!(setting.key_place, Place::Flag(_)) { mistake(unknown_section(section)) } else { None };
+        }
+        return mistake(unknown_section(section));
+    }
+    if key.is_empty() {
+        return None;
+    }
+    let name = format!("{section}.{key}");
+    if let Some((_, what)) = LATER.iter().find(|(later, _)| *later == name) {
+        return mistake(format!("`{name}`: this version has no {what} yet; take the key out"));
+    }
+    let known = || RULES.iter().filter(|rule| rule.section == section).map(|rule| rule.key);
+    let hint = match nearest(key, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("[{section}] has {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    mistake(format!("unknown key `{name}`: {hint}"))
+}
+
+fn unknown_section(section: &str) -> String {
+    let known = super::sections();
+    let hint = match nearest(section, known.iter().copied()) {
+        Some(near) => format!("did you mean `[{near}]`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    format!("unknown section `[{section}]`: {hint}")
+}
+
+fn check_listen(config: &Config, place: Place) -> Option<Mistake> {
+    let listen = config.http.listen;
+    let message = if listen.ip().is_loopback() {
+        return None;
+    } else if config.http.no_auth {
+        format!(
+            "--no-auth with {listen} would let anyone on the network do everything: use a loopback address, such as 127.0.0.1"
+        )
+    } else {
+        format!(
+            "{listen} is no loopback address, and this version speaks no TLS on HTTP, so tokens would cross the network in plain: \
+             listen on 127.0.0.1:{port} and put a TLS proxy before it",
+            port = listen.port()
+        )
+    };
+    Some(Mistake { place, message })
+}
+
+#[cfg(test)]
+#[path = "load/tests.rs"]
+mod tests;

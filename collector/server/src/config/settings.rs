@@ -1,0 +1,132 @@
+//! The table of all keys: how each is read, and whether a reload takes it. A key is one line here and a field of [`Config`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use muster_common::time::parse_span;
+
+use super::Config;
+use super::table::Scalar;
+
+/// One key.
+pub(crate) struct Rule {
+    pub(crate) section: &'static str,
+    pub(crate) key: &'static str,
+    /// Whether a reload puts a changed value in force; the others want a restart.
+    pub(crate) reloads: bool,
+    pub(crate) set: fn(&mut Config, &Scalar) -> Result<(), String>,
+    pub(crate) is_same: fn(&Config, &Config) -> bool,
+}
+
+/// One line of the table: section, key, when a change takes effect, the field, and how its value is read.
+macro_rules! key {
+    ($section:literal, $key:literal, $reloads:expr, $($field:ident).+, $read:expr) => {
+        Rule {
+            section: $section,
+            key: $key,
+            reloads: $reloads,
+            set: |config, value| {
+                let read: fn(&Scalar) -> Result<_, String> = $read;
+                config.$($field).+ = read(value)?;
+                Ok(())
+            },
+            is_same: |a, b| a.$($field).+ == b.$($field).+,
+        }
+    };
+}
+
+const AT_RELOAD: bool = true;
+const AT_RESTART: bool = false;
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+pub(crate) const RULES: &[Rule] = &[
+    key!("storage", "data", AT_RESTART, data, |value| text(value).map(PathBuf::from)),
+    key!("http", "listen", AT_RESTART, http.listen, address),
+    key!("http", "connections_max", AT_RESTART, http.connections_max, |value| whole(value, 1, 100_000)),
+    key!("agents", "listen", AT_RESTART, agents.listen, address),
+    key!("agents", "spread", AT_RESTART, agents.spread, |value| span(value, Duration::ZERO, 600 * SECOND)),
+    key!("retention", "metrics", AT_RESTART, retention.metrics, |value| span(value, DAY, CENTURY)),
+    key!("store", "maintenance_interval", AT_RELOAD, store.maintenance_interval, |value| span(
+        value,
+        SECOND,
+        600 * SECOND
+    )),
+    key!("query", "timeout", AT_RELOAD, query.timeout, |value| span(value, SECOND, 3_600 * SECOND)),
+    key!("query", "lookback", AT_RELOAD, query.lookback, |value| span(value, SECOND, DAY)),
+    key!("query", "series_max", AT_RELOAD, query.series_max, |value| whole(value, 1, 100_000_000)),
+    key!("query", "samples_max", AT_RELOAD, query.samples_max, |value| whole(value, 1, 10_000_000_000)),
+    key!("query", "running_max", AT_RESTART, query.running_max, |value| whole(value, 1, 256)),
+    key!("query", "waiting_max", AT_RESTART, query.waiting_max, |value| whole(value, 0, 100_000)),
+    key!("runtime", "workers", AT_RESTART, runtime.workers, |value| whole(value, 1, 256)),
+    key!("log", "level", AT_RELOAD, log.level, filter),
+];
+
+/// Sections and keys that a later version brings: named as such, so that nobody looks for a typing mistake.
+pub(crate) const LATER: &[(&str, &str)] = &[
+    ("retention.logs", "log lines"),
+    ("retention.events", "events"),
+    ("http.cert", "TLS on HTTP"),
+    ("http.key", "TLS on HTTP"),
+];
+
+/// The names of all sections.
+pub fn sections() -> Vec<&'static str> {
+    let mut names: Vec<_> = RULES.iter().map(|rule| rule.section).collect();
+    names.dedup();
+    names
+}
+
+/// Keys (`section.key`) that differ between the two and that a reload cannot put in force.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let changed = RULES.iter().filter(|rule| !rule.reloads && !(rule.is_same)(old, new));
+    changed.map(|rule| format!("{}.{}", rule.section, rule.key)).collect()
+}
+
+fn text(value: &Scalar) -> Result<String, String> {
+    match value {
+        Scalar::Text(text) if !text.is_empty() => Ok(text.clone()),
+        Scalar::Text(_) => Err("this must not be empty".to_owned()),
+        other => Err(format!("this must be a text in quotes, not {}", other.kind())),
+    }
+}
+
+fn whole(value: &Scalar, min: usize, max: usize) -> Result<usize, String> {
+    match value {
+        Scalar::Whole(number) => usize::try_from(*number)
+            .ok()
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| format!("{number} is out of bounds: write a whole number from {min} to {max}")),
+        other => Err(format!("this must be a whole number from {min} to {max}, not {}", other.kind())),
+    }
+}
+
+fn span(value: &Scalar, min: Duration, max: Duration) -> Result<Duration, String> {
+    use muster_common::time::Span;
+    let Scalar::Text(text) = value else {
+        return Err(format!("this must be a duration in quotes, such as \"30s\", not {}", value.kind()));
+    };
+    let read = parse_span(text).map_err(|error| error.to_string())?;
+    if (min..=max).contains(&read) {
+        Ok(read)
+    } else {
+        Err(format!("`{text}` is out of bounds: write a duration from {} to {}", Span(min), Span(max)))
+    }
+}
+
+fn address(value: &Scalar) -> Result<SocketAddr, String> {
+    let text = text(value)?;
+    text.parse().map_err(|_| {
+        format!("`{text}` is no address: write ADDRESS:PORT with a numeric address, such as \"127.0.0.1:9470\" or \"[::1]:9470\"")
+    })
+}
+
+fn filter(value: &Scalar) -> Result<String, String> {
+    let text = text(value)?;
+    match tracing_subscriber::EnvFilter::builder().parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("`{text}` is no log level ({error}): write error, warn, info, debug or trace")),
+    }
+}

@@ -1,0 +1,73 @@
+//! Why the collector did not start, with the place and what to do about it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use muster_fleet::FleetError;
+use muster_ingest::IngestError;
+use muster_store::OpenError;
+
+/// Why [`crate::Collector::start`] failed. The causes below a text say more; [`chain`] prints all in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the data folder `{path}` cannot be used: let user muster own it, or name another with --data DIR")]
+    Data {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{other} uses the data folder `{path}`: stop it, or give this one another folder with --data DIR")]
+    Locked { path: String, other: String },
+    #[error("failed to listen for HTTP on {address}: stop what listens there, or choose another with --http ADDR:PORT")]
+    Http {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the store in `{path}` cannot be opened")]
+    Store {
+        path: String,
+        #[source]
+        source: Box<OpenError>,
+    },
+    #[error("the registry in `{path}` cannot be opened")]
+    Fleet {
+        path: String,
+        #[source]
+        source: Box<FleetError>,
+    },
+    #[error("the administrator's token cannot be written to `{path}`: let user muster write there")]
+    AdminToken {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("agents cannot be listened for on {address}: choose another address with --agents ADDR:PORT")]
+    Ingest {
+        address: SocketAddr,
+        #[source]
+        source: Box<IngestError>,
+    },
+    #[error("the system's random generator, /dev/urandom, cannot be read")]
+    Random {
+        #[source]
+        source: io::Error,
+    },
+    #[error("a part of the collector ended in a panic while it started; the log above says where")]
+    Panic,
+}
+
+/// An error and all its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}

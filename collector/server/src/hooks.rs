@@ -1,0 +1,123 @@
+//! What the API asks of the rest: closures over the parts that it may not know.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use muster_api::{Health, Hooks, Problem};
+use muster_common::time::{Span, Timestamp, now};
+use muster_store::{Admin, Health as StoreHealth};
+
+use crate::intake::Intake;
+use crate::reload::Reloader;
+use crate::reserve::Reserve;
+use crate::self_metrics;
+use crate::trouble::Troubles;
+use crate::watched_disk::FullBell;
+
+/// The parts that the hooks look at.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) data: PathBuf,
+    pub(crate) reserve: Reserve,
+    pub(crate) full: Arc<FullBell>,
+    pub(crate) troubles: Arc<Troubles>,
+    pub(crate) admin: Admin,
+    pub(crate) intake: Intake,
+    pub(crate) reloader: Arc<Reloader>,
+    pub(crate) is_ready: Arc<AtomicBool>,
+}
+
+pub(crate) fn hooks(seen: &Seen) -> Hooks {
+    let (health, process, intake, presence) = (seen.clone(), seen.clone(), seen.intake.clone(), seen.intake.clone());
+    let reloader = Arc::clone(&seen.reloader);
+    Hooks {
+        now: Box::new(now),
+        health: Box::new(move || health.health()),
+        process_stats: Box::new(move || self_metrics::stats(&process.data, &process.reserve, &process.full)),
+        intake_stats: Box::new(move || intake.stats()),
+        presence: Box::new(move || presence.presence()),
+        reload: Box::new(move || reloader.reload()),
+    }
+}
+
+impl Seen {
+    fn health(&self) -> Health {
+        let mut problems = self.troubles.problems();
+        problems.extend(store_problems(&self.admin.health(), &self.data.display().to_string()));
+        Health { is_ready: self.is_ready.load(Ordering::Relaxed), problems }
+    }
+}
+
+/// What the store says is wrong with it.
+fn store_problems(health: &StoreHealth, data: &str) -> Vec<Problem> {
+    let problem = |message: String, place: String, remedy: &str| Problem { message, place, remedy: remedy.to_owned() };
+    let since = |at: Timestamp| Span(Duration::from_secs(now().since(at).as_secs())).to_string();
+    let mut problems = Vec::new();
+    if let Some((at, why)) = &health.inbox_failing {
+        let message = format!(
+            "commits fail for {}, so nothing is acknowledged and agents keep what they have: {why}",
+            since(*at)
+        );
+        problems.push(problem(
+            message,
+            format!("`{data}/inbox`"),
+            "free room or repair the disk; it is tried again by itself",
+        ));
+    }
+    if let Some((at, why)) = &health.flush_failing {
+        let message = format!("flush, merge or retention fails for {}: {why}", since(*at));
+        problems.push(problem(
+            message,
+            format!("`{data}/segments`"),
+            "free room or repair the disk; it is tried again by itself",
+        ));
+    }
+    for (file, why) in &health.quarantined {
+        let message = format!("`{file}` is damaged and not read: {why}");
+        problems.push(problem(message, format!("`{data}/segments`"), "restore the file from a snapshot and restart"));
+    }
+    if health.damaged_entries > 0 {
+        let (entries, samples) = (health.damaged_entries, health.lost_samples);
+        let message = format!("{entries} entries of the inbox are damaged; {samples} samples are lost");
+        problems.push(problem(message, format!("`{data}/inbox`"), "check the disk"));
+    }
+    if health.marks_lost {
+        let message = "the inbox was missing at the start: what had not been flushed is lost".to_owned();
+        problems.push(problem(
+            message,
+            format!("`{data}/inbox`"),
+            "restore the whole folder from one snapshot; a restart ends this notice",
+        ));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_part_of_the_stores_health_is_a_problem_of_its_own() {
+        assert!(store_problems(&StoreHealth::default(), "d").is_empty());
+        let since = now().minus(Duration::from_millis(10_500));
+        let health = StoreHealth {
+            inbox_failing: Some((since, "no space".into())),
+            flush_failing: Some((since, "no space".into())),
+            quarantined: vec![("a.seg".into(), "checksum".into())],
+            damaged_entries: 1,
+            lost_samples: 30,
+            marks_lost: true,
+            ..StoreHealth::default()
+        };
+        let problems = store_problems(&health, "d");
+        assert_eq!(problems.len(), 5);
+        assert!(problems[0].message.starts_with("commits fail for 10s"), "{}", problems[0].message);
+        assert_eq!(problems[2].message, "`a.seg` is damaged and not read: checksum");
+        assert_eq!(problems[3].message, "1 entries of the inbox are damaged; 30 samples are lost");
+        assert!(problems.iter().all(|problem| problem.place.starts_with("`d/") && !problem.remedy.is_empty()));
+    }
+}

@@ -1,0 +1,73 @@
+//! Ingest as the rest of the collector sees it: looked at while it runs, taken once when it stops.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use muster_api::HostPresence;
+use muster_common::stat::Stat;
+use muster_common::wire::message::GoodbyeReason;
+use muster_ingest::Ingest;
+use muster_ingest::presence::{Presence, PresenceState};
+
+/// A shared place for the one [`Ingest`]; empty once it stops.
+#[derive(Clone)]
+pub(crate) struct Intake(Arc<RwLock<Option<Ingest>>>);
+
+impl Intake {
+    pub(crate) fn new(ingest: Ingest) -> Self {
+        Self(Arc::new(RwLock::new(Some(ingest))))
+    }
+
+    /// What `look` sees, or nothing when it stops.
+    fn look<T: Default>(&self, look: impl FnOnce(&Ingest) -> T) -> T {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default()
+    }
+
+    /// Takes it, to stop it.
+    pub(crate) fn take(&self) -> Option<Ingest> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn stats(&self) -> Vec<Stat> {
+        self.look(Ingest::stats)
+    }
+
+    pub(crate) fn remember_own(&self, stats: Vec<Stat>) {
+        self.look(|ingest| ingest.remember_own(stats));
+    }
+
+    pub(crate) fn presence(&self) -> Vec<HostPresence> {
+        self.look(Ingest::presence).into_iter().map(host_presence).collect()
+    }
+}
+
+fn host_presence(presence: Presence) -> HostPresence {
+    let state = match presence.state {
+        PresenceState::Up => "up",
+        PresenceState::AgentStopped(GoodbyeReason::Reboot) => "rebooting",
+        PresenceState::AgentStopped(_) => "agent_stopped",
+        PresenceState::Silent => "silent",
+    };
+    HostPresence { host: presence.host, state: state.to_owned(), last_arrival: Some(presence.last_arrival) }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_common::host::HostId;
+    use muster_common::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_word() {
+        for (state, word) in [
+            (PresenceState::Up, "up"),
+            (PresenceState::Silent, "silent"),
+            (PresenceState::AgentStopped(GoodbyeReason::Reboot), "rebooting"),
+            (PresenceState::AgentStopped(GoodbyeReason::Upgrade), "agent_stopped"),
+        ] {
+            let presence =
+                Presence { host: HostId([1; 16]), state, last_arrival: Timestamp::default(), connected: true };
+            assert_eq!(host_presence(presence).state, word);
+        }
+    }
+}

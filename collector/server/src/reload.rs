@@ -1,0 +1,114 @@
+//! The configuration read anew, as a whole: either all of it is right and in force, or nothing changed.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use muster_query::{Engine, Limits};
+
+use crate::config::{Arguments, Config, load, needs_restart};
+
+/// Puts a log level in force; why it cannot, else.
+pub type SetLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// What a reload reads from and writes to.
+pub(crate) struct Reloader {
+    arguments: Arguments,
+    /// As the collector was started: keys that want a restart are compared with these.
+    started_with: Config,
+    /// As it runs now.
+    current: ArcSwap<Config>,
+    engine: Arc<ArcSwap<Engine>>,
+    set_level: SetLevel,
+}
+
+/// The query engine of this configuration.
+pub(crate) fn engine(config: &Config) -> Engine {
+    let query = &config.query;
+    Engine::new(Limits {
+        timeout: query.timeout,
+        series_max: query.series_max,
+        samples_max: query.samples_max,
+        lookback: query.lookback,
+        ..Limits::default()
+    })
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        arguments: Arguments,
+        config: &Config,
+        engine: Arc<ArcSwap<Engine>>,
+        set_level: SetLevel,
+    ) -> Self {
+        let current = ArcSwap::from_pointee(config.clone());
+        Self { arguments, started_with: config.clone(), current, engine, set_level }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Config> {
+        self.current.load_full()
+    }
+
+    /// What was done, or every mistake of the file; then the old configuration is still in force.
+    pub(crate) fn reload(&self) -> Result<String, String> {
+        let new = load(&self.arguments).map_err(|errors| {
+            tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
+            errors.to_string()
+        })?;
+        (self.set_level)(&new.log.level)?;
+        self.engine.store(Arc::new(engine(&new)));
+        let waiting = needs_restart(&self.started_with, &new);
+        self.current.store(Arc::new(new));
+        let told = if waiting.is_empty() {
+            "reloaded: the configuration is in force".to_owned()
+        } else {
+            format!("reloaded: in force but for {}, which want a restart", waiting.join(", "))
+        };
+        tracing::info!("{told}");
+        Ok(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_bad_file_changes_nothing_and_a_good_one_says_what_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collector.toml");
+        std::fs::write(&path, "[query]\ntimeout = \"30s\"\n").unwrap();
+        let arguments = Arguments { config: Some(path.clone()), ..Arguments::default() };
+        let config = load(&arguments).unwrap();
+        let levels = Arc::new(Mutex::new(Vec::new()));
+        let set_level: SetLevel = Box::new({
+            let levels = Arc::clone(&levels);
+            move |level| {
+                levels.lock().unwrap().push(level.to_owned());
+                Ok(())
+            }
+        });
+        let shared = Arc::new(ArcSwap::from_pointee(engine(&config)));
+        let reloader = Reloader::new(arguments, &config, Arc::clone(&shared), set_level);
+
+        std::fs::write(&path, "[query]\ntimeout = \"40s\"\nlookbak = \"1m\"\n[log]\nlevel = \"debug\"\n").unwrap();
+        let told = reloader.reload().unwrap_err();
+        assert!(told.ends_with("collector.toml:3:1: unknown key `query.lookbak`: did you mean `lookback`?"), "{told}");
+        assert_eq!(shared.load().limits().timeout, Duration::from_secs(30));
+        assert!(levels.lock().unwrap().is_empty());
+
+        std::fs::write(&path, "[query]\ntimeout = \"40s\"\n[log]\nlevel = \"debug\"\n[runtime]\nworkers = 4\n")
+            .unwrap();
+        let told = reloader.reload().unwrap();
+        assert_eq!(told, "reloaded: in force but for runtime.workers, which want a restart");
+        assert_eq!(shared.load().limits().timeout, Duration::from_secs(40));
+        assert_eq!(*levels.lock().unwrap(), ["debug"]);
+        assert_eq!(reloader.reload().unwrap(), told, "the key still waits");
+
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(reloader.reload().unwrap(), "reloaded: the configuration is in force");
+        assert_eq!(reloader.current().query.timeout, Config::default().query.timeout);
+    }
+}
