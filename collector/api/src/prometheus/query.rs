@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
-use muster_query::{Answer, Control, QueryError, Value};
+use muster_query::{Answer, Control, Engine, Limits, QueryError, Value};
 
-use super::parameters::{Range, invalid, limit, optional_time, range as range_of, timeout};
+use super::parameters::{Range, invalid, limit, optional_time, parse_duration, range as range_of, timeout};
 use super::response::{json, push_query_data, success};
 use crate::error::{ApiError, ErrorKind, PrometheusError};
 use crate::form::Parameters;
@@ -40,7 +40,7 @@ async fn answer(
     asked: Asked,
     limit: Option<usize>,
 ) -> Result<Response, PrometheusError> {
-    let engine = state.engine.load_full();
+    let engine = engine(&state, form)?;
     let wanted = timeout(form)?.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
     let within = wanted.unwrap_or(engine.limits().timeout).min(engine.limits().timeout);
     let query = form.first("query").unwrap_or("").to_owned();
@@ -66,6 +66,22 @@ async fn answer(
         })
         .await?;
     Ok(json(bytes.map_err(|error: ApiError| error)?))
+}
+
+/// The engine in force, or one like it that looks back as far as `lookback_delta` says.
+fn engine(state: &State, form: &Parameters) -> Result<Arc<Engine>, ApiError> {
+    let engine = state.engine.load_full();
+    let Some(text) = form.first("lookback_delta") else { return Ok(engine) };
+    let millis = parse_duration(text)
+        .map_err(|why| ApiError::new(ErrorKind::BadData, format!("error parsing lookback delta duration: {why}")))?;
+    match u64::try_from(millis) {
+        Ok(millis) if millis > 0 => {
+            let lookback = Duration::from_millis(millis);
+            Ok(Arc::new(Engine::new(Limits { lookback, ..engine.limits().clone() })))
+        }
+        // Prometheus: what is not positive means the default.
+        _ => Ok(engine),
+    }
 }
 
 /// Cuts the answer to this many series; whether it had more.

@@ -35,6 +35,14 @@ async fn query_answers_have_prometheus_bytes() {
             "/api/v1/query_range?query=sum(up)&start=1699999970&end=1700000000&step=15",
             r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1699999970,"1"],[1699999985,"1"],[1700000000,"1"]]}]}}"#,
         ),
+        (
+            "/api/v1/query?query=count(up)&time=1700000010&lookback_delta=5s",
+            r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+        ),
+        (
+            "/api/v1/query?query=count(up)&time=1700000010&lookback_delta=11",
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000010,"2"]}]}}"#,
+        ),
         ("/api/v1/query?query=1%2B1&time=0", r#"{"status":"success","data":{"resultType":"scalar","result":[0,"2"]}}"#),
         ("/api/v1/query?query=nothing", r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#),
         (
