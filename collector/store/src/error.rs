@@ -49,7 +49,7 @@ impl FileError {
     }
 
     pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Version { .. })
+        matches!(self, Self::Damaged { .. })
     }
 
     /// Whether the disk had no room: the caller refuses with a retry-after, and retention may help.

@@ -122,7 +122,7 @@ fn identify(
 fn clear_segments(shared: &Shared, state: &CatalogState) -> Result<(), FileError> {
     let folder = &shared.segment_folder;
     let aside = folder.join(ASIDE);
-    let rows = state.segments.iter().map(|(number, row)| (number, row));
+    let rows = state.segments.iter();
     let quarantined = state.quarantined.iter().map(|(number, (row, _))| (number, row));
     let named: Vec<String> = rows.chain(quarantined).map(|(number, row)| row.file_name(*number)).collect();
     let mut moved = false;

@@ -9,7 +9,7 @@ use crate::catalog::CatalogState;
 /// Segments, those set aside included, whose newest sample is older than the retention.
 pub(crate) fn expired(state: &CatalogState, now: Timestamp, retention: Duration) -> Vec<u64> {
     let oldest_ms = now.minus(retention).millis();
-    let rows = state.segments.iter().map(|(number, row)| (number, row));
+    let rows = state.segments.iter();
     let aside = state.quarantined.iter().map(|(number, (row, _))| (number, row));
     rows.chain(aside).filter(|(_, row)| row.max_ms < oldest_ms).map(|(number, _)| *number).collect()
 }

@@ -41,6 +41,9 @@ struct Found {
     number: u32,
 }
 
+/// A slot of a head's index, with what stands there.
+type Slotted = (u32, Arc<LabelSet>, MetricKind);
+
 impl View {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let snapshot = shared.published.load();
@@ -218,7 +221,7 @@ impl View {
     /// The matching series of all origins, by label set; those of one set by precedence.
     fn find(&self, origins: &[Origin<'_>], request: &Select<'_>) -> Result<Vec<Found>, SelectError> {
         let mut all: Vec<Found> = Vec::new();
-        let mut resolved: Option<(u64, Vec<(u32, Arc<LabelSet>, MetricKind)>)> = None;
+        let mut resolved: Option<(u64, Vec<Slotted>)> = None;
         for (origin, from) in origins.iter().enumerate() {
             request.check_cancelled()?;
             let origin = origin as u32;
@@ -287,7 +290,7 @@ impl View {
     }
 
     /// Slots of an index whose labels pass, with what stands there.
-    fn find_slots(&self, index: &SeriesIndex, matchers: &[Matcher]) -> Vec<(u32, Arc<LabelSet>, MetricKind)> {
+    fn find_slots(&self, index: &SeriesIndex, matchers: &[Matcher]) -> Vec<Slotted> {
         let Ok(candidates) = resolve(index, matchers);
         let passes = |labels: &LabelSet| {
             candidates.unchecked.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name).unwrap_or("")))

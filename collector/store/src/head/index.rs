@@ -127,6 +127,14 @@ impl SeriesIndex {
         }
     }
 
+    /// Gives out no slot below this: an inbox file has samples there whose series it has lost.
+    pub(crate) fn reserve(&self, slots: usize) {
+        let mut inner = self.inner.write();
+        if inner.series.len() < slots {
+            inner.series.resize(slots, None);
+        }
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<Indexed> {
         self.inner.read().series.get(slot as usize).cloned().flatten()
     }

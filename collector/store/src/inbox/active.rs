@@ -166,6 +166,7 @@ impl Active {
         let mut replayer = replay::Replayer::new(&self.head, None);
         let blobs = file::read_blobs(&read, self.next_piece, &self.path, &mut |blob| replayer.blob(blob))?;
         let replayed = replayer.finish();
+        index.reserve(replayed.slots_end);
         entries.extend(replayed.entries);
         self.next_series_block = next_series_block;
         self.next_piece = blobs.next_piece;

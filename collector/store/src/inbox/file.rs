@@ -218,7 +218,7 @@ fn series_checksum(block: u32, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&block.to_le_bytes()), body)
 }
 
-fn decode_series(block: u32, value: &[u8], each: &mut dyn FnMut(u32, TableSeries)) -> Option<()> {
+pub(crate) fn decode_series(block: u32, value: &[u8], each: &mut dyn FnMut(u32, TableSeries)) -> Option<()> {
     let mut rest = Bytes(value);
     let (version, crc) = (rest.u8()?, rest.u32()?);
     if u64::from(version) != VERSION || series_checksum(block, rest.0) != crc {

@@ -27,6 +27,8 @@ pub(crate) struct Replayed {
     pub(crate) entries: Vec<ReplayEntry>,
     /// Samples of series whose block is damaged.
     pub(crate) lost: u64,
+    /// Above every slot that was named.
+    pub(crate) slots_end: usize,
 }
 
 impl<'a> Replayer<'a> {
@@ -56,12 +58,16 @@ impl<'a> Replayer<'a> {
         };
         match samples {
             Samples::Row { at_ms, slots, values } => {
+                let last = slots.iter().max().map_or(0, |&slot| slot as usize + 1);
+                self.out.slots_end = self.out.slots_end.max(last);
                 let pairs: (Vec<u32>, Vec<f64>) =
                     slots.iter().zip(values).filter_map(|(&slot, &value)| Some((known(slot)?, value))).unzip();
                 self.out.lost += (slots.len() - pairs.0.len()) as u64;
                 self.head.append_row(*at_ms, pairs.0.into_iter(), &pairs.1);
             }
             Samples::Points(points) => {
+                let last = points.iter().map(|point| point.0 as usize + 1).max().unwrap_or(0);
+                self.out.slots_end = self.out.slots_end.max(last);
                 let kept: Vec<_> =
                     points.iter().filter_map(|&(slot, at_ms, value)| Some((known(slot)?, at_ms, value))).collect();
                 self.out.lost += (points.len() - kept.len()) as u64;

@@ -136,7 +136,7 @@ impl Inbox {
         }
         self.write_series(&transaction, &mut staged)?;
         self.write_blob(&transaction, &mut staged)?;
-        if is_planted(&self.shared.config, Planted::AckBeforeCommit) && self.active.next_entry % 2 == 0 {
+        if is_planted(&self.shared.config, Planted::AckBeforeCommit) && self.active.next_entry.is_multiple_of(2) {
             // A planted bug does not care for the reason of a refusal.
             let _ = transaction.set_durability(Durability::None);
         }

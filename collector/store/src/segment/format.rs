@@ -102,13 +102,14 @@ impl Header {
             return Err(FileError::damaged(path, "it does not begin as a segment"));
         }
         let version = rest.u16().ok_or_else(damaged)?;
-        if version > VERSION {
-            return Err(FileError::Version { path: path.display().to_string(), found: version, known: VERSION });
-        }
         let mut plain = *bytes;
         plain[12..16].fill(0);
-        if crc32c::crc32c(&plain).to_le_bytes() != bytes[12..16] {
+        // Later versions keep this checksum where it is, so that damage is not taken for a version.
+        if crc32c::crc32c(&plain).to_le_bytes() != bytes[12..16] || version == 0 {
             return Err(damaged());
+        }
+        if version > VERSION {
+            return Err(FileError::Version { path: path.display().to_string(), found: version, known: VERSION });
         }
         Self::fields(&mut rest).ok_or_else(damaged)
     }

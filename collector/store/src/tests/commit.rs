@@ -115,7 +115,7 @@ fn own_ticks_are_taken_above_the_mark_and_old_runs_are_not_carried_for_ever() {
     let outcomes = world.commit(&[first, again, later.clone()]);
     assert_eq!(entries(&outcomes), [Ok((1, 1)), Err(Outcome::Repeat { mark: 0 }), Ok((1, 2))]);
     world.parts.admin.flush(false, world.now).unwrap();
-    assert_eq!(entries(&world.commit(&[later.clone()])), [Err(Outcome::Repeat { mark: 9 })]);
+    assert_eq!(entries(&world.commit(std::slice::from_ref(&later))), [Err(Outcome::Repeat { mark: 9 })]);
     let other = append(Source::Own { run: epoch(2), tick: 1 }, vec![], world.now);
     world.now = world.now.plus(Duration::from_secs(8 * 86_400));
     world.commit(&[other]);

@@ -2,7 +2,9 @@
 
 mod commit;
 mod crash;
+mod damage;
 mod flush;
+mod golden;
 #[cfg(feature = "planted")]
 mod planted;
 mod select;
