@@ -3,16 +3,21 @@
 //! The one way through: [`schedule`] says when, [`sampler`] lets the [`sources`] fill one row of [`rows`], and the uplink
 //! codes rows into batches. [`collect`] prints one row for people, [`facts`] tells what the host is.
 
+pub mod agent;
 pub mod collect;
 pub mod compare;
 pub mod config;
+pub mod enrol;
 pub mod facts;
+pub mod identity_files;
 pub mod own;
 pub mod rows;
 pub mod sampler;
 pub mod schedule;
 pub mod sources;
 pub mod spool;
+pub mod status;
+pub mod stop;
 pub mod uplink;
 
 #[cfg(test)]

@@ -1,1 +1,240 @@
-fn main() {}
+//! `muster-agent`: arguments, exit codes, and which part does what. 0: well, 1: a problem, 2: wrong usage or configuration.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use muster_agent::config::{self, Config, ConfigErrors};
+use muster_agent::enrol::{self, EnrolOptions};
+use muster_agent::sampler::{Moment, Sampler};
+use muster_agent::status::Status;
+use muster_agent::{agent, collect, facts};
+use muster_common::identity::TokenWord;
+use muster_common::time;
+
+/// The largest token file that makes sense: one word.
+const TOKEN_FILE_BYTES_MAX: u64 = 4096;
+
+/// Samples this host and sends it to a Muster collector.
+#[derive(Parser)]
+#[command(name = "muster-agent", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What is logged to standard error: error, warn, info, debug or trace
+    #[arg(long, global = true, env = "MUSTER_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this host known to a collector, with a word from `muster token new`
+    Enrol(EnrolArguments),
+    /// Sample and send until stopped
+    Run(Common),
+    /// Print what would be sent, in Prometheus' text form
+    Collect(CollectArguments),
+    /// Show how the running agent is: exit code 0 when all is well
+    Status(StatusArguments),
+}
+
+#[derive(Args)]
+struct Common {
+    /// Configuration file; its absence is no error unless named here [default: /etc/muster/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of identity, spool and status [default: agent.state_dir, /var/lib/muster-agent]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Override one setting, such as metrics.interval=1s; may be given often
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+struct EnrolArguments {
+    /// The collector's address for agents
+    #[arg(long, value_name = "HOST:PORT")]
+    collector: String,
+    /// The word that `muster token new` printed; others on this machine can see it in the process list
+    #[arg(long, value_name = "WORD", env = "MUSTER_ENROL_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// A file that holds the word, or - for standard input; goes before --token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The name to register [default: the token's, else this host's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Enrol anew although this host has an identity
+    #[arg(long)]
+    replace: bool,
+    /// Do not wait where a person must approve first: exit code 1 then
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct CollectArguments {
+    /// One row, then the end
+    #[arg(long, required = true)]
+    once: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct StatusArguments {
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to clap, to standard output.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match carry_out(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            let usage = error.is::<ConfigErrors>() || error.is::<Usage>();
+            let _ = writeln!(std::io::stderr(), "muster-agent: {error:#}");
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+/// A mistake in how the command was called.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn carry_out(arguments: Arguments) -> Result<ExitCode> {
+    start_log(&arguments.log)?;
+    match arguments.command {
+        Command::Enrol(enrol) => enrol_host(&enrol),
+        Command::Run(common) => {
+            let config = load(&common)?;
+            runtime()?.block_on(async {
+                let stop = agent::signals(&config.agent.state_dir).context("no signal can be caught")?;
+                agent::run(config, stop).await.map_err(anyhow::Error::from)
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Collect(collect) => {
+            let config = load(&collect.common)?;
+            let mut sampler = Sampler::new(&config.metrics);
+            let rows = sampler.sample(Moment::exact(time::now()), &mut |_| {});
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            collect::write_exposition(rows, &mut out).context("the row cannot be printed")?;
+            out.flush().context("the row cannot be printed")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status(status) => show_status(&status),
+    }
+}
+
+fn start_log(level: &str) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).map_err(|error| {
+        Usage(format!("--log `{level}` is not understood ({error}): write error, warn, info, debug or trace"))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be started")
+}
+
+fn load(common: &Common) -> Result<Config> {
+    let mut config = config::load(common.config.as_deref(), &common.set)?;
+    if let Some(state) = &common.state {
+        config.agent.state_dir.clone_from(state);
+    }
+    Ok(config)
+}
+
+fn enrol_host(arguments: &EnrolArguments) -> Result<ExitCode> {
+    let config = load(&arguments.common)?;
+    let word = TokenWord::parse(&token_text(arguments)?).map_err(|error| Usage(error.to_string()))?;
+    let options = EnrolOptions {
+        collector: arguments.collector.clone(),
+        word,
+        name: arguments.name.clone().or(config.agent.name).unwrap_or_default(),
+        state_dir: config.agent.state_dir,
+        facts: facts::read_host_facts(),
+        replace: arguments.replace,
+        wait: !arguments.no_wait,
+    };
+    let say = &mut |text: &str| {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    };
+    let outcome = runtime()?.block_on(enrol::enrol(&options, time::now, say))?;
+    if let Some(hint) = &outcome.clock_hint {
+        say(hint);
+    }
+    let days = outcome.expires.since(time::now()).as_secs() / 86_400;
+    let text =
+        format!("enrolled as {} ({}); the certificate has {days} days and renews itself", outcome.name, outcome.host);
+    writeln!(std::io::stdout(), "{text}").context("the result cannot be printed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn token_text(arguments: &EnrolArguments) -> Result<String> {
+    let mut text = String::new();
+    match (&arguments.token_file, &arguments.token) {
+        (Some(file), _) if file == Path::new("-") => {
+            std::io::stdin()
+                .take(TOKEN_FILE_BYTES_MAX)
+                .read_to_string(&mut text)
+                .context("no token on standard input")?;
+        }
+        (Some(file), _) => {
+            let opened = std::fs::File::open(file);
+            let read = opened.and_then(|file| file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text));
+            read.with_context(|| format!("the token file {} cannot be read", file.display()))?;
+        }
+        (None, Some(word)) => text.clone_from(word),
+        (None, None) => bail!(Usage(
+            "no token: give --token WORD, --token-file FILE or MUSTER_ENROL_TOKEN, with a word from `muster token new`"
+                .to_owned()
+        )),
+    }
+    Ok(text)
+}
+
+fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {
+    let state_dir = load(&arguments.common)?.agent.state_dir;
+    let read = Status::read(&state_dir);
+    let read = read.with_context(|| format!("the status in {} cannot be read", state_dir.display()))?;
+    let Some(status) = read else {
+        bail!("no agent has run with state folder {}: start it, or name the folder with --state", state_dir.display());
+    };
+    let now = time::now();
+    let text = match arguments.output {
+        Output::Table => status.show(now),
+        Output::Json => status.show_json(now).context("the status cannot be printed")? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("the status cannot be printed")?;
+    Ok(if status.problems(now).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

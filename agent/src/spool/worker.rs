@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 
 use super::{Spool, SpoolAnswer, SpoolRequest};
 
@@ -12,9 +11,8 @@ const REQUESTS_MAX: usize = 64;
 
 /// The sending end. Dropping it ends the thread after what was asked is done.
 pub struct SpoolWorker {
-    requests: Option<SyncSender<SpoolRequest>>,
+    requests: SyncSender<SpoolRequest>,
     waiting: std::collections::VecDeque<SpoolRequest>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl SpoolWorker {
@@ -26,8 +24,8 @@ impl SpoolWorker {
         let (requests, inbox) = sync_channel(REQUESTS_MAX);
         let body = move || serve(spool, &inbox, answer);
         // Frames are on the heap; the calls are shallow.
-        let thread = std::thread::Builder::new().name("muster-spool".to_owned()).stack_size(256 << 10).spawn(body)?;
-        Ok(Self { requests: Some(requests), waiting: std::collections::VecDeque::new(), thread: Some(thread) })
+        std::thread::Builder::new().name("muster-spool".to_owned()).stack_size(256 << 10).spawn(body)?;
+        Ok(Self { requests, waiting: std::collections::VecDeque::new() })
     }
 
     /// Hands a request over, in order.
@@ -38,9 +36,8 @@ impl SpoolWorker {
 
     /// Hands over what did not fit before; call it when an answer has come.
     pub fn flush(&mut self) {
-        let Some(requests) = &self.requests else { return };
         while let Some(request) = self.waiting.pop_front() {
-            match requests.try_send(request) {
+            match self.requests.try_send(request) {
                 Ok(()) => {}
                 Err(TrySendError::Full(request)) => {
                     self.waiting.push_front(request);
@@ -49,14 +46,6 @@ impl SpoolWorker {
                 // The thread has ended, which only a panic does: nothing can be spooled any more.
                 Err(TrySendError::Disconnected(_)) => return,
             }
-        }
-    }
-
-    /// Waits until everything asked is done. For the program's end.
-    pub fn finish(mut self) {
-        self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
     }
 }

@@ -8,7 +8,9 @@ pub mod backoff;
 pub mod batch;
 pub mod clock;
 pub mod moment;
+pub mod quic;
 mod reframe;
+pub mod renewal;
 pub mod sender;
 pub mod session;
 
@@ -16,3 +18,6 @@ pub use batch::Row;
 pub use moment::Moment;
 pub use sender::Sender;
 pub use session::{Channel, Effect, HelloFacts, Input, LinkState, Note, Session, Settings};
+
+#[cfg(test)]
+pub(crate) mod test_collector;

@@ -19,7 +19,7 @@ mod run;
 mod spooling;
 mod stopping;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod welcome;
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message};
+use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, RefusalCode};
 
 use self::epochs::Keeping;
 use self::link::Link;
@@ -122,6 +122,8 @@ pub enum Input<'a> {
     Row(Row<'a>),
     /// The TLS connection asked for by [`Effect::Connect`] stands.
     Connected,
+    /// It stands, but this host's certificate is expired: such a session serves for its renewal, with the same key, and for nothing else.
+    ConnectedExpired { csr_der: Vec<u8> },
     /// It failed, or it is gone.
     Disconnected,
     /// A message of the collector on the control stream.
@@ -148,7 +150,7 @@ pub enum Effect {
     /// Close the connection; nothing more is expected of it.
     Close,
     Spool(SpoolRequest),
-    /// The answer to [`Input::Renew`].
+    /// The answer to [`Input::Renew`] or [`Input::ConnectedExpired`].
     Renewed {
         chain_der: Vec<Vec<u8>>,
     },
@@ -165,6 +167,7 @@ pub enum Note {
         host_id: [u8; 16],
     },
     Refused {
+        code: RefusalCode,
         message: String,
         remedy: String,
         again_in: Duration,
@@ -326,6 +329,7 @@ impl Session {
         match input {
             Input::Row(row) => self.row(now, &row),
             Input::Connected => self.connected(now),
+            Input::ConnectedExpired { csr_der } => self.connected_expired(now, csr_der),
             Input::Disconnected => self.disconnected(now),
             Input::Message(message) => self.message(now, message),
             Input::Spool(answer) => self.spool_answered(now, answer),

@@ -37,6 +37,10 @@ pub(super) enum Link {
     AwaitWelcome {
         since: Duration,
     },
+    /// The certificate is expired: its renewal was asked for instead of hello.
+    Renewing {
+        since: Duration,
+    },
     /// Welcomed. `progress_at`: when an ack came last, or batches went out after a quiet time.
     Open {
         progress_at: Duration,
@@ -55,6 +59,15 @@ impl Session {
             self.keeping.wish(Wish::Backlog);
         }
         self.link = Link::Greeting { since: now.steady };
+    }
+
+    /// Renews before anything else; the next connection, with the new certificate, says hello.
+    pub(super) fn connected_expired(&mut self, now: Moment, csr_der: Vec<u8>) {
+        if matches!(self.link, Link::Connecting) {
+            self.own.connects.add(1);
+            self.link = Link::Renewing { since: now.steady };
+            self.control(Message::Renew(Renew { csr_der }));
+        }
     }
 
     pub(super) fn disconnected(&mut self, now: Moment) {
@@ -98,7 +111,9 @@ impl Session {
                     self.say_hello(now);
                 }
             }
-            Link::AwaitWelcome { since } if now.steady >= since + WELCOME_WITHIN => self.give_up(now),
+            Link::AwaitWelcome { since } | Link::Renewing { since } if now.steady >= since + WELCOME_WITHIN => {
+                self.give_up(now);
+            }
             Link::Open { progress_at } => {
                 let waits = self.runs.iter().any(|run| !run.in_flight.is_empty());
                 if waits && now.steady >= progress_at.max(self.hold_until) + PROGRESS_WITHIN {
@@ -127,7 +142,7 @@ impl Session {
             Link::Idle { .. } if self.stopping.is_some() => None,
             Link::Idle { connect_at } => Some(connect_at),
             Link::Greeting { since } => Some(since + EPOCH_WITHIN),
-            Link::AwaitWelcome { since } => Some(since + WELCOME_WITHIN),
+            Link::AwaitWelcome { since } | Link::Renewing { since } => Some(since + WELCOME_WITHIN),
             Link::Open { progress_at } => {
                 let waits = self.runs.iter().any(|run| !run.in_flight.is_empty());
                 let stall = waits.then(|| progress_at.max(self.hold_until) + PROGRESS_WITHIN);
@@ -185,6 +200,10 @@ impl Session {
                 self.hang_up(now, again_in);
             }
             (Link::AwaitWelcome { .. }, Message::Welcome(welcome)) => self.welcome(now, &welcome),
+            (Link::Renewing { .. }, Message::Renewed(renewed)) => {
+                self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });
+                self.hang_up(now, backoff::part(Duration::ZERO, 0));
+            }
             (Link::Open { .. }, Message::Ack(ack)) => self.ack(now, ack),
             (Link::Open { .. }, Message::NeedContext(need)) => self.need_context(need),
             (Link::Open { .. }, Message::Throttle(throttle)) => self.throttle(now, throttle),
@@ -235,7 +254,8 @@ impl Session {
             RefusalCode::Certificate | RefusalCode::Quarantined => Duration::from_secs(600),
         };
         let again_in = told.max(least) + usual;
-        self.note(Note::Refused { message: refused.message.clone(), remedy: refused.remedy.clone(), again_in });
+        let (message, remedy) = (refused.message.clone(), refused.remedy.clone());
+        self.note(Note::Refused { code: refused.code, message, remedy, again_in });
         self.refusal = Some((refused.message, refused.remedy));
         self.hang_up(now, again_in);
     }

@@ -2,6 +2,6 @@
 
 mod ends;
 mod interleavings;
-mod model;
+pub(crate) mod model;
 mod rules;
 mod world;

@@ -10,12 +10,12 @@ use muster_common::wire::metrics::RowCoder;
 
 /// What is durable at the collector.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Store {
-    pub(super) marks: BTreeMap<Epoch, (u64, i64)>,
+pub(crate) struct Store {
+    pub(crate) marks: BTreeMap<Epoch, (u64, i64)>,
     /// How often each number was committed.
-    pub(super) counts: BTreeMap<u64, u32>,
-    pub(super) gaps: Vec<(Epoch, u64, Gap)>,
-    pub(super) incarnation: u64,
+    pub(crate) counts: BTreeMap<u64, u32>,
+    pub(crate) gaps: Vec<(Epoch, u64, Gap)>,
+    pub(crate) incarnation: u64,
 }
 
 /// One session at the collector.
@@ -29,26 +29,26 @@ struct Open {
     discards: HashMap<Epoch, u64>,
 }
 
-pub(super) struct Collector {
-    pub(super) store: Store,
-    pub(super) hellos: Vec<Hello>,
-    pub(super) goodbyes: Vec<GoodbyeReason>,
-    pub(super) throttle: Throttle,
+pub(crate) struct Collector {
+    pub(crate) store: Store,
+    pub(crate) hellos: Vec<Hello>,
+    pub(crate) goodbyes: Vec<GoodbyeReason>,
+    pub(crate) throttle: Throttle,
     /// Its clock minus the world's.
-    pub(super) clock_ahead_ms: i64,
+    pub(crate) clock_ahead_ms: i64,
     /// Bits of the lanes it offers.
-    pub(super) lanes: u8,
+    pub(crate) lanes: u8,
     /// Contexts are thrown away as they come.
-    pub(super) refuses_contexts: bool,
+    pub(crate) refuses_contexts: bool,
     /// So many frames of the lane are lost on their way to the disk.
-    pub(super) ignores: u32,
+    pub(crate) ignores: u32,
     /// Every frame of the lane, as read: for tests of order.
-    pub(super) seen: Vec<(Epoch, u64, Kind)>,
+    pub(crate) seen: Vec<(Epoch, u64, Kind)>,
     open: Option<Open>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Context(u32),
     Batch(Vec<u64>),
     Gap(Gap),
@@ -72,21 +72,21 @@ impl Default for Collector {
 }
 
 impl Collector {
-    pub(super) fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         self.open = Some(Open::default());
     }
 
-    pub(super) fn disconnect(&mut self) {
+    pub(crate) fn disconnect(&mut self) {
         self.open = None;
     }
 
-    pub(super) fn forget_contexts(&mut self) {
+    pub(crate) fn forget_contexts(&mut self) {
         if let Some(open) = &mut self.open {
             open.contexts.clear();
         }
     }
 
-    pub(super) fn take_control(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+    pub(crate) fn take_control(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
         let Some(open) = &mut self.open else { return Vec::new() };
         open.control.push(bytes);
         let mut answers = Vec::new();
@@ -130,7 +130,7 @@ impl Collector {
         })
     }
 
-    pub(super) fn take_lane(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+    pub(crate) fn take_lane(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
         let Some(open) = &mut self.open else { return Vec::new() };
         assert!(open.welcomed, "a batch before the welcome");
         open.lane.push(bytes);

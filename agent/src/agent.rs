@@ -1,0 +1,451 @@
+//! Builds and runs everything: the only file that knows all parts.
+//!
+//! One thread runs the loop: sampling ticks, the connection's words, the spool's answers and the session's deadlines each become one input of
+//! the session, whose effects are carried out before the next one. The spool has a thread of its own, since disks may hang and sampling may not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::disk::real::RealDisk;
+use muster_common::host::HostId;
+use muster_common::identity::{CertificateFacts, Identity, Trust, certificate, random};
+use muster_common::sample::MetricKind;
+use muster_common::time::{Timestamp, monotonic};
+use muster_common::wire::message::{GoodbyeReason, RefusalCode};
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::facts;
+use crate::identity_files::{Enrolled, IdentityError, IdentityFiles, roots_of};
+use crate::own::Own;
+use crate::sampler::{self, OwnNumbers, Sampler};
+use crate::schedule::{Schedule, Wake};
+use crate::spool::worker::SpoolWorker;
+use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
+use crate::status::{self, Cost, EpochStatus, HostStatus, Status};
+use crate::uplink::quic::{DialError, Numbered, Uplink, Word, client_config};
+use crate::uplink::renewal::{Renewal, Renewals};
+use crate::uplink::{Effect, HelloFacts, Input, LinkState, Moment, Note, Row, Session, Settings};
+
+/// Answers of the spool that may wait for the loop; the session has fewer under way.
+const ANSWERS_MAX: usize = 256;
+/// How often the certificate's age is looked at while connected; at once after a welcome.
+const RENEWAL_EVERY: Duration = Duration::from_secs(60);
+/// The loop wakes at least this often, whatever is due.
+const WAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(
+        "this host is not enrolled ({state_dir} has no identity): run `muster-agent enrol --collector HOST:PORT --token WORD`, with a word from `muster token new`"
+    )]
+    NotEnrolled { state_dir: String },
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Connection(#[from] DialError),
+    #[error("no thread can be started for the spool: {source}; raise the limit of tasks for this user")]
+    Thread {
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Runs until `stop` says why to end; then flushes and returns within 5 s.
+///
+/// # Errors
+/// [`RunError`] when something that it cannot do without is missing.
+pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> Result<(), RunError> {
+    let state_dir = config.agent.state_dir.clone();
+    let files = IdentityFiles::new(&state_dir);
+    let _lock = files.lock()?;
+    let not_enrolled = || RunError::NotEnrolled { state_dir: state_dir.display().to_string() };
+    let enrolled = files.load()?.ok_or_else(not_enrolled)?;
+    let (mut agent, mut answers, mut words) = Agent::build(config, files, enrolled)?;
+    tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
+    let mut stop = std::pin::pin!(stop);
+    let mut is_stopping = false;
+    agent.give(Input::Tick);
+    while !agent.done {
+        let due = agent.next_due().saturating_sub(monotonic()).min(WAKE_WITHIN);
+        tokio::select! {
+            biased;
+            reason = &mut stop, if !is_stopping => {
+                is_stopping = true;
+                tracing::info!(?reason, "agent stops");
+                agent.give(Input::Stop(reason));
+            }
+            Some(answer) = answers.recv() => {
+                agent.worker.flush();
+                agent.give(Input::Spool(answer));
+            }
+            Some(numbered) = words.recv() => {
+                if let Some(word) = agent.uplink.hear(numbered) {
+                    agent.hear(word);
+                }
+            }
+            () = tokio::time::sleep(due) => agent.tick(is_stopping),
+        }
+    }
+    agent.write_status();
+    agent.uplink.shut().await;
+    Ok(())
+}
+
+struct Agent {
+    state_dir: PathBuf,
+    proc: PathBuf,
+    files: IdentityFiles,
+    host: HostId,
+    identity: Identity,
+    certificate: CertificateFacts,
+    renewals: Renewals,
+    /// The key of the certificate asked for.
+    renewing: Option<Vec<u8>>,
+    own: Arc<Own>,
+    sampler: Sampler,
+    schedule: Schedule,
+    session: Session,
+    worker: SpoolWorker,
+    uplink: Uplink,
+    status: Status,
+    status_at: Duration,
+    renew_at: Duration,
+    last_problem: String,
+    effects: Vec<Effect>,
+    done: bool,
+}
+
+/// The agent, and what it hears: the spool's answers and the connections' words.
+type Built = (Agent, mpsc::Receiver<SpoolAnswer>, mpsc::Receiver<Numbered>);
+
+impl Agent {
+    fn build(config: Config, files: IdentityFiles, enrolled: Enrolled) -> Result<Built, RunError> {
+        let state_dir = config.agent.state_dir.clone();
+        let now = Moment::read();
+        let own = Arc::new(Own::default());
+        let host = enrolled.host;
+        let limits = SpoolLimits { bytes_max: config.spool.max_bytes, ..SpoolLimits::default() };
+        let spool_config = SpoolConfig { folder: state_dir.join("spool"), host, limits };
+        let (spool, loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
+        loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        let (say, answers) = mpsc::channel(ANSWERS_MAX);
+        // The receiver goes only with the program.
+        let worker = SpoolWorker::start(spool, move |answer| drop(say.blocking_send(answer)));
+        let worker = worker.map_err(|source| RunError::Thread { source })?;
+        let hello = HelloFacts {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: facts::boot_id(&config.metrics.proc),
+            started_ms: now.wall.millis(),
+            facts: facts::read_host_facts(),
+        };
+        let settings = Settings {
+            interval: config.metrics.interval,
+            identity: config.metrics.identity_labels(&enrolled.enrolment.name),
+            ..Settings::default()
+        };
+        let session = Session::new(settings, hello, Arc::clone(&own), loaded, Box::new(system_random));
+        let addresses = match config.collector.addresses {
+            addresses if addresses.is_empty() => enrolled.enrolment.collector.clone(),
+            addresses => addresses,
+        };
+        let trust = Trust::Roots(enrolled.roots_der());
+        let (uplink, words) = Uplink::new(addresses, client_config(&trust, Some(&enrolled.identity))?);
+        let host_status = HostStatus {
+            id: host.to_string(),
+            name: enrolled.enrolment.name.clone(),
+            certificate_expires_ms: enrolled.facts.not_after.millis(),
+        };
+        let status = Status {
+            version: 1,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_ms: now.wall.millis(),
+            interval_seconds: config.metrics.interval.as_secs_f64(),
+            host: host_status,
+            ..Status::default()
+        };
+        let agent = Self {
+            state_dir,
+            proc: config.metrics.proc.clone(),
+            files,
+            host,
+            identity: enrolled.identity,
+            certificate: enrolled.facts,
+            renewals: Renewals::default(),
+            renewing: None,
+            own,
+            sampler: Sampler::new(&config.metrics),
+            schedule: Schedule::new(config.metrics.interval, phase_seed(host), now.steady),
+            session,
+            worker,
+            uplink,
+            status,
+            status_at: now.steady,
+            renew_at: Duration::MAX,
+            last_problem: String::new(),
+            effects: Vec::new(),
+            done: false,
+        };
+        Ok((agent, answers, words))
+    }
+
+    fn next_due(&self) -> Duration {
+        let session = self.session.deadline().unwrap_or(Duration::MAX);
+        session.min(self.schedule.next()).min(self.status_at).min(self.renew_at)
+    }
+
+    /// One input of the session, and everything that follows from it.
+    fn give(&mut self, input: Input<'_>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.session.step(Moment::read(), input, &mut effects);
+        self.carry_out_all(effects);
+    }
+
+    fn carry_out_all(&mut self, mut effects: Vec<Effect>) {
+        let mut stuck = 0;
+        for effect in effects.drain(..) {
+            stuck += u32::from(!self.carry_out(effect));
+        }
+        self.effects = effects;
+        if stuck > 0 {
+            tracing::warn!("the connection takes no more frames than its window allows: closing it");
+            self.uplink.close();
+            self.give(Input::Disconnected);
+        }
+    }
+
+    /// `false`: the connection is stuck.
+    fn carry_out(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Connect => self.uplink.connect(),
+            Effect::Send { on, bytes } => return self.uplink.send(on, bytes),
+            Effect::Close => self.uplink.close(),
+            Effect::Spool(request) => self.worker.ask(request),
+            Effect::Renewed { chain_der } => self.renewed(chain_der),
+            Effect::Note(note) => self.note(&note),
+            Effect::Done => self.done = true,
+        }
+        true
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Connected { peer } => {
+                tracing::debug!(%peer, "connected");
+                self.connected();
+            }
+            Word::Failed(error) => {
+                let problem = error.to_string();
+                if problem != self.last_problem {
+                    tracing::warn!("no connection: {problem}");
+                    self.last_problem = problem;
+                }
+                self.give(Input::Disconnected);
+            }
+            Word::Lost(why) => {
+                tracing::info!("the connection is gone: {why}");
+                self.last_problem = why;
+                self.give(Input::Disconnected);
+            }
+            Word::Message(message) => self.give(Input::Message(*message)),
+        }
+    }
+
+    fn connected(&mut self) {
+        let now = self.corrected(Moment::read());
+        if !self.renewals.comes_first(self.certificate.not_after, now) {
+            return self.give(Input::Connected);
+        }
+        let key_der = self.identity.key_der.clone();
+        match certificate::new_request(&key_der) {
+            Ok(csr_der) => {
+                self.renewing = Some(key_der);
+                self.give(Input::ConnectedExpired { csr_der });
+            }
+            Err(error) => {
+                tracing::warn!("the certificate cannot be renewed: {error}");
+                self.give(Input::Connected);
+            }
+        }
+    }
+
+    fn corrected(&self, now: Moment) -> Timestamp {
+        Timestamp::from_millis(now.wall.millis().saturating_add(self.session.correction_ms()))
+    }
+
+    fn tick(&mut self, is_stopping: bool) {
+        let now = Moment::read();
+        if !is_stopping && self.schedule.wake(now.steady) != Wake::Early {
+            self.sample(now);
+        } else {
+            self.give(Input::Tick);
+        }
+        if now.steady >= self.status_at {
+            self.status_at = now.steady + status::WRITE_EVERY;
+            self.write_status();
+        }
+        if now.steady >= self.renew_at {
+            self.renew_at = now.steady + RENEWAL_EVERY;
+            self.renew_if_due(now);
+        }
+    }
+
+    fn sample(&mut self, now: Moment) {
+        let moment = sampler::Moment { clock: now.wall, correction_ms: self.session.correction_ms() };
+        let (own, missed) = (&self.own, self.schedule.missed());
+        let rows = self.sampler.sample(moment, &mut |numbers| tell_own(own, missed, numbers));
+        let row = Row {
+            at_ms: rows.at_ms(),
+            generation: rows.generation(),
+            series: rows.series(),
+            values: rows.values(),
+            present: rows.present(),
+        };
+        let mut effects = std::mem::take(&mut self.effects);
+        self.session.step(now, Input::Row(row), &mut effects);
+        self.carry_out_all(effects);
+    }
+
+    fn write_status(&mut self) {
+        let epoch = |(epoch, acked, given_out): (muster_common::wire::message::Epoch, u64, u64)| EpochStatus {
+            epoch: epoch.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+            created_ms: epoch.created_ms(),
+            acked,
+            given_out,
+        };
+        self.status.written_ms = Moment::read().wall.millis();
+        self.status.totals.missed_ticks = self.schedule.missed();
+        self.status.count(&self.own);
+        self.status.link(self.session.link_state(), &self.last_problem);
+        self.status.collector.address = self.uplink.address().to_owned();
+        self.status.spool.epochs = self.session.epochs().map(epoch).collect();
+        self.status.cost = Cost::read(&self.proc);
+        if let Err(error) = self.status.write(&self.state_dir) {
+            tracing::debug!("the status file cannot be written: {error}");
+        }
+    }
+
+    fn renew_if_due(&mut self, now: Moment) {
+        let life = (self.certificate.not_before, self.certificate.not_after);
+        let key = match self.renewals.due(life, self.corrected(now), now.steady) {
+            _ if self.session.link_state() != LinkState::Connected => return,
+            Renewal::NotYet => return,
+            Renewal::SameKey => Ok(self.identity.key_der.clone()),
+            Renewal::NewKey => self.files.renewing_key(),
+        };
+        self.renewals.asked(now.steady);
+        let request = key.and_then(|key| Ok((certificate::new_request(&key)?, key)));
+        match request {
+            Ok((csr_der, key)) => {
+                self.renewing = Some(key);
+                self.give(Input::Renew { csr_der });
+            }
+            Err(error) => tracing::warn!("the certificate cannot be renewed: {error}"),
+        }
+    }
+
+    fn renewed(&mut self, chain_der: Vec<Vec<u8>>) {
+        let Some(key_der) = self.renewing.take() else { return };
+        let identity = Identity { chain_der, key_der };
+        let stored = self.files.store_renewed(self.host, &identity);
+        let trust = Trust::Roots(roots_of(&identity.chain_der));
+        match stored.map(|facts| (facts, client_config(&trust, Some(&identity)))) {
+            Ok((facts, Ok(config))) => {
+                tracing::info!(serial = %facts.serial, "certificate renewed");
+                self.uplink.use_config(config);
+                self.status.host.certificate_expires_ms = facts.not_after.millis();
+                self.certificate = facts;
+                self.identity = identity;
+                self.renewals.renewed();
+            }
+            Ok((_, Err(error))) => tracing::warn!("the renewed certificate cannot be used: {error}"),
+            Err(error) => tracing::warn!("the renewed certificate cannot be stored: {error}"),
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        match note {
+            Note::Welcomed { host_name, host_id } => {
+                self.last_problem.clear();
+                self.renewals.welcomed();
+                self.renew_at = Duration::ZERO;
+                self.status.host.name.clone_from(host_name);
+                tracing::info!(host = %host_name, "welcomed by {}", self.uplink.address());
+                if *host_id != self.host.0 {
+                    let told = HostId(*host_id);
+                    tracing::warn!("the collector takes this host for {told}, its certificate says {}", self.host);
+                }
+            }
+            Note::Refused { code, message, remedy, again_in } => {
+                if *code == RefusalCode::Certificate {
+                    self.renewals.refused();
+                }
+                tracing::warn!("the collector refuses: {message}; {remedy} (again in {} s)", again_in.as_secs());
+            }
+            Note::CollectorLeaves { reason, again_in } => {
+                tracing::info!("the collector leaves ({reason}); again in {} s", again_in.as_secs());
+            }
+            Note::SpoolRefuses => tracing::warn!(
+                "the spool takes no more: free room in {} or raise [spool] max_bytes; the oldest batches go",
+                self.state_dir.display()
+            ),
+            Note::EpochNotKept => tracing::error!(
+                "the table of epochs in {} cannot be written: nothing can be sent until it can",
+                self.state_dir.display()
+            ),
+            other => tracing::warn!("{other:?}"),
+        }
+    }
+}
+
+/// The numbers of the agent's parts, into the row.
+fn tell_own(own: &Own, missed: u64, numbers: &mut OwnNumbers<'_>) {
+    numbers.counter("muster_agent_missed_ticks_total", &[], missed);
+    own.each(&mut |(name, _, kind, label, value)| {
+        let labels = label.as_slice();
+        match kind {
+            // Counters are counts of things: whole, far below 2^53.
+            MetricKind::Counter => numbers.counter(name, labels, value as u64),
+            _ => numbers.gauge(name, labels, value),
+        }
+    });
+}
+
+/// Hosts sample at different moments of their interval, each always at the same.
+fn phase_seed(host: HostId) -> u64 {
+    host.0.iter().fold(0, |seed: u64, byte| seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(u64::from(*byte)))
+}
+
+/// From the system; where it has none, from clock and process, which still differ from run to run.
+fn system_random() -> u64 {
+    let bytes = random::<8>().unwrap_or_else(|_| {
+        let nanos = Moment::read().wall.nanos().cast_unsigned() ^ u64::from(std::process::id()).rotate_left(40);
+        nanos.to_le_bytes()
+    });
+    u64::from_le_bytes(bytes)
+}
+
+/// SIGTERM or SIGINT, and why this host's agent is stopped.
+///
+/// # Errors
+/// When the system gives no signal handler.
+pub fn signals(state_dir: &Path) -> std::io::Result<impl Future<Output = GoodbyeReason> + use<>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let state_dir = state_dir.to_path_buf();
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        crate::stop::stop_reason(&state_dir, Path::new("/run"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! Sockets and nothing else: one connection at a time, frames in and out of its streams. The session decides, this obeys.
+//!
+//! A connection has its own UDP socket, so that a changed network needs no rebinding. Three small tasks serve it: one writes the control
+//! stream, one lane p1's, one reads. What they say comes through one bounded channel under the connection's number; words of a connection
+//! that is no longer the present one are dropped.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::identity::{self, Identity, SERVER_NAME, TlsError, Trust, tls};
+use muster_common::time;
+use muster_common::wire::frame::FrameReader;
+use muster_common::wire::message::Message;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig, VarInt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::session::Channel;
+
+/// One address gets this long for name resolution and handshake.
+const DIAL_WITHIN: Duration = Duration::from_secs(10);
+/// Well below NAT tables' usual 30 s for UDP.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Nothing heard for so long: the connection is gone.
+const IDLE: Duration = Duration::from_secs(60);
+/// What was handed over before the end may take this long to leave.
+const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+/// Frames that may wait for a stream: more than the session's window has.
+const FRAMES_MAX: usize = 256;
+/// Words of connections that may wait for the main loop.
+const WORDS_MAX: usize = 64;
+/// QUIC carries a TLS alert as its number plus this.
+const CRYPTO_ERRORS: u64 = 0x100;
+
+/// Why no connection came about, or why it ended. One line each, with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    #[error(
+        "collector address `{address}` does not resolve: {source}; write HOST:PORT of the collector's agent port (9471)"
+    )]
+    Resolve {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("collector address `{address}` resolves to nothing: check the name server of this host")]
+    Nowhere { address: String },
+    #[error("no UDP socket can be opened: {source}")]
+    Socket {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("collector {address}: {problem}")]
+    Connect { address: String, problem: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("QUIC cannot be set up: {problem}")]
+    Setup { problem: String },
+}
+
+/// What a connection has to say.
+#[derive(Debug)]
+pub enum Word {
+    Connected {
+        peer: SocketAddr,
+    },
+    /// It did not come about.
+    Failed(DialError),
+    Message(Box<Message>),
+    /// It is gone, and why as far as is known.
+    Lost(String),
+}
+
+/// A word and the connection that says it.
+#[derive(Debug)]
+pub struct Numbered {
+    number: u64,
+    word: Word,
+}
+
+/// A connection that stands, with the socket that it lives on.
+pub struct Dialled {
+    pub endpoint: Endpoint,
+    pub connection: quinn::Connection,
+}
+
+/// QUIC settings of an agent: small credit and windows, no datagrams, keep-alive.
+///
+/// # Errors
+/// [`DialError::Tls`] when identity or trust cannot be used.
+pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig, DialError> {
+    let tls = tls::client_config(trust, identity, Arc::new(time::now))?;
+    let crypto = QuicClientConfig::try_from(tls).map_err(|error| DialError::Setup { problem: error.to_string() })?;
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(4))
+        .max_concurrent_uni_streams(VarInt::from_u32(4))
+        .stream_receive_window(VarInt::from_u32(256 << 10))
+        .receive_window(VarInt::from_u32(1 << 20))
+        .send_window(1 << 20)
+        .datagram_receive_buffer_size(None)
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+/// Connects to one `HOST:PORT`, trying each address that the name has.
+///
+/// # Errors
+/// [`DialError`] of the last address tried.
+pub async fn dial(address: &str, config: &ClientConfig) -> Result<Dialled, DialError> {
+    let named = |problem: &str| DialError::Connect { address: address.to_owned(), problem: problem.to_owned() };
+    let silent =
+        "no answer: check the address, that the collector runs, and that UDP to this port passes the firewalls";
+    let within = timeout(DIAL_WITHIN, async {
+        let found = tokio::net::lookup_host(address).await;
+        let found = found.map_err(|source| DialError::Resolve { address: address.to_owned(), source })?;
+        let mut last = DialError::Nowhere { address: address.to_owned() };
+        for peer in found {
+            match dial_one(peer, config).await {
+                Ok(dialled) => return Ok(dialled),
+                Err(DialOne::Socket(source)) => last = DialError::Socket { source },
+                Err(DialOne::Connect(problem)) => last = named(&problem),
+            }
+        }
+        Err(last)
+    });
+    within.await.unwrap_or_else(|_| Err(named(silent)))
+}
+
+enum DialOne {
+    Socket(std::io::Error),
+    Connect(String),
+}
+
+async fn dial_one(peer: SocketAddr, config: &ClientConfig) -> Result<Dialled, DialOne> {
+    let any: SocketAddr = match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let endpoint = Endpoint::client(any).map_err(DialOne::Socket)?;
+    let connecting = endpoint.connect_with(config.clone(), peer, SERVER_NAME);
+    let connecting = connecting.map_err(|error| DialOne::Connect(error.to_string()))?;
+    let connection = connecting.await.map_err(|error| DialOne::Connect(explain(&error)))?;
+    Ok(Dialled { endpoint, connection })
+}
+
+/// A connection's end in words that name the remedy.
+pub fn explain(error: &ConnectionError) -> String {
+    let alert = |code: u64| code.checked_sub(CRYPTO_ERRORS).and_then(|alert| u8::try_from(alert).ok());
+    match error {
+        ConnectionError::TransportError(inner) => match alert(u64::from(inner.code)) {
+            Some(number) => identity::explain_alert(number, &inner.reason),
+            None => error.to_string(),
+        },
+        ConnectionError::ConnectionClosed(frame) => match alert(u64::from(frame.error_code)) {
+            Some(number) => identity::explain_alert(number, "the collector refused the handshake"),
+            None => format!("the collector closed the connection: {error}"),
+        },
+        ConnectionError::ApplicationClosed(_) => "the collector closed the connection".to_owned(),
+        ConnectionError::TimedOut => {
+            "no answer: check the address, that the collector runs, and that UDP to this port passes the firewalls"
+                .to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The present connection, if there is one.
+struct Link {
+    number: u64,
+    control: mpsc::Sender<Arc<[u8]>>,
+    metrics: mpsc::Sender<Arc<[u8]>>,
+    /// Ends the reader at once.
+    ended: Arc<tokio::sync::Notify>,
+}
+
+/// Dials and serves connections, one at a time.
+pub struct Uplink {
+    addresses: Vec<String>,
+    config: ClientConfig,
+    next_address: usize,
+    number: u64,
+    link: Option<Link>,
+    words: mpsc::Sender<Numbered>,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Uplink {
+    /// `addresses` are addresses of ONE store, tried in turn. The receiver gives what connections say; pass each to [`Uplink::hear`].
+    pub fn new(addresses: Vec<String>, config: ClientConfig) -> (Self, mpsc::Receiver<Numbered>) {
+        let (words, receiver) = mpsc::channel(WORDS_MAX);
+        let tasks = tokio::task::JoinSet::new();
+        (Self { addresses, config, next_address: 0, number: 0, link: None, words, tasks }, receiver)
+    }
+
+    /// Connections from now on use this.
+    pub fn use_config(&mut self, config: ClientConfig) {
+        self.config = config;
+    }
+
+    /// The address that is dialled next, or that the present connection was dialled at.
+    pub fn address(&self) -> &str {
+        let at = self.next_address.checked_rem(self.addresses.len()).unwrap_or(0);
+        self.addresses.get(at).map_or("", String::as_str)
+    }
+
+    /// Starts to connect; [`Word::Connected`] or [`Word::Failed`] follows.
+    pub fn connect(&mut self) {
+        self.close();
+        while self.tasks.try_join_next().is_some() {}
+        self.number += 1;
+        let (control, control_queue) = mpsc::channel(FRAMES_MAX);
+        let (metrics, metrics_queue) = mpsc::channel(FRAMES_MAX);
+        let ended = Arc::new(tokio::sync::Notify::new());
+        self.link = Some(Link { number: self.number, control, metrics, ended: Arc::clone(&ended) });
+        let say = Say { number: self.number, words: self.words.clone() };
+        let (address, config) = (self.address().to_owned(), self.config.clone());
+        self.tasks.spawn(async move {
+            match dial(&address, &config).await {
+                Ok(dialled) => serve(dialled, control_queue, metrics_queue, &say, &ended).await,
+                Err(error) => say.word(Word::Failed(error)).await,
+            }
+        });
+    }
+
+    /// Takes a word; `None` when it is of an earlier connection.
+    pub fn hear(&mut self, numbered: Numbered) -> Option<Word> {
+        if self.link.as_ref().is_none_or(|link| link.number != numbered.number) {
+            return None;
+        }
+        if matches!(numbered.word, Word::Failed(_) | Word::Lost(_)) {
+            self.link = None;
+        }
+        if matches!(numbered.word, Word::Failed(_)) {
+            self.next_address = self.next_address.wrapping_add(1);
+        }
+        Some(numbered.word)
+    }
+
+    /// Hands bytes to a stream. `false`: they do not fit, which the session's window rules out while the connection is well; close it.
+    pub fn send(&mut self, on: Channel, bytes: Arc<[u8]>) -> bool {
+        let Some(link) = &self.link else { return true };
+        let queue = if on == Channel::Control { &link.control } else { &link.metrics };
+        // A closed queue is a connection that has ended; its last word is on the way.
+        !matches!(queue.try_send(bytes), Err(mpsc::error::TrySendError::Full(_)))
+    }
+
+    /// Ends the connection: what was handed over still leaves, nothing is heard any more.
+    pub fn close(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.ended.notify_one();
+        }
+    }
+
+    /// Closes and waits until everything has left, for the program's end.
+    pub async fn shut(mut self) {
+        self.close();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(FLUSH_WITHIN * 2, all).await;
+    }
+}
+
+struct Say {
+    number: u64,
+    words: mpsc::Sender<Numbered>,
+}
+
+impl Say {
+    async fn word(&self, word: Word) {
+        // The receiver lives as long as the program.
+        let _ = self.words.send(Numbered { number: self.number, word }).await;
+    }
+}
+
+async fn serve(
+    dialled: Dialled,
+    control_queue: mpsc::Receiver<Arc<[u8]>>,
+    metrics_queue: mpsc::Receiver<Arc<[u8]>>,
+    say: &Say,
+    ended: &tokio::sync::Notify,
+) {
+    let Dialled { endpoint, connection } = dialled;
+    let (control, answers) = match connection.open_bi().await {
+        Ok(streams) => streams,
+        Err(error) => return say.word(Word::Lost(explain(&error))).await,
+    };
+    say.word(Word::Connected { peer: connection.remote_address() }).await;
+    let writes = async {
+        tokio::join!(write(Some(control), &connection, control_queue), write(None, &connection, metrics_queue));
+    };
+    tokio::pin!(writes);
+    tokio::select! {
+        // Both queues are closed only together with `ended`, or by a stream that the other end stopped: the reader tells which.
+        why = read(answers, say) => say.word(Word::Lost(why.unwrap_or_else(|| end_of(&connection)))).await,
+        () = ended.notified() => {
+            let _ = timeout(FLUSH_WITHIN, &mut writes).await;
+        }
+        () = pump(&mut writes) => {}
+    }
+    connection.close(VarInt::from_u32(0), b"");
+    let _ = timeout(FLUSH_WITHIN, endpoint.wait_idle()).await;
+}
+
+/// Drives the writers without ever ending: their end is not the connection's.
+async fn pump(writes: &mut (impl Future<Output = ()> + Unpin)) {
+    writes.await;
+    std::future::pending::<()>().await;
+}
+
+fn end_of(connection: &quinn::Connection) -> String {
+    connection.close_reason().map_or_else(|| "the collector ended the session".to_owned(), |error| explain(&error))
+}
+
+/// Writes what comes, in order, and finishes the stream when nothing more will. A lane's stream is opened with its first frame.
+async fn write(stream: Option<SendStream>, connection: &quinn::Connection, mut queue: mpsc::Receiver<Arc<[u8]>>) {
+    let mut stream = stream;
+    while let Some(bytes) = queue.recv().await {
+        if stream.is_none() {
+            stream = connection.open_uni().await.ok();
+        }
+        let Some(open) = &mut stream else { return };
+        if open.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+    if let Some(mut open) = stream
+        && open.finish().is_ok()
+    {
+        // Until the other end has it all, or is gone.
+        let _ = open.stopped().await;
+    }
+}
+
+/// Reads frames until the stream ends; the text says what was wrong with it, if anything was.
+async fn read(mut stream: RecvStream, say: &Say) -> Option<String> {
+    let mut reader = FrameReader::new();
+    loop {
+        let chunk = match stream.read_chunk(64 << 10, true).await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return None,
+            Err(quinn::ReadError::ConnectionLost(error)) => return Some(explain(&error)),
+            Err(error) => return Some(error.to_string()),
+        };
+        reader.push(&chunk.bytes);
+        loop {
+            match reader.next() {
+                Ok(Some(frame)) => say.word(Word::Message(Box::new(frame.message))).await,
+                Ok(None) => break,
+                Err(error) => {
+                    return Some(format!("the collector sent what is no frame: {error}; upgrade the older end"));
+                }
+            }
+        }
+    }
+}
