@@ -18,6 +18,7 @@ use crate::planted::{Planted, is_planted};
 use crate::segment::Segment;
 use crate::segment::blocks::SeriesBlock;
 use crate::segment::cache::Cache;
+use crate::segment::cursor::Cursor;
 use crate::segment::format::BLOCK_SERIES;
 use crate::segment::write::SegmentWriter;
 use crate::shared::{Shared, add};
@@ -82,16 +83,21 @@ type MergeError = (Option<usize>, FileError);
 
 /// One input, series by series.
 struct Input<'a> {
-    segment: &'a Segment,
+    cursor: Cursor<'a>,
     /// The next series.
     number: u32,
     block: Option<Arc<SeriesBlock>>,
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    fn new(segment: &'a Segment, cache: &'a Cache) -> Self {
+        Self { cursor: Cursor::new(segment, cache), number: 0, block: None }
+    }
+
     fn load(&mut self, cache: &Cache) -> Result<(), FileError> {
-        self.block = if u64::from(self.number) < self.segment.header.series {
-            Some(self.segment.series_block(cache, self.number / BLOCK_SERIES as u32)?)
+        let segment = self.cursor.segment;
+        self.block = if u64::from(self.number) < segment.header.series {
+            Some(segment.series_block(cache, self.number / BLOCK_SERIES as u32)?)
         } else {
             None
         };
@@ -116,18 +122,12 @@ fn write_merged(
 ) -> Result<(), MergeError> {
     let headers = inputs.iter().map(|segment| &segment.header);
     let first = headers.clone().map(|header| header.min_ms).min().map_or(0, day_of);
-    let last = headers.clone().map(|header| header.max_ms).max().map_or(0, day_of);
     let lo = headers.clone().map(|header| header.lo).min().unwrap_or(0);
     let hi = headers.map(|header| header.hi).max().unwrap_or(0);
-    let mut from = first;
-    loop {
-        let to = from.saturating_add(DAYS_A_PASS - 1).min(last);
-        let pass = Pass { shared, inputs, lo, hi, from, to };
-        pass.run(next, written)?;
-        if to >= last {
-            break;
-        }
-        from = to + 1;
+    let mut days = Some(first);
+    while let Some(from) = days {
+        let pass = Pass { shared, inputs, lo, hi, from, to: from.saturating_add(DAYS_A_PASS - 1) };
+        days = pass.run(next, written)?;
     }
     let folder = &shared.segment_folder;
     shared.disk.sync_dir(folder).map_err(|error| (None, FileError::disk("sync folder", folder)(error)))
@@ -147,15 +147,15 @@ struct Pass<'a> {
 type Output = (u64, SegmentWriter);
 
 impl Pass<'_> {
-    fn run(&self, next: &mut CatalogState, written: &mut Vec<(u64, PathBuf)>) -> Result<(), MergeError> {
+    /// Answers the first day after those of this pass that has samples.
+    fn run(&self, next: &mut CatalogState, written: &mut Vec<(u64, PathBuf)>) -> Result<Option<i32>, MergeError> {
         let cache = Cache::new(CACHE_BYTES);
-        let mut inputs: Vec<Input<'_>> =
-            self.inputs.iter().map(|segment| Input { segment, number: 0, block: None }).collect();
+        let mut inputs: Vec<Input<'_>> = self.inputs.iter().map(|segment| Input::new(segment, &cache)).collect();
         for (place, input) in inputs.iter_mut().enumerate() {
             input.load(&cache).map_err(|error| blame(place, error))?;
         }
         let mut outputs: BTreeMap<i32, Output> = BTreeMap::new();
-        let mut columns = Columns::default();
+        let (mut columns, mut later) = (Columns::default(), None::<i32>);
         while let Some(labels) = inputs.iter().filter_map(|input| Some(&input.series()?.0)).min().cloned() {
             columns.clear();
             let (mut kind, mut doubles) = (MetricKind::Untyped, 0);
@@ -164,20 +164,24 @@ impl Pass<'_> {
                 let Some((_, own)) = input.series().filter(|(own, _)| *own == labels) else { continue };
                 kind = if *own == MetricKind::Untyped { kind } else { *own };
                 let mut take = || {
-                    input.segment.read(&cache, input.number, i64::MIN, i64::MAX, &mut columns)?;
-                    doubles += input.segment.doubles(&cache, input.number)?;
+                    input.cursor.read(input.number, i64::MIN, i64::MAX, &mut columns)?;
+                    doubles += input.cursor.doubles(input.number)?;
                     input.advance(&cache)
                 };
                 take().map_err(|error| blame(place, error))?;
             }
             doubles += columns.settle() as u64;
+            let beyond = columns.millis.partition_point(|&ms| day_of(ms) <= self.to);
+            if let Some(&ms) = columns.millis.get(beyond) {
+                later = Some(later.map_or(day_of(ms), |known| known.min(day_of(ms))));
+            }
             self.put(&labels, kind, &columns, doubles, &mut outputs, next, written).map_err(|error| (None, error))?;
         }
         for (number, writer) in outputs.into_values() {
             let header = writer.finish().map_err(|error| (None, error))?;
             next.segments.insert(number, SegmentRow::of(&header));
         }
-        Ok(())
+        Ok(later)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one straight step of `run`, cut out for its length")]

@@ -1,5 +1,6 @@
 //! One moment of the store: what a query reads.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::head::HeadReader;
 use crate::head::index::SeriesIndex;
 use crate::postings::resolve;
 use crate::segment::Segment;
+use crate::segment::cursor::Cursor;
 use crate::select::{Select, SeriesColumns};
 use crate::shared::{Shared, Snapshot};
 
@@ -28,7 +30,7 @@ pub struct View {
 
 /// Where samples come from, lowest precedence first: segments by generation, then heads by generation.
 enum Origin<'a> {
-    Segment(&'a Segment),
+    Segment(RefCell<Cursor<'a>>),
     Head { reader: HeadReader, index: &'a Arc<SeriesIndex>, times: (i64, i64) },
 }
 
@@ -168,11 +170,12 @@ impl View {
         let (cache, mut count) = (&self.shared.cache, 0);
         for origin in &self.origins(request) {
             match origin {
-                Origin::Segment(segment) => {
+                Origin::Segment(cursor) => {
+                    let cursor = &mut *cursor.borrow_mut();
+                    let segment = cursor.segment;
                     let strict = |error| strict(segment, error);
                     for one in segment.find(cache, request.matchers).map_err(strict)? {
-                        let within = segment.count(cache, one.number, request.from_ms, request.to_ms);
-                        count += within.map_err(strict)?;
+                        count += cursor.count(one.number, request.from_ms, request.to_ms).map_err(strict)?;
                     }
                 }
                 Origin::Head { reader, index, .. } => {
@@ -208,7 +211,8 @@ impl View {
     fn origins(&self, request: &Select<'_>) -> Vec<Origin<'_>> {
         let segments = self.snapshot.segments.iter();
         let segments = segments.filter(|one| request.overlaps(one.header.min_ms, one.header.max_ms));
-        let mut origins: Vec<Origin<'_>> = segments.map(|segment| Origin::Segment(segment)).collect();
+        let cursor = |segment| Origin::Segment(RefCell::new(Cursor::new(segment, &self.shared.cache)));
+        let mut origins: Vec<Origin<'_>> = segments.map(|segment| cursor(segment)).collect();
         for view in &self.snapshot.heads {
             if let Some(times) = view.head.times().filter(|(min, max)| request.overlaps(*min, *max)) {
                 let reader = view.head.reader(view.visible);
@@ -227,7 +231,9 @@ impl View {
             let origin = origin as u32;
             let before = all.len();
             match from {
-                Origin::Segment(segment) => self.find_in_segment(segment, origin, request, &mut all)?,
+                Origin::Segment(cursor) => {
+                    self.find_in_segment(&mut cursor.borrow_mut(), origin, request, &mut all)?;
+                }
                 Origin::Head { reader, index, .. } => {
                     // Heads in a row mostly share their index.
                     if resolved.as_ref().is_none_or(|(number, _)| *number != index.number()) {
@@ -258,17 +264,17 @@ impl View {
 
     fn find_in_segment(
         &self,
-        segment: &Segment,
+        cursor: &mut Cursor<'_>,
         origin: u32,
         request: &Select<'_>,
         all: &mut Vec<Found>,
     ) -> Result<(), SelectError> {
-        let cache = &self.shared.cache;
-        let found = segment.find(cache, request.matchers).and_then(|mut found| {
+        let segment = cursor.segment;
+        let found = segment.find(&self.shared.cache, request.matchers).and_then(|mut found| {
             if !request.covers(segment.header.min_ms, segment.header.max_ms) {
                 let mut kept = Vec::with_capacity(found.len());
                 for one in found {
-                    if segment.has(cache, one.number, request.from_ms, request.to_ms)? {
+                    if cursor.has(one.number, request.from_ms, request.to_ms)? {
                         kept.push(one);
                     }
                 }
@@ -289,13 +295,13 @@ impl View {
         }
     }
 
-    /// Slots of an index whose labels pass, with what stands there.
+    /// Slots of an index whose labels pass, with what stands there; mostly in the order of label sets, where they are many.
     fn find_slots(&self, index: &SeriesIndex, matchers: &[Matcher]) -> Vec<Slotted> {
         let Ok(candidates) = resolve(index, matchers);
         let passes = |labels: &LabelSet| {
             candidates.unchecked.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name).unwrap_or("")))
         };
-        let found = index.get_all(&candidates.series).into_iter();
+        let found = index.get_all(&index.roughly_ordered(candidates.series)).into_iter();
         found.filter(|(_, one)| passes(&one.labels)).map(|(slot, one)| (slot, one.labels, one.kind)).collect()
     }
 
@@ -311,9 +317,10 @@ impl View {
                 reader.read(number, request.from_ms, request.to_ms, out);
                 Ok(())
             }
-            Origin::Segment(segment) => {
-                let read = segment.read(&self.shared.cache, number, request.from_ms, request.to_ms, out);
-                read.or_else(|error| self.lenient(segment, error))
+            Origin::Segment(cursor) => {
+                let cursor = &mut *cursor.borrow_mut();
+                let read = cursor.read(number, request.from_ms, request.to_ms, out);
+                read.or_else(|error| self.lenient(cursor.segment, error))
             }
         }
     }
@@ -332,7 +339,7 @@ impl View {
         let mut names = BTreeSet::new();
         for origin in &self.origins(request) {
             match origin {
-                Origin::Segment(segment) => names.extend(segment.names().iter().cloned()),
+                Origin::Segment(cursor) => names.extend(cursor.borrow().segment.names().iter().cloned()),
                 Origin::Head { index, .. } => names.extend(index.names().iter().map(|name| name.to_string())),
             }
         }
@@ -359,12 +366,13 @@ impl View {
             request.check_cancelled()?;
             let mut more = true;
             match origin {
-                Origin::Segment(segment) => {
-                    if let Err(error) = self.segment_values(segment, name, request, &mut |value| {
+                Origin::Segment(cursor) => {
+                    let cursor = &mut *cursor.borrow_mut();
+                    if let Err(error) = self.segment_values(cursor, name, request, &mut |value| {
                         more = each(value);
                         more
                     }) {
-                        self.lenient(segment, error)?;
+                        self.lenient(cursor.segment, error)?;
                     }
                 }
                 Origin::Head { reader, index, times } => {
@@ -389,18 +397,18 @@ impl View {
 
     fn segment_values(
         &self,
-        segment: &Segment,
+        cursor: &mut Cursor<'_>,
         name: &str,
         request: &Select<'_>,
         each: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(), FileError> {
-        let cache = &self.shared.cache;
-        let Some(block) = segment.name_block(cache, name)? else { return Ok(()) };
+        let segment = cursor.segment;
+        let Some(block) = segment.name_block(&self.shared.cache, name)? else { return Ok(()) };
         let covered = request.covers(segment.header.min_ms, segment.header.max_ms);
         for number in 0..block.len() {
             let mut used = covered;
             for &series in block.list(number) {
-                used = used || segment.has(cache, series, request.from_ms, request.to_ms)?;
+                used = used || cursor.has(series, request.from_ms, request.to_ms)?;
                 if used {
                     break;
                 }

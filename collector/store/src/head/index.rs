@@ -20,6 +20,9 @@ use crate::table::TableSeries;
 /// Values that a query copies in one hold of the lock: about 50 us.
 const VALUES_A_LOCK: usize = 4_096;
 
+/// Walking the known order pays for selections of at least this part of all series.
+const ORDER_FROM_SHARE: usize = 16;
+
 /// Label sets with their slots. Numbers are unique in the process, so that tables know whose slots they remember.
 pub(crate) struct SeriesIndex {
     number: u64,
@@ -164,6 +167,22 @@ impl SeriesIndex {
             *ordered = Ordered { slots: Arc::new(keyed.into_iter().map(|(_, slot)| slot).collect()), covered: known };
         }
         ordered.slots.clone()
+    }
+
+    /// Rising slots, put in the order of label sets as far as that is known already: what is sorted afterwards is sorted sooner.
+    pub(crate) fn roughly_ordered(&self, slots: Vec<u32>) -> Vec<u32> {
+        let (known, covered) = {
+            let ordered = self.ordered.lock();
+            (ordered.slots.clone(), ordered.covered as u32)
+        };
+        if slots.len() * ORDER_FROM_SHARE < known.len() || slots.is_empty() {
+            return slots;
+        }
+        let mut wanted = vec![false; covered as usize];
+        let (old, new) = slots.split_at(slots.partition_point(|&slot| slot < covered));
+        old.iter().for_each(|&slot| wanted[slot as usize] = true);
+        let old = known.iter().copied().filter(|&slot| wanted[slot as usize]);
+        old.chain(new.iter().copied()).collect()
     }
 
     /// Label names, in no order.

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod cache;
+pub(crate) mod cursor;
 pub(crate) mod format;
 pub(crate) mod postings;
 pub(crate) mod read;

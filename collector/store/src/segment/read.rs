@@ -13,9 +13,7 @@ use super::blocks::{DirectoryBlock, SeriesBlock, TimesBlock, ValuesBlock};
 use super::cache::{Cache, Key};
 use super::format::{BLOCK_SERIES, FOOTER_BYTES, HEADER_BYTES, Header, SECTIONS, Section, footer, open_block};
 use super::postings::NameBlock;
-use super::write::ChunkRow;
-use crate::bytes::{Bytes, values};
-use crate::columns::Columns;
+use crate::bytes::Bytes;
 use crate::error::FileError;
 use crate::postings::{Postings, resolve};
 
@@ -103,71 +101,6 @@ impl Segment {
         Ok(found)
     }
 
-    /// Whether the series has a sample within these times. Exact: looks at the times where a chunk only touches them.
-    pub(crate) fn has(&self, cache: &Cache, series: u32, from_ms: i64, to_ms: i64) -> Result<bool, FileError> {
-        let directory = self.directory_block(cache, series / BLOCK_SERIES as u32)?;
-        for chunk in self.chunks(&directory, series)? {
-            if chunk.min_ms > to_ms || chunk.max_ms < from_ms {
-                continue;
-            }
-            if chunk.min_ms >= from_ms || chunk.max_ms <= to_ms {
-                return Ok(true);
-            }
-            let times = self.times(cache, chunk)?;
-            let first = times.partition_point(|&ms| ms < from_ms);
-            if times.get(first).is_some_and(|&ms| ms <= to_ms) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Adds the series' samples within these times.
-    pub(crate) fn read(
-        &self,
-        cache: &Cache,
-        series: u32,
-        from_ms: i64,
-        to_ms: i64,
-        out: &mut Columns,
-    ) -> Result<(), FileError> {
-        let directory = self.directory_block(cache, series / BLOCK_SERIES as u32)?;
-        for chunk in self.chunks(&directory, series)? {
-            if chunk.min_ms > to_ms || chunk.max_ms < from_ms {
-                continue;
-            }
-            let times = self.times(cache, chunk)?;
-            let group = self.values_block(cache, chunk.group)?;
-            let bytes = group.chunk(chunk).ok_or_else(|| self.damaged("a chunk lies outside its group"))?;
-            let first = times.partition_point(|&ms| ms < from_ms);
-            let end = times.partition_point(|&ms| ms <= to_ms);
-            out.extend(&times[first..end], values(&bytes[first * 8..end * 8]));
-        }
-        Ok(())
-    }
-
-    /// Samples within these times as they were appended: those that later ones of the same time replaced count too, with the
-    /// chunk that they were in.
-    pub(crate) fn count(&self, cache: &Cache, series: u32, from_ms: i64, to_ms: i64) -> Result<u64, FileError> {
-        let directory = self.directory_block(cache, series / BLOCK_SERIES as u32)?;
-        let mut count = 0;
-        for chunk in self.chunks(&directory, series)? {
-            if chunk.min_ms > to_ms || chunk.max_ms < from_ms {
-                continue;
-            }
-            let times = self.times(cache, chunk)?;
-            let within = times.partition_point(|&ms| ms <= to_ms) - times.partition_point(|&ms| ms < from_ms);
-            count += within as u64 + u64::from(chunk.doubles);
-        }
-        Ok(count)
-    }
-
-    /// Samples dropped from the series for later ones of the same time.
-    pub(crate) fn doubles(&self, cache: &Cache, series: u32) -> Result<u64, FileError> {
-        let directory = self.directory_block(cache, series / BLOCK_SERIES as u32)?;
-        Ok(self.chunks(&directory, series)?.iter().map(|chunk| u64::from(chunk.doubles)).sum())
-    }
-
     /// Label names, in order.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
@@ -192,7 +125,7 @@ impl Segment {
         })
     }
 
-    fn directory_block(&self, cache: &Cache, number: u32) -> Result<Arc<DirectoryBlock>, FileError> {
+    pub(crate) fn directory_block(&self, cache: &Cache, number: u32) -> Result<Arc<DirectoryBlock>, FileError> {
         self.block(cache, Section::Directory, number, |plain| {
             let block = DirectoryBlock::decode(&plain)?;
             let bytes = block.bytes();
@@ -200,26 +133,19 @@ impl Segment {
         })
     }
 
-    fn values_block(&self, cache: &Cache, number: u32) -> Result<Arc<ValuesBlock>, FileError> {
+    pub(crate) fn values_block(&self, cache: &Cache, number: u32) -> Result<Arc<ValuesBlock>, FileError> {
         self.block(cache, Section::Values, number, |plain| {
             let bytes = plain.len();
             Some((ValuesBlock(plain), bytes))
         })
     }
 
-    fn chunks<'b>(&self, directory: &'b DirectoryBlock, series: u32) -> Result<&'b [ChunkRow], FileError> {
-        let chunks = directory.chunks(series as usize % BLOCK_SERIES);
-        chunks.ok_or_else(|| self.damaged("a directory block is too short"))
-    }
-
-    fn times(&self, cache: &Cache, chunk: &ChunkRow) -> Result<Arc<[i64]>, FileError> {
-        let block = self.block(cache, Section::Times, chunk.time_group, |plain| {
+    pub(crate) fn times_block(&self, cache: &Cache, number: u32) -> Result<Arc<TimesBlock>, FileError> {
+        self.block(cache, Section::Times, number, |plain| {
             let block = TimesBlock::decode(&plain)?;
             let bytes = block.bytes();
             Some((block, bytes))
-        })?;
-        let times = block.0.get(chunk.time_column as usize).filter(|times| times.len() == chunk.count as usize);
-        times.cloned().ok_or_else(|| self.damaged("a chunk and its times differ in length"))
+        })
     }
 
     /// A block through the cache; `decode` answers it with its size in memory.
@@ -244,7 +170,7 @@ impl Segment {
         })
     }
 
-    fn damaged(&self, what: &'static str) -> FileError {
+    pub(crate) fn damaged(&self, what: &'static str) -> FileError {
         FileError::damaged(&self.path, what)
     }
 }

@@ -19,6 +19,7 @@ use crate::inbox::pieces::{Joined, Joiner};
 use crate::inbox::tables::{ENTRIES, SERIES};
 use crate::segment::Segment;
 use crate::segment::cache::Cache;
+use crate::segment::cursor::Cursor;
 use crate::{Point, Record, SampleBlock, StateRecord};
 
 fn golden(name: &str) -> PathBuf {
@@ -89,7 +90,7 @@ fn segment_is_read() {
         .collect();
     assert_eq!(found.iter().map(|one| LabelSet::clone(&one.labels)).collect::<Vec<_>>(), expected);
     let mut columns = Columns::default();
-    segment.read(&cache, 2, i64::MIN, i64::MAX, &mut columns).unwrap();
+    Cursor::new(&segment, &cache).read(2, i64::MIN, i64::MAX, &mut columns).unwrap();
     assert_eq!(columns.millis, [BEGIN_MS, BEGIN_MS + 20]);
     assert_eq!((columns.values[0], columns.values[1].to_bits()), (3.5, STALE_BITS));
     assert_eq!(segment.metrics, [("up".to_owned(), MetricKind::Gauge)]);

@@ -11,7 +11,7 @@ fn is_caught(script: Vec<Step>, bug: Planted) -> bool {
     (0..20).any(|seed| {
         let mut at = seed;
         loop {
-            match drill.cut_at(at, seed * 1_000 + at) {
+            match drill.cut_at(at, seed * 1_000 + at, usize::MAX) {
                 Err(_) => return true,
                 Ok(false) => return false,
                 Ok(true) => at += 7,
