@@ -44,11 +44,16 @@ impl LabelRegex {
     /// # Errors
     /// [`RegexError`] says what the pattern does wrong or that it grows too large.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        let regex = regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-            .size_limit(REGEX_BYTES_MAX)
-            .dfa_size_limit(REGEX_BYTES_MAX)
-            .build()
-            .map_err(|error| RegexError { pattern: pattern.chars().take(200).collect(), reason: error.to_string() })?;
+        let build = |text: &str| {
+            let mut builder = regex::RegexBuilder::new(text);
+            builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build().map_err(|error| RegexError {
+                pattern: pattern.chars().take(200).collect(),
+                reason: error.to_string(),
+            })
+        };
+        // By itself first: `a)|(b` would close the anchoring group.
+        build(pattern)?;
+        let regex = build(&format!("^(?s:{pattern})$"))?;
         let plain = |text: &str| !text.bytes().any(|byte| b"\\.+*?()[]{}^$".contains(&byte));
         let literals = plain(pattern).then(|| pattern.split('|').map(str::to_owned).collect());
         Ok(Self { pattern: pattern.to_owned(), regex, literals })
@@ -115,6 +120,7 @@ mod tests {
         let open = LabelRegex::new("a.*|b").unwrap();
         assert!(open.literals().is_none() && open.is_match("a\nx") && !open.is_match("xb"));
         assert!(LabelRegex::new("a(").unwrap_err().to_string().contains("a("));
+        assert!(LabelRegex::new("a)|(b").is_err(), "the anchors cannot be escaped");
         assert!(LabelRegex::new("(?:x{1000}){1000}").is_err(), "a pattern that explodes is refused");
     }
 

@@ -1,0 +1,4 @@
+//! Real programs of the field as clients and as measure.
+
+mod names;
+mod prometheus;

@@ -1,0 +1,61 @@
+//! Hosts approved, renamed, replaced and retired through `muster`.
+
+use muster_tests::harness::agent::{AgentHome, muster, token, until};
+use muster_tests::harness::collector::{Collector, Options};
+use muster_tests::harness::programs;
+
+use super::LIMIT;
+
+#[test]
+fn a_renamed_host_keeps_its_id_and_its_old_series_end() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    let home = AgentHome::enrol(&programs, &collector, folder.path(), "old-name").unwrap();
+    let agent = home.start(&["metrics.interval=1s"]).unwrap();
+    until("the old name", LIMIT, || collector.number("node_load1{host=\"old-name\"}", None)).unwrap();
+
+    let (code, _, error) = muster(&programs, &collector, &["hosts", "rename", "old-name", "new-name"]).unwrap();
+    assert_eq!(code, 0, "{error}");
+    until("the new name", LIMIT, || collector.number("node_load1{host=\"new-name\"}", None)).unwrap();
+    until("the old series' end", LIMIT, || {
+        Ok(collector.query("node_load1{host=\"old-name\"}", None)?.is_empty().then_some(()))
+    })
+    .unwrap();
+    assert!(agent.stop().unwrap().success());
+}
+
+#[test]
+fn a_retired_host_is_cut_off_at_once_and_its_series_end() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    let home = AgentHome::enrol(&programs, &collector, folder.path(), "gone").unwrap();
+    let agent = home.start(&["metrics.interval=1s"]).unwrap();
+    until("samples", LIMIT, || collector.number("node_load1{host=\"gone\"}", None)).unwrap();
+
+    let (code, _, error) = muster(&programs, &collector, &["hosts", "retire", "gone"]).unwrap();
+    assert_eq!(code, 0, "{error}");
+    until("the series' end", LIMIT, || Ok(collector.query("{host=\"gone\"}", None)?.is_empty().then_some(()))).unwrap();
+    until("the agent's word on it", LIMIT, || Ok(agent.log().contains("retired").then_some(()))).unwrap();
+    let history = collector.number("count_over_time(node_load1{host=\"gone\"}[10m])", None).unwrap();
+    assert!(history.is_some_and(|count| count >= 1.0), "history stays: {history:?}");
+}
+
+#[test]
+fn a_taken_name_waits_until_it_is_approved() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    AgentHome::enrol(&programs, &collector, folder.path(), "db-1").unwrap();
+    // A token for a pattern does not give away a name that is taken.
+    let word = token(&programs, &collector, &["--pattern", "db-*", "--uses", "5"]).unwrap();
+    let second = AgentHome { programs: programs.clone(), state: folder.path().join("second"), name: "db-1".to_owned() };
+    let state = second.state.to_string_lossy().into_owned();
+    let agents = collector.agents.to_string();
+    let words = ["enrol", "--collector", &agents, "--token", &word, "--name", "db-1", "--state", &state, "--no-wait"];
+    let (code, _, error) = muster_tests::harness::agent::run(&programs, "muster-agent", &words).unwrap();
+    assert!(code != 0 && error.contains("approve"), "exit {code}: {error}");
+    let (_, text, _) = muster(&programs, &collector, &["hosts", "list"]).unwrap();
+    assert!(text.contains("pending"), "{text}");
+}

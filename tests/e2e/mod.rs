@@ -1,0 +1,11 @@
+//! The real programs against each other on loopback: few, each for one promise.
+
+mod bad_input;
+mod first_host;
+mod kill;
+mod life_cycle;
+
+use std::time::Duration;
+
+/// Longer than anything here takes on a starved machine; a test that waits this long has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);

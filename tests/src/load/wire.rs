@@ -1,0 +1,292 @@
+//! Hosts of the workload over QUIC, each with a certificate and a connection of its own, as agents send.
+//!
+//! A host keeps what is not acknowledged, and after a break goes on from the collector's mark, so that a killed collector
+//! costs nothing that was promised.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use muster_common::identity::tls::{Identity, Trust, client_config};
+use muster_common::identity::token::TokenWord;
+use muster_common::identity::{SERVER_NAME, certificate};
+use muster_common::time;
+use muster_common::wire::frame::{Encoder, Frame, FrameReader, encode};
+use muster_common::wire::message::{Enrol, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL};
+use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+
+use super::feed::HostFeed;
+use super::workload::host_name;
+
+/// What to send: each of `hosts` sends `ticks` batches of one scrape.
+#[derive(Clone, Debug)]
+pub struct Load {
+    pub target: SocketAddr,
+    /// An enrolment token for the pattern `node-*` with at least `hosts` uses.
+    pub word: String,
+    pub seed: u64,
+    pub hosts: usize,
+    pub ticks: i64,
+    pub start_ms: i64,
+    /// Batches that a host may have unacknowledged.
+    pub window: usize,
+    /// Pause between two batches of a host; zero sends as fast as acknowledgements come.
+    pub pause: Duration,
+    /// Connect again after a break, at most this often in a row; 0 ends with an error at the first.
+    pub reconnects: u32,
+}
+
+/// What is known while it runs and after.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub samples_acked: AtomicU64,
+    pub wire_bytes: AtomicU64,
+    pub connects: AtomicU64,
+    /// The caller asks all hosts to stop after their present batch.
+    pub stop: AtomicBool,
+    /// For each host the highest acknowledged seq.
+    pub acked: parking_lot::Mutex<Vec<u64>>,
+}
+
+/// Enrols the hosts and gives what each needs to connect.
+///
+/// # Errors
+/// The collector's refusal, or a broken connection.
+pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
+    let word = TokenWord::parse(&load.word).context("the enrolment word")?;
+    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let trust = Trust::Pin(word.pin);
+    let config = quic_config(&trust, None)?;
+    let mut hosts = Vec::with_capacity(load.hosts);
+    for number in 0..load.hosts {
+        let key_der = certificate::new_key()?;
+        let csr_der = certificate::new_request(&key_der)?;
+        let connection = endpoint.connect_with(config.clone(), load.target, SERVER_NAME)?.await?;
+        let (mut send, receive) = connection.open_bi().await?;
+        let enrol = Enrol {
+            protocol: PROTOCOL,
+            token: word.token.to_string(),
+            csr_der,
+            name: host_name(number),
+            facts: facts(number),
+        };
+        send.write_all(&encode(&Frame::control(Message::Enrol(enrol)))?).await?;
+        let chain_der = match (Control { receive, frames: FrameReader::new() }).next().await? {
+            Message::Enrolled(enrolled) => enrolled.chain_der,
+            other => bail!("enrolling {}: {other:?}", host_name(number)),
+        };
+        connection.close(0u32.into(), b"enrolled");
+        hosts.push(Host { number, identity: Identity { chain_der, key_der } });
+    }
+    endpoint.wait_idle().await;
+    Ok(hosts)
+}
+
+/// One enrolled host of the load.
+pub struct Host {
+    number: usize,
+    identity: Identity,
+}
+
+/// Sends everything; returns when all is acknowledged, or when `progress.stop` was set and the rest is acknowledged.
+///
+/// # Errors
+/// A refusal by the collector, or more breaks in a row than allowed.
+pub async fn run(load: &Load, hosts: Vec<Host>, progress: &Arc<Progress>) -> Result<()> {
+    *progress.acked.lock() = vec![0; load.hosts];
+    let mut tasks = tokio::task::JoinSet::new();
+    for host in hosts {
+        let (load, progress) = (load.clone(), Arc::clone(progress));
+        tasks.spawn(async move {
+            let name = host_name(host.number);
+            Sender::new(load, host, progress)?.run().await.with_context(|| name)
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.context("a sender panicked")??;
+    }
+    Ok(())
+}
+
+fn facts(number: usize) -> HostFacts {
+    HostFacts { host_name: host_name(number), machine_id: format!("{number:032x}"), ..HostFacts::default() }
+}
+
+fn quic_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
+    let tls = client_config(trust, identity, Arc::new(time::now))?;
+    let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).context("TLS for QUIC")?;
+    let mut config = ClientConfig::new(Arc::new(tls));
+    let mut transport = quinn::TransportConfig::default();
+    transport.max_concurrent_bidi_streams(4u32.into()).max_concurrent_uni_streams(4u32.into());
+    transport.max_idle_timeout(Some(Duration::from_secs(10).try_into()?));
+    transport.keep_alive_interval(Some(Duration::from_secs(3)));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+/// The receiving half of the control stream.
+struct Control {
+    receive: RecvStream,
+    frames: FrameReader,
+}
+
+impl Control {
+    async fn next(&mut self) -> Result<Message> {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            if let Some(frame) = self.frames.next()? {
+                return Ok(frame.message);
+            }
+            let read = self.receive.read(&mut buffer).await?.context("the collector closed the control stream")?;
+            self.frames.push(&buffer[..read]);
+        }
+    }
+}
+
+/// One session's streams.
+struct Session {
+    connection: Connection,
+    control: Control,
+    /// Kept open: its end would be the session's.
+    _control_send: SendStream,
+    lane: SendStream,
+}
+
+/// One host: its feed, and the batches made and not acknowledged.
+struct Sender {
+    load: Load,
+    host: Host,
+    progress: Arc<Progress>,
+    feed: HostFeed,
+    encoder: Encoder,
+    /// (seq, frame bytes), oldest first.
+    unacked: VecDeque<(u64, Vec<u8>)>,
+    made: i64,
+    acked: u64,
+}
+
+impl Sender {
+    fn new(load: Load, host: Host, progress: Arc<Progress>) -> Result<Self> {
+        let feed = HostFeed::new(load.seed, host.number, load.start_ms)?;
+        let encoder = Encoder::new();
+        Ok(Self { load, host, progress, feed, encoder, unacked: VecDeque::new(), made: 0, acked: 0 })
+    }
+
+    async fn run(&mut self) -> Result<()> {
+        let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let config = quic_config(&Trust::Roots(self.host.identity.chain_der[1..].to_vec()), Some(&self.host.identity))?;
+        let mut breaks = 0;
+        loop {
+            let before = self.acked;
+            let result = match self.connect(&endpoint, &config).await {
+                Ok(mut session) => self.send_all(&mut session).await.map(|()| session),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(session) => {
+                    session.connection.close(0u32.into(), b"done");
+                    endpoint.wait_idle().await;
+                    return Ok(());
+                }
+                Err(error) => {
+                    breaks = if self.acked > before { 0 } else { breaks + 1 };
+                    if breaks > self.load.reconnects {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn connect(&mut self, endpoint: &Endpoint, config: &ClientConfig) -> Result<Session> {
+        let connecting = endpoint.connect_with(config.clone(), self.load.target, SERVER_NAME)?;
+        let connection = tokio::time::timeout(Duration::from_secs(5), connecting).await.context("no handshake")??;
+        let (mut control_send, receive) = connection.open_bi().await?;
+        let mut control = Control { receive, frames: FrameReader::new() };
+        let last = u64::try_from(self.made)?;
+        let hello = Hello {
+            protocol: PROTOCOL,
+            agent_version: "muster-trial".to_owned(),
+            boot_id: [1; 16],
+            clock_ms: time::now().millis(),
+            started_ms: self.load.start_ms,
+            facts: facts(self.host.number),
+            epochs: vec![HeldEpoch { epoch: self.feed.epoch, last_seq: [0, last, 0] }],
+            extensions: Vec::new(),
+        };
+        control_send.write_all(&encode(&Frame::control(Message::Hello(hello)))?).await?;
+        let welcome =
+            match tokio::time::timeout(Duration::from_secs(20), control.next()).await.context("no welcome")?? {
+                Message::Welcome(welcome) => welcome,
+                other => bail!("no welcome: {other:?}"),
+            };
+        self.progress.connects.fetch_add(1, Ordering::Relaxed);
+        let mark = welcome.marks.iter().find(|mark| mark.epoch == self.feed.epoch && mark.lane == Lane::P1);
+        let mark = mark.map_or(0, |mark| mark.seq);
+        if mark < self.acked {
+            bail!("the collector forgot: acknowledged {}, its mark is now {mark}", self.acked);
+        }
+        self.take_ack(mark);
+        let mut session =
+            Session { lane: connection.open_uni().await?, connection, control, _control_send: control_send };
+        let mut bytes = Vec::new();
+        self.feed.context(&mut self.encoder, &mut bytes)?;
+        self.write(&mut session, &bytes).await?;
+        let again: Vec<Vec<u8>> = self.unacked.iter().map(|(_, frame)| frame.clone()).collect();
+        for frame in again {
+            self.write(&mut session, &frame).await?;
+        }
+        Ok(session)
+    }
+
+    async fn send_all(&mut self, session: &mut Session) -> Result<()> {
+        loop {
+            let stop = self.progress.stop.load(Ordering::Relaxed);
+            let more = self.made < self.load.ticks && !stop;
+            if !more && self.unacked.is_empty() {
+                return Ok(());
+            }
+            if more && self.unacked.len() < self.load.window {
+                let mut frame = Vec::new();
+                self.feed.batch(self.made, &mut self.encoder, &mut frame)?;
+                self.made += 1;
+                self.unacked.push_back((u64::try_from(self.made)?, frame.clone()));
+                self.write(session, &frame).await?;
+                if !self.load.pause.is_zero() {
+                    tokio::time::sleep(self.load.pause).await;
+                }
+                continue;
+            }
+            match session.control.next().await? {
+                Message::Ack(ack) if ack.epoch == self.feed.epoch && ack.lane == Lane::P1 => self.take_ack(ack.seq),
+                Message::Throttle(throttle) => {
+                    tokio::time::sleep(Duration::from_millis(u64::from(throttle.hold_ms))).await;
+                }
+                Message::Refused(refused) => bail!("refused: {} {}", refused.message, refused.remedy),
+                // A connection made anew settles contexts, rewinds and the collector's goodbye.
+                other => bail!("the session ends with {other:?}"),
+            }
+        }
+    }
+
+    fn take_ack(&mut self, seq: u64) {
+        self.acked = self.acked.max(seq);
+        while self.unacked.front().is_some_and(|(first, _)| *first <= seq) {
+            self.unacked.pop_front();
+            self.progress.samples_acked.fetch_add(self.feed.samples(), Ordering::Relaxed);
+        }
+        if let Some(slot) = self.progress.acked.lock().get_mut(self.host.number) {
+            *slot = self.acked;
+        }
+    }
+
+    async fn write(&self, session: &mut Session, bytes: &[u8]) -> Result<()> {
+        session.lane.write_all(bytes).await?;
+        self.progress.wire_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}

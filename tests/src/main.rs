@@ -1,0 +1,208 @@
+//! `muster-trial`: loads, kill trials and the simulator as one program, for `cargo xtask bench` and `figures`.
+//!
+//! The last line of each trial is `key=value` words.
+#![expect(clippy::print_stdout, reason = "a command line program: standard output is its purpose")]
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use muster_common::time;
+use muster_tests::harness::http::Connection;
+use muster_tests::load::{remote_write, wire};
+use muster_tests::{kill, sim};
+
+/// Loads and trials against Muster; `cargo xtask figures` runs them.
+#[derive(Parser)]
+enum Trial {
+    /// Hosts over QUIC, one batch a scrape.
+    Wire(LoadArguments),
+    /// The same hosts by remote write.
+    RemoteWrite(LoadArguments),
+    /// Worlds of the simulator, one a seed.
+    Sim {
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first seed; with `--seeds 1` one world again.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        #[arg(long, default_value_t = 2)]
+        threads: u64,
+    },
+    /// Every planted bug: how many seeds until the simulator finds it.
+    Planted {
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+    },
+    /// kill -9 of the collector at chosen system calls, under strace.
+    KillPoints(KillArguments),
+    /// kill -9 of both ends at random moments.
+    KillMoments(KillArguments),
+}
+
+#[derive(clap::Args)]
+struct KillArguments {
+    /// Folder of the built programs.
+    #[arg(long)]
+    programs: std::path::PathBuf,
+    #[arg(long, default_value_t = 20)]
+    count: u32,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(clap::Args)]
+struct LoadArguments {
+    /// Where to send: the agents' address for `wire`, the HTTP address for `remote-write`.
+    #[arg(long)]
+    target: SocketAddr,
+    /// The HTTP address.
+    #[arg(long)]
+    http: SocketAddr,
+    /// The administrator's token.
+    #[arg(long)]
+    token: String,
+    #[arg(long, default_value_t = 200)]
+    hosts: usize,
+    #[arg(long, default_value_t = 40)]
+    ticks: i64,
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Ask the collector to write its heads to segments at the end.
+    #[arg(long)]
+    flush: bool,
+}
+
+impl LoadArguments {
+    fn post(&self, path: &str, body: &str) -> Result<String> {
+        let headers = [format!("Authorization: Bearer {}", self.token), "Content-Type: application/json".to_owned()];
+        let answer = Connection::open(self.http)?.request("POST", path, &headers, body.as_bytes())?;
+        if answer.status < 300 { Ok(answer.text()) } else { bail!("POST {path}: {}: {}", answer.status, answer.text()) }
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Trial::parse() {
+        Trial::Wire(arguments) => run_wire(&arguments),
+        Trial::RemoteWrite(arguments) => run_remote_write(&arguments),
+        Trial::Sim { seeds, from, threads } => run_sim(from, seeds, threads),
+        Trial::Planted { seeds } => run_planted(seeds),
+        Trial::KillPoints(arguments) => {
+            run_kill(|folder| kill::at_points(&arguments.programs, folder, arguments.count as usize))
+        }
+        Trial::KillMoments(arguments) => {
+            run_kill(|folder| kill::at_moments(&arguments.programs, folder, arguments.count, arguments.seed))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("muster-trial: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_wire(arguments: &LoadArguments) -> Result<()> {
+    let body = format!(r#"{{"pattern":"node-*","uses":{},"ttl":"1h"}}"#, arguments.hosts);
+    let made: serde_json::Value = serde_json::from_str(&arguments.post("/api/muster/v1/tokens", &body)?)?;
+    let word = made["word"].as_str().with_context(|| format!("no word in {made}"))?.to_owned();
+    let load = wire::Load {
+        target: arguments.target,
+        word,
+        seed: arguments.seed,
+        hosts: arguments.hosts,
+        ticks: arguments.ticks,
+        start_ms: remote_write::start_for(time::now().millis(), arguments.ticks),
+        window: 4,
+        pause: Duration::ZERO,
+        reconnects: 0,
+    };
+    let progress = Arc::new(wire::Progress::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let hosts = wire::enrol(&load).await?;
+        wire::run(&load, hosts, &progress).await
+    })?;
+    if arguments.flush {
+        arguments.post("/-/flush", "")?;
+    }
+    let samples = progress.samples_acked.load(Ordering::Relaxed);
+    println!("samples={samples} wire_bytes={}", progress.wire_bytes.load(Ordering::Relaxed));
+    Ok(())
+}
+
+fn run_remote_write(arguments: &LoadArguments) -> Result<()> {
+    let load = remote_write::Load {
+        target: arguments.target,
+        token: Some(arguments.token.clone()),
+        seed: arguments.seed,
+        hosts: arguments.hosts,
+        ticks: arguments.ticks,
+        connections: 4,
+        hosts_a_request: 4,
+        ticks_a_request: 1,
+        start_ms: remote_write::start_for(time::now().millis(), arguments.ticks),
+    };
+    let sent = remote_write::run(&load)?;
+    if arguments.flush {
+        arguments.post("/-/flush", "")?;
+    }
+    println!("samples={} wire_bytes={} requests={}", sent.samples, sent.wire_bytes, sent.requests);
+    Ok(())
+}
+
+fn run_sim(from: u64, seeds: u64, threads: u64) -> Result<()> {
+    if seeds == 1 {
+        let scenario = sim::Scenario { trace: true, ..sim::Scenario::new(from, None) };
+        println!("{scenario:?}");
+        println!("{:?}", sim::run(&scenario));
+        return Ok(());
+    }
+    let found = sim::many(from, seeds, None, threads);
+    for (seed, violation) in &found.violations {
+        println!("seed {seed}: {violation}");
+    }
+    let (rows, crashes) = (found.report.rows, found.report.crashes);
+    println!("seeds={seeds} violations={} rows={rows} crashes={crashes}", found.violations.len());
+    Ok(())
+}
+
+fn run_planted(seeds: u64) -> Result<()> {
+    let (mut caught, mut worst) = (0, 0);
+    let bugs = sim::Bug::all();
+    for (name, bug) in &bugs {
+        match sim::catch(*bug, seeds) {
+            Some((seed, violation)) => {
+                caught += 1;
+                worst = worst.max(seed);
+                println!("{name}: caught at seed {seed}: {violation}");
+            }
+            None => println!("{name}: NOT caught within {seeds} seeds"),
+        }
+    }
+    println!("caught={caught} of={} worst_seed={worst}", bugs.len());
+    Ok(())
+}
+
+fn run_kill(trial: impl FnOnce(&std::path::Path) -> Result<kill::Report>) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-kill-").tempdir()?;
+    let report = trial(folder.path())?;
+    for kill in &report.kills {
+        println!("{kill}");
+    }
+    println!(
+        "lost={} doubled={} answers_changed={} hits={} samples={} slowest_return_s={:.3}",
+        report.lost,
+        report.doubled,
+        report.answers_changed,
+        report.hits,
+        report.samples,
+        report.slowest_return.as_secs_f64()
+    );
+    Ok(())
+}

@@ -1,0 +1,409 @@
+//! The simulated collector: real sessions, fences, store and projection on a disk whose power can be cut.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::disk::cut::{CutDisk, DiskImage};
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{Epoch, Message, Throttle};
+use muster_ingest::Apply;
+use muster_ingest::admit::SeriesBudget;
+use muster_ingest::contexts::ContextPool;
+use muster_ingest::counters::Counters;
+use muster_ingest::fences::{Claim, Fences, SessionNumber};
+use muster_ingest::host_labels::HostLabels;
+use muster_ingest::session::{Effect, Greeting, Input, Peer, Session, Settings, Shared};
+use muster_store::{Admin, Append, Config, Outcome, Reader, Writer};
+use parking_lot::Mutex;
+
+use super::ledger::Violation;
+use super::planted::Bug;
+
+/// What a collector says to one connection, and connections that it ends.
+pub(super) enum Said {
+    Message {
+        connection: u64,
+        message: Box<Message>,
+    },
+    Closed {
+        connection: u64,
+    },
+    /// An HTTP append was answered, or could not be.
+    Http {
+        request: u64,
+        outcome: Option<Outcome>,
+    },
+}
+
+/// The collector, running or not.
+pub(super) struct CollectorNode {
+    pub(super) disk: CutDisk,
+    pub(super) restart_ms: Option<i64>,
+    pub(super) running: Option<Running>,
+    /// States to which it may be restored, and when they were taken.
+    saved: Vec<(i64, DiskImage)>,
+    restored: bool,
+    /// Why the last start failed.
+    pub(super) start_error: String,
+    rng: fastrand::Rng,
+    bug: Option<Bug>,
+}
+
+struct Connection {
+    host: HostId,
+    session: Session,
+    hello: Option<SessionNumber>,
+}
+
+enum Job {
+    Commit { connection: u64, token: u64, append: Append },
+    Hello { connection: u64, held: Vec<Epoch> },
+    Http { request: u64, append: Append },
+}
+
+pub(super) struct Running {
+    writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) admin: Admin,
+    apply: Apply,
+    shared: Shared,
+    settings: Arc<Settings>,
+    connections: BTreeMap<u64, Connection>,
+    fences: Fences,
+    hellos: u64,
+    jobs: VecDeque<Job>,
+    /// State.redb failed: the process is to be started anew.
+    broken: bool,
+    /// A hello that was answered too early.
+    hasty: Option<String>,
+}
+
+fn labels(host: HostId) -> Arc<HostLabels> {
+    Arc::new(HostLabels { id: host, name: host.to_string(), labels: BTreeMap::new() })
+}
+
+fn at(now_ms: i64) -> Timestamp {
+    Timestamp::from_millis(now_ms)
+}
+
+impl CollectorNode {
+    pub(super) fn new(seed: u64, bug: Option<Bug>) -> Self {
+        Self {
+            disk: CutDisk::new(seed),
+            restart_ms: Some(0),
+            running: None,
+            saved: Vec::new(),
+            restored: false,
+            start_error: String::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            bug,
+        }
+    }
+
+    pub(super) fn crash(&mut self, now_ms: i64, power: bool) {
+        self.running = None;
+        if power {
+            self.disk.cut();
+        }
+        self.restart_ms = Some(now_ms + self.rng.i64(10..8_000));
+    }
+
+    pub(super) fn save(&mut self, now_ms: i64) {
+        self.saved.push((now_ms, self.disk.image()));
+    }
+
+    /// Restores an older state; gives the time of that state.
+    pub(super) fn restore(&mut self, now_ms: i64) -> Option<i64> {
+        if self.saved.is_empty() {
+            return None;
+        }
+        self.crash(now_ms, true);
+        // What was saved later is of a future that did not happen.
+        let chosen = self.rng.usize(..self.saved.len());
+        self.saved.truncate(chosen + 1);
+        let (image_ms, image) = self.saved[chosen].clone();
+        self.disk.restore_image(&image);
+        self.restored = true;
+        Some(image_ms)
+    }
+
+    /// Opens everything; a disk error at the start is another start a little later.
+    pub(super) fn boot(&mut self, now_ms: i64) -> Result<(), Violation> {
+        let mut config = Config::new("/data");
+        config.generation_bytes_max = 96 << 10;
+        config.generation_age = Duration::from_secs(30);
+        config.merge_segments_min = 2;
+        config.restored = self.restored;
+        if let Some(Bug::Store(bug)) = self.bug {
+            config.planted = Some(bug);
+        }
+        let disk: Arc<CutDisk> = Arc::new(self.disk.clone());
+        let mut rng = self.rng.fork();
+        let opened = muster_store::open(disk.clone(), config, at(now_ms), &mut || rng.u64(..));
+        let parts = match opened {
+            Ok(parts) => parts,
+            Err(error) => {
+                return self.failed_start(now_ms, format!("the store does not open after a crash: {error:?}"));
+            }
+        };
+        self.restored = false;
+        let fleet = match muster_fleet::open(disk, Path::new("/data"), at(now_ms)) {
+            Ok(fleet) => Arc::new(fleet),
+            Err(error) => {
+                return self.failed_start(now_ms, format!("state.redb does not open after a crash: {error:?}"));
+            }
+        };
+        let (apply, reached) = match Apply::start(Arc::clone(&fleet), &parts.replay) {
+            Ok(started) => started,
+            Err(error) => return self.failed_start(now_ms, format!("replay fails after a crash: {error:?}")),
+        };
+        if let Some(reached) = reached {
+            parts.writer.state_reached(reached);
+        }
+        let shared = Shared {
+            counters: Arc::new(Counters::default()),
+            pool: ContextPool::new(8 << 20),
+            budget: Arc::new(Mutex::new(SeriesBudget::new(1_000, at(now_ms)))),
+            throttle: Throttle::default(),
+        };
+        let mut settings = Settings::default();
+        if let Some(Bug::Ingest(bug)) = self.bug {
+            settings.planted = Some(bug);
+        }
+        self.running = Some(Running {
+            writer: parts.writer,
+            reader: parts.reader,
+            admin: parts.admin,
+            apply,
+            shared,
+            settings: Arc::new(settings),
+            connections: BTreeMap::new(),
+            fences: Fences::default(),
+            hellos: 0,
+            jobs: VecDeque::new(),
+            broken: false,
+            hasty: None,
+        });
+        self.start_error.clear();
+        self.restart_ms = None;
+        Ok(())
+    }
+
+    /// A fault of the disk may have hit the start itself: the service is started again. One that never starts shows at the end.
+    fn failed_start(&mut self, now_ms: i64, why: String) -> Result<(), Violation> {
+        self.start_error = why;
+        let power = self.disk.is_off();
+        self.crash(now_ms, power);
+        Ok(())
+    }
+
+    /// Group commits, with luck; then what the disk says of itself.
+    pub(super) fn step(&mut self, now_ms: i64, said: &mut Vec<Said>) -> Result<(), Violation> {
+        if self.restart_ms.is_some_and(|due| due <= now_ms) {
+            self.boot(now_ms)?;
+        }
+        let commit_now = self.rng.u32(..3) > 0;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.tick(now_ms, said);
+        let before = said.len();
+        if commit_now {
+            running.work(now_ms, said);
+        }
+        if let Some(hasty) = running.hasty.take() {
+            return Err(Violation(hasty));
+        }
+        if self.disk.is_off() || running.broken {
+            // What it would have said after its power went was never said.
+            said.truncate(before);
+            let power = self.disk.is_off();
+            self.crash(now_ms, power);
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    pub(super) fn connect(&mut self, connection: u64, host: HostId, now_ms: i64) {
+        let peer = Peer::Host(labels(host));
+        let session = Session::new(Arc::clone(&self.settings), self.shared.clone(), peer, at(now_ms));
+        self.connections.insert(connection, Connection { host, session, hello: None });
+    }
+
+    pub(super) fn takes_batches(&self, connection: u64) -> bool {
+        self.connections.get(&connection).is_some_and(|one| one.session.takes_batches())
+    }
+
+    pub(super) fn input(&mut self, connection: u64, input: Input, now_ms: i64, said: &mut Vec<Said>) {
+        let mut inputs = VecDeque::from([(connection, input)]);
+        while let Some((connection, input)) = inputs.pop_front() {
+            let Some(one) = self.connections.get_mut(&connection) else { continue };
+            let mut effects = Vec::new();
+            one.session.step(at(now_ms), input, &mut effects);
+            for effect in effects {
+                self.effect(connection, effect, &mut inputs, said);
+            }
+        }
+    }
+
+    fn effect(&mut self, connection: u64, effect: Effect, inputs: &mut VecDeque<(u64, Input)>, said: &mut Vec<Said>) {
+        let Some(one) = self.connections.get_mut(&connection) else { return };
+        match effect {
+            Effect::Send(message) => {
+                let host = one.host;
+                if matches!(message, Message::Welcome(_)) {
+                    self.look_for_undrained(connection, host);
+                }
+                said.push(Said::Message { connection, message: Box::new(message) });
+            }
+            Effect::See(_) => {
+                self.hellos += 1;
+                one.hello = Some(SessionNumber(self.hellos));
+                inputs.push_back((connection, Input::Seen(Ok(()))));
+            }
+            Effect::Fence => {
+                let Some(hello) = one.hello else { return };
+                match self.fences.claim(one.host, hello) {
+                    Claim::Ready => inputs.push_back((connection, Input::Drained)),
+                    Claim::Superseded => inputs.push_back((connection, Input::Fenced)),
+                    Claim::Wait { fence } => {
+                        let fenced = self
+                            .connections
+                            .iter()
+                            .filter(|(_, other)| other.hello.is_some_and(|hello| fence.contains(&hello)));
+                        inputs.extend(fenced.map(|(number, _)| (*number, Input::Fenced)));
+                    }
+                }
+            }
+            Effect::AskMarks { held } => self.jobs.push_back(Job::Hello { connection, held }),
+            Effect::Commit { token, append } => self.jobs.push_back(Job::Commit { connection, token, append }),
+            Effect::End { .. } => {
+                let Some(ended) = self.connections.remove(&connection) else { return };
+                said.push(Said::Closed { connection });
+                let next = ended.hello.and_then(|hello| self.fences.ended(ended.host, hello));
+                let waiting = self.connections.iter().find(|(_, other)| other.hello.is_some() && other.hello == next);
+                inputs.extend(waiting.map(|(number, _)| (*number, Input::Drained)));
+            }
+            Effect::Enrol(_) | Effect::Renew(_) | Effect::Welcomed | Effect::Heard | Effect::Goodbye(_) => {}
+        }
+    }
+
+    /// Rule 5: hello is answered when nothing of an older session of that host is under way.
+    fn look_for_undrained(&mut self, connection: u64, host: HostId) {
+        let own = self.connections.get(&connection).and_then(|one| one.hello);
+        let older = self.connections.iter().find_map(|(number, one)| {
+            let is_older = one.host == host && one.hello.is_some() && one.hello < own;
+            (is_older && one.session.is_under_way()).then_some(*number)
+        });
+        if let Some(older) = older {
+            let text =
+                format!("hello of connection {connection} was answered while {older} had commits under way (rule 5)");
+            self.hasty.get_or_insert(text);
+        }
+    }
+
+    /// All sessions forget their contexts, as they do when a host is relabelled.
+    pub(super) fn lose_contexts(&mut self, now_ms: i64, said: &mut Vec<Said>) {
+        let all: Vec<(u64, HostId)> = self.connections.iter().map(|(number, one)| (*number, one.host)).collect();
+        for (connection, host) in all {
+            self.input(connection, Input::HostChanged(labels(host)), now_ms, said);
+        }
+    }
+
+    pub(super) fn http(&mut self, request: u64, append: Append) {
+        self.jobs.push_back(Job::Http { request, append });
+    }
+
+    fn tick(&mut self, now_ms: i64, said: &mut Vec<Said>) {
+        let due: Vec<u64> = self
+            .connections
+            .iter()
+            .filter(|(_, one)| one.session.deadline().is_some_and(|due| due <= at(now_ms)))
+            .map(|(number, _)| *number)
+            .collect();
+        for connection in due {
+            self.input(connection, Input::Tick, now_ms, said);
+        }
+    }
+
+    /// Works off the queue as the committer does: runs of commits as one group, hellos in their place.
+    fn work(&mut self, now_ms: i64, said: &mut Vec<Said>) {
+        while !self.jobs.is_empty() && !self.broken {
+            if let Some(Job::Hello { connection, held }) =
+                self.jobs.pop_front_if(|job| matches!(job, Job::Hello { .. }))
+            {
+                let host = self.connections.get(&connection).map(|one| one.host);
+                let marks = host.map(|host| self.writer.hello(host, &held, at(now_ms)));
+                let greeting = match marks {
+                    Some(Ok(marks)) => {
+                        Ok(Greeting { store_id: self.writer.store_id(), incarnation: self.writer.incarnation(), marks })
+                    }
+                    Some(Err(error)) => Err(error.to_string()),
+                    None => continue,
+                };
+                self.input(connection, Input::Marks(greeting), now_ms, said);
+                continue;
+            }
+            let mut group = Vec::new();
+            while let Some(job) = self.jobs.pop_front_if(|job| !matches!(job, Job::Hello { .. })) {
+                group.push(job);
+            }
+            self.commit(group, now_ms, said);
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Job>, now_ms: i64, said: &mut Vec<Said>) {
+        let mut places = Vec::with_capacity(group.len());
+        let mut appends = Vec::with_capacity(group.len());
+        for job in group {
+            match job {
+                Job::Commit { connection, token, append } => {
+                    places.push((Some((connection, token)), 0));
+                    appends.push(append);
+                }
+                Job::Http { request, append } => {
+                    places.push((None, request));
+                    appends.push(append);
+                }
+                Job::Hello { .. } => {}
+            }
+        }
+        let Ok(outcomes) = self.writer.commit(&appends, at(now_ms)) else {
+            for ((place, request), append) in places.into_iter().zip(appends) {
+                match place {
+                    Some((connection, token)) => {
+                        self.input(connection, Input::Failed { token, append }, now_ms, said);
+                    }
+                    None => said.push(Said::Http { request, outcome: None }),
+                }
+            }
+            return;
+        };
+        let reached = outcomes.iter().rev().find_map(|outcome| match outcome {
+            Outcome::Committed { position } => Some(*position),
+            _ => None,
+        });
+        self.apply.note(self.writer.take_entries());
+        match self.apply.catch_up() {
+            Ok(()) => {
+                if let Some(reached) = reached {
+                    self.writer.state_reached(reached);
+                }
+            }
+            // The product reopens state.redb by starting anew.
+            Err(_) => self.broken = true,
+        }
+        for (((place, request), append), outcome) in places.into_iter().zip(appends).zip(outcomes) {
+            match place {
+                Some((connection, token)) => {
+                    let taken = matches!(outcome, Outcome::Committed { .. });
+                    let append = (!taken).then_some(append);
+                    self.input(connection, Input::Settled { token, outcome, append }, now_ms, said);
+                }
+                None => said.push(Said::Http { request, outcome: Some(outcome) }),
+            }
+        }
+    }
+}
