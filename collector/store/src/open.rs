@@ -8,7 +8,7 @@ use muster_common::time::Timestamp;
 
 use crate::admin::Admin;
 use crate::bytes::Squeezer;
-use crate::catalog::{Catalog, CatalogState, generations_of};
+use crate::catalog::{Catalog, CatalogState, SegmentRow, generations_of};
 use crate::config::Config;
 use crate::database::{make_durable, open_database};
 use crate::engine::{Engine, publish};
@@ -21,6 +21,7 @@ use crate::inbox::{Active, Inbox, SealedFile, file};
 use crate::planted::{Planted, is_planted};
 use crate::reader::Reader;
 use crate::replay::{Replay, scan_sealed};
+use crate::segment::Segment;
 use crate::shared::{Shared, add};
 use crate::writer::Writer;
 
@@ -107,9 +108,10 @@ fn identify(
             }
         };
     }
+    readmit(shared, &mut next);
     let mut health = shared.health.lock();
     health.marks_lost = marks_lost;
-    let quarantined = before.quarantined.iter();
+    let quarantined = next.quarantined.iter();
     health.quarantined = quarantined.map(|(number, (row, why))| (row.file_name(*number), why.clone())).collect();
     drop(health);
     if next != before {
@@ -118,25 +120,47 @@ fn identify(
     Ok(next)
 }
 
-/// Unlinks dropped files; of those that the catalog does not name, sets aside what could hold flushed data, and deletes the rest.
+/// Segments set aside whose files are whole again, put back by somebody, are read again.
+fn readmit(shared: &Shared, next: &mut CatalogState) {
+    let is_whole = |number: u64, row: &SegmentRow| {
+        let path = shared.segment_folder.join(row.file_name(number));
+        Segment::open(&shared.disk, number, path).and_then(|segment| segment.verify()).is_ok()
+    };
+    let whole = next.quarantined.extract_if(.., |number, (row, _)| is_whole(*number, row));
+    let whole: Vec<_> = whole.map(|(number, (row, _))| (number, row)).collect();
+    next.segments.extend(whole);
+}
+
+/// Unlinks dropped files, and those that the catalog does not name: what a crash left of a flush or merge. Only where a segment
+/// of the same generations is missing or damaged they are set aside, since they may hold what it held.
 fn clear_segments(shared: &Shared, state: &CatalogState) -> Result<(), FileError> {
     let folder = &shared.segment_folder;
     let aside = folder.join(ASIDE);
-    let rows = state.segments.iter();
-    let quarantined = state.quarantined.iter().map(|(number, (row, _))| (number, row));
-    let named: Vec<String> = rows.chain(quarantined).map(|(number, row)| row.file_name(*number)).collect();
-    let mut moved = false;
-    for name in shared.disk.list(folder).map_err(FileError::disk("list", folder))? {
-        let Some((_, hi)) = generations_of(&name) else { continue };
-        let path = folder.join(&name);
-        if named.contains(&name) {
-            continue;
+    let there = shared.disk.list(folder).map_err(FileError::disk("list", folder))?;
+    let named = state.segments.iter().map(|(number, row)| (row.file_name(*number), row));
+    let (mut kept, mut lost) = (Vec::new(), Vec::new());
+    for (name, row) in named {
+        if !there.contains(&name) {
+            lost.push((row.lo, row.hi));
         }
-        if state.dropped.contains(&name) || hi > state.flushed_through {
-            shared.disk.unlink(&path).map_err(FileError::disk("unlink", &path))?;
-        } else {
-            shared.disk.rename(&path, &aside.join(&name)).map_err(FileError::disk("set aside", &path))?;
+        kept.push(name);
+    }
+    for (number, (row, _)) in &state.quarantined {
+        kept.push(row.file_name(*number));
+        lost.push((row.lo, row.hi));
+    }
+    let mut moved = false;
+    for name in &there {
+        let Some((lo, hi)) = generations_of(name).filter(|_| !kept.contains(name)) else { continue };
+        let path = folder.join(name);
+        let may_be_needed = hi <= state.flushed_through
+            && !state.dropped.contains(name)
+            && lost.iter().any(|&(lost_lo, lost_hi)| lost_lo <= hi && lo <= lost_hi);
+        if may_be_needed {
+            shared.disk.rename(&path, &aside.join(name)).map_err(FileError::disk("set aside", &path))?;
             moved = true;
+        } else {
+            shared.disk.unlink(&path).map_err(FileError::disk("unlink", &path))?;
         }
     }
     if moved {

@@ -1,4 +1,4 @@
-//! Deliberate bugs that the simulator must catch (exactly-once.md, last section). Without the cargo feature `planted` no
+//! Deliberate bugs that the simulator must catch. Without the cargo feature `planted` no
 //! configuration can name one and every branch on them is a constant `false`.
 
 use crate::config::Config;

@@ -71,6 +71,14 @@ impl Segment {
         Ok(Self { number, header, path, file, disk, offsets, names, metrics, let_go })
     }
 
+    /// Reads every block and checks it.
+    pub(crate) fn verify(&self) -> Result<(), FileError> {
+        for bounds in self.offsets.iter().flat_map(|offsets| offsets.windows(2)) {
+            self.plain(bounds[0], bounds[1])?;
+        }
+        Ok(())
+    }
+
     /// Nobody new will ask for it: the file goes with the last view.
     pub(crate) fn let_go(&self) {
         self.let_go.store(true, Ordering::Release);
@@ -163,11 +171,15 @@ impl Segment {
             let (Some(&start), Some(&end)) = (offsets.get(place), offsets.get(place + 1)) else {
                 return Err(self.damaged("a block is named that it has not"));
             };
-            let mut stored = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
-            self.file.pread(&mut stored, start).map_err(FileError::disk("read", &self.path))?;
-            let plain = open_block(&stored).ok_or_else(|| self.damaged("a block fails its checksum"))?;
-            decode(plain).ok_or_else(|| self.damaged("a block cannot be decoded"))
+            decode(self.plain(start, end)?).ok_or_else(|| self.damaged("a block cannot be decoded"))
         })
+    }
+
+    /// The plain bytes of the block between these offsets.
+    fn plain(&self, start: u64, end: u64) -> Result<Vec<u8>, FileError> {
+        let mut stored = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
+        self.file.pread(&mut stored, start).map_err(FileError::disk("read", &self.path))?;
+        open_block(&stored).ok_or_else(|| self.damaged("a block fails its checksum"))
     }
 
     pub(crate) fn damaged(&self, what: &'static str) -> FileError {

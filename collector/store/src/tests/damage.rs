@@ -75,6 +75,21 @@ fn a_flipped_bit_anywhere_in_a_segment_is_found_and_the_rest_answered() {
 }
 
 #[test]
+fn a_segment_put_back_whole_is_read_again() {
+    let (image, seen, path) = filled();
+    let disk: Arc<dyn Disk> = Arc::new(CutDisk::from_image(1, &image));
+    flip(&*disk, &path, 300, 1);
+    let world = open_at(&disk, config(Path::new("/data")));
+    world.dump();
+    world.parts.admin.maintain(world.now).unwrap();
+    drop(world);
+    assert_eq!(open_at(&disk, config(Path::new("/data"))).dump(), seen[30..]);
+    flip(&*disk, &path, 300, 1);
+    let world = open_at(&disk, config(Path::new("/data")));
+    assert!(world.dump() == seen && world.parts.admin.health().is_good());
+}
+
+#[test]
 fn damage_is_found_by_a_merge_and_refused_by_a_raw_count() {
     let (image, seen, path) = filled();
     let disk: Arc<dyn Disk> = Arc::new(CutDisk::from_image(1, &image));
@@ -105,18 +120,30 @@ fn a_segment_that_is_gone_is_told_and_the_rest_answered() {
 }
 
 #[test]
-fn unnamed_segments_are_set_aside_or_deleted_and_others_left_alone() {
+fn unnamed_segments_go_unless_they_may_hold_what_is_missing() {
     let (image, seen, path) = filled();
     let disk: Arc<dyn Disk> = Arc::new(CutDisk::from_image(1, &image));
     let folder = Path::new(SEGMENTS);
-    for name in ["1-2-99.seg", "7-7-98.seg", "notes.txt"] {
-        disk.open(&folder.join(name), Open::Create).unwrap().sync().unwrap();
-    }
+    let leave = || {
+        for name in ["1-2-99.seg", "7-7-98.seg", "notes.txt"] {
+            let _ = disk.open(&folder.join(name), Open::Create);
+        }
+    };
+    leave();
     let world = open_at(&disk, config(Path::new("/data")));
-    assert_eq!((world.dump(), world.parts.admin.health().set_aside), (seen, vec!["1-2-99.seg".to_owned()]));
+    assert!(world.dump() == seen && world.parts.admin.health().is_good());
+    drop(world);
     let there = disk.list(folder).unwrap();
-    assert!(there.contains(&"notes.txt".to_owned()) && !there.contains(&"7-7-98.seg".to_owned()), "{there:?}");
-    assert!(there.contains(&path.file_name().unwrap().to_string_lossy().into_owned()));
+    assert!(there.contains(&"notes.txt".to_owned()) && there.len() == 4, "{there:?}");
+    // Where something is missing, what covers it is kept for whoever puts it right.
+    leave();
+    disk.unlink(&path).unwrap();
+    let world = open_at(&disk, config(Path::new("/data")));
+    assert_eq!(
+        (world.dump(), world.parts.admin.health().set_aside),
+        (seen[30..].to_vec(), vec!["1-2-99.seg".to_owned()])
+    );
+    assert_eq!(disk.list(folder).unwrap(), ["2-2-2.seg", "aside", "notes.txt"]);
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod flush;
 mod golden;
 #[cfg(feature = "planted")]
 mod planted;
+mod random;
 mod select;
 mod world;
