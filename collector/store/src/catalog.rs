@@ -58,6 +58,8 @@ pub(crate) struct Catalog {
     /// `None` after an error, until it is opened again.
     database: Option<Database>,
     state: CatalogState,
+    /// The next segment's number, where some were given out since the last commit.
+    next_number: u64,
 }
 
 impl SegmentRow {
@@ -102,7 +104,7 @@ pub(crate) fn generations_of(file_name: &str) -> Option<(u64, u64)> {
 
 impl Catalog {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, cache_bytes: usize) -> Self {
-        Self { disk, path, cache_bytes, database: None, state: CatalogState::default() }
+        Self { disk, path, cache_bytes, database: None, state: CatalogState::default(), next_number: 0 }
     }
 
     /// Opens the file where it is not open and reads all of it: after an error what is there counts.
@@ -122,9 +124,17 @@ impl Catalog {
         &self.state
     }
 
+    /// A number for a new segment. The next commit remembers that it was given out.
+    pub(crate) fn take_number(&mut self) -> u64 {
+        let number = self.next_number.max(self.state.next_segment);
+        self.next_number = number + 1;
+        number
+    }
+
     /// Makes this the catalog, in one durable transaction. After an error it is unknown which of the two it is.
-    pub(crate) fn commit(&mut self, next: CatalogState) -> Result<(), FileError> {
+    pub(crate) fn commit(&mut self, mut next: CatalogState) -> Result<(), FileError> {
         self.ready()?;
+        next.next_segment = next.next_segment.max(self.next_number);
         let Some(database) = &self.database else { return Ok(()) };
         let written = self.write(database, &next);
         match written {

@@ -44,15 +44,16 @@ impl Maintenance<'_> {
         let begun = monotonic();
         let shared = self.shared().clone();
         let generation = head.generation;
-        let mut next = self.catalog.state().clone();
+        let store_id = self.catalog.state().store_id;
+        let mut segment = None;
         let mut samples = 0;
         let mut written = Vec::new();
         if head.samples() > 0 {
-            let number = next.next_segment;
+            let number = self.catalog.take_number();
             let name = SegmentRow { lo: generation, hi: generation, ..EMPTY_ROW }.file_name(number);
             let path = shared.segment_folder.join(name);
             written.push((number, path.clone()));
-            let header = match write_head(&shared, head, &path, next.store_id) {
+            let header = match write_head(&shared, head, &path, store_id) {
                 Ok(header) => header,
                 Err(error) => {
                     self.discard(&written);
@@ -61,9 +62,10 @@ impl Maintenance<'_> {
             };
             samples = header.samples;
             add(&shared.counters.doubles_dropped, header.appended - header.samples);
-            next.segments.insert(number, SegmentRow::of(&header));
-            next.next_segment += 1;
+            segment = Some((number, SegmentRow::of(&header)));
         }
+        let mut next = self.catalog.state().clone();
+        next.segments.extend(segment);
         if !is_planted(&shared.config, Planted::FlushedThroughNotWritten) {
             next.flushed_through = generation;
         }

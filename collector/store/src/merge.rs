@@ -1,6 +1,7 @@
 //! Merges neighbouring segments into one a UTC day, which covers all their generations (rule 24).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use muster_common::label::LabelSet;
 use muster_common::sample::MetricKind;
 use muster_common::time::monotonic;
 
-use crate::catalog::{CatalogState, SegmentRow};
+use crate::catalog::SegmentRow;
 use crate::columns::Columns;
 use crate::engine::Maintenance;
 use crate::error::FileError;
@@ -21,12 +22,14 @@ use crate::segment::cache::Cache;
 use crate::segment::cursor::Cursor;
 use crate::segment::format::BLOCK_SERIES;
 use crate::segment::write::SegmentWriter;
-use crate::shared::{Shared, add};
+use crate::shared::add;
 
 /// Decoded parts of the inputs: each is read once in order, so little is enough, and queries keep their own.
 const CACHE_BYTES: usize = 16 << 20;
 /// Days written side by side: each takes about half a megabyte of buffers. Backfill of more days takes several passes.
 const DAYS_A_PASS: i32 = 64;
+/// Series between two looks at what waits to be flushed: tens of milliseconds.
+const FLUSH_STEP: usize = 4_096;
 
 impl Maintenance<'_> {
     /// Merges until nothing is due any more; answers how many merges were made.
@@ -47,15 +50,16 @@ impl Maintenance<'_> {
         let begun = monotonic();
         let shared = self.shared().clone();
         let snapshot = shared.published.load();
-        let found =
-            numbers.iter().map(|number| snapshot.segments.iter().find(|segment| segment.number == *number).cloned());
-        let Some(inputs) = found.collect::<Option<Vec<Arc<Segment>>>>() else { return Ok(false) };
+        let find = |number: &u64| snapshot.segments.iter().find(|segment| segment.number == *number).cloned();
+        let Some(inputs) = numbers.iter().map(find).collect::<Option<Vec<Arc<Segment>>>>() else { return Ok(false) };
         drop(snapshot);
-        let mut next = self.catalog.state().clone();
-        let mut written = Vec::new();
-        let merged = write_merged(&shared, &inputs, &mut next, &mut written);
+        let mut merge = Merge::new(&inputs);
+        let merged = merge.run(self);
+        let Merge { rows, written, .. } = merge;
         let done = match merged {
             Ok(()) => {
+                let mut next = self.catalog.state().clone();
+                next.segments.extend(rows);
                 numbers.iter().for_each(|&number| next.drop_segment(number));
                 // Views hold the inputs as long as they need; this was the last use here.
                 drop(inputs);
@@ -75,6 +79,14 @@ impl Maintenance<'_> {
         add(&shared.counters.merges, 1);
         add(&shared.counters.merge_micros, u64::try_from((monotonic() - begun).as_micros()).unwrap_or(u64::MAX));
         Ok(true)
+    }
+
+    /// A merge may take a minute: what was sealed meanwhile does not wait for its end.
+    fn let_flush_pass(&mut self) -> Result<(), FileError> {
+        if self.shared().published.load().heads.len() > 1 {
+            self.flush_sealed()?;
+        }
+        Ok(())
     }
 }
 
@@ -114,48 +126,58 @@ impl<'a> Input<'a> {
     }
 }
 
-fn write_merged(
-    shared: &Shared,
-    inputs: &[Arc<Segment>],
-    next: &mut CatalogState,
-    written: &mut Vec<(u64, PathBuf)>,
-) -> Result<(), MergeError> {
-    let headers = inputs.iter().map(|segment| &segment.header);
-    let first = headers.clone().map(|header| header.min_ms).min().map_or(0, day_of);
-    let lo = headers.clone().map(|header| header.lo).min().unwrap_or(0);
-    let hi = headers.map(|header| header.hi).max().unwrap_or(0);
-    let mut days = Some(first);
-    while let Some(from) = days {
-        let pass = Pass { shared, inputs, lo, hi, from, to: from.saturating_add(DAYS_A_PASS - 1) };
-        days = pass.run(next, written)?;
-    }
-    let folder = &shared.segment_folder;
-    shared.disk.sync_dir(folder).map_err(|error| (None, FileError::disk("sync folder", folder)(error)))
-}
-
-/// One walk over all inputs that writes some days.
-struct Pass<'a> {
-    shared: &'a Shared,
+/// One merge under way.
+struct Merge<'a> {
     inputs: &'a [Arc<Segment>],
     lo: u64,
     hi: u64,
-    from: i32,
-    to: i32,
+    /// Finished segments.
+    rows: Vec<(u64, SegmentRow)>,
+    /// Every file that was begun.
+    written: Vec<(u64, PathBuf)>,
 }
 
-/// A segment of the pass, with its number.
-type Output = (u64, SegmentWriter);
+/// The days of one walk over all inputs, and what is being written for them.
+struct Pass {
+    from: i32,
+    to: i32,
+    outputs: BTreeMap<i32, (u64, SegmentWriter)>,
+    /// The first day after `to` that has samples.
+    later: Option<i32>,
+}
 
-impl Pass<'_> {
-    /// Answers the first day after those of this pass that has samples.
-    fn run(&self, next: &mut CatalogState, written: &mut Vec<(u64, PathBuf)>) -> Result<Option<i32>, MergeError> {
+impl<'a> Merge<'a> {
+    fn new(inputs: &'a [Arc<Segment>]) -> Self {
+        let headers = inputs.iter().map(|segment| &segment.header);
+        let lo = headers.clone().map(|header| header.lo).min().unwrap_or(0);
+        let hi = headers.map(|header| header.hi).max().unwrap_or(0);
+        Self { inputs, lo, hi, rows: Vec::new(), written: Vec::new() }
+    }
+
+    fn run(&mut self, maintenance: &mut Maintenance<'_>) -> Result<(), MergeError> {
+        let mut from = self.inputs.iter().map(|segment| day_of(segment.header.min_ms)).min();
+        while let Some(first) = from {
+            let to = first.saturating_add(DAYS_A_PASS - 1);
+            let mut pass = Pass { from: first, to, outputs: BTreeMap::new(), later: None };
+            self.walk(&mut pass, maintenance)?;
+            for (number, writer) in pass.outputs.into_values() {
+                let header = writer.finish().map_err(|error| (None, error))?;
+                self.rows.push((number, SegmentRow::of(&header)));
+            }
+            from = pass.later;
+        }
+        let shared = maintenance.shared();
+        let folder = &shared.segment_folder;
+        shared.disk.sync_dir(folder).map_err(|error| (None, FileError::disk("sync folder", folder)(error)))
+    }
+
+    fn walk(&mut self, pass: &mut Pass, maintenance: &mut Maintenance<'_>) -> Result<(), MergeError> {
         let cache = Cache::new(CACHE_BYTES);
         let mut inputs: Vec<Input<'_>> = self.inputs.iter().map(|segment| Input::new(segment, &cache)).collect();
         for (place, input) in inputs.iter_mut().enumerate() {
             input.load(&cache).map_err(|error| blame(place, error))?;
         }
-        let mut outputs: BTreeMap<i32, Output> = BTreeMap::new();
-        let (mut columns, mut later) = (Columns::default(), None::<i32>);
+        let (mut columns, mut walked) = (Columns::default(), 0usize);
         while let Some(labels) = inputs.iter().filter_map(|input| Some(&input.series()?.0)).min().cloned() {
             columns.clear();
             let (mut kind, mut doubles) = (MetricKind::Untyped, 0);
@@ -171,40 +193,38 @@ impl Pass<'_> {
                 take().map_err(|error| blame(place, error))?;
             }
             doubles += columns.settle() as u64;
-            let beyond = columns.millis.partition_point(|&ms| day_of(ms) <= self.to);
-            if let Some(&ms) = columns.millis.get(beyond) {
-                later = Some(later.map_or(day_of(ms), |known| known.min(day_of(ms))));
+            let written = self.put(pass, &labels, kind, &columns, doubles, maintenance);
+            written.map_err(|error| (None, error))?;
+            walked += 1;
+            if walked.is_multiple_of(FLUSH_STEP) {
+                maintenance.let_flush_pass().map_err(|error| (None, error))?;
             }
-            self.put(&labels, kind, &columns, doubles, &mut outputs, next, written).map_err(|error| (None, error))?;
         }
-        for (number, writer) in outputs.into_values() {
-            let header = writer.finish().map_err(|error| (None, error))?;
-            next.segments.insert(number, SegmentRow::of(&header));
-        }
-        Ok(later)
+        Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one straight step of `run`, cut out for its length")]
+    /// Writes one series' samples of the pass' days.
     fn put(
-        &self,
+        &mut self,
+        pass: &mut Pass,
         labels: &LabelSet,
         kind: MetricKind,
         columns: &Columns,
         doubles: u64,
-        outputs: &mut BTreeMap<i32, Output>,
-        next: &mut CatalogState,
-        written: &mut Vec<(u64, PathBuf)>,
+        maintenance: &mut Maintenance<'_>,
     ) -> Result<(), FileError> {
         let mut start = 0;
         while let Some(&first_ms) = columns.millis.get(start) {
             let day = day_of(first_ms);
+            if day > pass.to {
+                pass.later = Some(pass.later.map_or(day, |known| known.min(day)));
+                break;
+            }
             let end = start + columns.millis[start..].partition_point(|&ms| day_of(ms) == day);
-            if (self.from..=self.to).contains(&day) {
-                let writer = match outputs.entry(day) {
-                    std::collections::btree_map::Entry::Occupied(entry) => &mut entry.into_mut().1,
-                    std::collections::btree_map::Entry::Vacant(entry) => {
-                        &mut entry.insert(self.begin(day, next, written)?).1
-                    }
+            if day >= pass.from {
+                let writer = match pass.outputs.entry(day) {
+                    Entry::Occupied(entry) => &mut entry.into_mut().1,
+                    Entry::Vacant(entry) => &mut entry.insert(self.begin(day, maintenance)?).1,
                 };
                 // What was dropped counts where the series begins.
                 let doubles = if start == 0 { doubles } else { 0 };
@@ -215,14 +235,13 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn begin(&self, day: i32, next: &mut CatalogState, written: &mut Vec<(u64, PathBuf)>) -> Result<Output, FileError> {
-        let number = next.next_segment;
-        next.next_segment += 1;
-        let header = empty_header(next.store_id, self.lo, self.hi, Some(day));
-        let name = SegmentRow::of(&header).file_name(number);
-        let path = self.shared.segment_folder.join(name);
-        written.push((number, path.clone()));
-        Ok((number, SegmentWriter::new(&*self.shared.disk, &path, header)?))
+    fn begin(&mut self, day: i32, maintenance: &mut Maintenance<'_>) -> Result<(u64, SegmentWriter), FileError> {
+        let number = maintenance.catalog.take_number();
+        let header = empty_header(maintenance.catalog.state().store_id, self.lo, self.hi, Some(day));
+        let shared = maintenance.shared();
+        let path = shared.segment_folder.join(SegmentRow::of(&header).file_name(number));
+        self.written.push((number, path.clone()));
+        Ok((number, SegmentWriter::new(&*shared.disk, &path, header)?))
     }
 }
 

@@ -214,3 +214,27 @@ fn a_series_that_goes_and_comes_back_keeps_its_samples_apart_and_the_index_small
     assert!(world.stat("series_known") < 24_000.0, "{}", world.stat("series_known"));
     assert_eq!((world.dump().len(), world.raw_count()), (24_000, 24_000));
 }
+
+#[test]
+fn a_generation_sealed_during_a_merge_is_flushed_before_its_end() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let wide = table("up", "a", 5_000);
+    for seq in 1..=2 {
+        world.commit(&[batch(epoch(1), seq, vec![scrape(&wide, BEGIN_MS + seq as i64, seq as f64)])]);
+        world.parts.admin.flush(false, world.now).unwrap();
+    }
+    world.commit(&[batch(epoch(1), 3, vec![scrape(&wide, BEGIN_MS + 1, 9.0)])]);
+    let seen = world.dump();
+    let merges = world.parts.admin.engine.maintain(world.now, |maintenance| {
+        maintenance.engine.inbox.lock().seal_now(world.now).unwrap();
+        let merges = maintenance.merge(crate::merge_plan::Why::Due { segments_min: 2 })?;
+        assert_eq!(maintenance.shared().published.load().heads.len(), 1, "only the active one is left");
+        Ok(merges)
+    });
+    assert_eq!((merges.unwrap(), world.raw_count()), (1, 15_000));
+    assert!(world.dump() == seen);
+    drop(world);
+    let world = open_real(&folder);
+    assert!(world.dump() == seen && world.parts.admin.health().is_good());
+}
