@@ -16,9 +16,9 @@ const SLOT_BYTES: usize = 4096;
 const MAGIC: [u8; 8] = *b"MSTREPO\0";
 const VERSION: u16 = 1;
 const HEAD_BYTES: usize = 64;
-const ROW_BYTES: usize = 80;
+const ROW_BYTES: usize = 104;
 /// Rows of one slot. A hello lists at most 32; the rest is room for epochs whose end is not yet told.
-pub const EPOCHS_MAX: usize = 48;
+pub const EPOCHS_MAX: usize = 36;
 
 const _: () = assert!(HEAD_BYTES + EPOCHS_MAX * ROW_BYTES + 4 <= SLOT_BYTES);
 
@@ -39,6 +39,8 @@ pub struct EpochRow {
     pub epoch: Epoch,
     /// By lane number; see [`EpochState`].
     pub last_seq: [u64; 3],
+    /// By lane number: given out at least up to here when the row was written. After a crash it tells of batches of which nothing is left.
+    pub known_seq: [u64; 3],
     /// By lane number: committed at least up to here when the row was written.
     pub acked: [u64; 3],
     pub state: EpochState,
@@ -136,7 +138,7 @@ fn encode(generation: u64, host: HostId, table: &EpochTable) -> Vec<u8> {
     bytes.extend_from_slice(&store.incarnation.to_le_bytes());
     for row in &table.rows {
         bytes.extend_from_slice(&row.epoch.0);
-        for seq in row.last_seq.into_iter().chain(row.acked) {
+        for seq in row.last_seq.into_iter().chain(row.known_seq).chain(row.acked) {
             bytes.extend_from_slice(&seq.to_le_bytes());
         }
         bytes.extend_from_slice(&row.joined_from_ms.to_le_bytes());
@@ -171,9 +173,10 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<(u64, HostId, EpochTable)> {
         rows.push(EpochRow {
             epoch: Epoch(id_at(at)?),
             last_seq: [u64_at(at + 16)?, u64_at(at + 24)?, u64_at(at + 32)?],
-            acked: [u64_at(at + 40)?, u64_at(at + 48)?, u64_at(at + 56)?],
-            joined_from_ms: u64_at(at + 64)?.cast_signed(),
-            state: match u64_at(at + 72)? {
+            known_seq: [u64_at(at + 40)?, u64_at(at + 48)?, u64_at(at + 56)?],
+            acked: [u64_at(at + 64)?, u64_at(at + 72)?, u64_at(at + 80)?],
+            joined_from_ms: u64_at(at + 88)?.cast_signed(),
+            state: match u64_at(at + 96)? {
                 0 => EpochState::Open,
                 1 => EpochState::Ended,
                 2 => EpochState::Moved,

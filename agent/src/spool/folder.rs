@@ -95,6 +95,8 @@ pub struct Spool {
     acked: BTreeMap<(Lane, Epoch), u64>,
     cursors: Vec<Cursor>,
     bytes: u64,
+    /// Batches dropped for want of room since it was opened.
+    dropped: u64,
     buffer: Vec<u8>,
 }
 
@@ -113,7 +115,8 @@ impl Spool {
             EpochFile::open(&disk, &config.folder, config.host).map_err(fail("open the table of epochs"))?;
         let names = disk.list(&config.folder).map_err(fail("list the spool"))?;
         let (segments, acked, cursors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        let mut spool = Self { disk, config, own, epochs, segments, acked, cursors, bytes: 0, buffer: Vec::new() };
+        let mut spool =
+            Self { disk, config, own, epochs, segments, acked, cursors, bytes: 0, dropped: 0, buffer: Vec::new() };
         let mut loaded = Loaded::default();
         for name in names.iter().filter(|name| segment::is_file_name(name)) {
             match spool.load(name, table.as_ref()) {
@@ -136,8 +139,10 @@ impl Spool {
                 Some(SpoolAnswer::Kept { version, ok })
             }
             SpoolRequest::Append { batch, context_frame } => {
+                let before = self.dropped;
                 let outcome = self.append(&batch, context_frame.as_deref());
-                Some(SpoolAnswer::Appended { epoch: batch.epoch, lane: batch.lane, seq: batch.seq, outcome })
+                let (epoch, lane, seq, dropped) = (batch.epoch, batch.lane, batch.seq, self.dropped - before);
+                Some(SpoolAnswer::Appended { epoch, lane, seq, outcome, dropped })
             }
             SpoolRequest::Read { epoch, lane, from, have_context } => {
                 let found = self.read(epoch, lane, from, have_context);
@@ -287,6 +292,7 @@ impl Spool {
         let acked = self.acked.get(&(key.0, key.1)).copied().unwrap_or(0);
         let lost = segment.batches.min(segment.last_seq.saturating_sub(acked));
         self.own.drop_batches(DropReason::SpoolFull, lost);
+        self.dropped += lost;
         self.remove(key);
         true
     }
@@ -564,7 +570,14 @@ fn rebuilt(held: &[HeldRun]) -> EpochTable {
     for run in held {
         if rows.last().is_none_or(|row| row.epoch != run.epoch) {
             let (last_seq, state) = ([u64::MAX; 3], EpochState::Open);
-            rows.push(EpochRow { epoch: run.epoch, last_seq, acked: [0; 3], state, joined_from_ms: 0 });
+            rows.push(EpochRow {
+                epoch: run.epoch,
+                last_seq,
+                known_seq: [0; 3],
+                acked: [0; 3],
+                state,
+                joined_from_ms: 0,
+            });
         }
     }
     EpochTable { store: None, rows }

@@ -58,10 +58,27 @@ pub enum SpoolRequest {
 /// What the spool answers. `Acked` and `Forget` have no answer: when they fail the files stay, and the next start finds them acked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpoolAnswer {
-    Kept { version: u64, ok: bool },
-    Appended { epoch: Epoch, lane: Lane, seq: u64, outcome: AppendOutcome },
-    Found { epoch: Epoch, lane: Lane, from: u64, found: Option<Found> },
-    Synced { ok: bool },
+    Kept {
+        version: u64,
+        ok: bool,
+    },
+    /// `dropped` unacknowledged batches had to go to make room.
+    Appended {
+        epoch: Epoch,
+        lane: Lane,
+        seq: u64,
+        outcome: AppendOutcome,
+        dropped: u64,
+    },
+    Found {
+        epoch: Epoch,
+        lane: Lane,
+        from: u64,
+        found: Option<Found>,
+    },
+    Synced {
+        ok: bool,
+    },
 }
 
 /// A batch read back.

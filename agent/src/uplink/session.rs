@@ -367,7 +367,10 @@ impl Session {
     fn spool_answered(&mut self, now: Moment, answer: SpoolAnswer) {
         match answer {
             SpoolAnswer::Kept { version, ok } => self.kept(now, version, ok),
-            SpoolAnswer::Appended { epoch, seq, outcome, .. } => self.appended(now, epoch, seq, outcome),
+            SpoolAnswer::Appended { epoch, seq, outcome, dropped, .. } => {
+                self.keeping.tells_loss |= dropped > 0;
+                self.appended(now, epoch, seq, outcome);
+            }
             SpoolAnswer::Found { epoch, from, found, .. } => self.found(now, epoch, from, found),
             SpoolAnswer::Synced { ok } => self.spooling.synced(now.steady, ok),
         }

@@ -22,7 +22,14 @@ fn open(disk: &CutDisk) -> (Spool, Loaded) {
 }
 
 fn row(number: i64, last: u64, state: EpochState) -> EpochRow {
-    EpochRow { epoch: epoch(number), last_seq: [0, last, 0], acked: [0, 1, 0], state, joined_from_ms: -4 }
+    EpochRow {
+        epoch: epoch(number),
+        last_seq: [0, last, 0],
+        known_seq: [0, 2, 0],
+        acked: [0, 1, 0],
+        state,
+        joined_from_ms: -4,
+    }
 }
 
 fn keep(spool: &mut Spool, rows: Vec<EpochRow>) -> bool {

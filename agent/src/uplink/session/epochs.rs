@@ -21,6 +21,8 @@ const RESERVE: u64 = 256;
 const RESERVE_LEFT: u64 = 32;
 /// Between two tries to write the table.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Losses are made durable at most this often.
+const LOSS_EVERY: Duration = Duration::from_secs(30);
 /// Above this many epochs a new one starts only where it must: one for priority's sake would make the bound below drop data.
 const WISH_EPOCHS_MAX: usize = 16;
 /// Room for the one being written and one that content moves to.
@@ -42,12 +44,15 @@ pub(super) struct Keeping {
     pub(super) wish: Option<Wish>,
     /// A batch made after the connection was lost starts a new epoch.
     pub(super) on_next_batch: bool,
+    /// Something was dropped: how far seqs were given out is to be durable, so that even a crash leaves a gap that says so.
+    pub(super) tells_loss: bool,
     pub(super) last_table: bool,
     pub(super) last_table_kept: Option<bool>,
     under_way: Option<Pending>,
     version: u64,
     retry_at: Duration,
     failed: bool,
+    kept_at: Duration,
 }
 
 /// What becomes true when the table under way is durable.
@@ -65,12 +70,14 @@ impl Keeping {
         Self {
             wish: Some(Wish::Must),
             on_next_batch: false,
+            tells_loss: false,
             last_table: false,
             last_table_kept: None,
             under_way: None,
             version: 0,
             retry_at: Duration::ZERO,
             failed: false,
+            kept_at: Duration::ZERO,
         }
     }
 
@@ -88,13 +95,16 @@ impl Keeping {
     }
 
     pub(super) fn retry_at(&self) -> Option<Duration> {
-        (self.failed && self.under_way.is_none()).then_some(self.retry_at)
+        let loss = self.tells_loss.then(|| self.kept_at + LOSS_EVERY);
+        let retry = self.failed.then_some(self.retry_at);
+        loss.into_iter().chain(retry).min().filter(|_| self.under_way.is_none())
     }
 }
 
 impl Session {
     /// Whether a batch may be numbered now.
     pub(super) fn may_number(&mut self) -> bool {
+        self.drop_idle_wish();
         if self.keeping.is_opening() || self.keeping.last_table {
             return false;
         }
@@ -112,7 +122,8 @@ impl Session {
         if self.keeping.is_under_way() || now.steady < self.keeping.retry_at {
             return;
         }
-        if !(opens || extends || moved || last_table) {
+        let tells_loss = self.keeping.tells_loss && now.steady >= self.keeping.kept_at + LOSS_EVERY;
+        if !(opens || extends || moved || last_table || tells_loss) {
             return;
         }
         self.join_oldest();
@@ -138,6 +149,7 @@ impl Session {
             self.keeping.wish = None;
         }
         table.rows.sort_by_key(|row| row.epoch);
+        self.keeping.tells_loss = false;
         self.keeping.under_way = Some(pending);
         let (version, sync_first) = (pending.version, moved || last_table);
         self.ask_spool(SpoolRequest::Keep { version, table, sync_first });
@@ -181,6 +193,7 @@ impl Session {
             return;
         }
         self.keeping.failed = false;
+        self.keeping.kept_at = now.steady;
         if let Some((epoch, bound)) = pending.extended
             && let Some(run) = self.run(epoch)
         {

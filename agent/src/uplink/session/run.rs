@@ -99,9 +99,10 @@ impl Run {
     pub(super) fn loaded(row: &EpochRow, spooled_last: u64) -> Self {
         let told = row.last_seq[Lane::P1 as usize];
         let acked = row.acked[Lane::P1 as usize];
+        let known = row.known_seq[Lane::P1 as usize];
         let exact = row.state != EpochState::Open;
         Self {
-            last: if exact { told } else { spooled_last.max(acked) },
+            last: if exact { told } else { spooled_last.max(known).max(acked) },
             acked,
             next: acked + 1,
             exact,
@@ -126,7 +127,8 @@ impl Run {
             None => (self.bound, EpochState::Open),
         };
         let (epoch, joined_from_ms) = (self.epoch, self.joined_from_ms);
-        EpochRow { epoch, last_seq: [0, last, 0], acked: [0, self.acked, 0], state, joined_from_ms }
+        let (known_seq, acked) = ([0, self.last, 0], [0, self.acked, 0]);
+        EpochRow { epoch, last_seq: [0, last, 0], known_seq, acked, state, joined_from_ms }
     }
 
     /// Whether something of it may still have to be sent.

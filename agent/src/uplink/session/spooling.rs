@@ -152,6 +152,7 @@ impl Session {
             let Some(held) = self.run(epoch).and_then(|run| run.release(seq)) else { return };
             bytes -= held.frame.len() as u64;
             self.own.drop_batches(DropReason::QueueFull, 1);
+            self.keeping.tells_loss = true;
             #[cfg(feature = "planted")]
             self.remembered.push((epoch, seq));
         }

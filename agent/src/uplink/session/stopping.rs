@@ -8,6 +8,7 @@ use muster_common::wire::message::GoodbyeReason;
 use super::super::moment::Moment;
 use super::link::Link;
 use super::{Effect, Session};
+use crate::own::DropReason;
 
 /// Acks are waited for this long.
 const ACKS_WITHIN: Duration = Duration::from_secs(2);
@@ -66,7 +67,8 @@ impl Session {
     pub(super) fn end_if_flushed(&mut self, now: Moment) {
         let open = self.is_open();
         let in_memory = self.runs.iter().any(|run| !run.ram.is_empty());
-        let opening = self.keeping.is_opening();
+        // A row that waits for its epoch to be durable is waited for too.
+        let opening = self.keeping.is_opening() || self.batcher.rows() > 0;
         let Some(stopping) = &mut self.stopping else { return };
         let waited = now.steady.saturating_sub(stopping.since);
         if stopping.stage == Stage::Sending {
@@ -76,7 +78,6 @@ impl Session {
                 self.say_goodbye(reason);
             }
             let Some(stopping) = &mut self.stopping else { return };
-            // A row that waits for its epoch to be durable is waited for too.
             if waited >= ACKS_WITHIN || (!opening && (!open || !in_memory)) {
                 stopping.stage = Stage::Spooling;
                 self.spooling.try_again();
@@ -97,6 +98,8 @@ impl Session {
         let Some(stopping) = &mut self.stopping else { return };
         if stopping.stage == Stage::Keeping && (waited >= END_WITHIN || self.keeping.last_table_kept.is_some()) {
             stopping.stage = Stage::Done;
+            let left = self.batcher.rows() as u64;
+            self.own.drop_rows(DropReason::NoEpoch, left);
             if !matches!(self.link, Link::Idle { .. } | Link::Stopped) {
                 self.effects.push(Effect::Close);
             }

@@ -42,6 +42,8 @@ pub(crate) struct Collector {
     pub(crate) refuses_contexts: bool,
     /// So many frames of the lane are lost on their way to the disk.
     pub(crate) ignores: u32,
+    /// Seqs ever named as missing, by a store that may have been restored since, too.
+    pub(crate) named: u64,
     /// Every frame of the lane, as read: for tests of order.
     pub(crate) seen: Vec<(Epoch, u64, Kind)>,
     open: Option<Open>,
@@ -65,6 +67,7 @@ impl Default for Collector {
             lanes: 0b010,
             refuses_contexts: false,
             ignores: 0,
+            named: 0,
             seen: Vec::new(),
             open: None,
         }
@@ -170,6 +173,7 @@ impl Collector {
         match frame.message {
             Message::Gap(gap) => {
                 self.seen.push((epoch, seq, Kind::Gap(gap.clone())));
+                self.named += gap.to - mark;
                 self.store.gaps.push((epoch, mark + 1, gap));
             }
             Message::Metrics(batch) => {

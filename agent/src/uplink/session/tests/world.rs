@@ -13,7 +13,7 @@ use muster_common::wire::message::{GoodbyeReason, Message};
 use super::model::Collector;
 use crate::own::Own;
 use crate::rows::Series;
-use crate::spool::{Spool, SpoolConfig, SpoolLimits};
+use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolLimits, SpoolRequest};
 use crate::uplink::session::{Channel, Effect, HelloFacts, Input, Note, Session, Settings};
 use crate::uplink::{Moment, Row, Sender};
 
@@ -23,7 +23,9 @@ pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     pub(super) disk: CutDisk,
     pub(super) own: Arc<Own>,
-    pub(super) agent: Option<Sender>,
+    pub(super) agent: Option<Agent>,
+    /// How long the spool may take for an answer; 0: it answers at once.
+    pub(super) spool_delay_ms: u64,
     pub(super) collector: Collector,
     pub(super) settings: Settings,
     pub(super) spool_bytes_max: u64,
@@ -44,6 +46,63 @@ pub(super) struct World {
     series: Vec<Series>,
 }
 
+/// Session and spool, as the simulator runs them or as the program does.
+pub(super) enum Agent {
+    AtOnce(Sender),
+    /// The spool's thread has these requests, and is done with each at its time.
+    Slow {
+        session: Session,
+        spool: Spool,
+        waiting: VecDeque<(u64, SpoolRequest)>,
+    },
+}
+
+impl Agent {
+    pub(super) fn session(&self) -> &Session {
+        match self {
+            Self::AtOnce(sender) => sender.session(),
+            Self::Slow { session, .. } => session,
+        }
+    }
+
+    fn step(&mut self, now: Moment, input: Input<'_>, mut delay: impl FnMut() -> u64) -> Vec<Effect> {
+        let (session, waiting) = match self {
+            Self::AtOnce(sender) => return sender.step(now, input),
+            Self::Slow { session, waiting, .. } => (session, waiting),
+        };
+        let (mut effects, mut outer) = (Vec::new(), Vec::new());
+        session.step(now, input, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Spool(request) => {
+                    let due = u64::try_from(now.steady.as_millis()).unwrap() + delay();
+                    let last = waiting.back().map_or(0, |(due, _)| *due);
+                    waiting.push_back((due.max(last), request));
+                }
+                other => outer.push(other),
+            }
+        }
+        outer
+    }
+
+    fn answer_due(&self) -> Option<u64> {
+        match self {
+            Self::AtOnce(_) => None,
+            Self::Slow { waiting, .. } => waiting.front().map(|(due, _)| *due),
+        }
+    }
+
+    fn answer(&mut self, now_ms: u64) -> Option<SpoolAnswer> {
+        let Self::Slow { spool, waiting, .. } = self else { return None };
+        while let Some((_, request)) = waiting.pop_front_if(|(due, _)| *due <= now_ms) {
+            if let Some(answer) = spool.serve(request) {
+                return Some(answer);
+            }
+        }
+        None
+    }
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let series = |name: &str| Series { name: name.into(), labels: Vec::new(), kind: MetricKind::Counter };
@@ -53,6 +112,7 @@ impl World {
             disk: CutDisk::new(seed),
             own: Arc::new(Own::default()),
             agent: None,
+            spool_delay_ms: 0,
             collector: Collector::default(),
             settings,
             spool_bytes_max: 64 << 20,
@@ -96,7 +156,11 @@ impl World {
         let random = Box::new(move || random.u64(..));
         let facts = HelloFacts { agent_version: "1".into(), ..HelloFacts::default() };
         let session = Session::new(self.settings.clone(), facts, Arc::clone(&self.own), loaded, random);
-        self.agent = Some(Sender::new(session, spool));
+        self.agent = Some(if self.spool_delay_ms == 0 {
+            Agent::AtOnce(Sender::new(session, spool))
+        } else {
+            Agent::Slow { session, spool, waiting: VecDeque::new() }
+        });
         self.done = false;
         self.step(Input::Tick);
     }
@@ -159,7 +223,8 @@ impl World {
     pub(super) fn step(&mut self, input: Input<'_>) {
         let now = self.moment();
         let Some(agent) = &mut self.agent else { return };
-        for effect in agent.step(now, input) {
+        let (rng, longest) = (&mut self.rng, self.spool_delay_ms);
+        for effect in agent.step(now, input, || rng.u64(..=longest)) {
             match effect {
                 Effect::Connect => {
                     assert!(!self.connected && !self.connecting, "connects twice");
@@ -187,7 +252,9 @@ impl World {
             let down = self.down.front().map(|(due, _)| *due);
             let deadline = self.agent.as_ref().and_then(|agent| agent.session().deadline());
             let deadline = deadline.map(|due| u64::try_from(due.as_millis()).unwrap_or(u64::MAX).max(self.now_ms));
-            let Some(next) = [up, down, deadline].into_iter().flatten().min().filter(|next| *next <= end) else {
+            let answer = self.agent.as_ref().and_then(Agent::answer_due);
+            let Some(next) = [up, down, deadline, answer].into_iter().flatten().min().filter(|next| *next <= end)
+            else {
                 break;
             };
             let before = self.now_ms;
@@ -226,6 +293,9 @@ impl World {
                 Channel::Lane(_) => self.collector.take_lane(&bytes, now_ms),
             };
             answers.into_iter().for_each(|answer| self.tell_agent(answer));
+        }
+        while let Some(answer) = self.agent.as_mut().and_then(|agent| agent.answer(self.now_ms)) {
+            self.step(Input::Spool(answer));
         }
         while let Some((_, message)) = self.down.pop_front_if(|(due, _)| *due <= self.now_ms) {
             self.step(Input::Message(message));
