@@ -5,7 +5,7 @@
 //! [`epochs`] the durable table of epochs, [`limits`] how much room it may take.
 //!
 //! What holds at all times:
-//! - An epoch's row is durable before anything of that epoch is written or sent (exactly-once.md rule 2).
+//! - An epoch's row is durable before anything of that epoch is written or sent (EXACTLY-ONCE.md rule 2).
 //! - A segment holds a copy of every context that its batches name, before them (rule 16).
 //! - Nothing is remembered of what is missing: a gap is what a read does not find (rule 6).
 //! - A full disk loses the oldest metrics, counted, and nothing else.

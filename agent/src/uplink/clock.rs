@@ -1,4 +1,4 @@
-//! The agent's clock against the collector's (exactly-once.md rule 29), and steps of the agent's own. Pure.
+//! The agent's clock against the collector's (EXACTLY-ONCE.md rule 29), and steps of the agent's own. Pure.
 
 use std::time::Duration;
 

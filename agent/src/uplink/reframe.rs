@@ -1,4 +1,4 @@
-//! The same body under another epoch and seq: contexts of a new epoch, and batches that go again (exactly-once.md rules 9 and 10).
+//! The same body under another epoch and seq: contexts of a new epoch, and batches that go again (EXACTLY-ONCE.md rules 9 and 10).
 //! Only the header and its checksum change, so nothing is decompressed.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The session machine: what the agent does with rows, with the collector's frames, with the spool's answers and with time.
 //!
-//! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows exactly-once.md, whose rule numbers stand beside
+//! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
 //! epoch; [`drain`] what is sent when, gaps, acks; [`spooling`] from memory to disk; [`stopping`] the orderly end.

@@ -3,7 +3,7 @@
 //! A hello leaves traces: machine id, boot id, run (boot id and start of the process), and each epoch it holds. A machine lets go of a
 //! trace (reboots, restarts, gets an epoch acknowledged) and never takes it up again, so a trace that comes back after a hello
 //! without it is a return: of a disk put back to an older state, once, or of another machine with the same identity, again and
-//! again. Two returns by different machines within `RETURNS_WITHIN` are two live machines (exactly-once.md rule 9).
+//! again. Two returns by different machines within `RETURNS_WITHIN` are two live machines (EXACTLY-ONCE.md rule 9).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Events and audit: every change of the fleet leaves a row in the transaction that makes it (exactly-once.md rule 21).
+//! Events and audit: every change of the fleet leaves a row in the transaction that makes it (EXACTLY-ONCE.md rule 21).
 //!
 //! (epoch, seq) of a row is never used again for other content: the epoch is made once per incarnation of the data folder, and
 //! the next seq is a row of `meta` that only grows, so that an outbox that was emptied goes on where it stopped.

@@ -1,6 +1,6 @@
 //! The projection of inbox entries to small state: known gaps, and how far the inbox is applied, in one transaction.
 //!
-//! `ingest::apply` is its only caller, live and at replay (exactly-once.md rule 19). Entries at or below the position reached
+//! `ingest::apply` is its only caller, live and at replay (EXACTLY-ONCE.md rule 19). Entries at or below the position reached
 //! change nothing, so a replay that begins too early does no harm.
 
 use muster_common::host::HostId;

@@ -171,7 +171,7 @@ enum Step {
 
 impl Fleet {
     /// Takes a hello of an admitted host: remembers what it tells, and finds out whether it is the one machine that bears this identity
-    /// (exactly-once.md rule 9). To be asked before the host's older session is fenced. `last_arrival` is when this process last
+    /// (EXACTLY-ONCE.md rule 9). To be asked before the host's older session is fenced. `last_arrival` is when this process last
     /// received anything from the host, `None`: never.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The store: inbox, heads, segments, catalog and views. `LAYOUT.md` beside this crate describes every file it writes.
+//! The store: inbox, heads, segments, catalog and views. `LAYOUT.md` beside this crate describes every file it writes; rules
+//! that comments cite by number stand in `common/EXACTLY-ONCE.md`.
 //!
 //! [`open`] splits it into handles, and the split is the design: [`Writer`] for ingest alone, [`Reader`] for queries, [`Admin`]
 //! for the server, [`Replay`] for the projection in state.redb. Everything here is synchronous and takes `now` as an argument;

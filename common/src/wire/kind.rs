@@ -99,7 +99,7 @@ impl FrameKind {
         }
     }
 
-    /// Whether it is data with a seq of its own, which a refusal takes (exactly-once: a refused batch becomes a gap).
+    /// Whether it is data with a seq of its own, which a refusal takes (EXACTLY-ONCE.md rule 7: it becomes a gap).
     pub const fn is_batch(self) -> bool {
         matches!(self, Self::Metrics | Self::Reports | Self::Logs)
     }

@@ -197,7 +197,7 @@ pub struct Throttle {
     pub hold_ms: u32,
 }
 
-/// Collector to agent: rewind this lane to `mark` + 1 and send the context first (exactly-once.md rule 17).
+/// Collector to agent: rewind this lane to `mark` + 1 and send the context first (EXACTLY-ONCE.md rule 17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct NeedContext {
     pub epoch: Epoch,

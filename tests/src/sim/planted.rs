@@ -11,7 +11,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// All that are planted, with the words of exactly-once's list.
+    /// All that are planted, with the words of EXACTLY-ONCE.md's list.
     pub fn all() -> Vec<(&'static str, Self)> {
         use muster_agent::uplink::session::Planted as Agent;
         use muster_ingest::session::Planted as Ingest;

@@ -1,7 +1,7 @@
 //! One agent's connection after TLS, as a pure machine: frames, commit outcomes and time in, effects out.
 //!
 //! No socket, no clock, no store: the listener carries out the effects over QUIC, the simulator over its own network and
-//! disk. The rules are those of ARCHITECTURE.md's exactly-once part: only mark + 1 is taken, an ack follows the commit, a
+//! disk. The rules are those of `common/EXACTLY-ONCE.md`: only mark + 1 is taken, an ack follows the commit, a
 //! refusal takes its seq as a gap, a later hello fences the older session and is answered only when that one has drained.
 //!
 //! Invariants: never more outstanding commits than the settings allow ([`Session::takes_batches`] says when to read on);

@@ -1,4 +1,4 @@
-//! The rules of exactly-once.md one by one.
+//! The rules of EXACTLY-ONCE.md one by one.
 
 use std::collections::BTreeSet;
 
