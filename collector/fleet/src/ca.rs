@@ -102,6 +102,14 @@ impl From<ServerIdentity> for Identity {
 }
 
 impl Authority {
+    /// Secret bytes for one purpose, by HMAC of the purpose with the CA's key.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.row.key_der);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(ring::hmac::sign(&key, purpose).as_ref());
+        bytes
+    }
+
     /// A new CA with a key of its own.
     pub(crate) fn make(number: u64, role: AuthorityRole, now: Timestamp) -> Result<Self, FleetError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed("make the CA's key"))?;

@@ -96,6 +96,15 @@ impl Fleet {
         self.memory.read().current_authority()?.issue_server(now)
     }
 
+    /// 32 secret bytes that are the same in every process of this data folder, for QUIC's stateless resets (RFC 9000, 10.3): an agent whose
+    /// collector was killed learns from the next one, at once, that its connection is gone.
+    ///
+    /// # Errors
+    /// [`FleetError::Certificate`] when the file names no CA that signs.
+    pub fn reset_key(&self) -> Result<[u8; 32], FleetError> {
+        Ok(self.memory.read().current_authority()?.derive(b"muster quic stateless reset"))
+    }
+
     /// A version that grows with every change of the registry, to wait on. Read what changed by [`Fleet::changes_after`].
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.feed.lock().subscribe()

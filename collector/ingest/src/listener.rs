@@ -67,7 +67,9 @@ pub(crate) fn listen(
     let socket = bind_socket(config.agents).map_err(bind)?;
     let (server, renew_at) = server_config(config, fleet, now)?;
     let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime).map_err(bind)?;
+    let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &fleet.reset_key()?);
+    let endpoint_config = EndpointConfig::new(Arc::new(reset_key));
+    let endpoint = Endpoint::new(endpoint_config, Some(server), socket, runtime).map_err(bind)?;
     Ok((endpoint, renew_at))
 }
 
