@@ -14,7 +14,7 @@ use muster_common::identity::random;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
 use muster_store::Position;
-use muster_store::database::open_database;
+use muster_store::database::{make_durable, open_database};
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction,
 };
@@ -79,6 +79,8 @@ impl State {
     /// Opens the file (again) and reads everything.
     pub(crate) fn load(&mut self) -> Result<Loaded, FleetError> {
         self.database = None;
+        // How its last use ended is not known: what is read from here on is to be durable.
+        make_durable(self.disk.as_ref(), &self.path)?;
         let database = open_database(self.disk.as_ref(), &self.path, true, CACHE_BYTES)?;
         match self.format(&database)? {
             None => self.make_tables(&database, self.opened)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::message::Throttle;
-use muster_store::{Append, CommitError, Outcome, Writer};
+use muster_store::{Append, CommitError, Outcome, Position, Writer};
 use tokio::sync::{Semaphore, watch};
 
 use super::answer::Answer;
@@ -22,6 +22,8 @@ use crate::session::Greeting;
 pub struct Committer {
     writer: Writer,
     apply: Apply,
+    /// The last commit that the store has not been told state.redb has.
+    reached: Option<Position>,
     counters: Arc<Counters>,
     limits: QueueLimits,
     jobs: Receiver<Job>,
@@ -47,7 +49,7 @@ pub fn new(writer: Writer, apply: Apply, counters: Arc<Counters>, limits: QueueL
         throttle: throttle.subscribe(),
     };
     let gather = Gather::new(limits.gather_min, limits.gather_max);
-    (Committer { writer, apply, counters, limits, jobs, slots, health, throttle, gather }, queue)
+    (Committer { writer, apply, reached: None, counters, limits, jobs, slots, health, throttle, gather }, queue)
 }
 
 /// What agents are told to gather before they send: at rest, at half a queue, and near a full one.
@@ -184,9 +186,8 @@ impl Committer {
             Outcome::Committed { position } => Some(*position),
             _ => None,
         });
-        if let (Some(()), Some(position)) = (self.catch_up(), reached) {
-            self.writer.state_reached(position);
-        }
+        self.reached = reached.or(self.reached);
+        self.catch_up();
         for ((append, waiting), outcome) in appends.into_iter().zip(waiting).zip(outcomes) {
             let append = matches!(outcome, Outcome::NotNext { .. }).then_some(append);
             waiting.reply.send(Answer::Settled { outcome: *outcome, append });
@@ -207,7 +208,13 @@ impl Committer {
     /// `Some`: state.redb has everything that was committed.
     fn catch_up(&mut self) -> Option<()> {
         match self.apply.catch_up() {
-            Ok(()) => Some(()),
+            Ok(()) => {
+                // Told after every success: files that wait for state.redb go, also when it recovered while commits are refused.
+                if let Some(position) = self.reached.take() {
+                    self.writer.state_reached(position);
+                }
+                Some(())
+            }
             Err(error) => {
                 self.counters.one(Count::ApplyFailed);
                 tracing::error!("state.redb is behind the inbox: {}", chain(&error));
