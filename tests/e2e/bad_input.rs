@@ -30,7 +30,7 @@ fn a_wrong_token_says_so_and_nothing_is_stored() {
 
     let wrong_pin = format!("{}.{}.{}", parts[0], parts[1], "0".repeat(parts[2].len()));
     let (code, _, error) = home("a").enrol_with(&agents, &wrong_pin).unwrap();
-    check(code, &error, &["pin", "muster token new"]);
+    check(code, &error, &["not the one that the token is for", "muster token new"]);
     let wrong_secret = format!("{}.{}.{}", parts[0], "0".repeat(parts[1].len()), parts[2]);
     let (code, _, error) = home("a").enrol_with(&agents, &wrong_secret).unwrap();
     check(code, &error, &["token", "muster token new"]);

@@ -74,11 +74,13 @@ impl Collector {
         let (parts, fleet) = opened.map_err(|_| StartError::Panic)??;
         let Parts { writer, reader, admin, replay } = parts;
 
-        let ingest_config = IngestConfig {
+        let mut ingest_config = IngestConfig {
             http_tokens: !config.http.no_auth,
             goodbye_spread: config.agents.spread,
             ..IngestConfig::new(config.agents.listen)
         };
+        // What would be unlinked at once is not taken.
+        ingest_config.session.retention = config.retention.metrics;
         let ingest = muster_ingest::start(ingest_config, writer, reader.clone(), replay, Arc::clone(&fleet)).await;
         let ingest =
             ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;
@@ -190,15 +192,32 @@ async fn join(task: JoinHandle<()>) {
     }
 }
 
+/// The file by which a data folder says that it was put back from a copy.
+const RESTORED: &str = "restored";
+
 /// Store and registry, and the first administrator. Blocks.
 fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>), StartError> {
     let (at, path) = (now(), config.data.display().to_string());
-    let store = muster_store::Config { retention: config.retention.metrics, ..muster_store::Config::new(&config.data) };
+    // Whoever puts an older folder back leaves this file in it, so that agents which are ahead are noticed (EXACTLY-ONCE.md rule 10).
+    let marker = config.data.join(RESTORED);
+    let restored = marker.exists();
+    let store = muster_store::Config {
+        retention: config.retention.metrics,
+        restored,
+        ..muster_store::Config::new(&config.data)
+    };
     let mut random = random_numbers().map_err(|source| StartError::Random { source })?;
     let parts = muster_store::open(Arc::clone(&disk), store, at, &mut random);
     let parts = parts.map_err(|source| StartError::Store { path: path.clone(), source: Box::new(source) })?;
     let fleet_error = |source| StartError::Fleet { path: path.clone(), source: Box::new(source) };
     let fleet = muster_fleet::open(disk, &config.data, at).map_err(fleet_error)?;
+    fleet.set_incarnation(parts.writer.incarnation(), at).map_err(fleet_error)?;
+    if restored {
+        tracing::info!("this data folder was restored: agents that are ahead of it send what they still hold");
+        // One incarnation too many, if the power goes before this is durable, does no harm.
+        let removed = std::fs::remove_file(&marker);
+        removed.map_err(|source| StartError::Restored { path: marker.display().to_string(), source })?;
+    }
     if let Some(word) = fleet.ensure_admin_token(at).map_err(fleet_error)? {
         let path = config.data.join(admin_token::FILE_NAME).display().to_string();
         admin_token::write(&config.data, &word).map_err(|source| StartError::AdminToken { path, source })?;

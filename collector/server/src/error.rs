@@ -36,6 +36,12 @@ pub enum StartError {
         #[source]
         source: Box<FleetError>,
     },
+    #[error("failed to remove `{path}`, which marks the data folder as restored: remove it by hand")]
+    Restored {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the administrator's token cannot be written to `{path}`: let user muster write there")]
     AdminToken {
         path: String,
