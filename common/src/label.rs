@@ -26,11 +26,11 @@ pub enum LabelError {
     TooMany { count: usize },
     #[error("a label has an empty name: give it one or drop it")]
     EmptyName,
-    #[error(
-        "label name `{start}...` has {bytes} bytes, but at most {LABEL_NAME_BYTES_MAX} are allowed: shorten it"
-    )]
+    #[error("label name `{start}...` has {bytes} bytes, but at most {LABEL_NAME_BYTES_MAX} are allowed: shorten it")]
     NameTooLong { start: String, bytes: usize },
-    #[error("the value of label `{name}` has {bytes} bytes, but at most {LABEL_VALUE_BYTES_MAX} are allowed: shorten it")]
+    #[error(
+        "the value of label `{name}` has {bytes} bytes, but at most {LABEL_VALUE_BYTES_MAX} are allowed: shorten it"
+    )]
     ValueTooLong { name: String, bytes: usize },
     #[error("label `{name}` stands twice: send each name once")]
     Twice { name: String },

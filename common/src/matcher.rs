@@ -44,13 +44,13 @@ impl LabelRegex {
     /// # Errors
     /// [`RegexError`] says what the pattern does wrong or that it grows too large.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        let build = |text: &str| {
-            let mut builder = regex::RegexBuilder::new(text);
-            builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build().map_err(|error| RegexError {
-                pattern: pattern.chars().take(200).collect(),
-                reason: error.to_string(),
-            })
-        };
+        let build =
+            |text: &str| {
+                let mut builder = regex::RegexBuilder::new(text);
+                builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build().map_err(|error| {
+                    RegexError { pattern: pattern.chars().take(200).collect(), reason: error.to_string() }
+                })
+            };
         // By itself first: `a)|(b` would close the anchoring group.
         build(pattern)?;
         let regex = build(&format!("^(?s:{pattern})$"))?;

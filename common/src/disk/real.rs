@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::{Disk, DiskFile, Open, Space};
@@ -21,7 +21,8 @@ impl Disk for RealDisk {
                 options.write(true);
             }
             Open::Create => {
-                options.write(true).create_new(true);
+                // Keys, tokens and people's data: nobody else's business, whatever the umask says.
+                options.write(true).create_new(true).mode(0o600);
             }
         }
         Ok(Box::new(RealFile(options.open(path)?)))
