@@ -144,7 +144,9 @@ impl Demo {
         println!("sample      first one queried {:.1} s after the start: node_load1 = {load}", took.as_secs_f64());
         let (series, _) = self.until(stop, &format!("count({{host=\"{HOST}\"}})"), |count| count >= 200.0)?;
         println!("series      {series} of this host, under node_exporter's names");
-        let rate = format!("sum(count_over_time({{host=\"{HOST}\"}}[10s])) / 10");
+        let rate = format!(
+            "scalar(count({{host=\"{HOST}\"}})) * sum(count_over_time(node_load1{{host=\"{HOST}\"}}[10s])) / 10"
+        );
         let (rate, _) = self.until(stop, &rate, |rate| rate > 0.0)?;
         println!(
             "samples     {rate:.0} a second (interval 1 s here, 10 s by default), each durable before it is acknowledged"

@@ -328,8 +328,11 @@ impl Running {
         }
     }
 
-    /// Works off the queue as the committer does: runs of commits as one group, hellos in their place.
+    /// Works off the queue: hellos, then the commits as one group.
     fn work(&mut self, now_ms: i64, said: &mut Vec<Said>) {
+        // The real committer answers hellos after the commits of their round. Here they come first, since only fencing may keep a hello
+        // behind the commits of an older session.
+        self.jobs.make_contiguous().sort_by_key(|job| !matches!(job, Job::Hello { .. }));
         while !self.jobs.is_empty() && !self.broken {
             if let Some(Job::Hello { connection, held }) =
                 self.jobs.pop_front_if(|job| matches!(job, Job::Hello { .. }))
