@@ -24,8 +24,9 @@ fn a_hosts_numbers_arrive_under_its_registered_name() {
     }
     let up = until("up", LIMIT, || Ok(collector.number("up{host=\"web-1\"}", None)?.filter(|up| *up == 1.0))).unwrap();
     assert_eq!(up, 1.0);
-    until("480 series", LIMIT, || {
-        Ok(collector.number("count({host=\"web-1\"})", None)?.filter(|count| *count >= 300.0))
+    // The slow sources have had their first turn by then.
+    until("400 series", LIMIT, || {
+        Ok(collector.number("count({host=\"web-1\"})", None)?.filter(|count| *count >= 400.0))
     })
     .unwrap();
     let (code, text, error) = muster(&programs, &collector, &["hosts", "list"]).unwrap();
@@ -64,7 +65,7 @@ fn a_collector_that_was_away_gets_what_was_sampled_meanwhile() {
         until(
             "samples after the return",
             LIMIT,
-            || Ok(collector.number("timestamp(node_load1{host=\"away\"})", None)?),
+            || collector.number("timestamp(node_load1{host=\"away\"})", None),
         )
         .unwrap();
     // No second is missing: as many samples as seconds between first and last.

@@ -56,6 +56,37 @@ fn a_taken_name_waits_until_it_is_approved() {
     let words = ["enrol", "--collector", &agents, "--token", &word, "--name", "db-1", "--state", &state, "--no-wait"];
     let (code, _, error) = muster_tests::harness::agent::run(&programs, "muster-agent", &words).unwrap();
     assert!(code != 0 && error.contains("approve"), "exit {code}: {error}");
-    let (_, text, _) = muster(&programs, &collector, &["hosts", "list"]).unwrap();
-    assert!(text.contains("pending"), "{text}");
+    let (_, text, _) = muster(&programs, &collector, &["-o", "json", "hosts", "list"]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let waiting = json["hosts"].as_array().unwrap().iter().find(|host| host["state"] == "pending").unwrap().clone();
+    let id = waiting["id"].as_str().unwrap();
+
+    let (code, text, error) = muster(&programs, &collector, &["hosts", "approve", id, "--as", "db-2"]).unwrap();
+    assert_eq!(code, 0, "{text}{error}");
+    let (code, _, error) = muster_tests::harness::agent::run(&programs, "muster-agent", &words).unwrap();
+    assert_eq!(code, 0, "an approved host is let in: {error}");
+    let agent = second.start(&["metrics.interval=1s"]).unwrap();
+    until("samples under the approved name", LIMIT, || collector.number("node_load1{host=\"db-2\"}", None)).unwrap();
+    assert!(agent.stop().unwrap().success());
+}
+
+#[test]
+fn a_replaced_machine_takes_over_the_hosts_id() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    AgentHome::enrol(&programs, &collector, folder.path(), "app-1").unwrap();
+    let id = |text: &str| {
+        text.lines().find(|line| line.contains("app-1")).and_then(|l| l.split_whitespace().last().map(str::to_owned))
+    };
+    let (_, before, _) = muster(&programs, &collector, &["hosts", "list"]).unwrap();
+    let word = token(&programs, &collector, &["--name", "app-1", "--replace"]).unwrap();
+    let again = AgentHome { programs: programs.clone(), state: folder.path().join("again"), name: "app-1".to_owned() };
+    let (code, _, error) = again.enrol_with(&collector.agents.to_string(), &word).unwrap();
+    assert_eq!(code, 0, "{error}");
+    let agent = again.start(&["metrics.interval=1s"]).unwrap();
+    until("samples of the new machine", LIMIT, || collector.number("node_load1{host=\"app-1\"}", None)).unwrap();
+    let (_, after, _) = muster(&programs, &collector, &["hosts", "list"]).unwrap();
+    assert!(id(&before).is_some() && id(&before) == id(&after), "{before}{after}");
+    assert!(agent.stop().unwrap().success());
 }

@@ -108,9 +108,9 @@ fn main() -> ExitCode {
 }
 
 fn run_wire(arguments: &LoadArguments) -> Result<()> {
-    let body = format!(r#"{{"pattern":"node-*","uses":{},"ttl":"1h"}}"#, arguments.hosts);
+    let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{},"ttl":"1h"}}"#, arguments.hosts);
     let made: serde_json::Value = serde_json::from_str(&arguments.post("/api/muster/v1/tokens", &body)?)?;
-    let word = made["word"].as_str().with_context(|| format!("no word in {made}"))?.to_owned();
+    let word = made["token"]["word"].as_str().with_context(|| format!("no word in {made}"))?.to_owned();
     let load = wire::Load {
         target: arguments.target,
         word,

@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 
 use super::files;
 
-/// Rows of the floors table: `| 3 | \`collector/query\` | ... |` -> (folder, floor).
-fn floors() -> BTreeMap<String, u32> {
+/// One row of the floors table.
+struct Floor {
+    number: u32,
+    /// Short names of the crates it may import.
+    imports: Vec<String>,
+}
+
+/// Rows of the floors table, `| 3 | \`collector/query\` | store, common | ... |`, by folder.
+fn floors() -> BTreeMap<String, Floor> {
     let mut floors = BTreeMap::new();
     for line in files::read("ARCHITECTURE.md").lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let [_, floor, folder, ..] = cells.as_slice()
-            && let Ok(floor) = floor.parse()
+        if let [_, number, folder, imports, ..] = cells.as_slice()
+            && let Ok(number) = number.parse()
         {
-            floors.insert(folder.trim_matches('`').to_owned(), floor);
+            let imports = imports.split(',').map(|name| name.trim().to_owned()).collect();
+            floors.insert(folder.trim_matches('`').to_owned(), Floor { number, imports });
         }
     }
     floors
@@ -44,10 +52,11 @@ fn crates_import_only_lower_floors() {
         let Some(own) = floors.get(&folder) else { panic!("ARCHITECTURE.md's floors table does not name `{folder}`") };
         for import in imports {
             let below = floors.get(&import).unwrap_or_else(|| panic!("no floor for `{import}`"));
-            assert!(
-                below < own,
-                "`{folder}` (floor {own}) imports `{import}` (floor {below}): only lower floors may be"
-            );
+            let (high, low) = (own.number, below.number);
+            assert!(low < high, "`{folder}` (floor {high}) imports `{import}` (floor {low}): only lower floors may be");
+            let name = import.rsplit('/').next().unwrap_or(&import);
+            let allowed = own.imports.iter().any(|one| one == name);
+            assert!(allowed, "`{folder}` imports `{import}`, which its row of the floors table does not allow");
         }
     }
 }

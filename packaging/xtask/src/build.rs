@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// The three programs people run, and the two of the tests that measure them.
+/// The packages of the three programs that people run.
 pub(crate) const PRODUCT: [&str; 3] = ["muster-server", "muster-cli", "muster-agent"];
 
 pub(crate) fn root() -> PathBuf {

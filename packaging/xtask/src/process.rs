@@ -38,13 +38,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Starts it with standard error readable by line; standard output goes the same way.
+    /// Starts it with standard error readable by line; standard output goes nowhere.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let shown = show(command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("failed to start `{shown}`"))?;
         let stderr = child.stderr.take().context("standard error is piped")?;
-        // Lines beyond this wait in the pipe: the demo reads them all.
+        // Lines beyond this are dropped: only the ready line is waited for.
         let (sender, lines) = sync_channel(1_000);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr.take(u64::MAX)).lines().map_while(Result::ok) {
@@ -75,15 +75,15 @@ impl Kept {
         }
     }
 
-    /// SIGTERM, then waits up to 10 s.
+    /// SIGTERM, then waits up to 10 s. An end of its own before, or another exit code than 0, is an error.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        if self.child.try_wait()?.is_some() {
-            return Ok(());
+        if let Some(status) = self.child.try_wait()? {
+            bail!("process {} had ended by itself, with {status}", self.child.id());
         }
         signal(self.child.id(), "TERM")?;
         for _ in 0..100 {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
+            if let Some(status) = self.child.try_wait()? {
+                return if status.success() { Ok(()) } else { bail!("it ended with {status}") };
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -95,7 +95,9 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let _ = self.stop();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.stop();
+        }
     }
 }
 

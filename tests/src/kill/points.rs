@@ -88,11 +88,11 @@ pub fn at_points(programs: &Path, folder: &Path, count: usize) -> Result<Report>
         let after = before.iter().map(|(path, _)| Ok(collector.get(path)?.body)).collect::<Result<Vec<_>>>()?;
         let changed = before.iter().zip(&after).filter(|((_, before), after)| before != *after).count() as u64;
         report.answers_changed += changed;
-        report.hits += u64::from(hit);
+        report.hits += u64::from(hit.is_some());
         report.slowest_return = report.slowest_return.max(back);
         report.kills.push(format!(
             "{call} number {number}: {}, back in {:.2} s, {changed} of {} answers changed",
-            if hit { "killed" } else { "not reached" },
+            hit.map_or_else(|| "not reached".to_owned(), |call| format!("killed in `{call}`")),
             back.as_secs_f64(),
             before.len()
         ));
@@ -106,14 +106,20 @@ pub fn at_points(programs: &Path, folder: &Path, count: usize) -> Result<Report>
     Ok(report)
 }
 
-/// Starts the collector under strace, which kills it at that call, and pushes it towards the call by flushes.
-fn killed_at(options: &Options, call: &str, number: u32) -> Result<bool> {
+/// Starts the collector under strace, which kills it at that call, and pushes it towards the call by flushes. Gives the call that strace
+/// wrote down as its last; `None` when it was not reached.
+fn killed_at(options: &Options, call: &str, number: u32) -> Result<Option<String>> {
     let inject = format!("inject={call}:signal=SIGKILL:when={number}");
     let trace = format!("trace={call}");
+    let log = options.data.with_extension("strace");
+    let file = log.to_string_lossy();
     let mut under = options.clone();
-    under.wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(str::to_owned).to_vec();
-    // It may die before it is ready: that is a hit as well, at its start.
-    let Ok(mut collector) = Collector::start(&under) else { return Ok(true) };
+    under.wrapper = ["strace", "-f", "-qq", "-o", &file, "-e", &trace, "-e", &inject].map(str::to_owned).to_vec();
+    // It may die before it is ready: that is a hit as well, at its start, if strace says so.
+    let mut collector = match Collector::start(&under) {
+        Ok(collector) => collector,
+        Err(error) => return injected(&log)?.map(Some).ok_or(error),
+    };
     let ended = AtomicBool::new(false);
     let end = std::thread::scope(|scope| {
         let (http, token) = (collector.http, collector.token.clone());
@@ -135,13 +141,19 @@ fn killed_at(options: &Options, call: &str, number: u32) -> Result<bool> {
         ended.store(true, Ordering::Relaxed);
         end
     });
-    match end {
-        Ok(_) => Ok(true),
-        Err(_) => {
-            collector.kill()?;
-            Ok(false)
-        }
+    if end.is_err() {
+        collector.kill()?;
+        return Ok(None);
     }
+    injected(&log)
+}
+
+/// The call at which strace killed the process, as strace wrote it down; `None` when it did not.
+fn injected(log: &Path) -> Result<Option<String>> {
+    let text = std::fs::read_to_string(log).with_context(|| format!("strace wrote no {}", log.display()))?;
+    let killed = text.lines().any(|line| line.contains("+++ killed by SIGKILL +++"));
+    let call = text.lines().rev().find(|line| line.contains('(') && !line.contains("+++"));
+    Ok(call.filter(|_| killed).map(|line| line.chars().take(100).collect()))
 }
 
 /// Questions about what is acknowledged by all hosts now, and their answers as bytes.

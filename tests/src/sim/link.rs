@@ -31,6 +31,7 @@ impl<T> Pipe<T> {
         None
     }
 
+    /// From here on nothing arrives.
     pub(super) fn clear(&mut self) {
         self.items.clear();
     }
@@ -57,10 +58,8 @@ impl Link {
         self.agent_learns_ms.is_some() || self.collector_learns_ms.is_some()
     }
 
-    /// What is on its way is lost; each side learns of it in its own time.
+    /// What is on its way down is lost, what is on its way up may still arrive; each side learns of it in its own time.
     pub(super) fn cut(&mut self, agent_learns_ms: i64, collector_learns_ms: i64) {
-        self.control_up.clear();
-        self.lane_up.clear();
         self.down.clear();
         self.agent_learns_ms.get_or_insert(agent_learns_ms);
         self.collector_learns_ms.get_or_insert(collector_learns_ms);

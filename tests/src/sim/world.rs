@@ -197,6 +197,15 @@ impl World {
                         old.cut(i64::MAX, self.now_ms);
                         let number = old.number;
                         let mut said = Vec::new();
+                        // What was on its way arrives before the new hello, or never.
+                        while running.takes_batches(number)
+                            && let Some(bytes) = old.lane_up.pop(i64::MAX)
+                        {
+                            old.lane_frames.push(&bytes);
+                            while let Ok(Some(frame)) = old.lane_frames.next() {
+                                running.input(number, Input::Frame(frame), self.now_ms, &mut said);
+                            }
+                        }
                         if self.rng.bool() {
                             running.input(number, Input::Lost, self.now_ms, &mut said);
                         }
