@@ -29,8 +29,6 @@ pub enum EpochState {
     Open,
     /// Ended in order: `last_seq` is exact.
     Ended,
-    /// Ended, and what it held goes on in other epochs: its segments are to be discarded, its rest is a gap.
-    Moved,
 }
 
 /// One epoch.
@@ -145,7 +143,6 @@ fn encode(generation: u64, host: HostId, table: &EpochTable) -> Vec<u8> {
         let state: u64 = match row.state {
             EpochState::Open => 0,
             EpochState::Ended => 1,
-            EpochState::Moved => 2,
         };
         bytes.extend_from_slice(&state.to_le_bytes());
     }
@@ -179,7 +176,6 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<(u64, HostId, EpochTable)> {
             state: match u64_at(at + 96)? {
                 0 => EpochState::Open,
                 1 => EpochState::Ended,
-                2 => EpochState::Moved,
                 _ => return None,
             },
         });

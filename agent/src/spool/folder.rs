@@ -202,11 +202,10 @@ impl Spool {
         let discard = match header {
             None => Some("discarded: its header is damaged or of an unknown version"),
             Some(header) if header.host != self.config.host => Some("discarded: it belongs to another host id"),
-            Some(header) => match table.map(|table| table.rows.iter().find(|row| row.epoch == header.epoch)) {
-                Some(None) => Some("discarded: its epoch is done"),
-                Some(Some(row)) if row.state == EpochState::Moved => Some("discarded: it went on in another epoch"),
-                _ => None,
-            },
+            Some(header) => {
+                let is_known = |table: &EpochTable| table.rows.iter().any(|row| row.epoch == header.epoch);
+                (!table.is_none_or(is_known)).then_some("discarded: its epoch is done")
+            }
         };
         let (Some(header), None) = (header, discard) else {
             self.disk.unlink(&path)?;

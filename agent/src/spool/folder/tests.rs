@@ -302,11 +302,11 @@ fn after_a_failed_sync_appends_go_elsewhere_and_what_was_lost_shows_as_missing()
 }
 
 #[test]
-fn segments_of_no_epoch_of_a_moved_one_or_of_another_host_are_discarded_at_open() {
+fn segments_of_no_epoch_or_of_another_host_are_discarded_at_open() {
     let disk = CutDisk::new(11);
     let (mut spool, _) = open(&disk);
     (1..=4).for_each(|number| assert_ne!(append(&mut spool, batch(number, 1, 0, 10)), AppendOutcome::Full));
-    let rows = vec![row(1, 9, EpochState::Open), row(2, 1, EpochState::Moved), row(4, 1, EpochState::Ended)];
+    let rows = vec![row(1, 9, EpochState::Open), row(4, 1, EpochState::Ended)];
     assert!(keep(&mut spool, rows.clone()));
     drop(spool);
     let (mut spool, loaded) = open(&disk);

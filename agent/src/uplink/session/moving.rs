@@ -1,29 +1,23 @@
-//! Content that goes again under another epoch: after a revert what was made since the epoch's last arrival (rule 9), after a restore what is
-//! still held (rule 10). Also what closes the old epoch.
+//! Content that goes again under another epoch: when this machine turns out to be reverted, what was made since the epoch's last arrival (rule 9).
 //!
 //! The copy is written and synced first, under an epoch that the table does not know; then one write of the table names the new epoch and
-//! ends the old one. A power cut before it finds segments of an unknown epoch, which go; after it, segments of an ended one, which go too. So
-//! nothing is ever held under both.
+//! drops the old one. A power cut before it finds segments of an unknown epoch, which go; after it, segments of a forgotten one, which go too.
+//! So nothing is ever held under both.
 
 use std::sync::Arc;
 
 use muster_common::wire::message::{Epoch, Lane};
 
+use super::super::clock::TOLERANCE_MS;
 use super::super::moment::Moment;
 use super::super::reframe::reframe;
 use super::Session;
 use super::run::{Held, Run};
 use crate::own::DropReason;
-use crate::spool::{AppendOutcome, EpochState, EpochTable, Found, SpoolRequest, SpooledBatch};
+use crate::spool::{AppendOutcome, EpochTable, Found, SpoolRequest, SpooledBatch};
 
-/// Why an epoch is set aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// Its seqs up to the mark were given out by another life of this machine: only what was stamped later is not there yet.
-    Reverted { arrived_ms: i64 },
-    /// The store lacks what it once acked: a gap closes the epoch.
-    Restored,
-}
+/// What was stamped by then may have arrived: both clocks agree only to this.
+const CLOCKS_AGREE_TO_MS: i64 = TOLERANCE_MS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -45,15 +39,15 @@ enum Stage {
 /// One epoch's content on its way to another.
 pub(super) struct Move {
     source: Epoch,
-    why: Why,
+    /// When the epoch's last batch was committed, by the collector's clock.
+    arrived_ms: i64,
     target: Run,
     stage: Stage,
 }
 
 impl Move {
-    /// `mark`: where the source stands; what is at or below it is not needed again unless the machine was reverted.
-    pub(super) fn new(source: Epoch, target: Epoch, why: Why, mark: u64) -> Self {
-        Self { source, why, target: Run::new(target, 0), stage: Stage::Copying { from: mark + 1 } }
+    pub(super) fn new(source: Epoch, target: Epoch, arrived_ms: i64) -> Self {
+        Self { source, arrived_ms, target: Run::new(target, 0), stage: Stage::Copying { from: 1 } }
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -61,10 +55,7 @@ impl Move {
     }
 
     fn wants(&self, to_ms: i64) -> bool {
-        match self.why {
-            Why::Reverted { arrived_ms } => to_ms > arrived_ms,
-            Why::Restored => true,
-        }
+        to_ms > self.arrived_ms.saturating_add(CLOCKS_AGREE_TO_MS)
     }
 }
 
@@ -159,39 +150,32 @@ impl Session {
     /// The rows of the table that makes the first move true.
     pub(super) fn moved_rows(&self, table: &mut EpochTable) {
         let Some(first) = self.moves.front() else { return };
-        match first.why {
-            Why::Reverted { .. } => table.rows.retain(|row| row.epoch != first.source),
-            Why::Restored => {
-                for row in table.rows.iter_mut().filter(|row| row.epoch == first.source) {
-                    row.state = EpochState::Moved;
-                }
-            }
+        if !self.keeps_moved() {
+            table.rows.retain(|row| row.epoch != first.source);
         }
         if first.target.last > 0 {
             table.rows.push(first.target.row(None));
         }
     }
 
+    /// The planted bug: the old epoch stays.
+    fn keeps_moved(&self) -> bool {
+        #[cfg(feature = "planted")]
+        return self.planted(super::Planted::MovedTwice);
+        #[cfg(not(feature = "planted"))]
+        return false;
+    }
+
     /// That table is durable.
     pub(super) fn moved(&mut self) {
         let Some(first) = self.moves.pop_front() else { return };
-        #[cfg(feature = "planted")]
-        let twice = self.planted(super::Planted::MovedTwice);
-        #[cfg(not(feature = "planted"))]
-        let twice = false;
-        if let Some(run) = self.run(first.source) {
-            run.blocked = false;
-            if !twice {
-                run.ram.clear();
-                run.contexts.clear();
-                (run.spooled_last, run.moved, run.exact) = (0, first.why == Why::Restored, true);
+        if self.keeps_moved() {
+            if let Some(run) = self.run(first.source) {
+                run.blocked = false;
             }
-        }
-        if !twice {
-            self.ask_spool(SpoolRequest::Forget { epoch: first.source });
-        }
-        if matches!(first.why, Why::Reverted { .. }) && !twice {
+        } else {
             self.runs.retain(|run| run.epoch != first.source);
+            self.ask_spool(SpoolRequest::Forget { epoch: first.source });
         }
         if first.target.last > 0 {
             self.runs.push(first.target);

@@ -42,8 +42,8 @@ pub(super) struct Run {
     /// No seq beyond it was ever given out: exact where `exact`, else the reservation of a process that ended without a word.
     pub(super) bound: u64,
     pub(super) exact: bool,
-    /// What it held went on in another epoch (rule 10): its rest is a gap `closed`.
-    pub(super) moved: bool,
+    /// A store that was restored since had acked up to here: what is missing up to there is told as a gap `closed` (rule 10).
+    pub(super) gone_to: u64,
     /// Set aside while its content moves to another epoch.
     pub(super) blocked: bool,
     pub(super) joined_from_ms: i64,
@@ -78,7 +78,7 @@ impl Run {
             last: 0,
             bound,
             exact: true,
-            moved: false,
+            gone_to: 0,
             blocked: false,
             joined_from_ms: 0,
             ram: VecDeque::new(),
@@ -106,7 +106,6 @@ impl Run {
             acked,
             next: acked + 1,
             exact,
-            moved: row.state == EpochState::Moved,
             joined_from_ms: row.joined_from_ms,
             spooled_last,
             ..Self::new(row.epoch, told)
@@ -122,7 +121,6 @@ impl Run {
     pub(super) fn row(&self, open_until: Option<u64>) -> EpochRow {
         let (last, state) = match open_until {
             Some(bound) => (bound, EpochState::Open),
-            None if self.moved => (self.last, EpochState::Moved),
             None if self.exact => (self.last, EpochState::Ended),
             None => (self.bound, EpochState::Open),
         };
@@ -168,7 +166,7 @@ impl Run {
 
     /// Why the seqs from the next one to `to` are missing, as far as can be told. `dropped`: this process gave up batches for want of room.
     pub(super) fn gap_reason(&self, to: u64, dropped: bool) -> GapReason {
-        if self.moved {
+        if self.next <= self.gone_to {
             GapReason::Closed
         } else if self.lost_seq == self.next {
             GapReason::Lost

@@ -5,7 +5,7 @@ use muster_common::wire::message::{Epoch, Lane, Welcome};
 use super::super::moment::Moment;
 use super::epochs::Wish;
 use super::link::Link;
-use super::moving::{Move, Why};
+use super::moving::Move;
 use super::{Note, Session};
 use crate::spool::{SpoolRequest, StoreSeen};
 
@@ -38,23 +38,33 @@ impl Session {
         let Some(run) = self.run(epoch) else { return };
         run.heard = true;
         if run.blocked {
-            // Its content is on the way to another epoch; the gap that then remains begins after this mark.
-            run.acked = mark;
-            run.rewind();
+            // Its content is on the way to another epoch, which ends it.
             return;
         }
         if mark > run.last_told() && !reuses {
-            let (given_out, why) = (run.last_told(), Why::Reverted { arrived_ms });
+            let given_out = run.last_told();
             self.own.reverts.add(1);
             self.note(Note::Reverted { epoch, given_out, mark });
-            self.set_aside(epoch, why, 0, current);
+            if current {
+                self.keeping.wish(Wish::Must);
+            }
+            self.set_aside(epoch, arrived_ms);
         } else if mark < run.acked && (other_store || run.has_rest()) {
+            // What the epoch lacks becomes a gap and what it still holds follows under its own seqs, so that a copy of this machine that does
+            // the same is seen to repeat; what is made from now on goes under a new epoch.
             let acked = run.acked;
+            run.gone_to = acked;
             run.acked = mark;
             run.rewind();
             self.own.restores.add(1);
             self.note(Note::Restored { epoch, acked, mark });
-            self.set_aside(epoch, Why::Restored, mark, current);
+            if current {
+                self.keeping.wish(Wish::Must);
+            }
+            #[cfg(feature = "planted")]
+            if self.planted(super::Planted::MovedTwice) {
+                self.set_aside(epoch, i64::MIN);
+            }
         } else {
             // A mark that is gone with everything before it committed and nothing left to send was only forgotten for its age.
             let mark = mark.max(if run.has_rest() { 0 } else { run.acked });
@@ -65,18 +75,15 @@ impl Session {
         }
     }
 
-    /// Sets an epoch aside until what it holds has moved to another one.
-    fn set_aside(&mut self, epoch: Epoch, why: Why, mark: u64, current: bool) {
-        if current {
-            self.keeping.wish(Wish::Must);
-        }
+    /// Sets an epoch aside until what it holds of later than `arrived_ms` has moved to another one.
+    fn set_aside(&mut self, epoch: Epoch, arrived_ms: i64) {
         let random = (self.random)();
         if let Some(run) = self.run(epoch) {
             run.blocked = true;
         }
         // The same creation time: it sorts where its content belongs, behind everything that is live.
         let target = Epoch::new(epoch.created_ms(), random);
-        self.moves.push_back(Move::new(epoch, target, why, mark));
+        self.moves.push_back(Move::new(epoch, target, arrived_ms));
     }
 
     /// Lets the spool drop what is committed.

@@ -163,7 +163,7 @@ fn a_stop_with_a_silent_collector_or_a_dead_disk_ends_in_time() {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_move_loses_nothing_that_was_held() {
+fn a_stop_just_after_a_restore_loses_nothing_that_was_held() {
     for steps in 0..6 {
         let mut world = welcomed(10);
         let snapshot = world.collector.store.clone();
