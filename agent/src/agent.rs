@@ -62,8 +62,11 @@ pub enum RunError {
 pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> Result<(), RunError> {
     let state_dir = config.agent.state_dir.clone();
     let files = IdentityFiles::new(&state_dir);
-    let _lock = files.lock()?;
     let not_enrolled = || RunError::NotEnrolled { state_dir: state_dir.display().to_string() };
+    if !state_dir.is_dir() {
+        return Err(not_enrolled());
+    }
+    let _lock = files.lock()?;
     let enrolled = files.load()?.ok_or_else(not_enrolled)?;
     let (mut agent, mut answers, mut words) = Agent::build(config, files, enrolled)?;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
@@ -369,36 +372,24 @@ impl Agent {
     }
 
     fn note(&mut self, note: &Note) {
-        match note {
-            Note::Welcomed { host_name, host_id } => {
-                self.last_problem.clear();
-                self.renewals.welcomed();
-                self.renew_at = Duration::ZERO;
-                self.status.host.name.clone_from(host_name);
-                tracing::info!(host = %host_name, "welcomed by {}", self.uplink.address());
-                if *host_id != self.host.0 {
-                    let told = HostId(*host_id);
-                    tracing::warn!("the collector takes this host for {told}, its certificate says {}", self.host);
-                }
+        if let Note::Welcomed { host_name, host_id } = note {
+            self.last_problem.clear();
+            self.renewals.welcomed();
+            self.renew_at = Duration::ZERO;
+            self.status.host.name.clone_from(host_name);
+            if *host_id != self.host.0 {
+                let told = HostId(*host_id);
+                tracing::warn!("the collector takes this host for {told}, its certificate says {}", self.host);
             }
-            Note::Refused { code, message, remedy, again_in } => {
-                if *code == RefusalCode::Certificate {
-                    self.renewals.refused();
-                }
-                tracing::warn!("the collector refuses: {message}; {remedy} (again in {} s)", again_in.as_secs());
-            }
-            Note::CollectorLeaves { reason, again_in } => {
-                tracing::info!("the collector leaves ({reason}); again in {} s", again_in.as_secs());
-            }
-            Note::SpoolRefuses => tracing::warn!(
-                "the spool takes no more: free room in {} or raise [spool] max_bytes; the oldest batches go",
-                self.state_dir.display()
-            ),
-            Note::EpochNotKept => tracing::error!(
-                "the table of epochs in {} cannot be written: nothing can be sent until it can",
-                self.state_dir.display()
-            ),
-            other => tracing::warn!("{other:?}"),
+        }
+        if matches!(note, Note::Refused { code: RefusalCode::Certificate, .. }) {
+            self.renewals.refused();
+        }
+        let collector = self.uplink.address();
+        if note.is_good_news() {
+            tracing::info!(collector, "{note}");
+        } else {
+            tracing::warn!(collector, "{note}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod drain;
 mod epochs;
 mod link;
 mod moving;
+mod note;
 mod numbering;
 mod run;
 mod spooling;
@@ -27,11 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, RefusalCode};
+use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message};
 
 use self::epochs::Keeping;
 use self::link::Link;
 use self::moving::Move;
+pub use self::note::Note;
 use self::run::Run;
 use self::spooling::Spooling;
 use self::stopping::Stopping;
@@ -157,56 +159,6 @@ pub enum Effect {
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
-}
-
-/// Something for the log.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Note {
-    Welcomed {
-        host_name: String,
-        host_id: [u8; 16],
-    },
-    Refused {
-        code: RefusalCode,
-        message: String,
-        remedy: String,
-        again_in: Duration,
-    },
-    CollectorLeaves {
-        reason: String,
-        again_in: Duration,
-    },
-    /// A mark above what was given out: this machine was reverted or cloned.
-    Reverted {
-        epoch: Epoch,
-        given_out: u64,
-        mark: u64,
-    },
-    /// The store lacks what it once acked.
-    Restored {
-        epoch: Epoch,
-        acked: u64,
-        mark: u64,
-    },
-    OtherStore,
-    ClockCorrected {
-        correction_ms: i64,
-        offset_ms: i64,
-    },
-    ClockStepped {
-        back: bool,
-    },
-    /// The table of epochs cannot be written.
-    EpochNotKept,
-    SpoolRefuses,
-    ContextLost {
-        epoch: Epoch,
-        context: u32,
-    },
-    Unencodable {
-        why: String,
-    },
-    Stalled,
 }
 
 /// Where the connection stands, for status.

@@ -4,6 +4,7 @@ use muster_common::disk::cut::{CutDisk, Fault, Operation};
 
 use super::*;
 use crate::spool::epochs::StoreSeen;
+use crate::spool::epochs::{EpochRow, EpochState};
 
 const HOST: HostId = HostId([5; 16]);
 const FOLDER: &str = "/state/spool";
