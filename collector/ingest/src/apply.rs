@@ -13,9 +13,11 @@ const UNAPPLIED_MAX: usize = 10_000;
 /// Why the small state could not be brought up to the inbox at start.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    #[error("the inbox could not be read to bring state.redb up to it")]
+    #[error(
+        "the inbox could not be read to bring state.redb up to it: repair the disk, or restore the whole data folder from one snapshot"
+    )]
     Replay(#[from] ReplayError),
-    #[error("state.redb could not take what the inbox holds")]
+    #[error("state.redb could not take what the inbox holds: free room or repair the disk, then start again")]
     Fleet(#[from] FleetError),
 }
 

@@ -1,7 +1,6 @@
 //! One QUIC connection: authentication, its streams' frames into the pure session, the session's effects out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use muster_common::time::{self, Timestamp};
@@ -18,7 +17,7 @@ use crate::committer::{Reply, size_of};
 use crate::connection_limits::TooMany;
 use crate::counters::Count;
 use crate::error_text::chain;
-use crate::fences::SessionNumber;
+use crate::guards::{Claimed, Connected, Place, Registered, Shaking};
 use crate::host_labels::HostLabels;
 use crate::hub::{Hub, Live, ORDERS_MAX, Order};
 use crate::session::{Effect, Input, Peer, Session, Shared};
@@ -33,10 +32,10 @@ const READ_BYTES_MAX: usize = 64 << 10;
 /// Serves one connection from its first packet to its end.
 pub(crate) async fn serve(hub: Arc<Hub>, incoming: Incoming) {
     let limits = hub.config.connections;
-    hub.handshaking.fetch_add(1, Ordering::Relaxed);
+    let shaking = Shaking::new(hub.clone());
     let handshake = async { incoming.accept()?.await };
     let shaken = timeout(limits.handshake_timeout, handshake).await;
-    hub.handshaking.fetch_sub(1, Ordering::Relaxed);
+    drop(shaking);
     let connection = match shaken {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
@@ -68,6 +67,7 @@ async fn serve_stranger(hub: &Arc<Hub>, connection: quinn::Connection) {
         refuse_busy(hub, connection, &too_many).await;
         return;
     }
+    let _place = Place { hub: hub.clone(), host: None, connection: connection.clone() };
     let shared = Shared {
         counters: hub.counters.clone(),
         pool: hub.pool.clone(),
@@ -77,7 +77,6 @@ async fn serve_stranger(hub: &Arc<Hub>, connection: quinn::Connection) {
     let session = Session::new(hub.settings.clone(), shared, Peer::Unknown, now);
     let (_orders, taken) = mpsc::channel(1);
     Served::new(hub.clone(), connection, session, None, taken).run().await;
-    hub.connections.lock().enrol_closed();
 }
 
 async fn serve_host(hub: &Arc<Hub>, connection: quinn::Connection, leaf: Vec<u8>) {
@@ -94,21 +93,20 @@ async fn serve_host(hub: &Arc<Hub>, connection: quinn::Connection, leaf: Vec<u8>
         refuse_busy(hub, connection, &too_many).await;
         return;
     }
+    let _place = Place { hub: hub.clone(), host: Some(host), connection: connection.clone() };
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let live = Live { host, leaf: leaf.clone(), orders, connection: connection.clone() };
-    let number = hub.register(live);
+    let registered = Registered::new(hub.clone(), live);
     // Again, now that changes reach it: none can fall between.
     match hub.fleet.authenticate(&leaf, now) {
         Ok(admitted) => {
             let labels = Arc::new(HostLabels { id: host, name: admitted.name, labels: admitted.labels });
             let peer = if admitted.expired { Peer::Expired(labels) } else { Peer::Host(labels) };
             let session = Session::new(hub.settings.clone(), hub.shared(host, now), peer, now);
-            Served::new(hub.clone(), connection, session, Some((host, number)), taken).run().await;
+            Served::new(hub.clone(), connection, session, Some((host, registered.number)), taken).run().await;
         }
         Err(refused) => refuse(hub, connection, refused).await,
     }
-    hub.unregister(number);
-    hub.connections.lock().closed(host);
 }
 
 async fn refuse_busy(hub: &Hub, connection: quinn::Connection, too_many: &TooMany) {
@@ -173,9 +171,10 @@ struct Served {
     orders: mpsc::Receiver<Order>,
     commits_sender: mpsc::Sender<Input>,
     commits: mpsc::Receiver<Input>,
+    /// `Some` from its welcome on. Before `hello`, so that a later session's presence is not ended by this one's.
+    connected: Option<Connected>,
     /// The place of its hello in the order of arrival; `Some` while it may hold a fence.
-    hello: Option<SessionNumber>,
-    is_welcomed: bool,
+    hello: Option<Claimed>,
     effects: Vec<Effect>,
     out: Vec<u8>,
     ended: Option<String>,
@@ -200,7 +199,7 @@ impl Served {
             commits_sender,
             commits,
             hello: None,
-            is_welcomed: false,
+            connected: None,
             effects: Vec::new(),
             out: Vec::new(),
             ended: None,
@@ -226,7 +225,7 @@ impl Served {
         let (lane_sender, mut lanes) = mpsc::channel::<FrameResult>(1);
         let mut throttle = self.hub.queue.throttle();
         throttle.mark_unchanged();
-        let stop = self.hub.stop.clone();
+        let (stop, broken) = (self.hub.stop.clone(), self.hub.queue.health().broken());
         let mut is_stopping = false;
         let mut control_ended = false;
         while self.ended.is_none() {
@@ -251,6 +250,8 @@ impl Served {
                     let spread_ms = u32::try_from(spread).unwrap_or(u32::MAX);
                     Input::Shutdown { reason: "the collector stops".to_owned(), spread_ms }
                 }
+                // Nobody answers what is under way: the session cannot end in order.
+                () = broken.cancelled() => return,
                 _ = self.connection.closed() => Input::Lost,
                 frame = control.recv(), if !control_ended => match frame {
                     Some(frame) => frame_input(frame),
@@ -289,15 +290,19 @@ impl Served {
         if self.ended.is_none() {
             self.step(Input::Lost).await;
         }
+        let broken = self.hub.queue.health().broken();
         while self.ended.is_none() {
-            match self.commits.recv().await {
-                Some(input) => self.step(input).await,
-                None => break,
+            tokio::select! {
+                biased;
+                Some(input) = self.commits.recv() => self.step(input).await,
+                () = broken.cancelled() => self.end("the committer has ended".to_owned()),
             }
         }
     }
 
     async fn step(&mut self, input: Input) {
+        #[cfg(test)]
+        assert!(!self.hub.panics_once.swap(false, std::sync::atomic::Ordering::Relaxed), "planted");
         let mut effects = std::mem::take(&mut self.effects);
         let mut next = Some(input);
         while let Some(input) = next.take() {
@@ -326,7 +331,7 @@ impl Served {
                 None
             }
             Effect::Heard => {
-                if let (Some((host, _)), true) = (self.host, self.is_welcomed) {
+                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
                     self.hub.presences.lock().heard(host, now);
                 }
                 None
@@ -339,8 +344,8 @@ impl Served {
             }
             Effect::Welcomed => {
                 if let Some((host, _)) = self.host {
-                    self.is_welcomed = true;
                     self.hub.presences.lock().connected(host, now);
+                    self.connected = Some(Connected { hub: self.hub.clone(), host });
                 }
                 None
             }
@@ -377,24 +382,18 @@ impl Served {
 
     fn end(&mut self, why: String) {
         self.ended = Some(why);
-        if let Some((host, _)) = self.host {
-            if std::mem::take(&mut self.is_welcomed) {
-                self.hub.presences.lock().disconnected(host);
-            }
-            if let Some(hello) = self.hello.take() {
-                self.hub.release(host, hello);
-            }
-        }
+        self.connected = None;
+        self.hello = None;
     }
 
     fn claim(&mut self) -> Option<Input> {
         let (host, connection) = self.host?;
-        self.hub.claim(host, self.hello?, connection)
+        self.hub.claim(host, self.hello.as_ref()?.hello, connection)
     }
 
     async fn see(&mut self, hello: Box<Hello>, now: Timestamp) -> Result<(), Refused> {
         let Some((host, _)) = self.host else { return Ok(()) };
-        self.hello = Some(self.hub.number_hello());
+        self.hello = Some(Claimed::new(self.hub.clone(), host));
         let last_arrival = self.hub.presences.lock().last_arrival(host);
         let fleet = self.hub.fleet.clone();
         let seen = tokio::task::spawn_blocking(move || fleet.saw(host, &hello, last_arrival, now)).await;

@@ -69,6 +69,9 @@ pub(crate) struct Hub {
     pub(crate) ready: Timestamp,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// The next session that takes a step ends in a panic.
+    #[cfg(test)]
+    pub(crate) panics_once: std::sync::atomic::AtomicBool,
     enrolled: RwLock<Arc<HashSet<String>>>,
     claims: Mutex<Claims>,
     live: Mutex<HashMap<u64, Live>>,
@@ -102,6 +105,8 @@ impl Hub {
             ready: now,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            #[cfg(test)]
+            panics_once: std::sync::atomic::AtomicBool::new(false),
             enrolled: RwLock::new(Arc::new(enrolled_names(&fleet))),
             claims: Mutex::new(Claims::default()),
             live: Mutex::new(HashMap::new()),

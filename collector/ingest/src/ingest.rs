@@ -12,6 +12,7 @@ use muster_fleet::{Fleet, FleetError};
 use muster_store::{Reader, Replay, Writer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Apply, ApplyError};
 use crate::committer;
@@ -37,11 +38,11 @@ pub enum IngestError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("the registry could not note the store's incarnation")]
+    #[error("the registry could not note the store's incarnation: free room or repair the disk, then start again")]
     Fleet(#[from] FleetError),
-    #[error("failed to start the committer's thread")]
+    #[error("failed to start the committer's thread: raise the limit on processes (`TasksMax=` of the unit)")]
     Thread(#[source] std::io::Error),
-    #[error("the start's work was cut off: {0}")]
+    #[error("the start's work was cut off: {0}; the log above says where; report it, and start again")]
     Cut(String),
 }
 
@@ -120,7 +121,8 @@ impl Ingest {
         self.address
     }
 
-    /// The HTTP intakes. To be served with `into_make_service_with_connect_info::<SocketAddr>()`, so that senders without a
+    /// The HTTP intakes. They ask nobody who they are: to be served behind a check of tokens that puts the `Grant` in the
+    /// request's extensions; a request without one has all rights. To be served with `into_make_service_with_connect_info::<SocketAddr>()`, so that senders without a
     /// token are told apart by their address.
     pub fn routes(&self) -> Router {
         route::routes(self.hub.clone())
@@ -141,9 +143,24 @@ impl Ingest {
         self.hub.presences.lock().all(time::now())
     }
 
-    /// Whether the disk does not take commits now.
+    /// Cancelled when nothing can be committed any more until a new start: the committer's thread ended in a panic.
+    pub fn broken(&self) -> CancellationToken {
+        self.hub.queue.health().broken()
+    }
+
+    /// Whether commits are not taken now.
     pub fn is_storage_failing(&self) -> bool {
         self.hub.queue.health().is_failing()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plant_panic(&self) {
+        self.hub.queue.plant_panic();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plant_session_panic(&self) {
+        self.hub.panics_once.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Says goodbye to all agents, with a delay to come back over, lets what is under way become durable, and ends.
@@ -166,8 +183,10 @@ impl Ingest {
         }
         self.hub.queue.stop();
         let committer = self.committer;
-        if tokio::task::spawn_blocking(move || committer.join()).await.is_err() {
-            tracing::error!("the committer did not end");
+        match tokio::task::spawn_blocking(move || committer.join()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("the committer had ended in a panic; the log above says where"),
+            Err(error) => tracing::error!("the committer's end was not awaited: {error}"),
         }
     }
 }

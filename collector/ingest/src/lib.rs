@@ -14,6 +14,7 @@ pub mod contexts;
 pub mod counters;
 mod error_text;
 pub mod fences;
+mod guards;
 pub mod host_labels;
 mod hub;
 mod ingest;

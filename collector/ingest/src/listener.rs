@@ -11,6 +11,7 @@ use muster_common::time::{self, Timestamp};
 use muster_fleet::Fleet;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::IngestConfig;
@@ -46,11 +47,15 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
-    #[error("the collector's certificate cannot be made")]
+    #[error(
+        "the collector's certificate cannot be made: repair state.redb's disk, or restore the data folder, then start again"
+    )]
     Identity(#[from] muster_fleet::FleetError),
-    #[error("TLS for agents cannot be set up")]
+    #[error(
+        "TLS for agents cannot be set up: the CA in state.redb is not usable; restore the data folder from a snapshot"
+    )]
     Tls(#[from] tls::TlsError),
-    #[error("TLS 1.3 for QUIC cannot be set up: {0}")]
+    #[error("TLS 1.3 for QUIC cannot be set up: {0}; report it, and go back to the version that ran")]
     Quic(String),
 }
 
@@ -68,7 +73,11 @@ pub(crate) fn listen(
     let (server, renew_at) = server_config(config, fleet, now)?;
     let runtime = Arc::new(TokioRuntime);
     let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &fleet.reset_key()?);
-    let endpoint_config = EndpointConfig::new(Arc::new(reset_key));
+    // Connection ids of the last process must look like ours, or its packets are dropped instead of answered by a reset.
+    let id_key = ring::hmac::sign(&reset_key, b"connection ids");
+    let id_key = id_key.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let mut endpoint_config = EndpointConfig::new(Arc::new(reset_key));
+    endpoint_config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     let endpoint = Endpoint::new(endpoint_config, Some(server), socket, runtime).map_err(bind)?;
     Ok((endpoint, renew_at))
 }

@@ -35,6 +35,8 @@ pub(super) enum Job {
         _permit: OwnedSemaphorePermit,
     },
     Stop,
+    #[cfg(test)]
+    Panic,
 }
 
 /// A host that has said hello and waits for its marks.
@@ -90,6 +92,8 @@ impl Round {
             Job::Forget { host, .. } => self.forgotten.push(host),
             Job::Barrier { reply, .. } => self.barriers.push(reply),
             Job::Stop => self.stops = true,
+            #[cfg(test)]
+            Job::Panic => panic!("planted"),
         }
     }
 

@@ -9,6 +9,7 @@ use muster_common::host::HostId;
 use muster_common::wire::message::{Epoch, Throttle};
 use muster_store::Append;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Reply};
 use super::job::{HelloAsked, Job, Queued};
@@ -44,7 +45,7 @@ impl Default for QueueLimits {
 
 /// The queue is full: try later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the queue before the disk is full")]
+#[error("the queue before the disk is full: try again in some seconds")]
 pub struct QueueFull;
 
 /// Access to the committer for all intakes.
@@ -62,9 +63,21 @@ pub struct CommitQueue {
 #[derive(Debug, Default)]
 pub struct Health {
     is_failing: AtomicBool,
+    broken: CancellationToken,
 }
 
 impl Health {
+    /// Cancelled when the committer's thread has ended without having been told to: nothing is committed any more, and
+    /// only a new start helps.
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
+    }
+
+    pub(super) fn set_broken(&self) {
+        self.set(true);
+        self.broken.cancel();
+    }
+
     /// Whether the last commit was not taken by the disk.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
@@ -143,6 +156,12 @@ impl CommitQueue {
         let appends = self.limits.appends_max.saturating_sub(self.slots.available_permits());
         let permits = (self.limits.bytes_max / BYTES_A_PERMIT).saturating_sub(self.bytes.available_permits());
         (appends, permits * BYTES_A_PERMIT)
+    }
+
+    /// Lets the thread end in a panic.
+    #[cfg(test)]
+    pub(crate) fn plant_panic(&self) {
+        self.push(Job::Panic);
     }
 
     /// Lets the thread end once it has decided everything queued so far.

@@ -58,9 +58,34 @@ const LINGER_MS: [u32; 3] = [1_000, 5_000, 10_000];
 /// How soon what state.redb did not take is tried again when nothing is committed.
 const APPLY_AGAIN: Duration = Duration::from_secs(1);
 
+/// The thread's end, also in a panic: what waits is answered, and an end that nobody asked for is told.
+struct Ending {
+    committer: Committer,
+    is_orderly: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.is_orderly {
+            self.committer.health.set_broken();
+        }
+        while let Ok(job) = self.committer.jobs.try_recv() {
+            if let Job::Append(queued) = job {
+                fail(vec![queued], None);
+            }
+        }
+    }
+}
+
 impl Committer {
     /// Serves the queue until it is told to stop.
-    pub fn run(mut self) {
+    pub fn run(self) {
+        let mut ending = Ending { committer: self, is_orderly: false };
+        ending.committer.serve_all();
+        ending.is_orderly = true;
+    }
+
+    fn serve_all(&mut self) {
         while let Some(first) = self.next_job() {
             let mut round = Round::default();
             round.add(first);
@@ -70,11 +95,6 @@ impl Committer {
             self.tell_load();
             if stops {
                 break;
-            }
-        }
-        while let Ok(job) = self.jobs.try_recv() {
-            if let Job::Append(queued) = job {
-                fail(vec![queued], None);
             }
         }
     }

@@ -182,3 +182,18 @@ async fn a_stopping_collector_says_goodbye_and_an_agent_too() {
     drop(agent);
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_session_that_panicked_does_not_lock_its_host_out() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let (mut agent, _) = Agent::open(address, &credentials, &[epoch(1)]).await;
+    collector.ingest.plant_session_panic();
+    agent.send(&context(epoch(1), 1, &["a"])).await;
+    agent.say(Message::ClockProbe(ClockProbe { agent_ms: 7 })).await;
+    assert!(agent.hear().await.is_none(), "its connection ends");
+    let opened = tokio::time::timeout(Duration::from_secs(5), Agent::open(address, &credentials, &[epoch(1)])).await;
+    let (_agent, welcome) = opened.expect("the next hello is answered");
+    assert_eq!(welcome.host_name, "web1");
+}

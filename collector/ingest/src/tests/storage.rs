@@ -110,3 +110,33 @@ async fn the_queue_is_bounded_by_count_and_bytes_and_commits_many_at_once() {
     let late = queue.try_append(own(3), 1).unwrap();
     assert!(matches!(late.await, Ok(Answer::Failed { .. })), "a stopped committer says so");
 }
+
+#[tokio::test]
+async fn a_committer_that_panicked_says_so_and_leaves_nobody_waiting() {
+    let mut config = config();
+    config.interval = Duration::from_secs(3600);
+    let collector = Collector::open(tempfile::tempdir().unwrap(), config).await;
+    let credentials = Agent::enrol(collector.ingest.agents_addr(), &collector.token("web1")).await.unwrap();
+    let (mut agent, _) = Agent::open(collector.ingest.agents_addr(), &credentials, &[epoch(1)]).await;
+    agent.send(&context(epoch(1), 1, &["a"])).await;
+    collector.ingest.plant_panic();
+    agent.send(&batch(epoch(1), 1, 1, 1)).await;
+    collector.ingest.broken().cancelled().await;
+    assert!(collector.ingest.is_storage_failing());
+    let stops = collector.ingest.stop("test");
+    tokio::time::timeout(Duration::from_secs(8), stops).await.expect("no session waits for an answer");
+}
+
+#[tokio::test]
+async fn what_is_queued_behind_a_panic_is_answered() {
+    let counters = Arc::new(Counters::default());
+    let limits = QueueLimits { commit_appends_max: 1, ..QueueLimits::default() };
+    let (committer, queue) = committer(limits, &counters);
+    let before = queue.try_append(own(1), 1).unwrap();
+    queue.plant_panic();
+    let behind = queue.try_append(own(2), 1).unwrap();
+    assert!(tokio::task::spawn_blocking(move || committer.run()).await.is_err());
+    assert!(matches!(before.await, Ok(Answer::Settled { .. })));
+    assert!(matches!(behind.await, Ok(Answer::Failed { .. })));
+    assert!(queue.health().is_failing() && queue.health().broken().is_cancelled());
+}
