@@ -167,7 +167,7 @@ struct Entry {
 
 /// The collector has no memory for this context now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the collector's memory for contexts is full")]
+#[error("the collector's memory for contexts is full: send fewer series, or give this collector fewer hosts")]
 pub struct PoolFull;
 
 /// What a refused context is charged: its reason's text and a place in the map.

@@ -23,7 +23,7 @@ const DROPPED: &str = "Samples that were refused one by one, by reason.";
 const SERIES: &str = "Series of contexts and requests that are not taken, by reason, counted when they are first seen.";
 const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
-const HTTP: &str = "Remote write requests by the status answered.";
+const HTTP: &str = "Remote write requests that were let in, by the status answered.";
 const OWN: &str = "Batches that the collector made itself (up, own numbers, stale markers), by what became of them.";
 
 counts! {
@@ -81,8 +81,6 @@ counts! {
     Renewals = "muster_collector_ingest_renewals_total", "Certificates renewed over a session.";
     Http204 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "204";
     Http400 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "400";
-    Http401 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "401";
-    Http403 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "403";
     Http413 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "413";
     Http415 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "415";
     Http429 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "429";
@@ -95,6 +93,8 @@ counts! {
     /// Grid ticks that passed while the collector was busy; not made up.
     OwnSkipped = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "skipped";
     StaleMarkers = "muster_collector_ingest_stale_markers_total", "Stale markers written for renamed, relabelled and retired hosts.";
+    /// The series fade with the lookback instead.
+    StaleMarkersDropped = "muster_collector_ingest_stale_markers_dropped_total", "Stale markers that the store did not take in several tries.";
 }
 
 /// All counters of one collector. Shared by its sessions, intakes and threads.

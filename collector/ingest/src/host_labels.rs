@@ -36,7 +36,7 @@ pub struct HostLabels {
 pub enum SeriesRefusal {
     #[error("label `source=\"muster\"` and host `muster` are reserved for the collector's own series: rename yours")]
     Reserved,
-    #[error("a series needs a metric name")]
+    #[error("a series needs a metric name: give it a label `__name__`")]
     NoName,
     #[error(transparent)]
     Labels(#[from] LabelError),

@@ -1,12 +1,14 @@
 //! Follows the registry: names and labels to sessions, denials to live connections, ends to series.
 
 use std::collections::{HashMap, HashSet};
+use std::slice::Iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
 use muster_fleet::{Changes, RegistryChange, ephemeral_reason};
+use muster_store::SampleBlock;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -20,6 +22,9 @@ use crate::ticking::{Runs, commit, select_recent};
 
 /// How long a session may take to carry out an order before the others' markers are written without it.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long until markers that the disk did not take are tried again; after the last, their series fade with the lookback.
+const MARKERS_AGAIN: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(4)];
 /// How often the registry's own housekeeping is due.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -126,6 +131,8 @@ async fn end_series(hub: &Arc<Hub>, runs: Runs, last_tick: &mut u64, endings: Ve
         return;
     }
     hub.queue.barrier().await;
+    // Shared by all, so that a failing disk does not hold up the next change of the registry for long.
+    let mut waits = MARKERS_AGAIN.iter();
     for ending in endings {
         let reading = hub.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -137,10 +144,34 @@ async fn end_series(hub: &Arc<Hub>, runs: Runs, last_tick: &mut u64, endings: Ve
         let count = block.samples() as u64;
         let tick = u64::try_from(time::now().millis()).unwrap_or(0).max(*last_tick + 1);
         *last_tick = tick;
-        if commit(hub, runs.markers, tick, vec![block]).await {
-            hub.counters.add(Count::StaleMarkers, count);
+        let count_as = if commit_marker(hub, runs, tick, block, &mut waits).await {
+            Count::StaleMarkers
+        } else {
+            Count::StaleMarkersDropped
+        };
+        hub.counters.add(count_as, count);
+    }
+}
+
+/// Commits markers, trying again while the disk takes nothing. The tick stays the same, so a try that was durable after all
+/// is a repeat. Whether they are durable.
+async fn commit_marker(
+    hub: &Arc<Hub>,
+    runs: Runs,
+    tick: u64,
+    block: SampleBlock,
+    waits: &mut Iter<'_, Duration>,
+) -> bool {
+    for after in waits {
+        if commit(hub, runs.markers, tick, vec![block.clone()]).await {
+            return true;
+        }
+        tokio::select! {
+            () = hub.stop.cancelled() => break,
+            () = tokio::time::sleep(*after) => {}
         }
     }
+    commit(hub, runs.markers, tick, vec![block]).await
 }
 
 async fn maintain(hub: &Arc<Hub>) {

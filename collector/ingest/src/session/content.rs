@@ -43,8 +43,12 @@ pub(super) fn read_batch(
     }
     if let (true, Some((refusal, at_ms))) = (rows.is_empty(), refused) {
         return Err(match refusal {
-            TimeRefusal::Future => format!("sample time {at_ms} ms is more than 10 min ahead of the collector's clock"),
-            TimeRefusal::TooOld => format!("sample time {at_ms} ms is older than the retention"),
+            TimeRefusal::Future => format!(
+                "sample time {at_ms} ms is more than 10 min ahead of the collector's clock: set the host's clock by NTP"
+            ),
+            TimeRefusal::TooOld => format!(
+                "sample time {at_ms} ms is older than the retention: none, it would be deleted at once; set the host's clock if its time is wrong"
+            ),
         });
     }
     rows.retain(|row| !row.values.is_empty());
