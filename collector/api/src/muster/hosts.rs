@@ -57,13 +57,20 @@ pub(super) async fn approve(
     let (by, now) = (by(&request), state.now());
     let body: Approve = read(request).await?;
     let work = move |fleet: &Fleet, host: &HostRow| {
-        if !body.labels.is_empty() {
-            // Before the approval, so that the first certificate already finds them.
-            let mut labels = host.labels.clone();
-            labels.extend(body.labels);
-            fleet.relabel(host.id, &labels, &by, now)?;
+        let approve = || fleet.approve(host.id, body.name.as_deref(), &by, now);
+        // Active and retired hosts are refused as they are, and a quarantined one by its relabelling.
+        if body.labels.is_empty() || host.state == HostState::Active || host.state == HostState::Retired {
+            return approve();
         }
-        fleet.approve(host.id, body.name.as_deref(), &by, now)
+        // Before the approval, so that the first certificate already finds them.
+        let mut labels = host.labels.clone();
+        labels.extend(body.labels);
+        fleet.relabel(host.id, &labels, &by, now)?;
+        approve().inspect_err(|_| {
+            if let Err(error) = fleet.relabel(host.id, &host.labels, &by, now) {
+                tracing::error!("host `{}` was not approved, but has the labels meant for it: {error}", host.name);
+            }
+        })
     };
     change(&state, asked, work).await
 }

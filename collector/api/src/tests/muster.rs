@@ -68,6 +68,22 @@ async fn a_host_goes_through_its_life() {
 }
 
 #[tokio::test]
+async fn a_refused_approval_changes_no_label() {
+    let fixture = Fixture::new();
+    let approve = async |host: &str, body: &str| {
+        fixture.post_json(&format!("/api/muster/v1/hosts/{host}/approve"), body).await.status.as_u16()
+    };
+    ask(&fixture, "web-1", 1);
+    assert_eq!(approve("web-1", "{}").await, 200);
+    ask(&fixture, "web-2", 2);
+    assert_eq!(approve("web-1", r#"{"labels": {"env": "prod"}}"#).await, 409, "it is active");
+    assert_eq!(approve("web-2", r#"{"name": "web-1", "labels": {"env": "prod"}}"#).await, 409, "the name is taken");
+    for host in hosts(&fixture, "").await {
+        assert_eq!(host["labels"], json!({}), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_made_listed_and_revoked() {
     let fixture = Fixture::new();
     let body = r#"{"kind": "enrolment", "pattern": "web-*", "ttl": "2h", "uses": 5, "labels": {"env": "prod"}, "ephemeral": "6h"}"#;
