@@ -44,7 +44,7 @@ impl Guard {
             check_site(headers)?;
             return Ok(None);
         }
-        let token = bearer(headers)?;
+        let token = bearer(headers, scope)?;
         let Some(grant) = self.state.fleet.check_http_token(token, self.state.now()) else {
             return Err(ApiError::new(ErrorKind::Unauthorized, "the token is unknown, revoked or expired")
                 .place("header `Authorization`")
@@ -74,20 +74,21 @@ async fn check(guard: Guard, mut request: Request, next: Next) -> Response {
             next.run(request).await
         }
         Err(error) => {
-            let counter =
-                if error.kind() == ErrorKind::Unauthorized { &counts.unauthorized } else { &counts.forbidden };
-            counter.fetch_add(1, Ordering::Relaxed);
+            if let Some(scope) = guard.scope {
+                counts.refuse(scope, error.kind() == ErrorKind::Unauthorized);
+            }
             error.respond(guard.dialect)
         }
     }
 }
 
 /// The token in `Authorization: Bearer ...`.
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+fn bearer(headers: &HeaderMap, scope: Scope) -> Result<&str, ApiError> {
     let refuse = |message: &str| {
-        Err(ApiError::new(ErrorKind::Unauthorized, message)
-            .place("header `Authorization`")
-            .remedy("send `Authorization: Bearer TOKEN`; `muster token new --scope read` makes one"))
+        Err(ApiError::new(ErrorKind::Unauthorized, message).place("header `Authorization`").remedy(format!(
+            "send `Authorization: Bearer TOKEN`; `muster token new --scope {}` makes one",
+            scope.as_str()
+        )))
     };
     let Some(value) = headers.get(header::AUTHORIZATION) else { return refuse("no token was sent") };
     let Ok(text) = value.to_str() else { return refuse("the header is not ASCII") };
@@ -148,9 +149,9 @@ mod tests {
             ("Bearer ", None),
             ("abc", None),
         ] {
-            assert_eq!(bearer(&headers(&[(header::AUTHORIZATION, value)])).ok(), expect, "{value}");
+            assert_eq!(bearer(&headers(&[(header::AUTHORIZATION, value)]), Scope::Read).ok(), expect, "{value}");
         }
-        let error = bearer(&HeaderMap::new()).unwrap_err();
+        let error = bearer(&HeaderMap::new(), Scope::Read).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Unauthorized, "no token was sent"));
     }
 

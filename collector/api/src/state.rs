@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use muster_common::host::HostId;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
-use muster_fleet::Fleet;
+use muster_fleet::{Fleet, Scope};
 use muster_query::Engine;
 use muster_store::{Admin, Reader};
 
@@ -60,8 +60,8 @@ pub struct Hooks {
 /// How the collector is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// False while it starts and from the moment it begins to stop.
-    pub is_ready: bool,
+    /// Why it does not take and answer now; `None`: it does.
+    pub unready: Option<Problem>,
     pub problems: Vec<Problem>,
 }
 
@@ -71,6 +71,14 @@ pub struct Problem {
     pub message: String,
     pub place: String,
     pub remedy: String,
+}
+
+impl Problem {
+    /// Before all is started, and from the moment it begins to stop.
+    pub fn starts_or_stops() -> Self {
+        let message = "the collector starts or stops".to_owned();
+        Self { message, place: String::new(), remedy: "ask again".to_owned() }
+    }
 }
 
 /// One host as ingest sees it.
@@ -86,8 +94,34 @@ pub struct HostPresence {
 #[derive(Debug, Default)]
 pub struct Counts {
     pub(crate) requests: AtomicU64,
-    pub(crate) unauthorized: AtomicU64,
-    pub(crate) forbidden: AtomicU64,
+    /// By the scope that the route wants, then by reason: no good token, or not good for this.
+    refused: [[AtomicU64; REASONS.len()]; SCOPES.len()],
+}
+
+/// All that a route may want.
+const SCOPES: [Scope; 6] =
+    [Scope::Read, Scope::Ingest, Scope::Silence, Scope::TaskRequest, Scope::TaskApprove, Scope::Admin];
+const REASONS: [&str; 2] = ["unauthorized", "forbidden"];
+
+impl Counts {
+    pub(crate) fn refuse(&self, scope: Scope, is_unauthorized: bool) {
+        let place = SCOPES.iter().position(|known| *known == scope);
+        if let Some(reasons) = place.and_then(|place| self.refused.get(place)) {
+            reasons[usize::from(!is_unauthorized)].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn refusals(&self) -> impl Iterator<Item = Stat> {
+        let by_scope = SCOPES.iter().zip(&self.refused);
+        by_scope.flat_map(|(scope, reasons)| {
+            REASONS.iter().zip(reasons).map(|(reason, count)| {
+                let help = "HTTP requests refused for who sent them, by the scope wanted and the reason.";
+                Stat::counter("muster_collector_http_refused_total", help, count.load(Ordering::Relaxed))
+                    .with("scope", scope.as_str())
+                    .with("reason", *reason)
+            })
+        })
+    }
 }
 
 impl State {
@@ -105,9 +139,6 @@ impl State {
 
     /// The numbers that ingest, which stores them all, does not have by itself.
     pub fn own_stats(&self) -> Vec<Stat> {
-        const REFUSED: &str = "muster_collector_http_refused_total";
-        const REFUSED_HELP: &str = "HTTP requests refused for who sent them, by reason.";
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut stats = vec![
             Stat::gauge("muster_collector_build_info", "The version, as a label.", 1.0).with("version", self.version),
             Stat::gauge(
@@ -118,11 +149,10 @@ impl State {
             Stat::counter(
                 "muster_collector_http_requests_total",
                 "HTTP requests that reached a route.",
-                count(&self.counts.requests),
+                self.counts.requests.load(Ordering::Relaxed),
             ),
-            Stat::counter(REFUSED, REFUSED_HELP, count(&self.counts.unauthorized)).with("reason", "unauthorized"),
-            Stat::counter(REFUSED, REFUSED_HELP, count(&self.counts.forbidden)).with("reason", "forbidden"),
         ];
+        stats.extend(self.counts.refusals());
         stats.extend(self.pool.stats());
         stats.extend(self.admin.stats());
         stats.extend((self.hooks.process_stats)());

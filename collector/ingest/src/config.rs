@@ -13,8 +13,6 @@ use crate::session::Settings;
 pub struct IngestConfig {
     /// UDP address for agents; port 0 picks a free one.
     pub agents: SocketAddr,
-    /// Whether HTTP intakes want a token with scope `ingest`. Off only together with a loopback address.
-    pub http_tokens: bool,
     pub session: Settings,
     pub connections: ConnectionLimits,
     pub queue: QueueLimits,
@@ -45,7 +43,6 @@ impl IngestConfig {
     pub fn new(agents: SocketAddr) -> Self {
         Self {
             agents,
-            http_tokens: true,
             session: Settings::default(),
             connections: ConnectionLimits::default(),
             queue: QueueLimits::default(),

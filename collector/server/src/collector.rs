@@ -36,10 +36,11 @@ const OWN_EVERY: Duration = Duration::from_secs(15);
 pub struct Collector {
     http: SocketAddr,
     agents: SocketAddr,
-    state: Arc<State>,
+    pub(crate) state: Arc<State>,
     reloader: Arc<Reloader>,
     intake: Intake,
     is_ready: Arc<AtomicBool>,
+    broken: CancellationToken,
     /// Ends the listener.
     stop_http: CancellationToken,
     /// Ends the loops.
@@ -74,17 +75,15 @@ impl Collector {
         let (parts, fleet) = opened.map_err(|_| StartError::Panic)??;
         let Parts { writer, reader, admin, replay } = parts;
 
-        let mut ingest_config = IngestConfig {
-            http_tokens: !config.http.no_auth,
-            goodbye_spread: config.agents.spread,
-            ..IngestConfig::new(config.agents.listen)
-        };
+        let mut ingest_config =
+            IngestConfig { goodbye_spread: config.agents.spread, ..IngestConfig::new(config.agents.listen) };
         // What would be unlinked at once is not taken.
         ingest_config.session.retention = config.retention.metrics;
         let ingest = muster_ingest::start(ingest_config, writer, reader.clone(), replay, Arc::clone(&fleet)).await;
         let ingest =
             ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;
         let (agents, intakes) = (ingest.agents_addr(), ingest.routes());
+        let broken = ingest.broken();
         let intake = Intake::new(ingest);
 
         let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
@@ -136,6 +135,7 @@ impl Collector {
             reloader,
             intake,
             is_ready,
+            broken,
             stop_http,
             stop_loops,
             listening,
@@ -152,6 +152,12 @@ impl Collector {
     /// Where agents connect to.
     pub fn agents_addr(&self) -> SocketAddr {
         self.agents
+    }
+
+    /// Waits until the collector can take nothing any more and only a new process helps; why.
+    pub async fn broken(&self) -> &'static str {
+        self.broken.cancelled().await;
+        "the thread that commits ended in a panic, the log above says where: start the collector again, and report it"
     }
 
     /// Reads the configuration anew; as `POST /-/reload`.

@@ -24,13 +24,17 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    #[error("the store in `{path}` cannot be opened")]
+    #[error(
+        "the store in `{path}` cannot be opened: see the cause; user muster must own the folder, and a damaged one is restored from a snapshot"
+    )]
     Store {
         path: String,
         #[source]
         source: Box<OpenError>,
     },
-    #[error("the registry in `{path}` cannot be opened")]
+    #[error(
+        "the registry in `{path}` cannot be opened: see the cause; user muster must own the folder, and a damaged one is restored from a snapshot"
+    )]
     Fleet {
         path: String,
         #[source]
@@ -54,12 +58,14 @@ pub enum StartError {
         #[source]
         source: Box<IngestError>,
     },
-    #[error("the system's random generator, /dev/urandom, cannot be read")]
+    #[error("the system's random generator, /dev/urandom, cannot be read: give the collector a /dev with it")]
     Random {
         #[source]
         source: io::Error,
     },
-    #[error("a part of the collector ended in a panic while it started; the log above says where")]
+    #[error(
+        "a part of the collector ended in a panic while it started: report it with the log above, which says where, and start again"
+    )]
     Panic,
 }
 

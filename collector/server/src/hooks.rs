@@ -44,28 +44,46 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
 
 impl Seen {
     fn health(&self) -> Health {
+        let (data, store) = (self.data.display().to_string(), self.admin.health());
         let mut problems = self.troubles.problems();
-        problems.extend(store_problems(&self.admin.health(), &self.data.display().to_string()));
-        Health { is_ready: self.is_ready.load(Ordering::Relaxed), problems }
+        let inbox = intake_problem(&store, self.intake.is_storage_failing(), self.intake.is_broken(), &data);
+        problems.extend(inbox.clone());
+        problems.extend(store_problems(&store, &data));
+        let starts_or_stops = !self.is_ready.load(Ordering::Relaxed);
+        let unready = if starts_or_stops { Some(Problem::starts_or_stops()) } else { inbox };
+        Health { unready, problems }
     }
 }
 
-/// What the store says is wrong with it.
+/// Why nothing can be taken now, if so.
+fn intake_problem(store: &StoreHealth, is_failing: bool, is_broken: bool, data: &str) -> Option<Problem> {
+    let (message, remedy) = if is_broken {
+        (
+            "the thread that commits ended in a panic, so nothing is acknowledged".to_owned(),
+            "the collector ends by itself and its service manager starts it again; report the panic that its log shows",
+        )
+    } else {
+        let (length, why) = match &store.inbox_failing {
+            Some((at, why)) => (format!(" for {}", since(*at)), format!(": {why}")),
+            None if is_failing => (String::new(), String::new()),
+            None => return None,
+        };
+        (
+            format!("commits fail{length}, so nothing is acknowledged and agents keep what they have{why}"),
+            "free room or repair the disk; it is tried again by itself",
+        )
+    };
+    Some(Problem { message, place: format!("`{data}/inbox`"), remedy: remedy.to_owned() })
+}
+
+fn since(at: Timestamp) -> String {
+    Span(Duration::from_secs(now().since(at).as_secs())).to_string()
+}
+
+/// What the store says is wrong with it, beside what hinders the intake.
 fn store_problems(health: &StoreHealth, data: &str) -> Vec<Problem> {
     let problem = |message: String, place: String, remedy: &str| Problem { message, place, remedy: remedy.to_owned() };
-    let since = |at: Timestamp| Span(Duration::from_secs(now().since(at).as_secs())).to_string();
     let mut problems = Vec::new();
-    if let Some((at, why)) = &health.inbox_failing {
-        let message = format!(
-            "commits fail for {}, so nothing is acknowledged and agents keep what they have: {why}",
-            since(*at)
-        );
-        problems.push(problem(
-            message,
-            format!("`{data}/inbox`"),
-            "free room or repair the disk; it is tried again by itself",
-        ));
-    }
     if let Some((at, why)) = &health.flush_failing {
         let message = format!("flush, merge or retention fails for {}: {why}", since(*at));
         problems.push(problem(
@@ -114,10 +132,30 @@ mod tests {
             ..StoreHealth::default()
         };
         let problems = store_problems(&health, "d");
-        assert_eq!(problems.len(), 5);
-        assert!(problems[0].message.starts_with("commits fail for 10s"), "{}", problems[0].message);
-        assert_eq!(problems[2].message, "`a.seg` is damaged and not read: checksum");
-        assert_eq!(problems[3].message, "1 entries of the inbox are damaged; 30 samples are lost");
+        assert_eq!(problems.len(), 4);
+        assert_eq!(problems[1].message, "`a.seg` is damaged and not read: checksum");
+        assert_eq!(problems[2].message, "1 entries of the inbox are damaged; 30 samples are lost");
         assert!(problems.iter().all(|problem| problem.place.starts_with("`d/") && !problem.remedy.is_empty()));
+    }
+    #[test]
+    fn what_hinders_the_intake_is_told_with_its_remedy() {
+        let good = StoreHealth::default();
+        let since = now().minus(Duration::from_millis(10_500));
+        let failing = StoreHealth { inbox_failing: Some((since, "no space".into())), ..StoreHealth::default() };
+        assert_eq!(intake_problem(&good, false, false, "d"), None);
+        for (store, is_failing, is_broken, message) in [
+            (
+                &failing,
+                true,
+                false,
+                "commits fail for 10s, so nothing is acknowledged and agents keep what they have: no space",
+            ),
+            (&good, true, false, "commits fail, so nothing is acknowledged and agents keep what they have"),
+            (&failing, true, true, "the thread that commits ended in a panic, so nothing is acknowledged"),
+        ] {
+            let problem = intake_problem(store, is_failing, is_broken, "d").unwrap();
+            assert_eq!((problem.message.as_str(), problem.place.as_str()), (message, "`d/inbox`"));
+            assert!(!problem.remedy.is_empty());
+        }
     }
 }

@@ -35,6 +35,16 @@ impl Intake {
         self.look(|ingest| ingest.remember_own(stats));
     }
 
+    /// Whether commits are not taken now.
+    pub(crate) fn is_storage_failing(&self) -> bool {
+        self.look(Ingest::is_storage_failing)
+    }
+
+    /// Whether nothing is committed any more until a new start.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.look(|ingest| ingest.broken().is_cancelled())
+    }
+
     pub(crate) fn presence(&self) -> Vec<HostPresence> {
         self.look(Ingest::presence).into_iter().map(host_presence).collect()
     }

@@ -157,18 +157,23 @@ async fn serve(arguments: Arguments, config: Config, set_level: SetLevel) -> Exi
     );
     let why = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => break "SIGTERM",
-            _ = signals.interrupt.recv() => break "SIGINT",
+            _ = signals.terminate.recv() => break Ok("SIGTERM"),
+            _ = signals.interrupt.recv() => break Ok("SIGINT"),
+            why = collector.broken() => break Err(why),
             _ = signals.hangup.recv() => {
                 // What was done, or why not, is in the log.
                 let _ = collector.reload().await;
             }
         }
     };
-    tracing::info!("{why}: stopping");
+    match why {
+        Ok(signal) => tracing::info!("{signal}: stopping"),
+        Err(why) => tracing::error!("{why}"),
+    }
     collector.stop().await;
     tracing::info!("stopped");
-    ExitCode::SUCCESS
+    // After a failure the service manager starts it anew.
+    if why.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 struct Signals {

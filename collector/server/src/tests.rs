@@ -81,7 +81,7 @@ async fn it_starts_answers_stops_and_starts_again() {
     );
     let unknown = Client { token: "nobody".to_owned(), http: client.http.clone(), base: client.base.clone() };
     assert_eq!(unknown.post("/api/v1/write").await.0, StatusCode::UNAUTHORIZED, "intakes ask for a token too");
-    assert_ne!(client.post("/api/v1/write").await.0, StatusCode::NOT_FOUND, "the intake is mounted");
+    assert_eq!(client.post("/api/v1/write").await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE, "the intake is mounted");
     assert_eq!(client.post("/-/flush?merge=1").await.0, StatusCode::OK);
     let address = collector.http_addr();
     collector.stop().await;
@@ -145,5 +145,29 @@ async fn without_auth_no_token_is_asked_for() {
     let collector = start(Arguments { no_auth: true, ..arguments(&data) }).await.unwrap();
     let url = format!("http://{}/api/v1/labels", collector.http_addr());
     assert_eq!(reqwest::get(&url).await.unwrap().status(), StatusCode::OK);
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_push_is_told_what_to_do_and_counted() {
+    let (_folder, data) = folder();
+    let collector = start(arguments(&data)).await.unwrap();
+    let client = Client::of(&collector, &data);
+    let url = format!("{}/api/v1/write", client.base);
+    let sent = client.http.post(&url).send().await.unwrap();
+    assert_eq!(sent.status(), StatusCode::UNAUTHORIZED);
+    let told = sent.text().await.unwrap();
+    assert!(told.contains("muster token new --scope ingest"), "{told}");
+    let minute = std::time::Duration::from_secs(60);
+    let word =
+        |scope| collector.state.fleet.new_http_token(&[scope], minute, "test", muster_common::time::now()).unwrap();
+    let push = async |word: String| client.http.post(&url).bearer_auth(word).send().await.unwrap().status();
+    assert_eq!(push(word(muster_api::Scope::Read)).await, StatusCode::FORBIDDEN);
+    assert_ne!(push(word(muster_api::Scope::Ingest)).await, StatusCode::FORBIDDEN);
+    let (_, metrics) = client.get("/metrics").await;
+    for reason in ["unauthorized", "forbidden"] {
+        let line = format!("muster_collector_http_refused_total{{scope=\"ingest\",reason=\"{reason}\"}} 1\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
     collector.stop().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 
 use crate::error::{ApiError, ErrorKind, PlainError};
-use crate::state::State;
+use crate::state::{Problem, State};
 
 /// 200 while nothing is wrong, else 503 and one line a problem.
 pub(crate) async fn healthy(Shared(state): Shared<Arc<State>>) -> Result<&'static str, PlainError> {
@@ -18,11 +18,12 @@ pub(crate) async fn healthy(Shared(state): Shared<Arc<State>>) -> Result<&'stati
     Err(ApiError::new(ErrorKind::Unavailable, lines.join("\n")).into())
 }
 
-/// 200 while it takes and answers, else 503.
+/// 200 while it takes and answers, else 503 and why: it starts or stops, or commits fail. Other problems are [`healthy`]'s alone.
 pub(crate) async fn ready(Shared(state): Shared<Arc<State>>) -> Result<&'static str, PlainError> {
-    if (state.hooks.health)().is_ready {
-        Ok("Muster is ready.\n")
-    } else {
-        Err(ApiError::new(ErrorKind::Unavailable, "the collector starts or stops").remedy("ask again").into())
+    match (state.hooks.health)().unready {
+        None => Ok("Muster is ready.\n"),
+        Some(Problem { message, place, remedy }) => {
+            Err(ApiError::new(ErrorKind::Unavailable, message).place(place).remedy(remedy).into())
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
                 "version": state.version,
                 "started_ms": state.started.millis(),
                 "uptime_seconds": now.since(state.started).as_secs(),
-                "is_ready": health.is_ready,
+                "is_ready": health.unready.is_none(),
                 "problems": problems,
             },
             "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},

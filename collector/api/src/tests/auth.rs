@@ -87,6 +87,6 @@ async fn refused_requests_are_counted() {
     let fixture = Fixture::new();
     fixture.send(request("GET", "/api/v1/query", &[])).await;
     let text = fixture.get("/metrics").await.text;
-    assert!(text.contains("muster_collector_http_refused_total{reason=\"unauthorized\"} 1\n"), "{text}");
+    assert!(text.contains("muster_collector_http_refused_total{scope=\"read\",reason=\"unauthorized\"} 1\n"), "{text}");
     assert!(text.contains("muster_collector_http_requests_total 2\n"), "{text}");
 }

@@ -73,7 +73,7 @@ impl Fixture {
         let hooks = crate::Hooks {
             now: Box::new(now),
             health: Box::new(move || Health {
-                is_ready: ready.load(Ordering::Relaxed),
+                unready: (!ready.load(Ordering::Relaxed)).then(Problem::starts_or_stops),
                 problems: told.lock().unwrap().clone(),
             }),
             process_stats: Box::new(Vec::new),

@@ -26,7 +26,11 @@ pub enum BodyError {
     Proto { found: String },
     #[error("content encoding `{found}` is not taken here: compress the body with snappy's block format")]
     Encoding { found: String },
-    #[error("the body is no snappy block: {problem}")]
+    #[error(
+        "header `Content-Encoding` is missing: compress the body with snappy's block format and send `snappy` there"
+    )]
+    NoEncoding,
+    #[error("the body is no snappy block: {problem}: compress it as one block, without snappy's framing")]
     Snappy { problem: String },
     #[error(
         "the body has {bytes} bytes after decompression, but at most {max} are allowed: send fewer samples per request"
@@ -37,14 +41,17 @@ pub enum BodyError {
 impl BodyError {
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::ContentType { .. } | Self::Proto { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ContentType { .. } | Self::Proto { .. } | Self::Encoding { .. } | Self::NoEncoding => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Snappy { .. } => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 }
 
-/// Whether the headers say what is taken. Missing ones mean version 1 in snappy, as the specification says of old senders.
+/// Whether the headers say what is taken. A missing content type means version 1, as the specification says of old senders;
+/// without an encoding nothing tells a body in snappy from a plain one.
 ///
 /// # Errors
 /// [`BodyError`] with what to send instead.
@@ -62,7 +69,8 @@ pub fn check_headers(headers: &HeaderMap) -> Result<(), BodyError> {
     }
     match text(header::CONTENT_ENCODING) {
         Some(found) if !found.eq_ignore_ascii_case("snappy") => Err(BodyError::Encoding { found: short(&found) }),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(BodyError::NoEncoding),
     }
 }
 
@@ -116,7 +124,8 @@ mod tests {
         let status = |kind, encoding| check_headers(&headers(kind, encoding)).map_err(|error| error.status().as_u16());
         assert_eq!(status(protobuf, snappy), Ok(()));
         assert_eq!(status(Some("application/x-protobuf;proto=prometheus.WriteRequest"), snappy), Ok(()));
-        assert_eq!(status(None, None), Ok(()));
+        assert_eq!(status(None, snappy), Ok(()));
+        assert_eq!(status(protobuf, None), Err(415));
         assert_eq!(status(Some("application/x-protobuf;proto=io.prometheus.write.v2.Request"), snappy), Err(415));
         assert_eq!(status(Some("application/json"), snappy), Err(415));
         assert_eq!(status(protobuf, Some("gzip")), Err(415));

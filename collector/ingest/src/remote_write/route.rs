@@ -1,5 +1,5 @@
-//! The route: who may push, whether there is room, and what the sender is answered. Prometheus retries on 5xx and 429 and
-//! drops a request on any other refusal, so a request that cannot succeed must not be answered by those.
+//! The route: whether there is room, and what the sender is answered. Who may push was checked before it. Prometheus retries on
+//! 5xx and 429 and drops a request on any other refusal, so a request that cannot succeed must not be answered by those.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -68,15 +68,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn write(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    let response = match take(&hub, request).await {
+/// `grant` was put there by the check of tokens before this route; none where the collector asks nobody for a token.
+async fn write(State(hub): State<Arc<Hub>>, grant: Option<Extension<Grant>>, request: Request) -> Response {
+    let grant = grant.map(|Extension(grant)| grant);
+    let response = match take(&hub, grant.as_ref(), request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => refusal.into_response(),
     };
     hub.counters.one(match response.status() {
         StatusCode::NO_CONTENT => Count::Http204,
-        StatusCode::UNAUTHORIZED => Count::Http401,
-        StatusCode::FORBIDDEN => Count::Http403,
         StatusCode::PAYLOAD_TOO_LARGE => Count::Http413,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Count::Http415,
         StatusCode::TOO_MANY_REQUESTS => Count::Http429,
@@ -86,26 +86,35 @@ async fn write(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     response
 }
 
-/// Who it is and what it sends is checked before the body is read, and memory is taken before it is used.
-async fn take(hub: &Arc<Hub>, request: Request) -> Result<(), Refusal> {
+/// What can be told from the headers is checked before the body is read, and memory is taken before it is used.
+async fn take(hub: &Arc<Hub>, grant: Option<&Grant>, request: Request) -> Result<(), Refusal> {
     let (parts, body) = request.into_parts();
-    let grant = authorize(hub, &parts.headers)?;
     check_headers(&parts.headers).map_err(|error| Refusal::new(error.status(), error))?;
     let limits = hub.config.remote_write.body;
-    let _body_room = take_room(hub, told_length(&parts.headers).unwrap_or(limits.compressed_bytes_max))?;
-    let body = read_body(&parts.headers, body, limits.compressed_bytes_max).await?;
+    let max = limits.compressed_bytes_max;
+    let told = told_length(&parts.headers).unwrap_or(max);
+    // First, since a request that can never succeed must not be told to come again.
+    if told > max {
+        return Err(too_large(max));
+    }
+    let _body_room = take_room(hub, told)?;
+    let body = read_body(body, max, BODY_TIMEOUT).await?;
     let plain = plain_bytes(&body, limits).map_err(|error| Refusal::new(error.status(), error))?;
     let _plain_room = take_room(hub, plain)?;
     let speaker = Speaker {
         enrolled: hub.enrolled(),
         // Without tokens only this machine can push, and it is the operator's.
-        speaks_for_hosts: grant.as_ref().is_none_or(|grant| grant.allows(Scope::Admin)),
+        speaks_for_hosts: grant.is_none_or(|grant| grant.allows(Scope::Admin)),
     };
-    let hash = body_hash(grant.as_ref(), &parts.extensions, &body);
+    let hash = body_hash(grant, &parts.extensions, &body);
     let admitted = if plain > INLINE_BYTES_MAX {
         let hub = hub.clone();
         let read = tokio::task::spawn_blocking(move || admit(&hub, &body, &speaker)).await;
-        read.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))??
+        read.map_err(|error| {
+            tracing::error!("a request could not be read: {error}");
+            let text = "the request could not be read: it is tried again; the collector's log says why";
+            Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_AFTER)
+        })??
     } else {
         admit(hub, &body, &speaker)?
     };
@@ -135,39 +144,27 @@ fn take_room(hub: &Hub, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
     taken.map_err(|_| Refusal::later(StatusCode::TOO_MANY_REQUESTS, full, RETRY_AFTER))
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, Refusal> {
-    let too_large = || {
-        let text = format!("the body has more than {max} bytes: send fewer samples per request");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-    };
-    if told_length(headers).is_some_and(|told| told > max) {
-        return Err(too_large());
-    }
-    match timeout(BODY_TIMEOUT, to_bytes(body, max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => Err(too_large()),
-        Ok(Err(error)) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}"))),
-        Err(_) => {
-            let text = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text))
-        }
-    }
+fn too_large(max: usize) -> Refusal {
+    let text = format!("the body has more than {max} bytes: send fewer samples per request");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-fn authorize(hub: &Hub, headers: &HeaderMap) -> Result<Option<Grant>, Refusal> {
-    if !hub.config.http_tokens {
-        return Ok(None);
-    }
-    let missing = "a token with scope `ingest` is needed: make one with `muster token new --scope ingest` and send it as `Authorization: Bearer TOKEN`";
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let word = bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    let grant = word.and_then(|(_, word)| hub.fleet.check_http_token(word.trim(), time::now()));
-    let grant = grant.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, missing))?;
-    if grant.allows(Scope::Ingest) {
-        Ok(Some(grant))
-    } else {
-        let text = format!("token {} has no scope `ingest`: make one with `muster token new --scope ingest`", grant.id);
-        Err(Refusal::new(StatusCode::FORBIDDEN, text))
+/// A body that is slow or cut off is the network's fault, not the request's: 503 lets the sender keep it.
+async fn read_body(body: Body, max: usize, within: Duration) -> Result<Bytes, Refusal> {
+    match timeout(within, to_bytes(body, max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => Err(too_large(max)),
+        Ok(Err(error)) => {
+            let text = format!("the body was cut off: {error}: send it again");
+            Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_AFTER))
+        }
+        Err(_) => {
+            let text = format!(
+                "the body did not come within {} s: send it again, and fewer samples per request if the network is slow",
+                within.as_secs()
+            );
+            Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_AFTER))
+        }
     }
 }
 
@@ -212,8 +209,10 @@ async fn commit(hub: &Hub, body: u128, admitted: Admitted) -> Result<(), Refusal
             Ok(())
         }
         Ok(Answer::Settled { outcome, .. }) => {
-            let text = format!("the store did not take the body: {outcome:?}");
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text))
+            // No outcome of a push; a sender that comes again finds it undone or repeated.
+            tracing::error!("the store answered a push with {outcome:?}");
+            let text = "the store did not take the body: send it again; if it stays so, the collector's log says more";
+            Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_AFTER))
         }
         Ok(Answer::Malformed { why }) => Err(Refusal::new(StatusCode::BAD_REQUEST, why)),
         Ok(Answer::Failed { retry_after, .. }) if hub.queue.health().is_failing() => {
@@ -224,6 +223,9 @@ async fn commit(hub: &Hub, body: u128, admitted: Admitted) -> Result<(), Refusal
             let text = "the store takes no more just now: try again later";
             Err(Refusal::later(StatusCode::TOO_MANY_REQUESTS, text, retry_after.unwrap_or(RETRY_AFTER)))
         }
-        Err(_) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the collector stops")),
+        Err(_) => {
+            let text = "the collector stops: send it again when it is back";
+            Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_AFTER))
+        }
     }
 }

@@ -6,13 +6,15 @@
 /// Why bytes are no write request. Positions count from the decompressed body's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalkError {
-    #[error("the body ends inside a field at byte {at}")]
+    #[error("the body ends inside a field at byte {at}: send the whole message, and compress it as one block")]
     Cut { at: usize },
-    #[error("a number at byte {at} is longer than 64 bits")]
+    #[error("a number at byte {at} is longer than 64 bits: encode a `prometheus.WriteRequest`")]
     Varint { at: usize },
-    #[error("field {field} at byte {at} has wire type {wire}, which the message does not have there")]
+    #[error(
+        "field {field} at byte {at} has wire type {wire}, which the message does not have there: encode a `prometheus.WriteRequest`"
+    )]
     Wire { field: u64, wire: u8, at: usize },
-    #[error("field number 0 at byte {at}")]
+    #[error("field number 0 at byte {at}: encode a `prometheus.WriteRequest`")]
     FieldZero { at: usize },
     #[error("more than {max} series in one request: send fewer samples per request")]
     TooManySeries { max: usize },

@@ -13,7 +13,8 @@ async fn post(collector: &Collector, token: Option<&str>, body: Vec<u8>) -> (Sta
         .header(header::CONTENT_TYPE, "application/x-protobuf")
         .header(header::CONTENT_ENCODING, "snappy");
     if let Some(token) = token {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        // As the check of tokens before the route does.
+        request = request.extension(collector.fleet.check_http_token(token, time::now()).unwrap());
     }
     let response = collector.ingest.routes().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
     let status = response.status();
@@ -43,23 +44,27 @@ async fn a_push_is_stored_once_and_its_repeat_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn who_may_not_push_is_told_what_to_do() {
-    let collector = Collector::start().await;
-    let body = || Series::new().series(&[("__name__", "m")], &[(1.0, time::now().millis())]).compressed();
-    let (status, text) = post(&collector, None, body()).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(text.contains("muster token new --scope ingest"), "{text}");
-    assert_eq!(post(&collector, Some("x.y"), body()).await.0, StatusCode::UNAUTHORIZED);
-    let reader = token(&collector, &[Scope::Read]);
-    assert_eq!(post(&collector, Some(&reader), body()).await.0, StatusCode::FORBIDDEN);
-    assert!(collector.samples(&[("__name__", "m")]).is_empty());
+async fn what_is_too_large_is_told_so_however_full_everything_is() {
+    let mut config = config();
+    config.remote_write.decoding_bytes_max = 1024;
+    let collector = Collector::open(tempfile::tempdir().unwrap(), config).await;
+    let send = async |bytes: usize| {
+        let request = Request::post("/api/v1/write")
+            .header(header::CONTENT_ENCODING, "snappy")
+            .header(header::CONTENT_LENGTH, bytes.to_string());
+        collector.ingest.routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    assert_eq!(send(9 << 20).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let full = send(1 << 20).await;
+    assert_eq!(
+        (full.status(), full.headers()[header::RETRY_AFTER].as_bytes()),
+        (StatusCode::TOO_MANY_REQUESTS, &b"2"[..])
+    );
 }
 
 #[tokio::test]
 async fn bad_requests_name_series_and_limit_and_the_rest_is_taken() {
-    let mut config = config();
-    config.http_tokens = false;
-    let collector = Collector::open(tempfile::tempdir().unwrap(), config).await;
+    let collector = Collector::start().await;
     let now = time::now().millis();
     let mixed = Series::new()
         .series(&[("__name__", "good")], &[(1.0, now)])
@@ -78,7 +83,7 @@ async fn bad_requests_name_series_and_limit_and_the_rest_is_taken() {
         (status, text.as_str()),
         (
             StatusCode::BAD_REQUEST,
-            "the body is no remote write request of version 1: the body ends inside a field at byte 0\n"
+            "the body is no remote write request of version 1: the body ends inside a field at byte 0: send the whole message, and compress it as one block\n"
         )
     );
     assert_eq!(post(&collector, None, b"no snappy at all".to_vec()).await.0, StatusCode::BAD_REQUEST);
