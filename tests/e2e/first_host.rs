@@ -62,12 +62,8 @@ fn a_collector_that_was_away_gets_what_was_sampled_meanwhile() {
     std::thread::sleep(std::time::Duration::from_millis(2_500));
     let collector = Collector::start(&options).unwrap();
     let up_again =
-        until(
-            "samples after the return",
-            LIMIT,
-            || collector.number("timestamp(node_load1{host=\"away\"})", None),
-        )
-        .unwrap();
+        until("samples after the return", LIMIT, || collector.number("timestamp(node_load1{host=\"away\"})", None))
+            .unwrap();
     // No second is missing: as many samples as seconds between first and last.
     let (first, last, count) = until("an unbroken row", LIMIT, || {
         let text = "node_load1{host=\"away\"}[10m]";
