@@ -299,7 +299,7 @@ impl Agent {
     }
 
     fn sample(&mut self, now: Moment) {
-        let moment = sampler::Moment { clock: now.wall, correction_ms: self.session.correction_ms() };
+        let moment = sampler::Moment { clock: now.wall, correction_ms: self.session.correction_at(now) };
         let (own, missed) = (&self.own, self.schedule.missed());
         let rows = self.sampler.sample(moment, &mut |numbers| tell_own(own, missed, numbers));
         let row = Row {

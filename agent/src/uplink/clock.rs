@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use muster_common::time::Timestamp;
+
 use super::moment::Moment;
 
 /// Below this the agent's own clock is taken as it is.
@@ -14,8 +16,9 @@ const SLEW_BACK_MS: i64 = 1_000;
 const LEAP_AHEAD_MS: i64 = 10_000;
 
 /// What the wall clock did since it was looked at last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
+    #[default]
     None,
     Back,
     Ahead,
@@ -27,6 +30,10 @@ pub struct Clock {
     correction_ms: i64,
     last: Option<Moment>,
     asked: Option<Moment>,
+    /// A step that nobody was told of yet.
+    step: Step,
+    /// The clock stepped since the last question: the next one is due at once.
+    doubted: bool,
 }
 
 impl Clock {
@@ -39,28 +46,49 @@ impl Clock {
         now.wall.millis().saturating_add(self.correction_ms)
     }
 
-    /// Compares both clocks with the last call.
-    pub fn observe(&mut self, now: Moment) -> Step {
-        let Some(last) = self.last.replace(now) else { return Step::None };
+    /// Compares both clocks with the last call. A step takes the correction along, so that corrected time goes on as it did.
+    pub fn observe(&mut self, now: Moment) {
+        let Some(last) = self.last.replace(now) else { return };
         let steady = i64::try_from(now.steady.saturating_sub(last.steady).as_millis()).unwrap_or(i64::MAX);
         let wall = now.wall.millis().saturating_sub(last.wall.millis());
-        if wall < 0 || steady.saturating_sub(wall) >= SLEW_BACK_MS {
+        let shift = wall.saturating_sub(steady);
+        let step = if wall < 0 || shift <= -SLEW_BACK_MS {
             Step::Back
-        } else if wall.saturating_sub(steady) >= LEAP_AHEAD_MS {
+        } else if shift >= LEAP_AHEAD_MS {
             Step::Ahead
         } else {
-            Step::None
+            return;
+        };
+        (self.step, self.doubted) = (step, true);
+        // The answer to a question under way counts from it, and is to fit the clock as it is now.
+        if let Some(asked) = &mut self.asked {
+            asked.wall = Timestamp::from_millis(asked.wall.millis().saturating_add(shift));
         }
+        // Nothing but setting turns a clock back. One that leapt ahead to where it should be was set; else the host was more likely asleep,
+        // and is as far off as before. A clock that was right until now was either, so only the collector can tell.
+        let after = self.correction_ms.saturating_sub(shift);
+        if self.correction_ms != 0
+            && (step == Step::Back || after.saturating_abs() < self.correction_ms.saturating_abs())
+        {
+            self.correction_ms = if after.saturating_abs() > TOLERANCE_MS { after } else { 0 };
+        }
+    }
+
+    /// What the wall clock did since this was asked last.
+    pub fn take_step(&mut self) -> Step {
+        std::mem::take(&mut self.step)
     }
 
     /// A question goes out now: hello or a probe.
     pub fn ask(&mut self, now: Moment) {
         self.asked = Some(now);
+        self.doubted = false;
     }
 
     /// When the next probe is due; `None` while one is under way.
     pub fn probe_at(&self, last_answer: Duration) -> Option<Duration> {
-        self.asked.is_none().then(|| last_answer.saturating_add(PROBE_EVERY))
+        let due = if self.doubted { Duration::ZERO } else { last_answer.saturating_add(PROBE_EVERY) };
+        self.asked.is_none().then_some(due)
     }
 
     /// The answer to the last question: (offset, round trip). The offset is the collector's clock minus ours, in ms.
@@ -96,7 +124,6 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use muster_common::time::Timestamp;
 
     fn moment(wall_ms: i64, steady_ms: u64) -> Moment {
         Moment { wall: Timestamp::from_millis(wall_ms), steady: Duration::from_millis(steady_ms) }
@@ -135,7 +162,8 @@ mod tests {
     #[test]
     fn steps_are_seen_and_slewing_is_not() {
         let mut clock = Clock::default();
-        assert_eq!(clock.observe(moment(0, 0)), Step::None);
+        clock.observe(moment(0, 0));
+        assert_eq!(clock.take_step(), Step::None);
         for (wall, steady, step) in [
             (10_000, 10_000, Step::None),
             (19_200, 20_000, Step::None),
@@ -145,7 +173,43 @@ mod tests {
             (59_000, 41_000, Step::Ahead),
             (60_000, 43_000, Step::Back),
         ] {
-            assert_eq!(clock.observe(moment(wall, steady)), step, "{wall} {steady}");
+            clock.observe(moment(wall, steady));
+            assert_eq!(clock.take_step(), step, "{wall} {steady}");
+            assert_eq!(clock.take_step(), Step::None, "told once");
         }
+    }
+
+    #[test]
+    fn a_step_takes_the_correction_along_unless_it_looks_like_sleep() {
+        for (correction, shift, after) in [
+            (60_000, 60_000, 0),
+            (60_000, 58_000, 0),
+            (60_000, 20_000, 40_000),
+            (60_000, -20_000, 80_000),
+            (-60_000, -60_000, 0),
+            (-60_000, -90_000, 30_000),
+            (60_000, 7_200_000, 60_000),
+            (-60_000, 7_200_000, -60_000),
+            (0, -60_000, 0),
+            (0, 60_000, 0),
+        ] {
+            let mut clock = Clock { correction_ms: correction, ..Clock::default() };
+            clock.observe(moment(0, 0));
+            clock.observe(moment(1_000 + shift, 1_000));
+            assert_eq!(clock.correction_ms(), after, "{correction} {shift}");
+            assert_eq!(clock.probe_at(Duration::from_secs(9)), Some(Duration::ZERO));
+            clock.ask(moment(1_000 + shift, 1_000));
+            clock.answered(0, moment(1_000 + shift, 1_000));
+            assert_eq!(clock.probe_at(Duration::ZERO), Some(PROBE_EVERY), "asked once for each step");
+        }
+    }
+
+    #[test]
+    fn an_answer_across_a_step_fits_the_clock_after_it() {
+        let mut clock = Clock::default();
+        clock.observe(moment(0, 0));
+        clock.ask(moment(0, 0));
+        clock.observe(moment(60_100, 100));
+        assert_eq!(clock.answered(60_100, moment(60_200, 200)), Some((0, Duration::from_millis(200))));
     }
 }

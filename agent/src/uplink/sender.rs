@@ -41,6 +41,11 @@ impl Sender {
         &self.session
     }
 
+    /// For [`Session::correction_at`], which a row needs before it is made.
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     pub fn spool(&self) -> &Spool {
         &self.spool
     }

@@ -306,7 +306,9 @@ impl Session {
     }
 
     fn look_at_clock(&mut self, now: Moment) {
-        let step = self.clock.observe(now);
+        self.clock.observe(now);
+        self.own.clock_correction_ms.set(self.clock.correction_ms());
+        let step = self.clock.take_step();
         if step != Step::None {
             self.note(Note::ClockStepped { back: step == Step::Back });
             // Ahead too: a machine that was reverted with its memory wakes up like this, and must not go on in its epoch (rule 9).
@@ -334,6 +336,13 @@ impl Session {
         let stop = self.stopping.as_ref().map(Stopping::next_deadline);
         let hold = (self.is_open() && self.hold_until > Duration::ZERO).then_some(self.hold_until);
         [batch, keep, self.link_deadline(), spool, stop, hold].into_iter().flatten().min()
+    }
+
+    /// What a row is to be stamped with that is read now: this host's clock plus this, ms. A step of the clock since the last `step` is
+    /// seen first, so that not even one row bears the old correction.
+    pub fn correction_at(&mut self, now: Moment) -> i64 {
+        self.clock.observe(now);
+        self.clock.correction_ms()
     }
 
     /// Added to this host's clock for every time stamp, ms.

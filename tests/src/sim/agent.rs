@@ -210,12 +210,14 @@ impl AgentNode {
             self.boot(now_ms)?;
         }
         self.receive(now_ms, ledger)?;
+        let now = self.moment(now_ms);
         let Some(running) = &mut self.running else { return Ok(()) };
         if running.next_row_ms <= now_ms {
             running.next_row_ms += ROW_EVERY_MS;
             let row = ledger.make(self.host);
+            let correction_ms = running.session.correction_at(now);
             let values: Vec<f64> = (0..SERIES).map(|number| row as f64 + number as f64 * 0.25).collect();
-            let mut at_ms = now_ms + self.clock_offset_ms + running.session.correction_ms();
+            let mut at_ms = now_ms + self.clock_offset_ms + correction_ms;
             // After a step back of the clock two readings may bear one stamp, and the later would hide the earlier.
             while !self.stamped.insert(at_ms) {
                 at_ms += 1;

@@ -63,6 +63,7 @@ struct Pending {
     extended: Option<(Epoch, u64)>,
     moved: bool,
     last_table: bool,
+    tells_loss: bool,
 }
 
 impl Keeping {
@@ -95,9 +96,8 @@ impl Keeping {
     }
 
     pub(super) fn retry_at(&self) -> Option<Duration> {
-        let loss = self.tells_loss.then(|| self.kept_at + LOSS_EVERY);
-        let retry = self.failed.then_some(self.retry_at);
-        loss.into_iter().chain(retry).min().filter(|_| self.under_way.is_none())
+        let due = if self.failed { Some(self.retry_at) } else { self.tells_loss.then(|| self.kept_at + LOSS_EVERY) };
+        due.filter(|_| self.under_way.is_none())
     }
 }
 
@@ -109,6 +109,13 @@ impl Session {
             return false;
         }
         self.current_run().is_some_and(|run| run.last < run.bound)
+    }
+
+    /// Whether the rows gathered would be numbered now, or wait for the table: its write, or the next try at it, is then what is due.
+    pub(super) fn could_number(&self) -> bool {
+        let current = self.runs.iter().find(|run| Some(run.epoch) == self.current);
+        let has_room = current.is_some_and(|run| run.last < run.bound);
+        has_room && !self.keeping.is_opening() && !self.keeping.last_table
     }
 
     /// Writes the table where something in it must change.
@@ -124,11 +131,14 @@ impl Session {
         }
         let tells_loss = self.keeping.tells_loss && now.steady >= self.keeping.kept_at + LOSS_EVERY;
         if !(opens || extends || moved || last_table || tells_loss) {
+            // What the failed write was for has gone: there is nothing to try again.
+            self.keeping.failed = false;
             return;
         }
         self.join_oldest();
         self.keeping.version += 1;
-        let mut pending = Pending { version: self.keeping.version, opening: None, extended: None, moved, last_table };
+        let (version, tells_loss) = (self.keeping.version, self.keeping.tells_loss);
+        let mut pending = Pending { version, opening: None, extended: None, moved, last_table, tells_loss };
         let mut table = EpochTable { store: self.store, rows: Vec::with_capacity(self.runs.len() + 2) };
         for run in &self.runs {
             // Once a new epoch opens or the process ends, no seq of the present one is given out any more.
@@ -151,7 +161,7 @@ impl Session {
         table.rows.sort_by_key(|row| row.epoch);
         self.keeping.tells_loss = false;
         self.keeping.under_way = Some(pending);
-        let (version, sync_first) = (pending.version, moved || last_table);
+        let sync_first = moved || last_table;
         self.ask_spool(SpoolRequest::Keep { version, table, sync_first });
     }
 
@@ -184,6 +194,7 @@ impl Session {
             }
             self.keeping.failed = true;
             self.keeping.retry_at = now.steady + RETRY_AFTER;
+            self.keeping.tells_loss |= pending.tells_loss;
             if pending.opening.is_some() {
                 self.keeping.wish(Wish::Must);
             }

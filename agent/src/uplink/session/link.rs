@@ -148,7 +148,9 @@ impl Session {
                 let stall = waits.then(|| progress_at.max(self.hold_until) + PROGRESS_WITHIN);
                 let repeat = self.runs.iter().filter_map(|run| run.repeated_ack).map(|(_, at)| at);
                 let probe = self.clock.probe_at(self.probed_at);
-                [stall, repeat.min(), probe].into_iter().flatten().min()
+                // During a hold nothing goes again.
+                let repeat = repeat.min().map(|at| at.max(self.hold_until));
+                [stall, repeat, probe].into_iter().flatten().min()
             }
             Link::Connecting | Link::Stopped => None,
         }

@@ -75,8 +75,7 @@ impl Session {
     /// When the rows gathered become a batch, where they may.
     pub(super) fn batch_due_at(&self) -> Option<Duration> {
         let since = self.batcher.since()?;
-        let may = !self.keeping.is_opening() && self.current.is_some();
-        may.then(|| since + self.linger_now())
+        self.could_number().then(|| since + self.linger_now())
     }
 
     fn linger_now(&self) -> Duration {

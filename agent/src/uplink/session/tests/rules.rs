@@ -430,3 +430,100 @@ fn epochs_are_never_used_twice_over_many_lives() {
     }
     assert!(world.disk.list(std::path::Path::new("/state/spool")).unwrap().contains(&"epochs".to_owned()));
 }
+
+#[test]
+fn a_step_of_the_clock_takes_the_correction_along_and_the_collector_is_asked_at_once() {
+    // The host's clock is set right; set back further; and set right while a question is under way.
+    for (off_ms, then_ms, latency_ms) in
+        [(-60_000, 0, 20), (-60_000, -3_660_000, 20), (90_000, 0, 20), (-60_000, 0, 3_000)]
+    {
+        let mut world = World::new(22);
+        world.wall_ahead_ms = off_ms;
+        world.run(5);
+        assert_eq!(world.session().correction_ms(), -off_ms);
+        world.latency_ms = latency_ms;
+        if latency_ms > 1_000 {
+            world.break_connection();
+            world.run(5);
+        }
+        world.wall_ahead_ms = then_ms;
+        for second in 0..20 {
+            let off = world.row() - world.collector_ms();
+            assert!(off.abs() <= 5_000, "{off} ms off {second} s after {off_ms} became {then_ms}");
+            world.pass(1_000);
+        }
+        assert_eq!(world.session().correction_ms(), -then_ms);
+        world.latency_ms = 20;
+        world.settle(60);
+    }
+}
+
+#[test]
+fn a_step_of_a_clock_that_was_right_is_corrected_within_a_round_trip() {
+    let mut world = welcomed(23);
+    world.wall_ahead_ms = -3_600_000;
+    world.run(1);
+    assert_eq!((world.session().correction_ms(), world.own.clock_corrections.value()), (3_600_000, 1));
+}
+
+#[test]
+fn sleep_leaves_the_correction_as_it_was() {
+    let mut world = World::new(24);
+    world.wall_ahead_ms = -60_000;
+    world.run(5);
+    // Two hours of sleep: both wall clocks went on, the steady one did not.
+    world.wall_ahead_ms += 7_200_000;
+    world.collector.clock_ahead_ms += 7_200_000;
+    let off = world.row() - (world.collector_ms() + 7_200_000);
+    assert!(off.abs() <= 5_000, "{off}");
+}
+
+#[test]
+fn at_the_bound_of_an_epoch_an_unwritable_table_is_tried_every_two_seconds_and_nothing_spins() {
+    let mut world = welcomed(25);
+    world.disk.fail(Operation::Sync, 1, 60, Fault::Io);
+    world.run(400);
+    assert!(world.notes.iter().any(|note| *note == Note::EpochNotKept));
+    world.settle(100);
+}
+
+#[test]
+fn a_loss_is_made_durable_even_when_the_first_write_of_it_fails() {
+    let mut world = World::new(26);
+    world.crash(false);
+    world.settings.queue_bytes_max = 2_000;
+    world.start();
+    world.run(40);
+    world.disk.set_capacity(Some(8_192));
+    world.network_up = false;
+    world.break_connection();
+    world.run(60);
+    let dropped = world.own.dropped_batches(DropReason::QueueFull);
+    world.disk.fail(Operation::Sync, 1, 5, Fault::Io);
+    world.run(200);
+    assert!(world.own.dropped_batches(DropReason::QueueFull) > dropped);
+    let given_out = world.session().epochs().last().unwrap().2;
+    world.pass(40_000);
+    world.crash(true);
+    world.disk.set_capacity(None);
+    world.start();
+    world.network_up = true;
+    world.pass(61_000);
+    world.settle(200);
+    let told = world.collector.store.gaps.iter().map(|(_, _, gap)| gap.to).max().unwrap();
+    assert!(told + 5 >= given_out, "gaps up to {told} of {given_out} given out");
+}
+
+#[test]
+fn a_repeated_ack_during_a_hold_waits_for_its_end() {
+    let mut world = welcomed(27);
+    let (epoch, acked, _) = world.session().epochs().last().unwrap();
+    world.collector.ignores = 3;
+    world.run(3);
+    world.tell_agent(Message::Ack(Ack { epoch, lane: Lane::P1, seq: acked }));
+    hold(&mut world, 20_000);
+    world.pass(15_000);
+    assert_eq!(world.missing().len(), 3);
+    world.pass(10_000);
+    assert_eq!(world.missing(), Vec::<u64>::new());
+}
