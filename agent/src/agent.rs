@@ -327,6 +327,7 @@ impl Agent {
         self.status.link(self.session.link_state(), &self.last_problem);
         self.status.collector.address = self.uplink.address().to_owned();
         self.status.spool.epochs = self.session.epochs().map(epoch).collect();
+        self.status.spool.problems = self.session.disk_troubles().map(ToString::to_string).collect();
         self.status.cost = Cost::read(&self.proc);
         if let Err(error) = self.status.write(&self.state_dir) {
             tracing::debug!("the status file cannot be written: {error}");

@@ -175,7 +175,7 @@ impl Own {
     fn levels(&self) -> [(&'static str, &'static str, &Level, f64); 6] {
         [
             ("muster_agent_connected", "1 while a session is welcomed.", &self.connected, 1.0),
-            ("muster_agent_queued_bytes", "Bytes of batches in memory.", &self.queued_bytes, 1.0),
+            ("muster_agent_queued_bytes", "Bytes of batches in memory, with their contexts.", &self.queued_bytes, 1.0),
             ("muster_agent_spool_bytes", "Bytes of the spool's files.", &self.spool_bytes, 1.0),
             ("muster_agent_epochs_held", "Epochs of which something is held.", &self.epochs_held, 1.0),
             ("muster_agent_rtt_seconds", "Round trip to the collector.", &self.rtt_us, 1e6),

@@ -68,6 +68,9 @@ pub struct SpoolStatus {
     pub bytes: u64,
     pub queued_bytes: u64,
     pub epochs: Vec<EpochStatus>,
+    /// What the disk does not do at present, each with place and remedy.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -186,6 +189,7 @@ impl Status {
             _ if collector.problem.is_empty() => problems.push(format!("not connected to {}", collector.address)),
             _ => problems.push(format!("not connected: {}", collector.problem)),
         }
+        problems.extend(self.spool.problems.iter().cloned());
         if collector.clock_correction_seconds != 0.0 {
             let offset = collector.clock_offset_seconds;
             problems.push(format!(
@@ -323,6 +327,12 @@ mod tests {
         one(&|status| status.link(LinkState::Waiting, "no answer"), "not connected: no answer");
         let refused = LinkState::Refused { message: "denied".into(), remedy: "enrol again".into() };
         one(&|status| status.link(refused.clone(), ""), "denied; enrol again");
+        let full = std::io::Error::from_raw_os_error(28);
+        let trouble =
+            crate::spool::Trouble::disk("append to the spool in", Path::new("/state/spool"), &full).to_string();
+        let words =
+            "append to the spool in /state/spool: No space left on device (os error 28); the disk is full: free room";
+        one(&|status| status.spool.problems = vec![trouble.clone()], words);
         one(&|status| status.collector.clock_correction_seconds = 9.0, "clock");
         one(&|status| status.host.certificate_expires_ms = 0, "expired");
     }

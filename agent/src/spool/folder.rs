@@ -1,11 +1,11 @@
 //! The spool's folder: appends, reads, drops. Blocking and deterministic; see [`super::worker`] for its thread.
 
 mod load;
+mod read;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_common::disk::{Disk, DiskFile, Open};
@@ -13,9 +13,9 @@ use muster_common::host::HostId;
 use muster_common::wire::message::{Epoch, Lane};
 
 use super::epochs::{EpochFile, EpochTable};
-use super::limits::SpoolLimits;
-use super::segment::{self, Header, RecordKind};
-use super::{AppendOutcome, Found, SpoolAnswer, SpoolRequest, SpooledBatch};
+use super::limits::{Room, SpoolLimits};
+use super::segment::{self, Header};
+use super::{AppendOutcome, SpoolAnswer, SpoolRequest, SpooledBatch, Trouble};
 use crate::own::{DropReason, Own};
 
 /// Segments open for appending at once: the epoch being written and the one it took over from.
@@ -34,13 +34,8 @@ pub struct SpoolConfig {
 /// Why the spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    #[error("cannot {doing} in {folder}: make it a folder this user may write, on a disk that works")]
-    Disk {
-        doing: &'static str,
-        folder: String,
-        #[source]
-        source: io::Error,
-    },
+    #[error("the spool cannot be opened: {trouble}")]
+    Disk { trouble: Trouble },
 }
 
 /// What an opened spool holds of one epoch and lane.
@@ -77,6 +72,8 @@ struct Segment {
     writer: Option<Arc<dyn DiskFile>>,
     dirty: bool,
     name_synced: bool,
+    /// Reads in a row that the disk failed.
+    failed_reads: u32,
 }
 
 /// Where reading of a segment stands: every batch before `offset` has a seq of at most `after`.
@@ -109,13 +106,13 @@ impl Spool {
     /// [`SpoolError`] when the folder or the table of epochs cannot be read or made.
     pub fn open(disk: Arc<dyn Disk>, config: SpoolConfig, own: Arc<Own>) -> Result<(Self, Loaded), SpoolError> {
         let fail = |doing| {
-            let folder = config.folder.display().to_string();
-            move |source| SpoolError::Disk { doing, folder, source }
+            let folder = config.folder.clone();
+            move |source: io::Error| SpoolError::Disk { trouble: Trouble::disk(doing, &folder, &source) }
         };
-        disk.create_dir_all(&config.folder).map_err(fail("make the spool"))?;
+        disk.create_dir_all(&config.folder).map_err(fail("make the spool's folder"))?;
         let (epochs, table) =
-            EpochFile::open(&disk, &config.folder, config.host).map_err(fail("open the table of epochs"))?;
-        let names = disk.list(&config.folder).map_err(fail("list the spool"))?;
+            EpochFile::open(&disk, &config.folder, config.host).map_err(fail("open the table of epochs in"))?;
+        let names = disk.list(&config.folder).map_err(fail("list"))?;
         let (segments, acked, cursors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let mut spool =
             Self { disk, config, own, epochs, segments, acked, cursors, bytes: 0, dropped: 0, buffer: Vec::new() };
@@ -137,18 +134,21 @@ impl Spool {
     pub fn serve(&mut self, request: SpoolRequest) -> Option<SpoolAnswer> {
         let answer = match request {
             SpoolRequest::Keep { version, table, sync_first } => {
-                let ok = (!sync_first || self.sync()) && self.keep(&table);
-                Some(SpoolAnswer::Kept { version, ok })
+                let kept = if sync_first { self.sync() } else { Ok(()) };
+                let trouble = kept.and_then(|()| self.keep(&table)).err();
+                Some(SpoolAnswer::Kept { version, trouble })
             }
             SpoolRequest::Append { batch, context_frame } => {
                 let before = self.dropped;
-                let outcome = self.append(&batch, context_frame.as_deref());
+                let (outcome, trouble) = self.append(&batch, context_frame.as_deref());
                 let (epoch, lane, seq, dropped) = (batch.epoch, batch.lane, batch.seq, self.dropped - before);
-                Some(SpoolAnswer::Appended { epoch, lane, seq, outcome, dropped })
+                Some(SpoolAnswer::Appended { epoch, lane, seq, outcome, dropped, trouble })
             }
             SpoolRequest::Read { epoch, lane, from, have_context } => {
-                let found = self.read(epoch, lane, from, have_context);
-                Some(SpoolAnswer::Found { epoch, lane, from, found })
+                Some(match self.read(epoch, lane, from, have_context) {
+                    Ok(found) => SpoolAnswer::Found { epoch, lane, from, found },
+                    Err(trouble) => SpoolAnswer::Unread { epoch, lane, from, trouble },
+                })
             }
             SpoolRequest::Acked { epoch, lane, seq } => {
                 self.acked(epoch, lane, seq);
@@ -158,7 +158,7 @@ impl Spool {
                 self.forget(epoch);
                 None
             }
-            SpoolRequest::Sync => Some(SpoolAnswer::Synced { ok: self.sync() }),
+            SpoolRequest::Sync => Some(SpoolAnswer::Synced { trouble: self.sync().err() }),
         };
         self.tell_size();
         answer
@@ -188,35 +188,37 @@ impl Spool {
         held
     }
 
-    fn keep(&mut self, table: &EpochTable) -> bool {
+    fn keep(&mut self, table: &EpochTable) -> Result<(), Trouble> {
         self.own.spool_syncs.add(1);
         let kept = self.epochs.keep(table);
-        self.counted(kept).is_some()
+        self.counted("write the table of epochs in", &self.config.folder, kept)
     }
 
-    fn counted<T>(&self, result: io::Result<T>) -> Option<T> {
-        if result.is_err() {
+    /// Counts an error and says what it was about.
+    fn counted<T>(&self, doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, Trouble> {
+        result.map_err(|error| {
             self.own.spool_errors.add(1);
-        }
-        result.ok()
+            Trouble::disk(doing, path, &error)
+        })
     }
 
-    fn append(&mut self, batch: &SpooledBatch, context: Option<&[u8]>) -> AppendOutcome {
+    fn append(&mut self, batch: &SpooledBatch, context: Option<&[u8]>) -> (AppendOutcome, Option<Trouble>) {
         let context_bytes = context.map_or(0, |frame| segment::RECORD_HEAD_BYTES + frame.len());
         let needed = (segment::RECORD_HEAD_BYTES + batch.frame.len() + context_bytes) as u64 + segment::HEADER_BYTES;
-        let mut outcome = AppendOutcome::Full;
+        let (mut outcome, mut trouble) = (AppendOutcome::Full, None);
         // Twice: a disk that is full in truth may have room once the oldest segment is gone.
         for _ in 0..2 {
-            if !self.make_room(needed) {
-                return AppendOutcome::Full;
+            if let Err(refusal) = self.make_room(needed) {
+                return (AppendOutcome::Full, Some(refusal));
             }
             match self.write(batch, context, needed) {
                 Ok(bytes) => {
                     self.own.spooled_batches.add(1);
-                    return AppendOutcome::Held { bytes };
+                    return (AppendOutcome::Held { bytes }, None);
                 }
                 Err(error) => {
                     self.own.spool_errors.add(1);
+                    trouble = Some(Trouble::disk("append to the spool in", &self.config.folder, &error));
                     self.close_writer(batch.lane, batch.epoch);
                     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                     outcome = if full { AppendOutcome::Full } else { AppendOutcome::Failed };
@@ -226,18 +228,30 @@ impl Spool {
                 }
             }
         }
-        outcome
+        (outcome, trouble)
     }
 
-    /// Drops the oldest metrics until `needed` bytes may be written.
-    fn make_room(&mut self, needed: u64) -> bool {
+    /// Drops the oldest metrics until `needed` bytes may be written, where dropping makes the room.
+    fn make_room(&mut self, needed: u64) -> Result<(), Trouble> {
+        let folder = &self.config.folder;
+        let mut space = self.counted("ask for the room of", folder, self.disk.space(folder))?;
         loop {
-            let Ok(space) = self.disk.space(&self.config.folder) else { return false };
-            if self.config.limits.fits(space, self.bytes, needed) {
-                return true;
-            }
-            if !self.drop_oldest() {
-                return false;
+            match self.config.limits.room(space, self.bytes, needed) {
+                Room::Fits => return Ok(()),
+                Room::Short => return Err(Trouble::short(&self.config.folder, space)),
+                Room::TooLarge => {
+                    let folder = self.config.folder.display().to_string();
+                    let share_bytes = self.config.limits.metrics_bytes(space);
+                    return Err(Trouble::Share { folder, needed_bytes: needed, share_bytes });
+                }
+                Room::AfterDrop => {
+                    let before = self.bytes;
+                    if !self.drop_oldest() {
+                        return Err(Trouble::short(&self.config.folder, space));
+                    }
+                    // Counted, not asked again: a file system that frees blocks later would cost everything that is held.
+                    space.free_bytes = space.free_bytes.saturating_add(before.saturating_sub(self.bytes));
+                }
             }
         }
     }
@@ -260,8 +274,9 @@ impl Spool {
         let Some(segment) = self.segments.remove(&key) else { return };
         self.bytes = self.bytes.saturating_sub(segment.end);
         self.cursors.retain(|cursor| cursor.key != key);
-        let unlinked = self.disk.unlink(&self.path(key));
-        self.counted(unlinked);
+        if self.disk.unlink(&self.path(key)).is_err() {
+            self.own.spool_errors.add(1);
+        }
     }
 
     fn path(&self, (lane, epoch, first_seq): Key) -> PathBuf {
@@ -328,7 +343,8 @@ impl Spool {
         let of_epoch = (lane, epoch, 0)..=(lane, epoch, u64::MAX);
         let open = self.segments.range(of_epoch).find(|(_, segment)| segment.writer.is_some()).map(|(key, _)| *key);
         let Some(key) = open else { return };
-        self.sync_segment(key);
+        // A failure is counted; what it cost shows as missing.
+        let _ = self.sync_segment(key);
         let Some(segment) = self.segments.get_mut(&key) else { return };
         segment.writer = None;
         if segment.batches == 0 {
@@ -337,120 +353,36 @@ impl Spool {
     }
 
     /// fdatasync of every segment appended to since the last one, and of the folder when a file is new.
-    fn sync(&mut self) -> bool {
+    fn sync(&mut self) -> Result<(), Trouble> {
         let dirty: Vec<Key> = self.segments.iter().filter(|(_, s)| s.dirty).map(|(key, _)| *key).collect();
-        dirty.into_iter().filter(|key| !self.sync_segment(*key)).count() == 0
+        let mut result = Ok(());
+        for key in dirty {
+            // All of them, whatever happens to one.
+            let synced = self.sync_segment(key);
+            result = result.and(synced);
+        }
+        result
     }
 
-    fn sync_segment(&mut self, key: Key) -> bool {
-        let Some(segment) = self.segments.get_mut(&key) else { return true };
-        let (Some(writer), true) = (segment.writer.clone(), segment.dirty) else { return true };
+    fn sync_segment(&mut self, key: Key) -> Result<(), Trouble> {
+        let path = self.path(key);
+        let Some(segment) = self.segments.get_mut(&key) else { return Ok(()) };
+        let (Some(writer), true) = (segment.writer.clone(), segment.dirty) else { return Ok(()) };
         self.own.spool_syncs.add(1);
         let mut result = writer.sync();
         if result.is_ok() && !segment.name_synced {
             result = self.disk.sync_dir(&self.config.folder);
         }
         segment.dirty = false;
-        match self.counted(result) {
-            Some(()) => {
-                if let Some(segment) = self.segments.get_mut(&key) {
-                    segment.name_synced = true;
-                }
-                true
-            }
-            None => {
-                // What the file holds is unknown now: append elsewhere; reads find out by the checksums.
-                if let Some(segment) = self.segments.get_mut(&key) {
-                    segment.writer = None;
-                }
-                false
-            }
-        }
-    }
-
-    fn read(&mut self, epoch: Epoch, lane: Lane, from: u64, have_context: u32) -> Option<Found> {
-        let of_epoch = (lane, epoch, 0)..=(lane, epoch, u64::MAX);
-        let holds = |(_, segment): &(&Key, &Segment)| segment.last_seq >= from && segment.batches > 0;
-        let mut next = self.segments.range(of_epoch).find(holds).map(|(key, _)| *key);
-        while let Some(key) = next {
-            if let Some(found) = self.read_in(key, from, have_context) {
-                return Some(found);
-            }
-            let after = (Bound::Excluded(key), Bound::Included((lane, epoch, u64::MAX)));
-            next = self.segments.range(after).find(holds).map(|(key, _)| *key);
-        }
-        None
-    }
-
-    /// Reads on in one segment. `None` when it has nothing from there on, or is damaged before it: then it ends there from now on.
-    fn read_in(&mut self, key: Key, from: u64, have_context: u32) -> Option<Found> {
-        let mut cursor = match self.cursors.iter().position(|cursor| cursor.key == key && cursor.after < from) {
-            Some(at) => self.cursors.remove(at),
-            None => {
-                self.cursors.retain(|cursor| cursor.key != key);
-                let opened = self.disk.open(&self.path(key), Open::Read);
-                let file = match self.counted(opened) {
-                    Some(file) => file,
-                    None => return self.damaged(key, 0, 0),
-                };
-                Cursor { key, file, offset: segment::HEADER_BYTES, after: 0 }
-            }
-        };
-        let mut body = std::mem::take(&mut self.buffer);
-        let found = loop {
-            let end = self.segments.get(&key)?.end;
-            if cursor.offset >= end {
-                break None;
-            }
-            let read = segment::read_record(cursor.file.as_ref(), cursor.offset, end, &mut body);
-            let Some(record) = self.counted(read).flatten() else {
-                self.damaged(key, cursor.offset, cursor.after);
-                break None;
-            };
-            cursor.offset += record.total_bytes();
-            if record.kind != RecordKind::Batch {
-                continue;
-            }
-            cursor.after = record.seq;
-            if record.seq >= from {
-                let wanted = record.context != 0 && record.context != have_context;
-                let context_frame = if wanted { self.context(&cursor, record.context) } else { None };
-                let (from_ms, to_ms, frame) = (record.from_ms, record.to_ms, Arc::from(body.as_slice()));
-                let (context, seq) = (record.context, record.seq);
-                let batch = SpooledBatch { epoch: key.1, lane: key.0, seq, context, from_ms, to_ms, frame };
-                break Some(Found { batch, context_frame });
-            }
-        };
-        self.buffer = body;
-        if self.cursors.len() >= CURSORS_MAX {
-            self.cursors.remove(0);
-        }
-        self.cursors.push(cursor);
-        found
-    }
-
-    fn context(&self, cursor: &Cursor, id: u32) -> Option<Arc<[u8]>> {
-        let segment = self.segments.get(&cursor.key)?;
-        let (_, offset) = segment.contexts.iter().find(|(known, _)| *known == id)?;
-        let mut body = Vec::new();
-        let record = segment::read_record(cursor.file.as_ref(), *offset, segment.end, &mut body);
-        let record = self.counted(record).flatten()?;
-        (record.kind == RecordKind::Context && record.context == id).then(|| Arc::from(body))
-    }
-
-    /// From now on this segment ends at `end`, after batch `last_seq`: what follows is missing, and shows as a gap.
-    fn damaged(&mut self, key: Key, end: u64, last_seq: u64) -> Option<Found> {
-        self.own.spool_damages.add(1);
+        let result = self.counted("sync", &path, result);
         if let Some(segment) = self.segments.get_mut(&key) {
-            self.own
-                .drop_batches(DropReason::DiskError, segment.last_seq.saturating_sub(last_seq).min(segment.batches));
-            self.bytes = self.bytes.saturating_sub(segment.end.saturating_sub(end));
-            (segment.end, segment.last_seq, segment.writer) = (end.min(segment.end), last_seq, None);
-            if last_seq == 0 {
-                segment.batches = 0;
+            match result {
+                Ok(()) => segment.name_synced = true,
+                // What the file holds is unknown now: append elsewhere; reads find out by the checksums.
+                Err(_) => segment.writer = None,
             }
         }
-        None
+        result
     }
 
     fn acked(&mut self, epoch: Epoch, lane: Lane, seq: u64) {

@@ -28,12 +28,32 @@ impl SpoolLimits {
         percent(all, self.metrics_percent)
     }
 
-    /// Whether `more_bytes` fit beside the `held_bytes` of lane p1.
-    pub fn fits(&self, space: Space, held_bytes: u64, more_bytes: u64) -> bool {
-        let keep_free = percent(space.total_bytes, self.free_percent);
-        held_bytes.saturating_add(more_bytes) <= self.metrics_bytes(space)
-            && space.free_bytes >= keep_free.saturating_add(more_bytes)
+    /// Whether `more_bytes` fit beside the `held_bytes` of lane p1. What is held goes only where that makes the room: not for a disk that other
+    /// data fills.
+    pub fn room(&self, space: Space, held_bytes: u64, more_bytes: u64) -> Room {
+        let free_wanted = percent(space.total_bytes, self.free_percent).saturating_add(more_bytes);
+        if more_bytes > self.metrics_bytes(space) {
+            Room::TooLarge
+        } else if space.free_bytes.saturating_add(held_bytes) < free_wanted {
+            Room::Short
+        } else if held_bytes.saturating_add(more_bytes) > self.metrics_bytes(space) || space.free_bytes < free_wanted {
+            Room::AfterDrop
+        } else {
+            Room::Fits
+        }
     }
+}
+
+/// What [`SpoolLimits::room`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Fits,
+    /// Once enough of the oldest is dropped.
+    AfterDrop,
+    /// Not even with everything dropped: other data fills the disk.
+    Short,
+    /// More than the whole share.
+    TooLarge,
 }
 
 /// Rounded down, without overflow for any size.
@@ -60,8 +80,18 @@ mod tests {
     fn the_last_tenth_stays_free() {
         let limits = SpoolLimits::default();
         let space = |free| Space { total_bytes: 100 * GIB, free_bytes: free };
-        assert!(limits.fits(space(11 * GIB), 0, 4 << 20));
-        assert!(!limits.fits(space(10 * GIB), 0, 1));
-        assert!(!limits.fits(space(50 * GIB), GIB / 4, 1));
+        assert_eq!(limits.room(space(11 * GIB), 0, 4 << 20), Room::Fits);
+        assert_eq!(limits.room(space(10 * GIB), 0, 1), Room::Short);
+        assert_eq!(limits.room(space(50 * GIB), GIB / 4, 1), Room::AfterDrop);
+    }
+
+    #[test]
+    fn what_is_held_goes_only_where_that_makes_the_room() {
+        let limits = SpoolLimits::default();
+        let room = |free, held| limits.room(Space { total_bytes: 100 * GIB, free_bytes: free }, held, 1 << 20);
+        assert_eq!(room(9 * GIB, GIB / 5), Room::Short);
+        assert_eq!(room(9 * GIB, GIB / 4), Room::Short, "its own share is full too, and still it would not help");
+        assert_eq!(room(10 * GIB - GIB / 8, GIB / 5), Room::AfterDrop);
+        assert_eq!(limits.room(Space { total_bytes: GIB, free_bytes: GIB }, 0, 64 << 20), Room::TooLarge);
     }
 }

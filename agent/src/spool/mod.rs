@@ -8,12 +8,14 @@
 //! - An epoch's row is durable before anything of that epoch is written or sent (EXACTLY-ONCE.md rule 2).
 //! - A segment holds a copy of every context that its batches name, before them (rule 16).
 //! - Nothing is remembered of what is missing: a gap is what a read does not find (rule 6).
-//! - A full disk loses the oldest metrics, counted, and nothing else.
+//! - A full spool loses the oldest metrics, counted, and nothing else; a disk that other data fills costs nothing of what is held.
+//! - A read that the disk fails gives up nothing: it is asked for again.
 
 pub mod epochs;
 pub mod folder;
 pub mod limits;
 pub mod segment;
+pub mod trouble;
 pub mod worker;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use muster_common::wire::message::{Epoch, Lane};
 pub use epochs::{EpochRow, EpochState, EpochTable, StoreSeen};
 pub use folder::{HeldRun, Loaded, Spool, SpoolConfig, SpoolError};
 pub use limits::SpoolLimits;
+pub use trouble::Trouble;
 
 /// A batch as it lies in the spool: its whole encoded frame, and what is needed to choose without decoding it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +61,10 @@ pub enum SpoolRequest {
 /// What the spool answers. `Acked` and `Forget` have no answer: when they fail the files stay, and the next start finds them acked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpoolAnswer {
+    /// With `trouble` either the old table or this one is in force.
     Kept {
         version: u64,
-        ok: bool,
+        trouble: Option<Trouble>,
     },
     /// `dropped` unacknowledged batches had to go to make room.
     Appended {
@@ -69,6 +73,8 @@ pub enum SpoolAnswer {
         seq: u64,
         outcome: AppendOutcome,
         dropped: u64,
+        /// What refused it, where it is not held.
+        trouble: Option<Trouble>,
     },
     Found {
         epoch: Epoch,
@@ -76,8 +82,15 @@ pub enum SpoolAnswer {
         from: u64,
         found: Option<Found>,
     },
+    /// The read could not be made now. What is there is there still: ask again later.
+    Unread {
+        epoch: Epoch,
+        lane: Lane,
+        from: u64,
+        trouble: Trouble,
+    },
     Synced {
-        ok: bool,
+        trouble: Option<Trouble>,
     },
 }
 

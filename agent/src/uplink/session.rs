@@ -42,7 +42,7 @@ use super::batch::{Batcher, Row};
 use super::clock::{Clock, Step};
 use super::moment::Moment;
 use crate::own::Own;
-use crate::spool::{Loaded, SpoolAnswer, SpoolRequest, StoreSeen};
+use crate::spool::{Loaded, SpoolAnswer, SpoolRequest, StoreSeen, Trouble};
 
 /// Where the session's random numbers come from: the system in the program, a seed in the simulator.
 pub type Random = Box<dyn FnMut() -> u64 + Send>;
@@ -56,7 +56,7 @@ pub struct Settings {
     pub linger: Duration,
     /// A batch unacked for this long goes to the spool (rule 30).
     pub spool_after: Duration,
-    /// Batches in memory; beyond it they are spooled at once, and dropped where the spool takes nothing.
+    /// Batches in memory with their contexts; beyond it they are spooled at once, and dropped where the spool takes nothing, but for the newest one.
     pub queue_bytes_max: u64,
     /// What may be unacked on the way, all epochs together; backlog may use half.
     pub window_batches: usize,
@@ -318,13 +318,14 @@ impl Session {
 
     fn spool_answered(&mut self, now: Moment, answer: SpoolAnswer) {
         match answer {
-            SpoolAnswer::Kept { version, ok } => self.kept(now, version, ok),
-            SpoolAnswer::Appended { epoch, seq, outcome, dropped, .. } => {
+            SpoolAnswer::Kept { version, trouble } => self.kept(now, version, trouble),
+            SpoolAnswer::Appended { epoch, seq, outcome, dropped, trouble, .. } => {
                 self.keeping.tells_loss |= dropped > 0;
-                self.appended(now, epoch, seq, outcome);
+                self.appended(now, epoch, seq, outcome, trouble);
             }
             SpoolAnswer::Found { epoch, from, found, .. } => self.found(now, epoch, from, found),
-            SpoolAnswer::Synced { ok } => self.spooling.synced(now.steady, ok),
+            SpoolAnswer::Unread { epoch, from, trouble, .. } => self.unread(now, epoch, from, trouble),
+            SpoolAnswer::Synced { trouble } => self.spooling.synced(now.steady, trouble),
         }
     }
 
@@ -335,7 +336,8 @@ impl Session {
         let spool = self.spool_due_at();
         let stop = self.stopping.as_ref().map(Stopping::next_deadline);
         let hold = (self.is_open() && self.hold_until > Duration::ZERO).then_some(self.hold_until);
-        [batch, keep, self.link_deadline(), spool, stop, hold].into_iter().flatten().min()
+        let moving = self.moves.front().and_then(Move::retry_at);
+        [batch, keep, self.link_deadline(), spool, stop, hold, moving].into_iter().flatten().min()
     }
 
     /// What a row is to be stamped with that is read now: this host's clock plus this, ms. A step of the clock since the last `step` is
@@ -368,6 +370,11 @@ impl Session {
         self.runs.iter().map(|run| (run.epoch, run.acked, run.last))
     }
 
+    /// What the disk does not do at present, each with place and remedy.
+    pub fn disk_troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.keeping.trouble.iter().chain(self.spooling.troubles())
+    }
+
     /// Whether everything given out so far is committed and no row waits.
     pub fn is_settled(&self) -> bool {
         self.moves.is_empty() && self.batcher.rows() == 0 && self.runs.iter().all(|run| !run.has_rest() && !run.blocked)
@@ -387,7 +394,7 @@ impl Session {
     }
 
     fn queued_bytes(&self) -> u64 {
-        self.runs.iter().flat_map(|run| &run.ram).map(|held| held.frame.len() as u64).sum()
+        self.runs.iter().map(Run::bytes).sum()
     }
 
     fn note(&mut self, note: Note) {

@@ -308,7 +308,7 @@ impl AgentNode {
             Some(SpoolAnswer::Appended { outcome: muster_agent::spool::AppendOutcome::Held { .. }, .. }) => {
                 running.unsynced.extend(rows);
             }
-            Some(SpoolAnswer::Synced { ok: true }) => {
+            Some(SpoolAnswer::Synced { trouble: None }) => {
                 ledger.keep(self.number, std::mem::take(&mut running.unsynced));
             }
             _ => {}

@@ -3,6 +3,8 @@ use std::path::Path;
 use muster_common::disk::cut::{CutDisk, Fault, Operation};
 
 use super::*;
+use crate::own::DropReason;
+use crate::spool::Found;
 use crate::spool::epochs::StoreSeen;
 use crate::spool::epochs::{EpochRow, EpochState};
 
@@ -36,7 +38,7 @@ fn row(number: i64, last: u64, state: EpochState) -> EpochRow {
 fn keep(spool: &mut Spool, rows: Vec<EpochRow>) -> bool {
     let store = Some(StoreSeen { store_id: [3; 16], incarnation: 9 });
     let request = SpoolRequest::Keep { version: 1, table: EpochTable { store, rows }, sync_first: true };
-    spool.serve(request) == Some(SpoolAnswer::Kept { version: 1, ok: true })
+    spool.serve(request) == Some(SpoolAnswer::Kept { version: 1, trouble: None })
 }
 
 fn body(seq: u64, length: usize) -> Arc<[u8]> {
@@ -113,7 +115,7 @@ fn what_was_appended_comes_back_in_order_with_its_context_now_and_after_a_restar
         assert_eq!(read(&mut spool, 2, 7, 0).unwrap().batch.seq, 8);
     }
     assert_eq!(read(&mut spool, 1, 41, 0), None);
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     drop(spool);
     disk.cut();
     let (mut spool, loaded) = open(&disk);
@@ -135,7 +137,7 @@ fn a_torn_tail_is_cut_at_every_byte_and_nothing_before_it_is_lost() {
         append(&mut spool, batch(1, seq, 1, 30));
         ends.push(spool.bytes());
     }
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     drop(spool);
     let image = disk.image();
     let name = segment::file_name(Lane::P1, epoch(1), 1);
@@ -162,7 +164,7 @@ fn a_flipped_byte_ends_the_segment_there_and_never_gives_wrong_bytes() {
     let (mut spool, _) = open(&disk);
     assert!(keep(&mut spool, vec![row(1, 256, EpochState::Open)]));
     (1..=4).for_each(|seq| assert!(matches!(append(&mut spool, batch(1, seq, 1, 30)), AppendOutcome::Held { .. })));
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     let path = Path::new(FOLDER).join(segment::file_name(Lane::P1, epoch(1), 1));
     let image = disk.image();
     let bytes = image.file(&path).unwrap().to_vec();
@@ -195,7 +197,7 @@ fn power_cuts_lose_only_what_was_not_synced() {
         let (mut synced, mut seq) = (0, 0);
         for _ in 0..rng.u64(1..60) {
             if rng.u8(..5) == 0 {
-                assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+                assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
                 synced = seq;
             } else {
                 seq += 1;
@@ -281,7 +283,7 @@ fn an_error_of_the_disk_costs_one_batch_and_no_other() {
         let expect: Vec<u64> = (1..=5).filter(|seq| *seq != lost).collect();
         assert_eq!(outcomes.iter().filter(|held| !**held).count(), 1);
         assert_eq!(drain(&mut spool, 1), expect, "{operation:?} {nth}");
-        assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+        assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
         disk.cut();
         assert_eq!(drain(&mut open(&disk).0, 1), expect, "{operation:?} {nth} after a cut");
     }
@@ -294,9 +296,9 @@ fn after_a_failed_sync_appends_go_elsewhere_and_what_was_lost_shows_as_missing()
     assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
     (1..=3).for_each(|seq| assert_ne!(append(&mut spool, batch(1, seq, 1, 1000)), AppendOutcome::Full));
     disk.fail(Operation::Sync, 1, 1, Fault::Io);
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: false }));
+    assert!(matches!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: Some(_) })));
     (4..=6).for_each(|seq| assert_ne!(append(&mut spool, batch(1, seq, 1, 1000)), AppendOutcome::Full));
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     disk.cut();
     let seqs = drain(&mut open(&disk).0, 1);
     assert!(seqs.ends_with(&[4, 5, 6]), "{seqs:?}");
@@ -348,7 +350,7 @@ fn a_lost_table_is_rebuilt_from_the_segments() {
     let (mut spool, _) = open(&disk);
     assert!(keep(&mut spool, vec![row(1, 9, EpochState::Open)]));
     append(&mut spool, batch(1, 3, 0, 10));
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     drop(spool);
     let file = disk.open(&Path::new(FOLDER).join("epochs"), Open::Write).unwrap();
     file.pwrite(&[0; 8192], 0).unwrap();
@@ -370,7 +372,7 @@ fn the_first_versions_files_are_read_for_ever() {
     append(&mut spool, batch(1, 3, 1, 40));
     append(&mut spool, batch(1, 5, 1, 20));
     append(&mut spool, batch(1, 6, 2, 0));
-    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { ok: true }));
+    assert_eq!(spool.serve(SpoolRequest::Sync), Some(SpoolAnswer::Synced { trouble: None }));
     drop(spool);
     let image = disk.image();
     let segment = segment::file_name(Lane::P1, epoch(1), 3);
@@ -388,4 +390,181 @@ fn the_first_versions_files_are_read_for_ever() {
     }
     let (mut spool, loaded) = open(&disk);
     assert_eq!((loaded.table.rows, drain(&mut spool, 1)), (rows, vec![3, 5, 6]));
+}
+
+/// The disk, with a size that others share and reads that fail.
+#[derive(Clone)]
+struct Shared {
+    disk: CutDisk,
+    space: Arc<std::sync::Mutex<Option<muster_common::disk::Space>>>,
+    /// Opens and reads that fail from now on, and how.
+    fails: Arc<std::sync::Mutex<(u32, u32, i32)>>,
+}
+
+struct SharedFile {
+    file: Box<dyn DiskFile>,
+    fails: Arc<std::sync::Mutex<(u32, u32, i32)>>,
+}
+
+impl Shared {
+    fn new(seed: u64) -> Self {
+        Self { disk: CutDisk::new(seed), space: Arc::default(), fails: Arc::default() }
+    }
+}
+
+impl Disk for Shared {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
+        let mut fails = self.fails.lock().unwrap();
+        if how == Open::Read && fails.0 > 0 {
+            fails.0 -= 1;
+            return Err(io::Error::from_raw_os_error(fails.2));
+        }
+        let file = self.disk.open(path, how)?;
+        Ok(Box::new(SharedFile { file, fails: Arc::clone(&self.fails) }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn sync_dir(&self, folder: &Path) -> io::Result<()> {
+        self.disk.sync_dir(folder)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.disk.unlink(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+
+    fn create_dir_all(&self, folder: &Path) -> io::Result<()> {
+        self.disk.create_dir_all(folder)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<muster_common::disk::Space> {
+        self.space.lock().unwrap().map_or_else(|| self.disk.space(path), Ok)
+    }
+}
+
+impl DiskFile for SharedFile {
+    fn pread(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut fails = self.fails.lock().unwrap();
+        if fails.1 > 0 {
+            fails.1 -= 1;
+            return Err(io::Error::from_raw_os_error(fails.2));
+        }
+        self.file.pread(buffer, offset)
+    }
+
+    fn pwrite(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.pwrite(bytes, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+fn refusal(spool: &mut Spool, batch: SpooledBatch) -> String {
+    let context_frame = (batch.context != 0).then(|| context(batch.context));
+    match spool.serve(SpoolRequest::Append { batch, context_frame }) {
+        Some(SpoolAnswer::Appended { trouble: Some(trouble), .. }) => trouble.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_disk_that_other_data_fills_costs_nothing_of_what_is_held() {
+    let disk = Shared::new(14);
+    let limits = SpoolLimits { bytes_max: 64 << 20, file_system_percent: 100, free_percent: 10, metrics_percent: 100 };
+    let config = SpoolConfig { limits, ..config(0) };
+    let own = Arc::new(Own::default());
+    let total_bytes = 10 << 30;
+    let leave = |free_bytes| {
+        *disk.space.lock().unwrap() = Some(muster_common::disk::Space { total_bytes, free_bytes });
+    };
+    leave(2 << 30);
+    let mut spool = Spool::open(Arc::new(disk.clone()), config, Arc::clone(&own)).unwrap().0;
+    assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+    (1..=60)
+        .for_each(|seq| assert!(matches!(append(&mut spool, batch(1, seq, 1, 200_000)), AppendOutcome::Held { .. })));
+    leave(900 << 20);
+    let told = refusal(&mut spool, batch(1, 61, 1, 200_000));
+    assert!(told.contains(FOLDER) && told.contains("free room there"), "{told}");
+    assert_eq!(own.dropped_batches(DropReason::SpoolFull), 0);
+    assert_eq!(drain(&mut spool, 1), (1..=60).collect::<Vec<_>>());
+    // Just under the tenth: its own oldest segment makes the room.
+    leave(1 << 30);
+    assert!(matches!(append(&mut spool, batch(1, 62, 1, 200_000)), AppendOutcome::Held { .. }));
+    let dropped = own.dropped_batches(DropReason::SpoolFull);
+    assert!((1..=21).contains(&dropped), "one segment, not all: {dropped}");
+}
+
+#[test]
+fn a_read_that_fails_now_gives_up_nothing() {
+    // EMFILE, ENFILE and ENOMEM at open; EIO at the first read.
+    for (opens, reads, errno) in [(1, 0, 24), (3, 0, 23), (1, 0, 12), (0, 1, 5), (0, 5, 5), (40, 0, 23)] {
+        let disk = Shared::new(15);
+        let own = Arc::new(Own::default());
+        let mut spool = Spool::open(Arc::new(disk.clone()), config(64 << 20), Arc::clone(&own)).unwrap().0;
+        assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+        (1..=9).for_each(|seq| assert_ne!(append(&mut spool, batch(1, seq, 1, 1000)), AppendOutcome::Full));
+        *disk.fails.lock().unwrap() = (opens, reads, errno);
+        for _ in 0..opens.max(reads) {
+            let answer = spool.serve(SpoolRequest::Read { epoch: epoch(1), lane: Lane::P1, from: 1, have_context: 0 });
+            let Some(SpoolAnswer::Unread { epoch: at, from: 1, trouble, .. }) = answer else { panic!("{answer:?}") };
+            assert!(at == epoch(1) && trouble.to_string().contains(".spool"), "{trouble}");
+        }
+        assert_eq!(drain(&mut spool, 1), (1..=9).collect::<Vec<_>>(), "{opens} {reads} {errno}");
+        assert_eq!((own.spool_damages.value(), own.dropped_batches(DropReason::DiskError)), (0, 0));
+        assert_eq!(own.spool_errors.value(), u64::from(opens.max(reads)));
+    }
+}
+
+#[test]
+fn a_sector_that_stays_bad_ends_its_segment_there_after_thirty_reads() {
+    let disk = Shared::new(16);
+    let mut spool = Spool::open(Arc::new(disk.clone()), config(64 << 20), Arc::default()).unwrap().0;
+    assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+    (1..=9).for_each(|seq| assert_ne!(append(&mut spool, batch(1, seq, 0, 1000)), AppendOutcome::Full));
+    assert_eq!(read(&mut spool, 1, 1, 0).unwrap().batch.seq, 1);
+    *disk.fails.lock().unwrap() = (0, 30, 5);
+    let mut ask =
+        || spool.serve(SpoolRequest::Read { epoch: epoch(1), lane: Lane::P1, from: 2, have_context: 0 }).unwrap();
+    for _ in 0..29 {
+        let answer = ask();
+        assert!(matches!(answer, SpoolAnswer::Unread { .. }), "{answer:?}");
+    }
+    assert!(matches!(ask(), SpoolAnswer::Found { found: None, .. }));
+}
+
+#[test]
+fn what_the_disk_refuses_is_told_with_place_and_remedy() {
+    for (operation, fault, words) in [
+        (Operation::Write, Fault::NoSpace, "(os error 28); the disk is full: free room on it"),
+        (Operation::Write, Fault::Io, "(os error 5); look at the kernel's log"),
+    ] {
+        let disk = CutDisk::new(17);
+        let (mut spool, _) = open(&disk);
+        assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+        disk.fail(operation, 1, 2, fault);
+        let told = refusal(&mut spool, batch(1, 1, 1, 1000));
+        assert!(told.contains(FOLDER) && told.contains(words), "{told}");
+        disk.fail(Operation::Sync, 1, 1, fault);
+        let request = SpoolRequest::Keep { version: 7, table: EpochTable::default(), sync_first: false };
+        let Some(SpoolAnswer::Kept { version: 7, trouble: Some(trouble) }) = spool.serve(request) else { panic!() };
+        assert!(trouble.to_string().contains(words), "{trouble}");
+    }
+    let trouble = Trouble::disk("append to", Path::new("/x"), &io::Error::from_raw_os_error(30));
+    assert!(trouble.to_string().contains("read-only"), "{trouble}");
 }

@@ -12,10 +12,12 @@ use super::link::Link;
 use super::run::{InFlight, Run};
 use super::{Channel, Effect, Note, Session};
 use crate::own::DropReason;
-use crate::spool::{Found, SpoolRequest};
+use crate::spool::{Found, SpoolRequest, Trouble};
 
 /// A repeated ack without progress for this long means that the collector waits for the seq after it.
 const REWIND_AFTER: Duration = Duration::from_secs(2);
+/// A read that the disk failed is tried again after this.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 /// Times that one context is asked for at one place before its batches are given up: it is damaged, or too large for the other end.
 const CONTEXT_ASKS_MAX: u32 = 3;
 
@@ -25,6 +27,7 @@ impl Session {
             return;
         }
         self.rewind_where_told(now);
+        self.runs.iter_mut().for_each(|run| run.read_at = run.read_at.filter(|at| now.steady < *at));
         if let Some(current) = self.current {
             self.drain_run(now, current, true);
         }
@@ -39,6 +42,10 @@ impl Session {
                 break;
             }
         }
+        let reads = self.runs.iter().any(|run| run.reading || run.read_at.is_some());
+        if !reads && self.moves.is_empty() {
+            self.spooling.read_trouble = None;
+        }
     }
 
     /// Sends what may be sent of one epoch. `true`: all of it is on its way.
@@ -49,7 +56,7 @@ impl Session {
             if run.blocked || run.next > run.last {
                 return true;
             }
-            if !free || run.reading {
+            if !free || run.reading || (run.read_at.is_some() && run.held(run.next).is_none()) {
                 return false;
             }
             let (seq, have_context) = (run.next, run.told_context);
@@ -81,8 +88,24 @@ impl Session {
         count < self.settings.window_batches / part && bytes < self.settings.window_bytes / part as u64
     }
 
+    /// The spool could not be read now: nothing is given up, the epoch waits.
+    pub(super) fn unread(&mut self, now: Moment, epoch: Epoch, from: u64, trouble: Trouble) {
+        if self.spooling.read_trouble.as_ref() != Some(&trouble) {
+            self.spooling.read_trouble = Some(trouble.clone());
+            self.note(Note::SpoolUnread { trouble });
+        }
+        let again_at = now.steady + READ_AGAIN;
+        if !self.unread_for_move(epoch, from, again_at)
+            && let Some(run) = self.run(epoch)
+        {
+            run.reading = false;
+            run.read_at = Some(again_at);
+        }
+    }
+
     /// The spool's answer to a read.
     pub(super) fn found(&mut self, now: Moment, epoch: Epoch, from: u64, found: Option<Found>) {
+        self.spooling.read_trouble = None;
         if self.found_for_move(epoch, from, found.as_ref()) {
             return;
         }

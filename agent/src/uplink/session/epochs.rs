@@ -13,7 +13,7 @@ use super::super::moment::Moment;
 use super::run::Run;
 use super::{Note, Session};
 use crate::own::DropReason;
-use crate::spool::{EpochTable, SpoolRequest, StoreSeen};
+use crate::spool::{EpochTable, SpoolRequest, StoreSeen, Trouble};
 
 /// Seqs that one write of the table allows to be given out: 43 min at 10 s, and as far as a reverted machine may go unnoticed.
 const RESERVE: u64 = 256;
@@ -52,6 +52,8 @@ pub(super) struct Keeping {
     version: u64,
     retry_at: Duration,
     failed: bool,
+    /// Why, until a write succeeds.
+    pub(super) trouble: Option<Trouble>,
     kept_at: Duration,
 }
 
@@ -78,6 +80,7 @@ impl Keeping {
             version: 0,
             retry_at: Duration::ZERO,
             failed: false,
+            trouble: None,
             kept_at: Duration::ZERO,
         }
     }
@@ -132,7 +135,7 @@ impl Session {
         let tells_loss = self.keeping.tells_loss && now.steady >= self.keeping.kept_at + LOSS_EVERY;
         if !(opens || extends || moved || last_table || tells_loss) {
             // What the failed write was for has gone: there is nothing to try again.
-            self.keeping.failed = false;
+            (self.keeping.failed, self.keeping.trouble) = (false, None);
             return;
         }
         self.join_oldest();
@@ -185,12 +188,14 @@ impl Session {
     }
 
     /// The table under way is durable, or it is not: then what it would have allowed stays forbidden, and it is tried again.
-    pub(super) fn kept(&mut self, now: Moment, version: u64, ok: bool) {
+    pub(super) fn kept(&mut self, now: Moment, version: u64, trouble: Option<Trouble>) {
         let Some(pending) = self.keeping.under_way.filter(|pending| pending.version == version) else { return };
         self.keeping.under_way = None;
-        if !ok {
-            if !self.keeping.failed {
-                self.note(Note::EpochNotKept);
+        let before = std::mem::replace(&mut self.keeping.trouble, trouble);
+        if let Some(trouble) = &self.keeping.trouble {
+            if before.as_ref() != Some(trouble) {
+                let trouble = trouble.clone();
+                self.note(Note::EpochNotKept { trouble });
             }
             self.keeping.failed = true;
             self.keeping.retry_at = now.steady + RETRY_AFTER;
@@ -213,6 +218,7 @@ impl Session {
         if let Some(epoch) = pending.opening {
             if let Some(run) = self.current_run() {
                 run.bound = run.last;
+                run.trim_contexts();
             }
             self.runs.push(Run::new(epoch, RESERVE));
             self.runs.sort_by_key(|run| run.epoch);

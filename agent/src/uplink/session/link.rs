@@ -149,8 +149,9 @@ impl Session {
                 let repeat = self.runs.iter().filter_map(|run| run.repeated_ack).map(|(_, at)| at);
                 let probe = self.clock.probe_at(self.probed_at);
                 // During a hold nothing goes again.
-                let repeat = repeat.min().map(|at| at.max(self.hold_until));
-                [stall, repeat, probe].into_iter().flatten().min()
+                let again = repeat.chain(self.runs.iter().filter_map(|run| run.read_at)).min();
+                let again = again.map(|at| at.max(self.hold_until));
+                [stall, again, probe].into_iter().flatten().min()
             }
             Link::Connecting | Link::Stopped => None,
         }

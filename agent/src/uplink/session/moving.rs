@@ -5,6 +5,7 @@
 //! So nothing is ever held under both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_common::wire::message::{Epoch, Lane};
 
@@ -43,15 +44,21 @@ pub(super) struct Move {
     arrived_ms: i64,
     target: Run,
     stage: Stage,
+    /// The disk failed the last read: the next one comes no earlier.
+    read_at: Option<Duration>,
 }
 
 impl Move {
     pub(super) fn new(source: Epoch, target: Epoch, arrived_ms: i64) -> Self {
-        Self { source, arrived_ms, target: Run::new(target, 0), stage: Stage::Copying { from: 1 } }
+        Self { source, arrived_ms, target: Run::new(target, 0), stage: Stage::Copying { from: 1 }, read_at: None }
     }
 
     pub(super) fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Duration> {
+        self.read_at
     }
 
     fn wants(&self, to_ms: i64) -> bool {
@@ -64,7 +71,8 @@ impl Session {
     pub(super) fn move_on(&mut self, now: Moment) {
         let current = self.current;
         let Some(first) = self.moves.front_mut() else { return };
-        let Stage::Copying { from } = first.stage else { return };
+        first.read_at = first.read_at.filter(|at| now.steady < *at);
+        let (Stage::Copying { from }, None) = (first.stage, first.read_at) else { return };
         let source = first.source;
         let Some(run) = self.runs.iter_mut().find(|run| run.epoch == source) else {
             self.moves.pop_front();
@@ -127,6 +135,16 @@ impl Session {
         let batch = SpooledBatch { epoch: first.target.epoch, seq, frame, ..batch.clone() };
         first.stage = Stage::Appending { from: found.batch.seq + 1, seq };
         self.ask_spool(SpoolRequest::Append { batch, context_frame });
+        true
+    }
+
+    /// A read for the first move that the disk failed. `false`: it was not for it.
+    pub(super) fn unread_for_move(&mut self, epoch: Epoch, from: u64, again_at: Duration) -> bool {
+        let Some(first) = self.moves.front_mut() else { return false };
+        if first.source != epoch || first.stage != (Stage::Reading { from }) {
+            return false;
+        }
+        (first.stage, first.read_at) = (Stage::Copying { from }, Some(again_at));
         true
     }
 

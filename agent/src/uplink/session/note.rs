@@ -6,6 +6,8 @@ use std::time::Duration;
 use muster_common::time::Span;
 use muster_common::wire::message::{Epoch, RefusalCode};
 
+use crate::spool::Trouble;
+
 /// Something for the log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
@@ -44,8 +46,16 @@ pub enum Note {
         back: bool,
     },
     /// The table of epochs cannot be written.
-    EpochNotKept,
-    SpoolRefuses,
+    EpochNotKept {
+        trouble: Trouble,
+    },
+    SpoolRefuses {
+        trouble: Trouble,
+    },
+    /// What is spooled cannot be read now.
+    SpoolUnread {
+        trouble: Trouble,
+    },
     ContextLost {
         epoch: Epoch,
         context: u32,
@@ -97,12 +107,11 @@ impl fmt::Display for Note {
             Self::ClockStepped { back: false } => {
                 f.write_str("this host's clock leapt ahead, or the host was asleep: a new epoch begins")
             }
-            Self::EpochNotKept => f.write_str(
-                "the table of epochs in the state folder cannot be written: nothing is sent until it can; look at the disk",
-            ),
-            Self::SpoolRefuses => f.write_str(
-                "the spool takes no more, the oldest batches go: free room on its disk or raise [spool] max_bytes",
-            ),
+            Self::EpochNotKept { trouble } => write!(f, "no new batches can be numbered: {trouble}"),
+            Self::SpoolRefuses { trouble } => {
+                write!(f, "the spool takes nothing now, and what memory cannot hold goes: {trouble}")
+            }
+            Self::SpoolUnread { trouble } => write!(f, "the backlog waits: {trouble}"),
             Self::ContextLost { epoch, context } => write!(
                 f,
                 "context {context} of epoch {} cannot be had any more: its batches are told as a gap",

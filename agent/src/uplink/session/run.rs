@@ -54,6 +54,8 @@ pub(super) struct Run {
     pub(super) spooled_last: u64,
     /// A read of the spool is under way.
     pub(super) reading: bool,
+    /// The disk failed the last read: the next one comes no earlier.
+    pub(super) read_at: Option<Duration>,
     pub(super) in_flight: VecDeque<InFlight>,
     /// The context that the collector got last in this session; 0: none.
     pub(super) told_context: u32,
@@ -85,6 +87,7 @@ impl Run {
             contexts: Vec::new(),
             spooled_last: 0,
             reading: false,
+            read_at: None,
             in_flight: VecDeque::new(),
             told_context: 0,
             heard: false,
@@ -149,9 +152,18 @@ impl Run {
         self.contexts.iter().find(|(known, _)| *known == id).map(|(_, frame)| Arc::clone(frame))
     }
 
-    /// Forgets the contexts that no batch in memory names, but the newest: the next batch likely names it.
+    /// What it takes of memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.ram.iter().map(|held| held.frame.len() as u64).sum::<u64>() + self.context_bytes()
+    }
+
+    pub(super) fn context_bytes(&self) -> u64 {
+        self.contexts.iter().map(|(_, frame)| frame.len() as u64).sum()
+    }
+
+    /// Forgets the contexts that no batch in memory names, but the newest while more may be numbered: the next batch likely names it.
     pub(super) fn trim_contexts(&mut self) {
-        let newest = self.contexts.last().map(|(id, _)| *id);
+        let newest = self.contexts.last().map(|(id, _)| *id).filter(|_| self.last < self.bound);
         let ram = &self.ram;
         self.contexts.retain(|(id, _)| Some(*id) == newest || ram.iter().any(|held| held.context == *id));
     }
@@ -194,6 +206,7 @@ impl Run {
         self.in_flight.clear();
         self.told_context = 0;
         self.repeated_ack = None;
+        self.read_at = None;
     }
 
     /// Everything up to `seq` is committed. Returns how many batches in flight that settles.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use muster_common::wire::message::{Epoch, Lane};
 
 use super::super::moment::Moment;
+use super::run::Run;
 use super::{Note, Session};
 use crate::own::DropReason;
-use crate::spool::{AppendOutcome, SpoolRequest, SpooledBatch};
+use crate::spool::{AppendOutcome, SpoolRequest, SpooledBatch, Trouble};
 
 /// Appends under way at once.
 const APPENDING_MAX: usize = 16;
@@ -16,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// At most two fdatasync a minute, unless this much waits for one.
 const SYNC_EVERY: Duration = Duration::from_secs(30);
 const SYNC_BYTES: u64 = 1 << 20;
+/// A failed sync is told for so long where no other one follows.
+const TOLD_FOR: Duration = Duration::from_secs(600);
 /// What is appended within this time shares one fdatasync.
 const SYNC_GATHER: Duration = Duration::from_secs(1);
 
@@ -25,6 +28,9 @@ pub(super) struct Spooling {
     appending: usize,
     paused_until: Duration,
     refused: bool,
+    refusal: Option<Trouble>,
+    sync_trouble: Option<Trouble>,
+    pub(super) read_trouble: Option<Trouble>,
     unsynced_bytes: u64,
     unsynced_since: Option<Duration>,
     synced_at: Option<Duration>,
@@ -44,8 +50,14 @@ impl Spooling {
         self.refused = false;
     }
 
-    pub(super) fn synced(&mut self, now: Duration, _ok: bool) {
+    /// What the disk does not do at present.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.refusal.iter().chain(&self.sync_trouble).chain(&self.read_trouble)
+    }
+
+    pub(super) fn synced(&mut self, now: Duration, trouble: Option<Trouble>) {
         // After a failed fdatasync the spool appends elsewhere; what was lost shows as a gap.
+        self.sync_trouble = trouble;
         self.syncing = false;
         self.synced_at = Some(now);
     }
@@ -64,7 +76,19 @@ impl Session {
     pub(super) fn spool_old(&mut self, now: Moment) {
         // At the end the disk is asked once more, whatever it said before; after a refusal then it is not asked again.
         let all = self.spools_all() && !self.spooling.refused;
-        let soon = self.queued_bytes() > self.settings.queue_bytes_max / 2;
+        let is_old =
+            |run: &Run| run.ram.front().is_some_and(|held| now.steady >= held.made_at + self.settings.spool_after);
+        if !self.runs.iter().any(is_old) {
+            // Nothing has to be spooled: what the disk said of it is no news any more.
+            self.spooling.refusal = None;
+        }
+        if self.spooling.synced_at.is_none_or(|at| now.steady >= at + TOLD_FOR) {
+            self.spooling.sync_trouble = None;
+        }
+        // Contexts stay with what is made next, so only what they leave is there to be half full.
+        let contexts: u64 = self.runs.iter().map(Run::context_bytes).sum();
+        let batches = self.queued_bytes() - contexts;
+        let soon = batches > self.settings.queue_bytes_max.saturating_sub(contexts) / 2;
         if now.steady >= self.spooling.paused_until || all {
             let mut requests = Vec::new();
             for run in self.runs.iter_mut().filter(|run| !run.blocked) {
@@ -108,7 +132,20 @@ impl Session {
         [append, self.spooling.sync_due_at()].into_iter().flatten().min()
     }
 
-    pub(super) fn appended(&mut self, now: Moment, epoch: Epoch, seq: u64, outcome: AppendOutcome) {
+    pub(super) fn appended(
+        &mut self,
+        now: Moment,
+        epoch: Epoch,
+        seq: u64,
+        outcome: AppendOutcome,
+        trouble: Option<Trouble>,
+    ) {
+        let before = std::mem::replace(&mut self.spooling.refusal, trouble);
+        if let Some(trouble) = self.spooling.refusal.clone()
+            && before.is_none_or(|before| !before.is_like(&trouble))
+        {
+            self.note(Note::SpoolRefuses { trouble });
+        }
         if self.appended_for_move(epoch, seq, outcome) {
             return;
         }
@@ -128,9 +165,6 @@ impl Session {
             }
             AppendOutcome::Full | AppendOutcome::Failed => {
                 self.spooling.paused_until = now.steady + PAUSE;
-                if !self.spooling.refused {
-                    self.note(Note::SpoolRefuses);
-                }
                 self.spooling.refused = true;
                 if let Some(run) = self.run(epoch) {
                     run.ram.iter_mut().filter(|held| held.seq == seq).for_each(|held| held.spooling = false);
@@ -143,14 +177,18 @@ impl Session {
     /// Above the bound the oldest batches go, except those on their way into the spool. Nothing remembers them: they show as a gap.
     pub(super) fn bound_memory(&mut self, _now: Moment) {
         let mut bytes = self.queued_bytes();
+        // Not the newest: beside a context that is larger than the bound nothing would ever be sent.
+        let newest = self.runs.iter().rev().find_map(|run| Some((run.epoch, run.ram.back()?.seq)));
         while bytes > self.settings.queue_bytes_max {
             let oldest = self.runs.iter_mut().filter(|run| !run.blocked).find_map(|run| {
                 let held = run.ram.iter().find(|held| !held.spooling)?;
                 Some((run.epoch, held.seq))
             });
-            let Some((epoch, seq)) = oldest else { return };
-            let Some(held) = self.run(epoch).and_then(|run| run.release(seq)) else { return };
-            bytes -= held.frame.len() as u64;
+            let Some((epoch, seq)) = oldest.filter(|oldest| Some(*oldest) != newest) else { return };
+            let Some(run) = self.run(epoch) else { return };
+            let before = run.bytes();
+            run.release(seq);
+            bytes = bytes.saturating_sub(before - run.bytes());
             self.own.drop_batches(DropReason::QueueFull, 1);
             self.keeping.tells_loss = true;
             #[cfg(feature = "planted")]

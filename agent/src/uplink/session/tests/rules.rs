@@ -1,6 +1,7 @@
 //! The rules of EXACTLY-ONCE.md one by one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use muster_common::disk::Disk;
 use muster_common::disk::cut::{Fault, Operation};
@@ -9,7 +10,8 @@ use muster_common::wire::message::{Ack, Epoch, GapReason, Lane, Message, Throttl
 use super::model::Kind;
 use super::world::{START_MS, World};
 use crate::own::DropReason;
-use crate::uplink::session::{LinkState, Note};
+use crate::spool::{SpoolAnswer, Trouble};
+use crate::uplink::session::{Input, LinkState, Note};
 
 /// A world with a welcomed session and some rows committed.
 fn welcomed(seed: u64) -> World {
@@ -360,7 +362,7 @@ fn without_a_durable_table_nothing_is_numbered_and_rows_are_counted() {
     world.disk.fail(Operation::Sync, 1, 40, Fault::Io);
     world.start();
     world.run(70);
-    assert!(world.notes.contains(&Note::EpochNotKept));
+    assert!(world.notes.iter().any(|note| matches!(note, Note::EpochNotKept { .. })));
     assert_eq!(world.own.batches.value(), 0);
     assert!(world.own.dropped_rows(DropReason::NoEpoch) > 0);
     world.run(30);
@@ -383,7 +385,7 @@ fn memory_is_bounded_while_the_disk_takes_nothing() {
         world.run(10);
         assert!(world.own.queued_bytes.value() <= 4_000 + 400, "{}", world.own.queued_bytes.value());
     }
-    assert!(world.notes.contains(&Note::SpoolRefuses));
+    assert!(world.notes.iter().any(|note| matches!(note, Note::SpoolRefuses { .. })));
     let dropped = world.own.dropped_batches(DropReason::QueueFull) + world.own.dropped_batches(DropReason::SpoolFull);
     assert!(dropped > 100);
     world.network_up = true;
@@ -483,7 +485,7 @@ fn at_the_bound_of_an_epoch_an_unwritable_table_is_tried_every_two_seconds_and_n
     let mut world = welcomed(25);
     world.disk.fail(Operation::Sync, 1, 60, Fault::Io);
     world.run(400);
-    assert!(world.notes.iter().any(|note| *note == Note::EpochNotKept));
+    assert!(world.notes.iter().any(|note| matches!(note, Note::EpochNotKept { .. })));
     world.settle(100);
 }
 
@@ -526,4 +528,77 @@ fn a_repeated_ack_during_a_hold_waits_for_its_end() {
     assert_eq!(world.missing().len(), 3);
     world.pass(10_000);
     assert_eq!(world.missing(), Vec::<u64>::new());
+}
+
+#[test]
+fn a_backlog_that_cannot_be_read_now_is_told_and_waits() {
+    let mut world = World::new(28);
+    world.network_up = false;
+    world.run(300);
+    world.stop();
+    world.start();
+    let backlog = world.session().epochs().next().unwrap().0;
+    let from = 1;
+    world.network_up = true;
+    world.latency_ms = 2_000;
+    world.pass(61_000);
+    world.break_connection();
+    world.pass(1_500);
+    let trouble = Trouble::disk("read", Path::new("/state/spool/x"), &std::io::Error::from_raw_os_error(23));
+    world.step(Input::Spool(SpoolAnswer::Unread { epoch: backlog, lane: Lane::P1, from, trouble: trouble.clone() }));
+    assert!(world.session().disk_troubles().any(|told| *told == trouble));
+    assert!(world.notes.contains(&Note::SpoolUnread { trouble }));
+    world.latency_ms = 20;
+    world.settle(200);
+    assert_eq!((world.missing(), world.collector.store.gaps.len()), (vec![], 0));
+    assert_eq!(world.session().disk_troubles().count(), 0);
+}
+
+#[test]
+fn contexts_count_where_memory_is_bounded_and_the_newest_batch_stays() {
+    let mut world = World::new(29);
+    world.crash(false);
+    world.settings.queue_bytes_max = 4_000;
+    world.start();
+    world.pass(100);
+    world.disk.set_capacity(Some(8_192));
+    world.network_up = false;
+    world.break_connection();
+    // Each row has a dictionary of its own, so each batch a context.
+    for _ in 0..300 {
+        world.generation += 1;
+        world.run(1);
+        world.pass(10_000);
+        assert!(world.own.queued_bytes.value() <= 4_000, "{}", world.own.queued_bytes.value());
+    }
+    let (_, acked, last) = world.session().epochs().last().unwrap();
+    assert!(world.own.queued_bytes.value() > 2_000 && acked < last);
+    // A context larger than the bound: what was made last is held all the same.
+    world.crash(false);
+    world.settings.queue_bytes_max = 10;
+    world.start();
+    world.run(30);
+    world.network_up = true;
+    world.pass(61_000);
+    world.settle(300);
+    let newest = world.made.len() as u64;
+    assert_eq!((world.count(newest), world.missing().last() < Some(&newest)), (1, true));
+}
+
+#[test]
+fn a_full_disk_is_told_with_its_place_and_the_remedy() {
+    let mut world = World::new(30);
+    world.pass(100);
+    world.disk.set_capacity(Some(8_192));
+    world.network_up = false;
+    world.break_connection();
+    world.run(100);
+    let note = world.notes.iter().find(|note| matches!(note, Note::SpoolRefuses { .. })).unwrap().to_string();
+    let told: Vec<String> = world.session().disk_troubles().map(ToString::to_string).collect();
+    for text in [note, told.concat()] {
+        assert!(text.contains("/state/spool") && text.contains("free room"), "{text}");
+    }
+    world.disk.set_capacity(None);
+    world.run(30);
+    assert_eq!(world.session().disk_troubles().count(), 0);
 }
