@@ -18,13 +18,13 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::facts;
 use crate::identity_files::{Enrolled, IdentityError, IdentityFiles, roots_of};
-use crate::own::Own;
+use crate::own::{ConnectFailure, Own};
 use crate::sampler::{self, OwnNumbers, Sampler};
 use crate::schedule::{Schedule, Wake};
 use crate::spool::worker::SpoolWorker;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
 use crate::status::{self, Cost, EpochStatus, HostStatus, Status};
-use crate::uplink::quic::{DialError, Numbered, Uplink, Word, client_config};
+use crate::uplink::quic::{DialError, Loss, Numbered, Uplink, Word, client_config};
 use crate::uplink::renewal::{Renewal, Renewals};
 use crate::uplink::{Effect, HelloFacts, Input, LinkState, Moment, Note, Row, Session, Settings};
 
@@ -243,6 +243,7 @@ impl Agent {
                 self.connected();
             }
             Word::Failed(error) => {
+                self.own.connect_failed(error.reason());
                 let problem = error.to_string();
                 if problem != self.last_problem {
                     tracing::warn!("no connection: {problem}");
@@ -250,8 +251,16 @@ impl Agent {
                 }
                 self.give(Input::Disconnected);
             }
-            Word::Lost(why) => {
-                tracing::info!("the connection is gone: {why}");
+            Word::Lost(Loss { why, reason }) => {
+                // A collector that refuses this host's certificate says so only after the handshake: that is no end of a session.
+                if self.session.link_state() == LinkState::Connected && reason != ConnectFailure::Handshake {
+                    tracing::info!("the connection is gone: {why}");
+                } else {
+                    self.own.connect_failed(reason);
+                    if why != self.last_problem {
+                        tracing::warn!("no session: {why}");
+                    }
+                }
                 self.last_problem = why;
                 self.give(Input::Disconnected);
             }

@@ -16,6 +16,7 @@ use quinn::{RecvStream, VarInt};
 use tokio::time::{sleep, timeout};
 
 use crate::identity_files::{Enrolment, IdentityError, IdentityFiles, roots_of};
+use crate::own::ConnectFailure;
 use crate::uplink::quic::{self, DialError};
 
 /// The collector signs at once; a disk that is slow to sync is waited for.
@@ -75,6 +76,17 @@ pub enum EnrolError {
         "{collector} answers with what is no answer to an enrolment ({what}): check that it is a Muster collector of this version"
     )]
     Strange { collector: String, what: String },
+}
+
+impl EnrolError {
+    /// Whether the same question may be answered later: the collector is away or starts anew.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } => true,
+            Self::Dial(error) => !matches!(error.reason(), ConnectFailure::Handshake | ConnectFailure::Local),
+            _ => false,
+        }
+    }
 }
 
 /// What enrolment brought.
@@ -157,9 +169,22 @@ async fn ask_until_answered(
     request: &Message,
     say: &mut dyn FnMut(&str),
 ) -> Result<Enrolled, EnrolError> {
-    let (mut busy, mut said) = (0, String::new());
+    let (mut busy, mut said, mut pending) = (0, String::new(), false);
     loop {
-        let refused = match ask(options, request).await? {
+        let answer = match ask(options, request).await {
+            // A person may take days to approve; the collector may be restarted meanwhile.
+            Err(error) if pending && error.may_pass() => {
+                let text = format!("still waiting for approval, the collector is not there now: {error}");
+                if text != said {
+                    say(&text);
+                    said = text;
+                }
+                sleep(BUSY_PAUSE).await;
+                continue;
+            }
+            answer => answer?,
+        };
+        let refused = match answer {
             Message::Enrolled(enrolled) => return Ok(enrolled),
             Message::Refused(refused) => refused,
             other => {
@@ -172,6 +197,7 @@ async fn ask_until_answered(
         let pause = if told.is_zero() { BUSY_PAUSE } else { told };
         match code {
             RefusalCode::Pending if options.wait => {
+                pending = true;
                 let text = format!("waiting for approval: {message}; {remedy}");
                 if text != said {
                     say(&text);
@@ -179,8 +205,8 @@ async fn ask_until_answered(
                 }
             }
             RefusalCode::Pending => return Err(EnrolError::Pending { message, remedy }),
-            RefusalCode::Busy | RefusalCode::Storage if busy < BUSY_TRIES => {
-                busy += 1;
+            RefusalCode::Busy | RefusalCode::Storage if pending || busy < BUSY_TRIES => {
+                busy = busy.saturating_add(1);
                 say(&format!("the collector cannot enrol now, trying again in {}: {message}", Span(pause)));
             }
             _ => return Err(EnrolError::Refused { message, remedy }),

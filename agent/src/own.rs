@@ -81,6 +81,34 @@ impl DropReason {
     }
 }
 
+/// Why a connection did not come about, or ended before the collector's welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectFailure {
+    /// The collector's name has no address.
+    Resolve,
+    NoAnswer,
+    /// TLS: one end refused the other's certificate, or speaks something else.
+    Handshake,
+    /// The collector, or the network, ended it.
+    Closed,
+    /// This host has no socket or no settings for it.
+    Local,
+}
+
+impl ConnectFailure {
+    pub const ALL: [Self; 5] = [Self::Resolve, Self::NoAnswer, Self::Handshake, Self::Closed, Self::Local];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::NoAnswer => "no_answer",
+            Self::Handshake => "handshake",
+            Self::Closed => "closed",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// Everything the agent counts about itself except what the operating system knows of its process.
 #[derive(Debug, Default)]
 pub struct Own {
@@ -100,6 +128,7 @@ pub struct Own {
     pub spool_syncs: Count,
     pub spool_errors: Count,
     pub spool_damages: Count,
+    pub renewal_failures: Count,
     /// 1 while a session is welcomed.
     pub connected: Level,
     pub queued_bytes: Level,
@@ -112,6 +141,7 @@ pub struct Own {
     pub last_ack_ms: Level,
     dropped_batches: [Count; DropReason::ALL.len()],
     dropped_rows: [Count; DropReason::ALL.len()],
+    connect_failures: [Count; ConnectFailure::ALL.len()],
 }
 
 /// One own number as [`Own::each`] shows it: name, help, kind, label, value.
@@ -134,6 +164,14 @@ impl Own {
         self.dropped_rows[reason as usize].value()
     }
 
+    pub fn connect_failed(&self, reason: ConnectFailure) {
+        self.connect_failures[reason as usize].add(1);
+    }
+
+    pub fn connect_failures(&self, reason: ConnectFailure) -> u64 {
+        self.connect_failures[reason as usize].value()
+    }
+
     /// Shows every number, always all and in the same order, without allocating.
     pub fn each(&self, show: &mut dyn FnMut(OwnNumber)) {
         for (name, help, count) in self.counts() {
@@ -149,9 +187,14 @@ impl Own {
             show(("muster_agent_batches_dropped_total", batch_help, MetricKind::Counter, label, batches));
             show(("muster_agent_rows_dropped_total", row_help, MetricKind::Counter, label, rows));
         }
+        for reason in ConnectFailure::ALL {
+            let label = Some(("reason", reason.name()));
+            let (help, failures) = ("Connections that failed before a welcome.", self.connect_failures(reason) as f64);
+            show(("muster_agent_connect_failures_total", help, MetricKind::Counter, label, failures));
+        }
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 16] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 17] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
@@ -169,6 +212,7 @@ impl Own {
             ("muster_agent_spool_syncs_total", "fdatasync calls of the spool.", &self.spool_syncs),
             ("muster_agent_spool_errors_total", "Disk errors of the spool.", &self.spool_errors),
             ("muster_agent_spool_damages_total", "Spool files cut at a damaged record.", &self.spool_damages),
+            ("muster_agent_renewal_failures_total", "Certificate renewals that failed.", &self.renewal_failures),
         ]
     }
 
@@ -197,6 +241,8 @@ mod tests {
             assert!(seen.insert((name, label)) && name.starts_with("muster_agent_") && help.ends_with('.'));
             sum += value;
         });
-        assert_eq!((seen.len(), sum), (16 + 6 + 14, 3.0));
+        own.connect_failed(ConnectFailure::Handshake);
+        assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
+        assert_eq!((seen.len(), sum), (17 + 6 + 14 + 5, 3.0));
     }
 }

@@ -93,6 +93,24 @@ async fn one_that_must_be_approved_waits_and_says_once_what_to_do() {
 }
 
 #[tokio::test]
+async fn one_that_waits_for_approval_goes_on_waiting_while_the_collector_restarts() {
+    let (collector, folder) = (TestCollector::start(), tempfile::tempdir().unwrap());
+    let pending = Answer::Refuse(RefusalCode::Pending, "the name `web1` is taken");
+    let busy = Answer::Refuse(RefusalCode::Busy, "starting");
+    let answers = [pending.clone(), Answer::Nothing, busy, pending, Answer::Nothing, Answer::Issue];
+    collector.will_answer(answers);
+    let mut told = Vec::new();
+    enrol(&options(&collector, &folder), time::now, &mut |text| told.push(text.to_owned())).await.unwrap();
+    assert!(told[1].contains("still waiting for approval"), "{told:?}");
+    assert_eq!(collector.enrols().len(), 6);
+    // What no waiting cures ends it.
+    let dial = |reason| {
+        EnrolError::Dial(DialError::Connect { address: String::new(), problem: String::new(), reason }).may_pass()
+    };
+    assert!(dial(ConnectFailure::NoAnswer) && dial(ConnectFailure::Closed) && !dial(ConnectFailure::Handshake));
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_not_for_this_key_is_not_taken() {
     let (collector, folder) = (TestCollector::start(), tempfile::tempdir().unwrap());
     collector.will_answer([Answer::IssueForAnotherKey]);

@@ -18,9 +18,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::session::Channel;
+use crate::own::ConnectFailure;
 
-/// One address gets this long for name resolution and handshake.
+/// A name gets this long to be resolved: two tries of the system's resolver at its usual 5 s.
+const RESOLVE_WITHIN: Duration = Duration::from_secs(10);
+/// All addresses of a name together get this long for the handshake.
 const DIAL_WITHIN: Duration = Duration::from_secs(10);
+/// The next address is tried beside those before it after this (RFC 8305), so that a silent one costs no more.
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+/// Addresses of one name that are tried.
+const PEERS_MAX: usize = 8;
 /// Well below NAT tables' usual 30 s for UDP.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Nothing heard for so long: the connection is gone.
@@ -47,17 +54,48 @@ pub enum DialError {
     },
     #[error("collector address `{address}` resolves to nothing: check the name server of this host")]
     Nowhere { address: String },
-    #[error("no UDP socket can be opened: {source}")]
+    #[error("no UDP socket can be opened to reach {peer}: {source}; check this user's limit of open files (ulimit -n)")]
     Socket {
+        peer: SocketAddr,
         #[source]
         source: std::io::Error,
     },
     #[error("collector {address}: {problem}")]
-    Connect { address: String, problem: String },
+    Connect { address: String, problem: String, reason: ConnectFailure },
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("QUIC cannot be set up: {problem}")]
+    #[error("QUIC cannot be set up: {problem}; this muster-agent was built wrongly: install it anew")]
     Setup { problem: String },
+}
+
+impl DialError {
+    /// For the count.
+    pub fn reason(&self) -> ConnectFailure {
+        match self {
+            Self::Resolve { .. } | Self::Nowhere { .. } => ConnectFailure::Resolve,
+            Self::Connect { reason, .. } => *reason,
+            Self::Socket { .. } | Self::Tls(_) | Self::Setup { .. } => ConnectFailure::Local,
+        }
+    }
+}
+
+/// A connection that is gone, and why as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub why: String,
+    pub reason: ConnectFailure,
+}
+
+impl Loss {
+    fn closed(why: impl Into<String>) -> Self {
+        Self { why: why.into(), reason: ConnectFailure::Closed }
+    }
+}
+
+impl From<&ConnectionError> for Loss {
+    fn from(error: &ConnectionError) -> Self {
+        Self { why: explain(error), reason: reason_of(error) }
+    }
 }
 
 /// What a connection has to say.
@@ -69,8 +107,7 @@ pub enum Word {
     /// It did not come about.
     Failed(DialError),
     Message(Box<Message>),
-    /// It is gone, and why as far as is known.
-    Lost(String),
+    Lost(Loss),
 }
 
 /// A word and the connection that says it.
@@ -93,6 +130,13 @@ pub struct Dialled {
 pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig, DialError> {
     let tls = tls::client_config(trust, identity, Arc::new(time::now))?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|error| DialError::Setup { problem: error.to_string() })?;
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport()));
+    Ok(config)
+}
+
+/// What one collector may make an agent hold: a few streams, 1 MiB each way.
+fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(4))
@@ -103,55 +147,101 @@ pub fn client_config(trust: &Trust, identity: Option<&Identity>) -> Result<Clien
         .datagram_receive_buffer_size(None)
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
-    let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport));
-    Ok(config)
+    transport
 }
 
-/// Connects to one `HOST:PORT`, trying each address that the name has.
+/// Connects to one `HOST:PORT`: to whichever of the name's addresses answers first.
 ///
 /// # Errors
-/// [`DialError`] of the last address tried.
+/// [`DialError`] of the address whose error says most.
 pub async fn dial(address: &str, config: &ClientConfig) -> Result<Dialled, DialError> {
-    let named = |problem: &str| DialError::Connect { address: address.to_owned(), problem: problem.to_owned() };
+    let found = match timeout(RESOLVE_WITHIN, tokio::net::lookup_host(address)).await {
+        Ok(found) => found,
+        Err(_) => Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the name server does not answer")),
+    };
+    let found = found.map_err(|source| DialError::Resolve { address: address.to_owned(), source })?;
+    let peers: Vec<SocketAddr> = found.take(PEERS_MAX).collect();
+    dial_peers(address, &peers, config).await
+}
+
+/// Tries the first address at once and each further one [`NEXT_ADDRESS_AFTER`] later, all beside each other.
+async fn dial_peers(address: &str, peers: &[SocketAddr], config: &ClientConfig) -> Result<Dialled, DialError> {
+    if peers.is_empty() {
+        return Err(DialError::Nowhere { address: address.to_owned() });
+    }
+    let tried = peers.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
+    // Where it says no more than the name itself, it is left out.
+    let named = if tried == address { tried } else { format!("{address} ({tried})") };
     let silent =
-        "no answer: check the address, that the collector runs, and that UDP to this port passes the firewalls";
-    let within = timeout(DIAL_WITHIN, async {
-        let found = tokio::net::lookup_host(address).await;
-        let found = found.map_err(|source| DialError::Resolve { address: address.to_owned(), source })?;
-        let mut last = DialError::Nowhere { address: address.to_owned() };
-        for peer in found {
-            match dial_one(peer, config).await {
+        || DialError::Connect { address: named.clone(), problem: SILENT.to_owned(), reason: ConnectFailure::NoAnswer };
+    let mut attempts = tokio::task::JoinSet::new();
+    for (number, peer) in peers.iter().copied().enumerate() {
+        let config = config.clone();
+        attempts.spawn(async move {
+            tokio::time::sleep(NEXT_ADDRESS_AFTER * u32::try_from(number).unwrap_or(u32::MAX)).await;
+            dial_one(peer, config).await
+        });
+    }
+    let first = async {
+        let mut told = None;
+        while let Some(attempt) = attempts.join_next().await {
+            // An attempt that panicked has nothing to say.
+            match attempt.unwrap_or_else(|error| Err(DialOne::Connect(Loss::closed(error.to_string())))) {
                 Ok(dialled) => return Ok(dialled),
-                Err(DialOne::Socket(source)) => last = DialError::Socket { source },
-                Err(DialOne::Connect(problem)) => last = named(&problem),
+                Err(DialOne::Socket(peer, source)) => _ = told.get_or_insert(DialError::Socket { peer, source }),
+                // An end that answers says more than silence or a missing socket.
+                Err(DialOne::Connect(Loss { why: problem, reason })) if reason != ConnectFailure::NoAnswer => {
+                    told = Some(DialError::Connect { address: named.clone(), problem, reason });
+                }
+                Err(DialOne::Connect(_)) => {}
             }
         }
-        Err(last)
-    });
-    within.await.unwrap_or_else(|_| Err(named(silent)))
+        Err(told.unwrap_or_else(silent))
+    };
+    timeout(DIAL_WITHIN, first).await.unwrap_or_else(|_| Err(silent()))
 }
 
 enum DialOne {
-    Socket(std::io::Error),
-    Connect(String),
+    Socket(SocketAddr, std::io::Error),
+    Connect(Loss),
 }
 
-async fn dial_one(peer: SocketAddr, config: &ClientConfig) -> Result<Dialled, DialOne> {
+async fn dial_one(peer: SocketAddr, config: ClientConfig) -> Result<Dialled, DialOne> {
     let any: SocketAddr = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let endpoint = Endpoint::client(any).map_err(DialOne::Socket)?;
-    let connecting = endpoint.connect_with(config.clone(), peer, SERVER_NAME);
-    let connecting = connecting.map_err(|error| DialOne::Connect(error.to_string()))?;
-    let connection = connecting.await.map_err(|error| DialOne::Connect(explain(&error)))?;
+    let endpoint = Endpoint::client(any).map_err(|source| DialOne::Socket(peer, source))?;
+    let connecting = endpoint.connect_with(config, peer, SERVER_NAME);
+    let connecting =
+        connecting.map_err(|error| DialOne::Connect(Loss { why: error.to_string(), reason: ConnectFailure::Local }))?;
+    let connection = connecting.await.map_err(|error| DialOne::Connect(Loss::from(&error)))?;
     Ok(Dialled { endpoint, connection })
+}
+
+const SILENT: &str =
+    "no answer: check the address, that the collector runs, and that UDP to this port passes the firewalls";
+
+/// The number of a TLS alert in QUIC's error code.
+fn alert(code: u64) -> Option<u8> {
+    code.checked_sub(CRYPTO_ERRORS).and_then(|alert| u8::try_from(alert).ok())
+}
+
+fn reason_of(error: &ConnectionError) -> ConnectFailure {
+    match error {
+        ConnectionError::TransportError(inner) if alert(u64::from(inner.code)).is_some() => ConnectFailure::Handshake,
+        ConnectionError::ConnectionClosed(frame) if alert(u64::from(frame.error_code)).is_some() => {
+            ConnectFailure::Handshake
+        }
+        ConnectionError::VersionMismatch => ConnectFailure::Handshake,
+        ConnectionError::TimedOut => ConnectFailure::NoAnswer,
+        ConnectionError::CidsExhausted | ConnectionError::LocallyClosed => ConnectFailure::Local,
+        _ => ConnectFailure::Closed,
+    }
 }
 
 /// A connection's end in words that name the remedy.
 pub fn explain(error: &ConnectionError) -> String {
-    let alert = |code: u64| code.checked_sub(CRYPTO_ERRORS).and_then(|alert| u8::try_from(alert).ok());
     match error {
         ConnectionError::TransportError(inner) => match alert(u64::from(inner.code)) {
             Some(number) => identity::explain_alert(number, &inner.reason),
@@ -162,10 +252,7 @@ pub fn explain(error: &ConnectionError) -> String {
             None => format!("the collector closed the connection: {error}"),
         },
         ConnectionError::ApplicationClosed(_) => "the collector closed the connection".to_owned(),
-        ConnectionError::TimedOut => {
-            "no answer: check the address, that the collector runs, and that UDP to this port passes the firewalls"
-                .to_owned()
-        }
+        ConnectionError::TimedOut => SILENT.to_owned(),
         other => other.to_string(),
     }
 }
@@ -287,7 +374,7 @@ async fn serve(
     let Dialled { endpoint, connection } = dialled;
     let (control, answers) = match connection.open_bi().await {
         Ok(streams) => streams,
-        Err(error) => return say.word(Word::Lost(explain(&error))).await,
+        Err(error) => return say.word(Word::Lost(Loss::from(&error))).await,
     };
     say.word(Word::Connected { peer: connection.remote_address() }).await;
     let writes = async {
@@ -312,8 +399,9 @@ async fn pump(writes: &mut (impl Future<Output = ()> + Unpin)) {
     std::future::pending::<()>().await;
 }
 
-fn end_of(connection: &quinn::Connection) -> String {
-    connection.close_reason().map_or_else(|| "the collector ended the session".to_owned(), |error| explain(&error))
+fn end_of(connection: &quinn::Connection) -> Loss {
+    let ended = || Loss::closed("the collector ended the session");
+    connection.close_reason().map_or_else(ended, |error| Loss::from(&error))
 }
 
 /// Writes what comes, in order, and finishes the stream when nothing more will. A lane's stream is opened with its first frame.
@@ -337,14 +425,14 @@ async fn write(stream: Option<SendStream>, connection: &quinn::Connection, mut q
 }
 
 /// Reads frames until the stream ends; the text says what was wrong with it, if anything was.
-async fn read(mut stream: RecvStream, say: &Say) -> Option<String> {
+async fn read(mut stream: RecvStream, say: &Say) -> Option<Loss> {
     let mut reader = FrameReader::new();
     loop {
         let chunk = match stream.read_chunk(64 << 10, true).await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return None,
-            Err(quinn::ReadError::ConnectionLost(error)) => return Some(explain(&error)),
-            Err(error) => return Some(error.to_string()),
+            Err(quinn::ReadError::ConnectionLost(error)) => return Some(Loss::from(&error)),
+            Err(error) => return Some(Loss::closed(error.to_string())),
         };
         reader.push(&chunk.bytes);
         loop {
@@ -352,9 +440,13 @@ async fn read(mut stream: RecvStream, say: &Say) -> Option<String> {
                 Ok(Some(frame)) => say.word(Word::Message(Box::new(frame.message))).await,
                 Ok(None) => break,
                 Err(error) => {
-                    return Some(format!("the collector sent what is no frame: {error}; upgrade the older end"));
+                    let why = format!("the collector sent what is no frame: {error}; upgrade the older end");
+                    return Some(Loss::closed(why));
                 }
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
