@@ -109,6 +109,8 @@ struct Agent {
     renewals: Renewals,
     /// The key of the certificate asked for.
     renewing: Option<Vec<u8>>,
+    /// The identity in use is not on the disk yet, which failed to take it.
+    is_unstored: bool,
     own: Arc<Own>,
     sampler: Sampler,
     schedule: Schedule,
@@ -162,6 +164,7 @@ impl Agent {
             id: host.to_string(),
             name: enrolled.enrolment.name.clone(),
             certificate_expires_ms: enrolled.facts.not_after.millis(),
+            certificate_problem: String::new(),
         };
         let status = Status {
             version: 1,
@@ -181,6 +184,7 @@ impl Agent {
             certificate: enrolled.facts,
             renewals: Renewals::default(),
             renewing: None,
+            is_unstored: false,
             own,
             sampler: Sampler::new(&config.metrics),
             schedule: Schedule::new(config.metrics.interval, phase_seed(host), now.steady),
@@ -280,7 +284,7 @@ impl Agent {
                 self.give(Input::ConnectedExpired { csr_der });
             }
             Err(error) => {
-                tracing::warn!("the certificate cannot be renewed: {error}");
+                self.renewal_failed(&format!("the certificate cannot be renewed: {error}"));
                 self.give(Input::Connected);
             }
         }
@@ -303,6 +307,9 @@ impl Agent {
         }
         if now.steady >= self.renew_at {
             self.renew_at = now.steady + RENEWAL_EVERY;
+            if self.is_unstored {
+                self.store_identity();
+            }
             self.renew_if_due(now);
         }
     }
@@ -358,16 +365,24 @@ impl Agent {
                 self.renewing = Some(key);
                 self.give(Input::Renew { csr_der });
             }
-            Err(error) => tracing::warn!("the certificate cannot be renewed: {error}"),
+            Err(error) => self.renewal_failed(&format!("the certificate cannot be renewed: {error}")),
+        }
+    }
+
+    fn renewal_failed(&mut self, problem: &str) {
+        self.own.renewal_failures.add(1);
+        if problem != self.status.host.certificate_problem {
+            tracing::warn!("{problem}");
+            self.status.host.certificate_problem = problem.to_owned();
         }
     }
 
     fn renewed(&mut self, chain_der: Vec<Vec<u8>>) {
         let Some(key_der) = self.renewing.take() else { return };
         let identity = Identity { chain_der, key_der };
-        let stored = self.files.store_renewed(self.host, &identity);
+        let checked = self.files.check_renewed(self.host, &identity);
         let trust = Trust::Roots(roots_of(&identity.chain_der));
-        match stored.map(|facts| (facts, client_config(&trust, Some(&identity)))) {
+        match checked.map(|facts| (facts, client_config(&trust, Some(&identity)))) {
             Ok((facts, Ok(config))) => {
                 tracing::info!(serial = %facts.serial, "certificate renewed");
                 self.uplink.use_config(config);
@@ -375,9 +390,25 @@ impl Agent {
                 self.certificate = facts;
                 self.identity = identity;
                 self.renewals.renewed();
+                self.store_identity();
             }
-            Ok((_, Err(error))) => tracing::warn!("the renewed certificate cannot be used: {error}"),
-            Err(error) => tracing::warn!("the renewed certificate cannot be stored: {error}"),
+            Ok((_, Err(error))) => self.renewal_failed(&format!("the renewed certificate cannot be used: {error}")),
+            Err(error) => self.renewal_failed(&format!("the renewed certificate cannot be used: {error}")),
+        }
+    }
+
+    /// A disk that does not take it is asked again every minute; the identity serves from memory meanwhile.
+    fn store_identity(&mut self) {
+        match self.files.store_renewed(self.host, &self.identity) {
+            Ok(_) => {
+                self.is_unstored = false;
+                self.status.host.certificate_problem.clear();
+            }
+            Err(error) => {
+                self.is_unstored = true;
+                self.renew_at = self.renew_at.min(Moment::read().steady + RENEWAL_EVERY);
+                self.renewal_failed(&format!("the renewed certificate is used, and lost at the next restart: {error}"));
+            }
         }
     }
 

@@ -20,6 +20,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 
+use crate::spool::trouble::remedy_for;
+
 const IDENTITY: &str = "identity.pem";
 const ENROLMENT: &str = "enrolment.json";
 const ENROLLING: &str = "enrolling.pem";
@@ -31,9 +33,7 @@ const FILE_BYTES_MAX: u64 = 256 << 10;
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    #[error(
-        "failed to {doing} {path}: {source}; run as the user that owns the state folder, or name another with --state"
-    )]
+    #[error("failed to {doing} {path}: {source}; {}", remedy_for(source.kind()))]
     Io {
         doing: &'static str,
         path: String,
@@ -46,7 +46,9 @@ pub enum IdentityError {
     Damaged { path: String, problem: String },
     #[error("another muster-agent uses {path} (its lock is taken): stop it first, or name another folder with --state")]
     InUse { path: String },
-    #[error("the collector's answer cannot be used: {problem}")]
+    #[error(
+        "the collector's answer cannot be used: {problem}; check that the address is a Muster collector of this version, and that nobody else uses this token or state folder"
+    )]
     Answer { problem: String },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -126,10 +128,14 @@ impl IdentityFiles {
             chain_der.push(certificate.map_err(|_| damaged("a certificate in it is no PEM"))?.as_ref().to_vec());
         }
         let leaf = chain_der.first().ok_or_else(|| damaged("it has no certificate"))?;
-        let facts = certificate::read(leaf)?;
+        let unusable = |error: CertificateError| self.damaged(IDENTITY, &error.to_string());
+        let facts = certificate::read(leaf).map_err(unusable)?;
         let host = facts.host.ok_or_else(|| damaged("its certificate names no host"))?;
-        if Pin::of_certificate(leaf)? != key_pin(&key_der)? {
+        if Pin::of_certificate(leaf).map_err(unusable)? != key_pin(&key_der).map_err(unusable)? {
             return Err(damaged("key and certificate do not belong together"));
+        }
+        if roots_of(&chain_der).is_empty() {
+            return Err(damaged("it has no CA certificate that can be read"));
         }
         let text = self.read(ENROLMENT)?.ok_or_else(|| self.damaged(ENROLMENT, "it is missing"))?;
         let enrolment: Enrolment =
@@ -156,6 +162,8 @@ impl IdentityFiles {
     fn pending_key(&self, name: &str) -> Result<Vec<u8>, IdentityError> {
         if let Some(pem) = self.read(name)?
             && let Ok(key_der) = self.key_in(name, &pem)
+            // A damaged one is of no use: the request goes out with a new key.
+            && key_pin(&key_der).is_ok()
         {
             return Ok(key_der);
         }
@@ -182,6 +190,14 @@ impl IdentityFiles {
         self.remove(ENROLLING);
         self.remove(RENEWING);
         Ok(())
+    }
+
+    /// Whether a renewed certificate is for this key and host.
+    ///
+    /// # Errors
+    /// [`IdentityError::Answer`] where it is not.
+    pub fn check_renewed(&self, host: HostId, identity: &Identity) -> Result<CertificateFacts, IdentityError> {
+        check_answer(host, identity)
     }
 
     /// Stores a renewed certificate; key and chain change in one step.
@@ -257,7 +273,8 @@ pub fn roots_of(chain_der: &[Vec<u8>]) -> Vec<Vec<u8>> {
 fn check_answer(host: HostId, identity: &Identity) -> Result<CertificateFacts, IdentityError> {
     let wrong = |problem: &str| IdentityError::Answer { problem: problem.to_owned() };
     let leaf = identity.chain_der.first().ok_or_else(|| wrong("it has no certificate"))?;
-    let facts = certificate::read(leaf)?;
+    let unusable = |error: CertificateError| wrong(&error.to_string());
+    let facts = certificate::read(leaf).map_err(unusable)?;
     if facts.host != Some(host) {
         return Err(wrong("its certificate is for another host"));
     }

@@ -33,7 +33,7 @@ pub struct MetricsConfig {
 pub struct SourceConfig {
     /// As the source's own default, if it is not said.
     pub enabled: Option<bool>,
-    /// Rounded up to whole ticks.
+    /// Rounded up to whole ticks, within PromQL's lookback.
     pub interval: Option<Duration>,
 }
 
@@ -236,10 +236,14 @@ impl Running {
     }
 }
 
-/// Ticks of `interval` that a pace of `pace` takes, rounded up; at least one.
+/// PromQL looks back this far: samples farther apart are a series that comes and goes.
+const LOOKBACK: Duration = Duration::from_secs(300);
+
+/// Ticks of `interval` that a pace of `pace` takes, rounded up, but not beyond [`LOOKBACK`]; at least one.
 fn ticks(pace: Duration, interval: Duration) -> u64 {
     let interval = interval.as_millis().max(1);
-    u64::try_from(pace.as_millis().div_ceil(interval)).unwrap_or(u64::MAX).max(1)
+    let most = LOOKBACK.as_millis() / interval;
+    u64::try_from(pace.as_millis().div_ceil(interval).min(most)).unwrap_or(u64::MAX).max(1)
 }
 
 /// To the microsecond, which is what the wire's decimal differences can carry cheaply.
@@ -356,6 +360,16 @@ mod tests {
         }
         assert_eq!(turns.len(), 5, "{turns:?}");
         assert!(turns.windows(2).skip(1).all(|pair| pair[1] - pair[0] == 3), "{turns:?}");
+    }
+
+    #[test]
+    fn a_slow_source_stays_within_the_lookback_of_promql() {
+        let seconds = Duration::from_secs;
+        for (pace, interval, expect) in
+            [(60, 10, 6), (25, 10, 3), (300, 240, 1), (300, 90, 3), (300, 300, 1), (5, 10, 1)]
+        {
+            assert_eq!(ticks(seconds(pace), seconds(interval)), expect, "{pace} {interval}");
+        }
     }
 
     #[test]

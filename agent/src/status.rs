@@ -10,7 +10,7 @@ use std::time::Duration;
 use muster_common::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::own::{DropReason, Own};
+use crate::own::{ConnectFailure, DropReason, Own};
 use crate::uplink::LinkState;
 
 const FILE: &str = "status.json";
@@ -18,8 +18,9 @@ const FILE: &str = "status.json";
 pub const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// A file older than this was not written by a running agent.
 const STALE_AFTER: Duration = Duration::from_secs(60);
-/// No ack for this long while connected is worth a word: six intervals of the slowest agents that are usual.
+/// No ack for this long while connected is worth a word, or for this many intervals where that is longer.
 const ACK_LATE_AFTER: Duration = Duration::from_secs(120);
+const ACK_LATE_INTERVALS: f64 = 3.0;
 
 /// The file, version 1. Times are ms since 1970 by this host's clock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct HostStatus {
     pub id: String,
     pub name: String,
     pub certificate_expires_ms: i64,
+    /// Why it was not renewed, or not stored, the last time; empty: all is well.
+    #[serde(default)]
+    pub certificate_problem: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +93,11 @@ pub struct Totals {
     pub gaps: u64,
     pub connects: u64,
     pub refusals: u64,
+    /// Connections that failed before a welcome.
+    #[serde(default)]
+    pub connect_failures: u64,
+    #[serde(default)]
+    pub renewal_failures: u64,
     pub missed_ticks: u64,
 }
 
@@ -117,6 +126,8 @@ impl Status {
             gaps: own.gaps.value(),
             connects: own.connects.value(),
             refusals: own.refusals.value(),
+            connect_failures: ConnectFailure::ALL.iter().map(|reason| own.connect_failures(*reason)).sum(),
+            renewal_failures: own.renewal_failures.value(),
             missed_ticks: self.totals.missed_ticks,
         };
         let some = |count: &dyn Fn(DropReason) -> u64| {
@@ -180,7 +191,8 @@ impl Status {
             "connected" => {
                 let last = collector.last_ack_ms.max(self.started_ms);
                 let silent = now.since(Timestamp::from_millis(last));
-                if silent > ACK_LATE_AFTER {
+                let intervals = Duration::try_from_secs_f64(self.interval_seconds * ACK_LATE_INTERVALS);
+                if silent > intervals.unwrap_or_default().max(ACK_LATE_AFTER) {
                     let told = Span(Duration::from_secs(silent.as_secs()));
                     problems.push(format!("connected, but nothing was acknowledged for {told}: look at the collector"));
                 }
@@ -195,6 +207,9 @@ impl Status {
             problems.push(format!(
                 "this host's clock is {offset:+.1} s off the collector's: set it (samples are corrected)"
             ));
+        }
+        if !self.host.certificate_problem.is_empty() {
+            problems.push(self.host.certificate_problem.clone());
         }
         if self.host.certificate_expires_ms < now.millis() {
             problems.push("the certificate has expired: it is renewed at the next connection".to_owned());
@@ -323,6 +338,15 @@ mod tests {
         };
         one(&|status| status.written_ms -= 61_000, "does not run");
         one(&|status| status.collector.last_ack_ms -= 130_000, "nothing was acknowledged for 2m13s");
+        let slow = |silent_ms: i64| {
+            let mut status = well(now);
+            status.interval_seconds = 300.0;
+            status.started_ms = now.millis() - 10_000_000;
+            status.collector.last_ack_ms = now.millis() - silent_ms;
+            status.problems(now)
+        };
+        assert_eq!(slow(890_000), Vec::<String>::new(), "a host that samples every 5 min is acknowledged every 5 min");
+        assert!(slow(910_000)[0].contains("nothing was acknowledged"));
         one(&|status| status.link(LinkState::Stopped, ""), "stopped");
         one(&|status| status.link(LinkState::Waiting, "no answer"), "not connected: no answer");
         let refused = LinkState::Refused { message: "denied".into(), remedy: "enrol again".into() };
@@ -335,6 +359,7 @@ mod tests {
         one(&|status| status.spool.problems = vec![trouble.clone()], words);
         one(&|status| status.collector.clock_correction_seconds = 9.0, "clock");
         one(&|status| status.host.certificate_expires_ms = 0, "expired");
+        one(&|status| status.host.certificate_problem = "no room".to_owned(), "no room");
     }
 
     #[test]

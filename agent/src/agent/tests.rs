@@ -73,6 +73,14 @@ async fn an_agent_delivers_says_goodbye_and_leaves_its_status() {
     assert!(time::monotonic() - began < Duration::from_secs(5));
     assert_eq!(trial.collector.with_model(|model| model.goodbyes.clone()), [GoodbyeReason::Upgrade]);
     let hello = trial.collector.with_model(|model| model.hellos[0].clone());
+    let facts = &hello.facts;
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let kib: u64 = memory.split_ascii_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(facts.processors >= 1 && facts.memory_bytes.abs_diff(kib * 1024) < 64 << 20, "{facts:?}");
+    assert_eq!(facts.host_name, std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
+    let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    assert!(machine_id.trim().len() != 32 || facts.machine_id == machine_id.trim(), "{facts:?}");
+    assert!(hello.boot_id != [0; 16] && hello.started_ms > 1_700_000_000_000, "{hello:?}");
     assert!(!hello.facts.kernel.is_empty() && hello.agent_version == env!("CARGO_PKG_VERSION"));
     let status = Status::read(trial.folder.path()).unwrap().unwrap();
     assert_eq!((status.collector.state.as_str(), status.totals.gaps), ("stopped", 0));
@@ -135,6 +143,35 @@ async fn certificates_are_renewed_with_a_new_key_in_time_and_with_the_same_one_t
         run.await.unwrap().unwrap();
         assert!(!trial.folder.path().join("renewing.pem").exists());
     }
+}
+
+#[tokio::test]
+async fn an_expired_host_whose_disk_takes_nothing_goes_on_with_the_new_certificate_from_memory() {
+    let (collector, folder) = (TestCollector::start(), tempfile::tempdir().unwrap());
+    collector.issue_for(Duration::from_secs(900));
+    let trial = Trial::enrolled_at(collector, folder).await;
+    trial.collector.issue_for(Duration::from_secs(86_400));
+    // Nothing can be written over a folder, whoever asks.
+    let blocked = trial.folder.path().join("identity.pem.tmp");
+    std::fs::create_dir(&blocked).unwrap();
+    let (stop, run) = trial.start();
+    trial.until("a batch", |collector| Trial::batches(collector) >= 1).await;
+    let status = || Status::read(trial.folder.path()).unwrap().unwrap_or_default();
+    assert_eq!(trial.collector.renewals(), 1);
+    stop.send(GoodbyeReason::Restart).unwrap();
+    run.await.unwrap().unwrap();
+    let problem = status().host.certificate_problem;
+    assert!(problem.contains("identity.pem") && problem.contains("lost at the next restart"), "{problem}");
+    assert!(status().totals.renewal_failures >= 1);
+    // The next process renews again, and finds a disk that works.
+    std::fs::remove_dir(&blocked).unwrap();
+    let before = trial.collector.renewals();
+    let (stop, run) = trial.start();
+    let stored = || IdentityFiles::new(trial.folder.path()).load().unwrap().unwrap();
+    trial.until("the certificate on disk", |_| stored().facts.not_after > time::now()).await;
+    assert_eq!(trial.collector.renewals(), before + 1);
+    stop.send(GoodbyeReason::Restart).unwrap();
+    run.await.unwrap().unwrap();
 }
 
 #[tokio::test]

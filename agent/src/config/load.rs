@@ -130,7 +130,8 @@ impl Checks {
         let (text, place) = self.text(key, "10s")?;
         match parse_span(&text) {
             Ok(span) if span < least || span > most => {
-                let message = format!("`{text}` lies outside {} to {}", Span(least), Span(most));
+                let why = if span > most { ": beyond it PromQL, which looks back 5 min, sees gaps" } else { "" };
+                let message = format!("`{text}` lies outside {} to {}{why}", Span(least), Span(most));
                 self.problem(&place, key, message, "write a duration between the two, such as \"10s\"");
                 None
             }
@@ -248,7 +249,7 @@ impl Checks {
         let mut configs = BTreeMap::new();
         for name in sources::names() {
             let enabled = self.boolean(&format!("sources.{name}.enabled"));
-            let interval = self.span(&format!("sources.{name}.interval"), (INTERVAL.0, Duration::from_secs(3_600)));
+            let interval = self.span(&format!("sources.{name}.interval"), INTERVAL);
             if enabled.is_some() || interval.is_some() {
                 configs.insert(name, SourceConfig { enabled, interval });
             }
@@ -406,7 +407,8 @@ mod tests {
             ("[collector]\naddresses = [\"::1:9471\"]\n", "no HOST:PORT"),
             ("[sources.cpu]\nenabled = \"no\"\n", "true or false"),
             ("[sources.cpus]\nenabled = true\n", "did you mean `sources.cpu.enabled`"),
-            ("[sources.cpu]\ninterval = \"2h\"\n", "1s to 1h"),
+            ("[sources.cpu]\ninterval = \"2h\"\n", "1s to 5m: beyond it PromQL, which looks back 5 min"),
+            ("[sources.cpu]\ninterval = \"6m\"\n", "1s to 5m"),
             ("[spool]\nmax_bytes = 10\n", "1048576"),
             ("[[checks]]\nname = \"disk\"\n", "runs no checks"),
             ("metrics = 5\n", "is no setting"),

@@ -86,8 +86,44 @@ fn damaged_files_are_named_with_the_remedy() {
         assert!(error.contains("identity.pem is damaged") && error.contains("--replace"), "{error}");
     }
     std::fs::write(folder.path().join(IDENTITY), &whole).unwrap();
+    // One changed letter anywhere: either it is found here, with file and remedy, or it is a text that others check.
+    let (mut found, mut passed) = (0, 0);
+    for at in (0..whole.len()).filter(|at| whole[*at].is_ascii_alphanumeric()) {
+        let mut bytes = whole.clone();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        std::fs::write(folder.path().join(IDENTITY), bytes).unwrap();
+        match files.load() {
+            Ok(_) => passed += 1,
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("identity.pem is damaged") && error.contains("--replace"), "{at}: {error}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 300, "{found} found, {passed} passed");
+    std::fs::write(folder.path().join(IDENTITY), &whole).unwrap();
     std::fs::write(folder.path().join(ENROLMENT), "{").unwrap();
     assert!(files.load().unwrap_err().to_string().contains("enrolment.json is damaged"));
+}
+
+#[test]
+fn a_refusal_of_the_disk_is_told_with_the_remedy_for_it() {
+    let files = IdentityFiles::new(Path::new("/state"));
+    for (errno, words) in [(28, "free room"), (30, "read-only"), (13, "run as the user"), (5, "kernel's log")] {
+        let error = files.failed("write", IDENTITY, io::Error::from_raw_os_error(errno)).to_string();
+        assert!(error.contains("/state/identity.pem") && error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_damaged_key_of_a_request_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = IdentityFiles::new(folder.path());
+    let key = files.renewing_key().unwrap();
+    std::fs::write(folder.path().join(RENEWING), pem_block("PRIVATE KEY", &key[..key.len() - 9])).unwrap();
+    let anew = files.renewing_key().unwrap();
+    assert!(anew != key && certificate::new_request(&anew).is_ok());
 }
 
 #[test]

@@ -20,7 +20,7 @@ const HOST_URI: &str = "muster:host/";
 pub enum CertificateError {
     #[error("failed to make a P-256 key: {problem}")]
     Key { problem: String },
-    #[error("the stored private key cannot be used: {problem}; enrol this host again")]
+    #[error("the stored private key cannot be used: {problem}; enrol this host again with --replace")]
     StoredKey { problem: String },
     #[error("failed to make a certificate request: {problem}")]
     Request { problem: String },

@@ -205,7 +205,10 @@ impl Session {
             (Link::AwaitWelcome { .. }, Message::Welcome(welcome)) => self.welcome(now, &welcome),
             (Link::Renewing { .. }, Message::Renewed(renewed)) => {
                 self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });
-                self.hang_up(now, backoff::part(Duration::ZERO, 0));
+                // The usual delay: a renewal that is of no use must not go round at once.
+                let random = (self.random)();
+                let delay = self.backoff.next(random);
+                self.hang_up(now, delay);
             }
             (Link::Open { .. }, Message::Ack(ack)) => self.ack(now, ack),
             (Link::Open { .. }, Message::NeedContext(need)) => self.need_context(need),
