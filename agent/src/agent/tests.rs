@@ -182,7 +182,8 @@ async fn the_next_address_is_tried_when_one_does_not_answer() {
     trial.until("a batch", |collector| Trial::batches(collector) >= 1).await;
     stop.send(GoodbyeReason::Restart).unwrap();
     run.await.unwrap().unwrap();
-    assert_eq!(Status::read(trial.folder.path()).unwrap().unwrap().collector.address, trial.collector.address);
+    let status = Status::read(trial.folder.path()).unwrap().unwrap();
+    assert_eq!((status.collector.address, status.totals.connect_failures), (trial.collector.address, 1));
 }
 
 #[tokio::test]

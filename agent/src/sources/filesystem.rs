@@ -1,7 +1,8 @@
 //! Room and state of each mounted file system: mountinfo, then statvfs on a helper thread.
 //!
 //! A dead network mount makes statvfs hang for minutes or for ever. The helper that hangs is set aside with its mount, a new
-//! one asks about the others, and the mount is told as `device_error` until its helper comes back.
+//! one asks about the others, and the mount is told as `device_error` until its helper comes back. Where many hang, mounts of
+//! the same kind or device are taken for hanging too, so that the local ones are told at every tick.
 
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -20,10 +21,13 @@ use crate::rows::Rows;
 
 /// How long sampling waits for all mounts together. A healthy statvfs takes microseconds.
 const ANSWER_LIMIT: Duration = Duration::from_millis(250);
-/// Mounts that may be found hanging in one tick: each costs the limit once.
-const HANGS_PER_TICK: usize = 3;
-/// Helpers that may hang at once. Beyond it no mount is asked about, so that threads do not pile up.
+/// Times that mounts are asked about in one tick: each that hangs costs the limit once. From the last one those are left out
+/// that are like one that hangs.
+const ASKS_PER_TICK: usize = 3;
+/// Helpers that may hang at once. From here on mounts like one that hangs are not asked about, so that threads do not pile up.
 const HANGING_MAX: usize = 8;
+/// The same for mounts that are like none that hangs: a second dead server, a disk that dies.
+const HANGING_ALL_MAX: usize = 12;
 /// node_exporter's words for a mount that gives no answer.
 const TIMEOUT_WORDS: &str = "mountpoint timeout";
 
@@ -66,7 +70,17 @@ struct Watched {
 /// A helper that does not come back, and the mount it is at.
 struct Hanging {
     key: Vec<u8>,
+    device: Vec<u8>,
+    /// Where all mounts of the kind likely hang with it; not for local ones, of which one disk may be dying alone.
+    kind: Option<Vec<u8>>,
     helper: Background<Ask>,
+}
+
+impl Hanging {
+    /// Whether this mount likely hangs for the same reason.
+    fn is_like(&self, mount: &Mount) -> bool {
+        self.device == mount.device || self.kind.as_ref().is_some_and(|kind| *kind == mount.kind)
+    }
 }
 
 /// The call, which a test replaces by one that hangs.
@@ -75,6 +89,8 @@ type Statvfs = fn(&CStr) -> Result<StatVfs, Errno>;
 /// What a helper is to do: statvfs of each target.
 struct Ask {
     targets: Vec<Target>,
+    /// Whether mounts like one that hangs are left out.
+    careful: bool,
     statvfs: Statvfs,
     /// The number of the target it is at, readable from outside.
     at: Arc<AtomicUsize>,
@@ -143,11 +159,12 @@ impl Filesystem {
         if self.hanging.len() != before {
             self.ask = None;
         }
-        for _ in 0..HANGS_PER_TICK {
-            if self.hanging.len() >= HANGING_MAX {
+        for number in 1..=ASKS_PER_TICK {
+            let careful = number == ASKS_PER_TICK || self.hanging.len() >= HANGING_MAX;
+            if self.hanging.len() >= HANGING_ALL_MAX {
                 break;
             }
-            let ask = self.ask.take().unwrap_or_else(|| self.new_ask());
+            let ask = self.ask.take().filter(|ask| ask.careful == careful).unwrap_or_else(|| self.new_ask(careful));
             let at = Arc::clone(&ask.at);
             let helper = match self.helper.take() {
                 Some(helper) => helper,
@@ -158,32 +175,33 @@ impl Filesystem {
             if let Some(ask) = helper.run(ask, ANSWER_LIMIT) {
                 self.helper = Some(helper);
                 self.ask = Some(ask);
-                return Ok(());
+                let all = self.asked(careful).count() == self.asked(false).count();
+                return if all { Ok(()) } else { Err(SourceError::Late { what: "a file system" }) };
             }
             let number = at.load(Ordering::Acquire).min(keys.saturating_sub(1));
-            let key = self.asked_keys().nth(number).map(<[u8]>::to_vec).unwrap_or_default();
-            self.hanging.push(Hanging { key, helper });
+            let Some(Watched { mount, key }) = self.asked(careful).nth(number) else { break };
+            let kind = (!mount.is_local()).then(|| mount.kind.clone());
+            let (key, device) = (key.clone(), mount.device.clone());
+            self.hanging.push(Hanging { key, device, kind, helper });
         }
         Err(SourceError::Late { what: "a file system" })
     }
 
-    fn new_ask(&self) -> Ask {
-        let free = self.mounts.iter().filter(|watched| !self.hangs(&watched.key));
+    fn new_ask(&self, careful: bool) -> Ask {
         let target = |watched: &Watched| {
             let path = watched.mount.path()?;
             Some(Target { key: watched.key.clone(), path, answer: Err(Errno::AGAIN) })
         };
-        Ask { targets: free.filter_map(target).collect(), statvfs: self.statvfs, at: Arc::new(AtomicUsize::new(0)) }
+        let targets = self.asked(careful).filter_map(target).collect();
+        Ask { targets, careful, statvfs: self.statvfs, at: Arc::new(AtomicUsize::new(0)) }
     }
 
-    /// The keys of a new ask's targets, in their order.
-    fn asked_keys(&self) -> impl Iterator<Item = &[u8]> {
-        let free = self.mounts.iter().filter(|watched| !self.hangs(&watched.key));
-        free.filter(|watched| watched.mount.path().is_some()).map(|watched| &watched.key[..])
-    }
-
-    fn hangs(&self, key: &[u8]) -> bool {
-        self.hanging.iter().any(|hanging| hanging.key == key)
+    /// What a new ask is about, in its order.
+    fn asked(&self, careful: bool) -> impl Iterator<Item = &Watched> {
+        // A path with a zero byte is none; no kernel lists one.
+        let paths = self.mounts.iter().filter(|watched| !watched.mount.point.contains(&0));
+        let free = paths.filter(|watched| !self.hanging.iter().any(|hanging| hanging.key == watched.key));
+        free.filter(move |watched| !(careful && self.hanging.iter().any(|hanging| hanging.is_like(&watched.mount))))
     }
 
     fn put_all(&mut self, rows: &mut Rows) {
@@ -191,12 +209,15 @@ impl Filesystem {
         self.errors.begin();
         self.infos.begin();
         let targets = self.ask.as_ref().map_or(&[][..], |ask| &ask.targets);
+        // Those that are not asked about for long are told; those left out of one tick are asked about in the next.
+        let is_full = self.hanging.len() >= HANGING_MAX;
         let mut cursor = 0;
         for watched in &self.mounts {
             // Targets stand in the order of the mounts, without those that hang.
             let target = targets.get(cursor).filter(|target| target.key == watched.key);
             cursor += usize::from(target.is_some());
-            let hangs = self.hanging.iter().any(|hanging| hanging.key == watched.key);
+            let mut hanging = self.hanging.iter();
+            let hangs = hanging.any(|one| one.key == watched.key || (is_full && one.is_like(&watched.mount)));
             match target.map(|target| &target.answer) {
                 Some(Ok(answer)) => put_usage(&mut self.usage, &mut self.infos, rows, watched, answer),
                 Some(Err(errno)) => put_error(&mut self.errors, &mut self.error_key, rows, watched, words_for(*errno)),
@@ -347,6 +368,58 @@ mod tests {
             return Err(Errno::STALE);
         }
         rustix::fs::statvfs(path)
+    }
+
+    /// The same for the mounts of a dead server.
+    static DEAD_SERVER: Mutex<()> = Mutex::new(());
+
+    fn statvfs_with_a_dead_server(path: &CStr) -> Result<StatVfs, Errno> {
+        if path.to_bytes().starts_with(b"/net/") {
+            drop(DEAD_SERVER.lock());
+            return Err(Errno::STALE);
+        }
+        rustix::fs::statvfs(path)
+    }
+
+    #[test]
+    fn local_file_systems_are_told_however_many_mounts_of_a_dead_server_hang() {
+        let tree = Tree::new(&[]);
+        let here = tree.path("proc").display().to_string();
+        let there = tree.path("sys").display().to_string();
+        let mut text = line(1, &here, "rw");
+        (10..30).for_each(|number| {
+            text += &format!("{number} 1 0:{number} / /net/{number} rw - nfs4 server:/{number} rw\n");
+        });
+        tree.write("proc/1/mountinfo", &(text + &line(2, &there, "rw")));
+        let (mut source, mut rows) = (Filesystem::new(&tree.roots()), Rows::default());
+        source.statvfs = statvfs_with_a_dead_server;
+        let mut tick = |source: &mut Filesystem| {
+            rows.begin(0);
+            rows.source(0);
+            let now = Timestamp::default();
+            let result = source.sample(&mut Tick { now, rows: &mut rows, scratch: &mut Scratch::new() });
+            rows.finish();
+            let mut seen = shown(&rows);
+            seen.retain(|line| !line.ends_with("stale"));
+            (result.is_ok(), seen)
+        };
+        let count = |seen: &[String], words: &str| seen.iter().filter(|line| line.contains(words)).count();
+        let held = DEAD_SERVER.lock().unwrap();
+        for number in 0..8 {
+            let (is_ok, seen) = tick(&mut source);
+            assert_eq!(count(&seen, "node_filesystem_size_bytes{"), 2, "tick {number}: {seen:#?}");
+            assert!(!is_ok && source.hanging.len() <= HANGING_MAX, "{}", source.hanging.len());
+        }
+        let (_, seen) = tick(&mut source);
+        let timeouts = count(&seen, "node_filesystem_device_error{device=\"server:/");
+        assert_eq!((source.hanging.len(), timeouts), (HANGING_MAX, 20), "{seen:#?}");
+        assert_eq!(count(&seen, "mountpoint timeout"), 40, "each with its error and whether it is read-only");
+        drop(held);
+        while !source.hanging.is_empty() {
+            tick(&mut source);
+        }
+        let (is_ok, seen) = tick(&mut source);
+        assert!(is_ok && count(&seen, "stale NFS file handle") == 40, "{seen:#?}");
     }
 
     #[test]

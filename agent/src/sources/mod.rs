@@ -172,3 +172,28 @@ pub(crate) fn run_source(name: &str, roots: &Roots, rows: &mut Rows) -> Result<(
     rows.finish();
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_that_is_a_source_has_its_line_in_the_table() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources");
+        let text = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
+        let mut sources = BTreeSet::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if name != "mod" && std::fs::read_to_string(&path).unwrap().contains("impl Source for ") {
+                let lines = text.lines().filter(|line| line.contains(&format!("Box::new({name}::"))).count();
+                assert_eq!(lines, 1, "{name} in the table");
+                sources.insert(name);
+            }
+        }
+        assert_eq!(sources.len(), SOURCES.len());
+        let names: BTreeSet<&str> = SOURCES.iter().flat_map(|kind| kind.collectors).copied().collect();
+        assert_eq!(names.len(), SOURCES.iter().map(|kind| kind.collectors.len()).sum::<usize>(), "each name once");
+    }
+}

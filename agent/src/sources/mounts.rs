@@ -21,6 +21,11 @@ impl Mount {
         CString::new(self.point.clone()).ok()
     }
 
+    /// Whether it stands on this host's own devices or memory, as far as its line tells.
+    pub(super) fn is_local(&self) -> bool {
+        self.device.starts_with(b"/dev/") || [&b"tmpfs"[..], b"ramfs", b"zfs", b"rootfs"].contains(&&self.kind[..])
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.device == other.device && self.point == other.point && self.kind == other.kind
     }
@@ -133,6 +138,7 @@ mod tests {
                     + if m.read_only { " ro" } else { "" }
             })
             .collect();
+        assert_eq!(mounts.iter().map(Mount::is_local).collect::<Vec<_>>(), [true, false, true]);
         assert_eq!(
             brief,
             ["/dev/vda / ext4 254 0", "server:/a\\b /mnt/my disk nfs4 0 30 ro", "/dev/sdb1 /data xfs 8 1 ro"]

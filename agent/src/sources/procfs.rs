@@ -26,7 +26,7 @@ const FILE_BYTES_MAX: usize = 4 << 20;
 const LINES_BYTES_MAX: u64 = 64 << 20;
 /// The kernel fills a page before it ends a read early, so less than half a page of short records is all there is.
 const LAST_PART_BYTES: usize = 2 << 10;
-/// A file that is not there is looked for again after this many readings: a module may be loaded later.
+/// A file that is not there, or not for this user, is looked for again after this many readings: a module may be loaded later.
 const ABSENT_READINGS: u16 = 30;
 
 /// The one buffer that all sources read into, and what reading costs.
@@ -130,12 +130,13 @@ pub(crate) struct ProcFile {
     path: Arc<Path>,
     shape: Shape,
     file: Option<OwnedFd>,
-    absent: u16,
+    /// Why it cannot be had on this host, and for how many readings it is not looked for.
+    absent: Option<(Errno, u16)>,
 }
 
 impl ProcFile {
     pub(crate) fn new(path: &Path, shape: Shape) -> Self {
-        Self { path: Arc::from(path), shape, file: None, absent: 0 }
+        Self { path: Arc::from(path), shape, file: None, absent: None }
     }
 
     /// The file's present content, in the scratch's buffer.
@@ -165,9 +166,9 @@ impl ProcFile {
         scratch: &mut Scratch,
         mut fill: impl FnMut(&mut Scratch, &OwnedFd) -> Result<T, Errno>,
     ) -> Result<T, SourceError> {
-        if self.absent > 0 {
-            self.absent -= 1;
-            return Err(SourceError::Absent { path: Arc::clone(&self.path) });
+        if let Some((errno, left)) = self.absent {
+            self.absent = (left > 1).then_some((errno, left - 1));
+            return Err(SourceError::of(&self.path, errno));
         }
         let mut result = self.read_open(scratch, &mut fill);
         let is_old = matches!(result, Err(Errno::NODEV | Errno::STALE | Errno::NOENT | Errno::NXIO | Errno::SRCH));
@@ -176,7 +177,9 @@ impl ProcFile {
         }
         result.map_err(|errno| {
             self.file = None;
-            self.absent = ABSENT_READINGS;
+            // Whatever else it is may have passed by the next tick.
+            let stays = matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::OPNOTSUPP | Errno::ACCESS);
+            self.absent = stays.then_some((errno, ABSENT_READINGS));
             SourceError::of(&self.path, errno)
         })
     }
@@ -246,6 +249,24 @@ mod tests {
         }
         assert_eq!(scratch.calls, 1);
         assert_eq!(file.read(&mut scratch).unwrap(), b"here\n");
+    }
+
+    #[test]
+    fn an_error_that_is_no_absence_is_told_as_it_is_and_the_next_reading_tries_again() {
+        let tree = Tree::new(&[("proc/file", "here\n")]);
+        let (mut file, mut scratch) = (ProcFile::new(&tree.path("proc/file"), Shape::Record), Scratch::new());
+        let mut errnos = vec![Errno::IO, Errno::NOMEM, Errno::MFILE];
+        while let Some(errno) = errnos.pop() {
+            let result = file.read_with(&mut scratch, |_, _| Err::<(), _>(errno));
+            assert!(matches!(result, Err(SourceError::Io { errno: told, .. }) if told == errno), "{result:?}");
+            assert_eq!(file.read(&mut scratch).unwrap(), b"here\n", "{errno}");
+        }
+        // What this user may not read is not asked for at every tick, and told as what it is.
+        for _ in 0..3 {
+            let result = file.read_with(&mut scratch, |_, _| Err::<(), _>(Errno::ACCESS));
+            assert!(matches!(result, Err(SourceError::Io { errno: Errno::ACCESS, .. })), "{result:?}");
+        }
+        assert!(file.read(&mut scratch).is_err());
     }
 
     #[test]

@@ -102,6 +102,10 @@ impl Collector {
                     let answer = muster_common::wire::message::ClockAnswer { agent_ms: probe.agent_ms, collector_ms };
                     answers.push(Message::ClockAnswer(answer));
                 }
+                Message::Renew(_) => {
+                    let chain_der = vec![vec![1]];
+                    answers.push(Message::Renewed(muster_common::wire::message::Renewed { chain_der }));
+                }
                 other => panic!("unexpected on the control stream: {other:?}"),
             }
         }

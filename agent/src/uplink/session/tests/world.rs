@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) now_ms: u64,
     pub(super) wall_ahead_ms: i64,
     pub(super) network_up: bool,
+    /// Connections serve for the renewal alone, and its answer changes nothing.
+    pub(super) certificate_expired: bool,
     pub(super) latency_ms: u64,
     connected: bool,
     connecting: bool,
@@ -126,6 +128,7 @@ impl World {
             now_ms: 1_000,
             wall_ahead_ms: 0,
             network_up: true,
+            certificate_expired: false,
             latency_ms: 20,
             connected: false,
             connecting: false,
@@ -296,7 +299,11 @@ impl World {
         if self.network_up {
             self.connected = true;
             self.collector.connect();
-            self.step(Input::Connected);
+            if self.certificate_expired {
+                self.step(Input::ConnectedExpired { csr_der: vec![1] });
+            } else {
+                self.step(Input::Connected);
+            }
         } else {
             self.step(Input::Disconnected);
         }
