@@ -121,6 +121,11 @@ impl Spool {
             match spool.load(name, table.as_ref()) {
                 Ok(None) => {}
                 Ok(Some(note)) => loaded.notes.push(format!("spool file {name}: {note}")),
+                // Nothing is wrong with the file. Going on without it would tell what it holds as lost; the next start may have handles.
+                Err(error) if load::is_want(&error) => {
+                    let trouble = Trouble::disk("read", &spool.config.folder.join(name), &error);
+                    return Err(SpoolError::Disk { trouble });
+                }
                 Err(error) => loaded.notes.push(format!("spool file {name}: left alone, it cannot be read: {error}")),
             }
         }

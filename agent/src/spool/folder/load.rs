@@ -3,6 +3,7 @@
 use std::io;
 
 use muster_common::disk::{DiskFile, Open};
+use rustix::io::Errno;
 
 use super::{HeldRun, Segment, Spool};
 use crate::spool::epochs::{EpochRow, EpochState, EpochTable};
@@ -51,6 +52,12 @@ impl Spool {
         self.segments.insert((header.lane, header.epoch, header.first_seq), segment);
         Ok(torn.then_some("cut at its first damaged record"))
     }
+}
+
+/// Whether this process lacked handles or memory, which says nothing of the file.
+pub(super) fn is_want(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::NFILE | Errno::MFILE | Errno::NOMEM))
 }
 
 /// Reads a file of an earlier process up to its first damaged record. Seqs must rise, else what follows is damage too.

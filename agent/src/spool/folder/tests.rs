@@ -532,6 +532,22 @@ fn a_read_that_fails_now_gives_up_nothing() {
 }
 
 #[test]
+fn a_start_without_file_handles_fails_and_gives_up_nothing() {
+    let disk = Shared::new(18);
+    let open = || Spool::open(Arc::new(disk.clone()), config(64 << 20), Arc::default());
+    let mut spool = open().unwrap().0;
+    assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+    (1..=9).for_each(|seq| assert_ne!(append(&mut spool, batch(1, seq, 1, 1000)), AppendOutcome::Full));
+    drop(spool);
+    for errno in [23, 24, 12] {
+        *disk.fails.lock().unwrap() = (1, 0, errno);
+        let Err(error) = open() else { panic!("opened as if nothing was held: {errno}") };
+        assert!(error.to_string().contains(".spool"), "{error}");
+    }
+    assert_eq!(drain(&mut open().unwrap().0, 1), (1..=9).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_sector_that_stays_bad_ends_its_segment_there_after_thirty_reads() {
     let disk = Shared::new(16);
     let mut spool = Spool::open(Arc::new(disk.clone()), config(64 << 20), Arc::default()).unwrap().0;
