@@ -9,6 +9,7 @@ pub mod identity;
 pub mod label;
 pub mod limits;
 pub mod matcher;
+mod re2;
 pub mod sample;
 pub mod stat;
 pub mod time;

@@ -1,5 +1,7 @@
 //! Functions that change labels and leave values alone.
 
+use muster_common::matcher::anchored_regex;
+
 use crate::error::QueryError;
 use crate::promql::ast::Call;
 use crate::promql::eval::{Evaluator, Grid, Out};
@@ -8,10 +10,8 @@ use crate::promql::eval::{Evaluator, Grid, Out};
 pub(crate) fn label_replace(evaluator: &mut Evaluator<'_>, call: &Call, grid: Grid) -> Result<Out, QueryError> {
     let (to, replacement) = (evaluator.text(&call.args[1])?, evaluator.text(&call.args[2])?);
     let (from, pattern) = (evaluator.text(&call.args[3])?, evaluator.text(&call.args[4])?);
-    // Compiled by itself first: a pattern may not close the group that anchors it.
-    let compile = |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
-    let regex = compile(pattern).and_then(|_| compile(&format!("^(?s:{pattern})$"))).map_err(|error| {
-        QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}: {error}"))
+    let regex = anchored_regex(pattern).map_err(|error| {
+        QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}: {}", error.reason))
     })?;
     if to.is_empty() {
         return Err(QueryError::execution("invalid destination label name in label_replace(): it is empty"));
