@@ -370,6 +370,22 @@ scripts! {
 }
 
 #[test]
+fn every_function_has_a_script() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/promql/testdata");
+    let read = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    let scripts: String = std::fs::read_dir(folder).unwrap().map(read).collect();
+    let evaluated: Vec<&str> = scripts.lines().filter(|line| line.starts_with("eval ")).collect();
+    for function in crate::promql::functions::FUNCTIONS {
+        let call = format!("{}(", function.name);
+        let is_called = |line: &&&str| {
+            line.match_indices(&call)
+                .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        assert!(evaluated.iter().find(is_called).is_some(), "no script calls {}", function.name);
+    }
+}
+
+#[test]
 fn the_name_is_a_label_like_others() {
     assert_eq!(labels_of("up{a=\"b\"} 1").0.get(NAME), Some("up"));
 }

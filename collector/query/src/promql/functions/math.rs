@@ -40,13 +40,19 @@ pub(crate) fn clamp_max(value: f64, scalars: &[f64]) -> Option<f64> {
     Some(less(scalars[0], value))
 }
 
-/// As Go's `math.Min` and `math.Max`, and unlike Rust's: NaN where either is NaN.
+/// As Go's `math.Min` and `math.Max`, and unlike Rust's: the infinity on its own side where either is it, else NaN where either is NaN.
 fn less(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 fn greater(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    -less(-a, -b)
 }
 
 /// To the nearest multiple, halves upwards. Multiplies by the inverse, which loses less.
