@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_common::host::HostId;
 use muster_common::wire::message::GapReason;
-use muster_fleet::Fleet;
+use muster_fleet::{Fleet, OWN_HOST};
 use muster_query::Value;
 use muster_store::GapRecord;
 
 /// Hosts that are named in one answer; the rest is counted. A dashboard shows no more.
 const LINES_MAX: usize = 20;
 
-/// The lines for an answer that was made of samples from `from_ms` to `to_ms`. Where every series of it has a label `host`, only
-/// these hosts matter; else any host may have gone into it.
-pub(crate) fn warnings(fleet: &Fleet, from_ms: i64, to_ms: i64, value: &Value) -> Vec<String> {
+/// The lines for an answer that was made of samples of this time, both ends included. Where every series of it has a label `host` that
+/// the registry knows, only these hosts matter; else any host may have gone into it, or be missing for its gap: a host that was
+/// renamed has samples under its former name.
+pub(crate) fn warnings(fleet: &Fleet, read: Option<(i64, i64)>, value: &Value) -> Vec<String> {
+    let Some((from_ms, to_ms)) = read else { return Vec::new() };
     let gaps = match fleet.gaps(from_ms, to_ms) {
         Ok(gaps) => gaps,
         Err(error) => {
@@ -25,12 +27,17 @@ pub(crate) fn warnings(fleet: &Fleet, from_ms: i64, to_ms: i64, value: &Value) -
         return Vec::new();
     }
     let name = |host| fleet.host(host).map_or_else(|| host.to_string(), |row| row.name);
-    lines(&gaps, &name, hosts_of(value).as_ref())
+    let rows = fleet.hosts();
+    // The collector's own series are of a host that is in no registry.
+    let known: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).chain([OWN_HOST]).collect();
+    lines(&gaps, &name, hosts_of(value).filter(|hosts| hosts.is_subset(&known)).as_ref())
 }
 
-/// The hosts whose series are in the answer; `None` when a series of it has no host.
+/// The hosts whose series are in the answer; `None` when a series of it has no host, or there is none.
 fn hosts_of(value: &Value) -> Option<BTreeSet<&str>> {
     match value {
+        Value::Vector(points) if points.is_empty() => None,
+        Value::Matrix(series) if series.is_empty() => None,
         Value::Scalar { .. } | Value::String { .. } => None,
         Value::Vector(points) => points.iter().map(|point| point.labels.get("host")).collect(),
         Value::Matrix(series) => series.iter().map(|series| series.labels.get("host")).collect(),

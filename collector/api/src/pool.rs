@@ -45,7 +45,12 @@ struct Counts {
     refused: AtomicU64,
     expired: AtomicU64,
     abandoned: Arc<AtomicU64>,
+    /// By [`REASONS`].
+    wrong: [AtomicU64; REASONS.len()],
 }
+
+/// Why a query that ran has no answer, in Prometheus' words. One that was cancelled is counted as abandoned.
+const REASONS: [ErrorKind; 4] = [ErrorKind::BadData, ErrorKind::Execution, ErrorKind::Timeout, ErrorKind::Internal];
 
 /// Sets the flag when the answer is no longer waited for: the future that holds this was dropped.
 struct CancelOnDrop {
@@ -89,14 +94,16 @@ impl QueryPool {
                 .remedy("ask again later, or raise query.running_max or query.waiting_max")
                 .retry_after_seconds(1));
         };
-        let turn = tokio::time::timeout(self.settings.wait, Arc::clone(&self.running).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            self.counts.expired.fetch_add(1, Ordering::Relaxed);
-            return Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue"));
-        };
+        // From here on somebody may go away, also while the query waits.
         let flag = Arc::new(AtomicBool::new(false));
         let abandoned = Arc::clone(&self.counts.abandoned);
         let mut guard = CancelOnDrop { flag: Arc::clone(&flag), abandoned, armed: true };
+        let turn = tokio::time::timeout(self.settings.wait, Arc::clone(&self.running).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            guard.armed = false;
+            self.counts.expired.fetch_add(1, Ordering::Relaxed);
+            return Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue"));
+        };
         let answer = tokio::task::spawn_blocking(move || {
             // The permits go with the work: a query that is cancelled still takes its place until it has noticed.
             let _permits = (admitted, turn);
@@ -114,6 +121,14 @@ impl QueryPool {
         Ok(answer)
     }
 
+    /// Counts a query that ended in this error.
+    pub(crate) fn refused(&self, error: ApiError) -> ApiError {
+        if let Some(place) = REASONS.iter().position(|reason| *reason == error.kind()) {
+            self.counts.wrong[place].fetch_add(1, Ordering::Relaxed);
+        }
+        error
+    }
+
     /// Counts of this pool.
     pub fn stats(&self) -> Vec<Stat> {
         const DROPPED: &str = "muster_collector_queries_dropped_total";
@@ -124,7 +139,7 @@ impl QueryPool {
         let inside = (self.settings.running_max + self.settings.waiting_max) - self.admitted.available_permits();
         let mut seconds = Stat::counter("muster_collector_query_seconds_total", "Time that queries ran.", 0);
         seconds.value = Duration::from_micros(count(&self.counts.micros)).as_secs_f64();
-        vec![
+        let mut stats = vec![
             Stat::gauge("muster_collector_queries_running", "Queries that run now.", running as f64),
             Stat::gauge(
                 "muster_collector_queries_waiting",
@@ -140,7 +155,13 @@ impl QueryPool {
             Stat::counter(DROPPED, DROPPED_HELP, count(&self.counts.refused)).with("reason", "queue_full"),
             Stat::counter(DROPPED, DROPPED_HELP, count(&self.counts.expired)).with("reason", "queue_timeout"),
             Stat::counter(DROPPED, DROPPED_HELP, count(&self.counts.abandoned)).with("reason", "client_gone"),
-        ]
+        ];
+        stats.extend(REASONS.iter().zip(&self.counts.wrong).map(|(reason, counter)| {
+            let help = "Queries that ended in an error, by its kind.";
+            Stat::counter("muster_collector_queries_refused_total", help, count(counter))
+                .with("reason", reason.prometheus())
+        }));
+        stats
     }
 }
 
@@ -210,6 +231,18 @@ mod tests {
         asked.abort();
         is_done.await.unwrap();
         assert_eq!(stat(&pool, "muster_collector_queries_dropped_total", "client_gone"), 1.0);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_before_the_turn_is_counted() {
+        let pool = QueryPool::new(PoolSettings { running_max: 0, waiting_max: 1, wait: Duration::from_secs(60) });
+        let mut waiting = Box::pin(pool.run(|_| 1));
+        assert!(
+            std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context).is_pending())).await
+        );
+        drop(waiting);
+        assert_eq!(stat(&pool, "muster_collector_queries_dropped_total", "client_gone"), 1.0);
+        assert_eq!(pool.admitted.available_permits(), 1, "its place is free");
     }
 
     #[tokio::test]

@@ -71,8 +71,9 @@ impl Engine {
         } else {
             instant_value(evaluator.eval(&expr, grid)?, at_ms)
         };
+        let read = evaluator.reads();
         let (warnings, infos) = evaluator.notes.into_texts();
-        Ok(Answer { value, warnings, infos })
+        Ok(Answer { value, warnings, infos, read })
     }
 
     pub(crate) fn range_over(
@@ -100,18 +101,16 @@ impl Engine {
         }
         let expr = parse(query)?;
         if !matches!(expr.ty, ValueType::Vector | ValueType::Scalar) {
-            return bad(format!(
-                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-                expr.ty.to_string()
-            ));
+            return Err(QueryError::WrongType { found: expr.ty.to_string() });
         }
         let grid = Grid::between(start_ms, end_ms, step_ms);
         let mut evaluator =
             Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
         let out = evaluator.eval(&expr, grid)?;
         let value = Value::Matrix(by_labels(series_of(out, grid)));
+        let read = evaluator.reads();
         let (warnings, infos) = evaluator.notes.into_texts();
-        Ok(Answer { value, warnings, infos })
+        Ok(Answer { value, warnings, infos, read })
     }
 }
 

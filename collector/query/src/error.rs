@@ -33,6 +33,9 @@ pub enum QueryError {
     /// It may be PromQL, but not the part that is answered here.
     #[error("{place}: parse error: {what} is not supported: {remedy}")]
     Unsupported { place: Place, what: String, remedy: &'static str },
+    /// A range query of what has no value at each step.
+    #[error("invalid expression type {found:?} for range query, must be Scalar or instant Vector")]
+    WrongType { found: String },
     /// The request around the expression is wrong: times, step, resolution.
     #[error("{message}")]
     BadData { message: String },
@@ -55,7 +58,7 @@ impl QueryError {
     /// The `errorType` of Prometheus' JSON.
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Parse { .. } | Self::Unsupported { .. } | Self::BadData { .. } => "bad_data",
+            Self::Parse { .. } | Self::Unsupported { .. } | Self::WrongType { .. } | Self::BadData { .. } => "bad_data",
             Self::Execution { .. } | Self::TooMuch { .. } => "execution",
             Self::Timeout => "timeout",
             Self::Cancelled => "canceled",

@@ -12,6 +12,9 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Hints, such as a rate of what may be no counter.
     pub infos: Vec<String>,
+    /// The first and last millisecond of the samples that it may stand on, windows, offsets and the lookback included; `None` when
+    /// it needs no sample. What was lost in this time may be missing in the answer.
+    pub read: Option<(i64, i64)>,
 }
 
 /// Prometheus' four result types. Times are milliseconds since 1970.

@@ -52,8 +52,33 @@ pub(crate) async fn values(
     if name.is_empty() {
         return Err(ApiError::new(ErrorKind::BadData, "invalid label name: \"\"").into());
     }
+    let name = unescaped(&name).unwrap_or(name);
     let asked = asked(&Parameters::of(request).await?)?;
     Ok(texts(&over_selectors(&state, asked, String::cmp, move |view, select| view.label_values(&name, select)).await?))
+}
+
+/// The name that Prometheus' clients write as `U__` and its characters, `__` for `_` and `_hex_` for what is not of an identifier; `None` when
+/// this is no such form, which then is a name like any other.
+fn unescaped(name: &str) -> Option<String> {
+    /// Hexadecimal digits of the highest character.
+    const DIGITS_MAX: usize = 6;
+    let mut rest = name.strip_prefix("U__")?;
+    let mut out = String::with_capacity(rest.len());
+    // Each turn takes at least one character.
+    while let Some((plain, coded)) = rest.split_once('_') {
+        let (digits, after) = coded.split_once('_')?;
+        out.push_str(plain);
+        match digits.len() {
+            0 => out.push('_'),
+            1..=DIGITS_MAX if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                out.push(u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?);
+            }
+            _ => return None,
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 fn asked(form: &Parameters) -> Result<Asked, ApiError> {
@@ -98,7 +123,7 @@ async fn over_selectors<T: Send + 'static>(
         for matchers in selectors {
             let select =
                 Select { matchers, from_ms: asked.from_ms, to_ms: asked.to_ms, limits, cancelled: Some(cancelled) };
-            items.extend(ask(&view, &select).map_err(refusal)?);
+            items.extend(ask(&view, &select).map_err(|error| shared.pool.refused(refusal(error)))?);
         }
         items.sort_by(compare);
         items.dedup_by(|a, b| compare(a, b).is_eq());
@@ -128,4 +153,26 @@ fn refusal(error: SelectError) -> ApiError {
         }
     };
     ApiError::new(kind, chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescaped;
+
+    #[test]
+    fn escaped_names_are_read_and_others_left() {
+        for (name, expect) in [
+            ("U__a_2e_b__c", Some("a.b_c")),
+            ("U___1F600_", Some("\u{1f600}")),
+            ("U__", Some("")),
+            ("U__a_", None),
+            ("U__a_2e", None),
+            ("U__a_xy_", None),
+            ("U__a_D800_", None),
+            ("U__a_0000041_", None),
+            ("a__b", None),
+        ] {
+            assert_eq!(unescaped(name).as_deref(), expect, "{name}");
+        }
+    }
 }

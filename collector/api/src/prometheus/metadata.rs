@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
+use muster_common::sample::MetricKind;
 
 use super::response::{json, success};
 use crate::error::{ApiError, ErrorKind, PrometheusError};
@@ -18,13 +19,18 @@ const SPOKEN_VERSION: &str = "3.0.0";
 pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, PrometheusError> {
     let form = Parameters::of(request).await?;
     let limit = number(&form, "limit")?;
-    let per_metric = number(&form, "limit_per_metric")?;
+    // Unlike the limit of metrics, a zero here is none.
+    let per_metric = number(&form, "limit_per_metric")?.filter(|count| *count > 0);
     let metric = form.first("metric").map(str::to_owned);
     let shared = Arc::clone(&state);
     let mut known = state.pool.run(move |_| shared.reader.view().metadata()).await?;
+    for (name, kind) in &mut known {
+        name.truncate(family(name, *kind).len());
+    }
     known.retain(|(name, _)| metric.as_ref().is_none_or(|metric| metric == name));
     known.sort_by(|a, b| (&a.0, a.1.name()).cmp(&(&b.0, b.1.name())));
-    // A metric of several kinds (two hosts do not agree) has several entries.
+    known.dedup();
+    // The store knows one kind a name; a family has several entries where its names do not agree.
     let mut metrics = 0;
     let bytes = success(
         |out| {
@@ -53,6 +59,16 @@ pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>, request: Request
         &[],
     );
     Ok(json(bytes))
+}
+
+/// The metric that this series is a part of, as clients know it: without what a histogram or summary adds to its name.
+fn family(name: &str, kind: MetricKind) -> &str {
+    let parts: &[&str] = match kind {
+        MetricKind::Histogram => &["_bucket", "_sum", "_count"],
+        MetricKind::Summary => &["_sum", "_count"],
+        MetricKind::Untyped | MetricKind::Counter | MetricKind::Gauge => &[],
+    };
+    parts.iter().find_map(|part| name.strip_suffix(part)).filter(|rest| !rest.is_empty()).unwrap_or(name)
 }
 
 /// A limit of metadata: negative and absent are no limit.

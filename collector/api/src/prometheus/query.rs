@@ -50,18 +50,20 @@ async fn answer(
         .run(move |cancelled| {
             let control = Control { cancelled: Arc::clone(cancelled), ..Control::new(within) };
             let view = shared.reader.view();
-            let lookback_ms = i64::try_from(engine.limits().lookback.as_millis()).unwrap_or(i64::MAX);
-            let (answer, from_ms, to_ms) = match asked {
-                Asked::At(at_ms) => (engine.instant(&view, &query, at_ms, &control), at_ms, at_ms),
+            let answer = match asked {
+                Asked::At(at_ms) => engine.instant(&view, &query, at_ms, &control),
                 Asked::Over(Range { start_ms, end_ms, step_ms }) => {
-                    (engine.range(&view, &query, start_ms, end_ms, step_ms, &control), start_ms, end_ms)
+                    engine.range(&view, &query, start_ms, end_ms, step_ms, &control)
                 }
             };
-            let Answer { mut value, mut warnings, infos } = answer.map_err(|error| refusal(&error))?;
+            let answer = answer.map_err(|error| shared.pool.refused(refusal(&error)))?;
+            let Answer { mut value, mut warnings, infos, read } = answer;
+            // Before the limit cuts series off, whose hosts count too.
+            let lost = gaps::warnings(&shared.fleet, read, &value);
             if truncate(&mut value, limit) {
                 warnings.push("results truncated due to limit".to_owned());
             }
-            warnings.extend(gaps::warnings(&shared.fleet, from_ms.saturating_sub(lookback_ms), to_ms, &value));
+            warnings.extend(lost);
             Ok(success(|out| push_query_data(out, &value), &warnings, &infos))
         })
         .await?;
@@ -106,7 +108,9 @@ fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
 /// The engine's error as Prometheus would answer it.
 pub(crate) fn refusal(error: &QueryError) -> ApiError {
     match error {
-        QueryError::Parse { .. } | QueryError::Unsupported { .. } => invalid("query", error),
+        QueryError::Parse { .. } | QueryError::Unsupported { .. } | QueryError::WrongType { .. } => {
+            invalid("query", error)
+        }
         QueryError::BadData { .. } => ApiError::new(ErrorKind::BadData, error.to_string()),
         QueryError::Execution { .. } | QueryError::TooMuch { .. } => {
             ApiError::new(ErrorKind::Execution, error.to_string())

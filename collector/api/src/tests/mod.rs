@@ -3,5 +3,6 @@
 mod admin;
 mod auth;
 mod fixture;
+mod gaps;
 mod muster;
 mod prometheus;

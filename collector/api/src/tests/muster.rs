@@ -5,7 +5,7 @@ use super::fixture::{Fixture, NOW_MS, now};
 use crate::HostPresence;
 
 /// Lets a machine ask to be let in without a token: it waits as pending.
-fn ask(fixture: &Fixture, name: &str, machine: u8) {
+pub(super) fn ask(fixture: &Fixture, name: &str, machine: u8) {
     let key = rcgen::KeyPair::generate().unwrap();
     let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
     let request = muster_common::wire::message::Enrol {
@@ -65,6 +65,26 @@ async fn a_host_goes_through_its_life() {
         assert!(kinds.contains(&kind), "{kind} of {kinds:?}");
     }
     assert_eq!(fixture.get("/api/muster/v1/events?limit=2").await.json()["events"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_replaced_host_keeps_its_id_and_has_the_waiting_machine() {
+    let fixture = Fixture::new();
+    ask(&fixture, "web-1", 1);
+    let answer = fixture.post_json("/api/muster/v1/hosts/web-1/approve", "{}").await;
+    let id = answer.json()["host"]["id"].clone();
+    ask(&fixture, "web-1", 2);
+    let listed = hosts(&fixture, "").await;
+    assert!(listed.len() == 2 && listed.iter().any(|host| host["state"] == "pending"), "{listed:?}");
+
+    let answer = fixture.post_json("/api/muster/v1/hosts/web-1/replace", "{}").await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    let host = answer.json()["host"].clone();
+    assert_eq!(
+        (&host["id"], host["state"].as_str(), host["replaced_ms"].as_i64()),
+        (&id, Some("active"), Some(NOW_MS))
+    );
+    assert_eq!(hosts(&fixture, "").await.len(), 1, "nobody waits any more");
 }
 
 #[tokio::test]

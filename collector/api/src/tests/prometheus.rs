@@ -85,6 +85,9 @@ async fn labels_series_and_metadata_have_prometheus_bytes() {
             r#"["node_cpu_seconds_total","up"]"#,
         ),
         ("/api/v1/label/nosuch/values", "[]"),
+        // Names that are no identifiers come escaped.
+        ("/api/v1/label/U__ho_73_t/values", r#"["web-1","web-2"]"#),
+        ("/api/v1/label/U______name____/values?match[]=up", r#"["up"]"#),
         (
             "/api/v1/series?match[]=up",
             r#"[{"__name__":"up","host":"web-1","job":"node"},{"__name__":"up","host":"web-2","job":"node"}]"#,
@@ -111,6 +114,53 @@ async fn labels_series_and_metadata_have_prometheus_bytes() {
     }
     let answer = fixture.get("/api/v1/label/host/values?limit=1").await;
     assert_eq!(answer.text, r#"{"status":"success","data":["web-1"],"warnings":["results truncated due to limit"]}"#);
+}
+
+#[tokio::test]
+async fn metadata_names_families_and_zero_per_metric_is_no_limit() {
+    let mut fixture = Fixture::new();
+    for (name, kind) in [
+        ("wait_bucket", MetricKind::Histogram),
+        ("wait_count", MetricKind::Histogram),
+        ("wait_sum", MetricKind::Histogram),
+        ("pause", MetricKind::Summary),
+        ("pause_count", MetricKind::Summary),
+        ("pause_sum", MetricKind::Summary),
+        ("open_count", MetricKind::Gauge),
+    ] {
+        fixture.store(&[("__name__", name), ("host", "web-1")], kind, &[(NOW_MS, 1.0)]);
+    }
+    let entry = |kind: &str| format!("[{{\"type\":\"{kind}\",\"help\":\"\",\"unit\":\"\"}}]");
+    let (gauge, histogram, summary) = (entry("gauge"), entry("histogram"), entry("summary"));
+    for (path, data) in [
+        (
+            "/api/v1/metadata?limit_per_metric=0",
+            format!("{{\"open_count\":{gauge},\"pause\":{summary},\"wait\":{histogram}}}"),
+        ),
+        ("/api/v1/metadata?metric=wait", format!("{{\"wait\":{histogram}}}")),
+        ("/api/v1/metadata?limit=0", "{}".to_owned()),
+    ] {
+        let answer = fixture.get(path).await;
+        assert_eq!(answer.text, format!("{{\"status\":\"success\",\"data\":{data}}}"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn refused_questions_are_counted_by_their_kind() {
+    let fixture = filled();
+    for path in [
+        "/api/v1/query?query=sum(",
+        "/api/v1/query_range?query=up%5B5m%5D&start=1&end=2&step=1",
+        "/api/v1/query?query=up%2Bon(job)up",
+        "/api/v1/query?query=up&timeout=0",
+    ] {
+        assert_ne!(fixture.get(path).await.status.as_u16(), 200, "{path}");
+    }
+    let text = fixture.get("/metrics").await.text;
+    for (reason, count) in [("bad_data", 2), ("execution", 1), ("timeout", 1), ("internal", 0)] {
+        let line = format!("muster_collector_queries_refused_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
 }
 
 #[tokio::test]
@@ -153,6 +203,12 @@ async fn each_wrong_question_has_prometheus_kind_and_text() {
             "bad_data",
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
         ),
+        (
+            "/api/v1/query_range?query=up%5B5m%5D&start=1&end=2&step=1",
+            400,
+            "bad_data",
+            "invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector",
+        ),
         ("/api/v1/series", 400, "bad_data", "no match[] parameter provided"),
         ("/api/v1/series?match[]=%7B", 400, "bad_data", "invalid parameter \"match[]\": 1:2: parse error: "),
         (
@@ -178,42 +234,4 @@ async fn each_wrong_question_has_prometheus_kind_and_text() {
         answer.json()["error"],
         "`/api/v1/query` does not take DELETE (/api/v1/query): the `Allow` header names the methods that it takes"
     );
-}
-
-#[tokio::test]
-async fn known_gaps_are_warnings_of_the_answers_they_touch() {
-    use muster_common::host::HostId;
-    use muster_common::wire::message::{Epoch, GapReason, Lane};
-    use muster_store::{GapRecord, Position, ReplayEntry, StateRecord};
-
-    let fixture = filled();
-    let gap = GapRecord {
-        host: HostId([1; 16]),
-        epoch: Epoch::new(NOW_MS - 3_600_000, 1),
-        lane: Lane::P1,
-        from: 3,
-        to: 5,
-        reason: GapReason::SpoolFull,
-        from_ms: NOW_MS - 60_000,
-        to_ms: NOW_MS - 30_000,
-        arrived_ms: NOW_MS,
-    };
-    let entry = ReplayEntry {
-        position: Position { generation: 1, entry: 1 },
-        arrived: super::fixture::now(),
-        live: true,
-        records: vec![StateRecord::Gap(gap)],
-    };
-    fixture.fleet().apply(&[entry]).unwrap();
-    let host = HostId([1; 16]);
-    let expect = format!(
-        "host {host}: 3 batches missing between 2023-11-14T22:12:20Z and 2023-11-14T22:12:50Z (the agent's spool was full)"
-    );
-    // Aggregated over hosts: it may be any.
-    let answer = fixture.get("/api/v1/query_range?query=sum(up)&start=1699999970&end=1700000000&step=15").await;
-    assert_eq!(answer.json()["warnings"], serde_json::json!([expect]));
-    // All series of the answer are of other hosts, or the time is another.
-    for path in ["/api/v1/query?query=up", "/api/v1/query?query=sum(up)&time=1699990000"] {
-        assert!(fixture.get(path).await.json()["warnings"].is_null(), "{path}");
-    }
 }

@@ -53,6 +53,8 @@ fn each_selector_is_read_once_for_just_its_times() {
     check("m{a=\"\", b=\"\"} + m{b=\"\", a=\"\"}", &[(300_001, 900_000)]);
     check("rate(m[1m]) + m", &[(300_001, 900_000)]);
     check("m - m offset 1d", &[(300_001 - 86_400_000, 900_000 - 86_400_000), (300_001, 900_000)]);
+    // A quoted name may look like two matchers.
+    check(r#"m{a="", b=""} + m{"a=\"\",b"=""}"#, &[(300_001, 900_000), (300_001, 900_000)]);
     check("1 + vector(2)", &[]);
     // No multiple of 1 h in the window: nothing to read.
     check("sum_over_time(m[1m:1h])", &[]);

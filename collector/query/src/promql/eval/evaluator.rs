@@ -104,6 +104,11 @@ impl<'a> Evaluator<'a> {
         Moments { grid, fixed, offset: shift.offset_ms }
     }
 
+    /// First and last time of the samples that the query looks at; `None` when it needs none.
+    pub(crate) fn reads(&self) -> Option<(i64, i64)> {
+        self.selections.ends()
+    }
+
     /// The samples of a selector, read at its first use and let go with its last.
     pub(crate) fn columns(&mut self, selector: usize) -> Result<Rc<Vec<Columns>>, QueryError> {
         let room = self.limits.samples_max.saturating_sub(self.cells);

@@ -47,6 +47,13 @@ impl<'a> Selections<'a> {
         Self { fetch, readings: Vec::new(), of: Vec::new(), loaded: 0, parting: 0 }
     }
 
+    /// First and last time of all that is planned to be read.
+    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
+        let first = self.readings.iter().map(|reading| reading.from).min()?;
+        let last = self.readings.iter().map(|reading| reading.to).max()?;
+        Some((first, last))
+    }
+
     /// Samples held now.
     pub(crate) fn loaded(&self) -> usize {
         self.loaded
@@ -152,7 +159,9 @@ impl Evaluator<'_> {
             return;
         }
         let (first, last) = self.moments(shift, grid).ends();
-        let mut texts: Vec<String> = selector.matchers.iter().map(ToString::to_string).collect();
+        // The name quoted before it, since a name may hold what looks like matchers.
+        let text = |matcher: &Matcher| format!("{:?} {matcher}", matcher.name);
+        let mut texts: Vec<String> = selector.matchers.iter().map(text).collect();
         texts.sort_unstable();
         needs.push(Need {
             selector: selector.id,
