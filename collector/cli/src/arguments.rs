@@ -11,12 +11,13 @@ pub struct Arguments {
     /// Where the collector listens for HTTP.
     #[arg(long, global = true, env = "MUSTER_URL", default_value = "http://127.0.0.1:9470", value_name = "URL")]
     pub url: String,
-    /// A token; else the variable, else the file `admin.token` in the collector's data folder.
+    /// A token; else the variable, else the file `admin.token` in the collector's data folder when --url is of this machine.
     #[arg(long, global = true, env = "MUSTER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// The collector's data folder on this machine, to find `admin.token` in.
-    #[arg(long, global = true, default_value = "/var/lib/muster-collector", value_name = "DIR")]
-    pub data: PathBuf,
+    /// The collector's data folder, to find `admin.token` in; given, its token goes to any --url [default:
+    /// /var/lib/muster-collector].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// How to print answers.
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,

@@ -13,7 +13,8 @@ use crate::error::Failure;
 /// # Errors
 /// [`Failure`]: one line and an exit code.
 pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> Result<Printed, Failure> {
-    let found = Token::find(arguments.token.as_deref(), &arguments.data)?;
+    let folder = Token::folder(&arguments.url, arguments.data.as_deref());
+    let found = Token::find(arguments.token.as_deref(), folder)?;
     let client = Client::new(&arguments.url, found)?;
     let (output, now_ms) = (arguments.output, now.millis());
     match &arguments.noun {

@@ -7,11 +7,22 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 pub struct Rows {
     pub headings: Vec<String>,
     pub rows: Vec<Vec<String>>,
+    /// The headings are somebody's names, such as those of labels: CSV has them as they are.
+    are_names: bool,
 }
 
 impl Rows {
     pub fn new(headings: &[&str]) -> Self {
-        Self { headings: headings.iter().map(|&heading| heading.to_owned()).collect(), rows: Vec::new() }
+        Self {
+            headings: headings.iter().map(|&heading| heading.to_owned()).collect(),
+            rows: Vec::new(),
+            are_names: false,
+        }
+    }
+
+    /// Rows under names that are not ours.
+    pub fn under_names(headings: Vec<String>) -> Self {
+        Self { headings, rows: Vec::new(), are_names: true }
     }
 
     /// Aligned columns, two spaces between; `empty` alone when there are no rows.
@@ -44,11 +55,9 @@ impl Rows {
     /// RFC 4180: a heading line, fields quoted where they must be, line ends of this system.
     pub fn to_csv(&self) -> String {
         let mut out = String::new();
-        let headings: Vec<String> = self
-            .headings
-            .iter()
-            .map(|heading| heading.trim_start_matches('>').to_lowercase().replace(' ', "_"))
-            .collect();
+        let plain = |heading: &String| heading.trim_start_matches('>').to_lowercase().replace(' ', "_");
+        let headings: Vec<String> =
+            if self.are_names { self.headings.clone() } else { self.headings.iter().map(plain).collect() };
         for row in std::iter::once(&headings).chain(&self.rows) {
             for (index, field) in row.iter().enumerate() {
                 if index > 0 {

@@ -45,13 +45,17 @@ pub async fn run(client: &Client, verb: &HostsVerb, output: Output, now_ms: i64)
             "is retired: certificates denied, series ended, history kept",
         ),
     };
-    Ok(match output {
-        Output::Json => Printed::json(&answer),
-        Output::Table | Output::Csv => {
-            let host = &answer["host"];
-            Printed::text(format!("{} ({}) {done}\n", word(host, "name"), word(host, "id")))
-        }
-    })
+    Ok(changed(&answer, done, now_ms, output))
+}
+
+/// A host as it is after a change; in CSV the row that `list` has of it.
+fn changed(answer: &Value, done: &str, now_ms: i64, output: Output) -> Printed {
+    let host = &answer["host"];
+    match output {
+        Output::Json => Printed::json(answer),
+        Output::Table => Printed::text(format!("{} ({}) {done}\n", word(host, "name"), word(host, "id"))),
+        Output::Csv => Printed::text(rows(&json!({"hosts": [host]}), now_ms, output).to_csv()),
+    }
 }
 
 fn word<'a>(object: &'a Value, key: &str) -> &'a str {
@@ -154,6 +158,20 @@ db-1   pending  never                                                        019
             "\
 name,state,seen,agent,system,labels,id,note
 web-1,up,1699999997000,0.1.0,Debian GNU/Linux 13,env=production role=web,0190-a,
+db-1,pending,,,,,0190-b,waits for approval; its key begins 0011223344556677
+"
+        );
+    }
+
+    #[test]
+    fn a_changed_host_is_a_sentence_or_its_row() {
+        let answer = json!({"version": 1, "host": answer()["hosts"][1].clone()});
+        assert_eq!(changed(&answer, "is let in", NOW, Output::Table).text, "db-1 (0190-b) is let in\n");
+        let csv = changed(&answer, "is let in", NOW, Output::Csv).text;
+        assert_eq!(
+            csv,
+            "\
+name,state,seen,agent,system,labels,id,note
 db-1,pending,,,,,0190-b,waits for approval; its key begins 0011223344556677
 "
         );

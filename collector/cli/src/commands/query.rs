@@ -40,7 +40,6 @@ pub async fn run(
 ) -> Result<Printed, Failure> {
     let when = when(arguments, now_ms)?;
     let query = ("query", arguments.expression.clone());
-    let seconds = |millis: i64| format!("{}.{:03}", millis.div_euclid(1_000), millis.rem_euclid(1_000));
     let answer = match when {
         When::At(at) => client.post_form("/api/v1/query", &[query, ("time", seconds(at))]).await?,
         When::Range { from, to, step } => {
@@ -50,6 +49,12 @@ pub async fn run(
     };
     let width = arguments.width.unwrap_or(terminal.columns);
     print(&answer, when, output, arguments.plot, Terminal { columns: width, ..terminal })
+}
+
+/// Seconds with three decimals, as the collector takes times and steps.
+fn seconds(millis: i64) -> String {
+    let (sign, millis) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
+    format!("{sign}{}.{:03}", millis / 1_000, millis % 1_000)
 }
 
 fn when(arguments: &QueryArguments, now_ms: i64) -> Result<When, Failure> {
@@ -92,7 +97,11 @@ fn print(answer: &Value, when: When, output: Output, plot: bool, terminal: Termi
     let found = read(kind, &data["result"]).ok_or_else(unreadable)?;
     printed.text = match found {
         Found::One { at_ms, text } => match output {
-            Output::Csv => format!("timestamp,value\n{at_ms},{text}\n"),
+            Output::Csv => {
+                let mut rows = Rows::new(&["TIMESTAMP", ">VALUE"]);
+                rows.rows.push(vec![at_ms.to_string(), text]);
+                rows.to_csv()
+            }
             _ => format!("{text}\n"),
         },
         Found::Series(series) => match (plot, output) {
@@ -208,8 +217,8 @@ fn points(series: &[Series]) -> Rows {
     let mut names: Vec<&str> = series.iter().flat_map(|one| &one.labels).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let mut rows = Rows { headings: names.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() };
-    rows.headings.extend(["timestamp".to_owned(), "value".to_owned()]);
+    let headings = names.iter().copied().chain(["timestamp", "value"]);
+    let mut rows = Rows::under_names(headings.map(str::to_owned).collect());
     for one in series {
         let labels: Vec<String> = names
             .iter()

@@ -36,10 +36,19 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
         }
         TokenVerb::Revoke { id } => {
             let answer = client.delete(&format!("{PATH}/{}", escape(id))).await?;
-            Ok(match output {
-                Output::Json => Printed::json(&answer),
-                Output::Table | Output::Csv => Printed::text(format!("token {id} is revoked\n")),
-            })
+            Ok(revoked(&answer, id, output))
+        }
+    }
+}
+
+fn revoked(answer: &Value, id: &str, output: Output) -> Printed {
+    match output {
+        Output::Json => Printed::json(answer),
+        Output::Table => Printed::text(format!("token {id} is revoked\n")),
+        Output::Csv => {
+            let mut rows = Rows::new(&["ID", "STATE"]);
+            rows.rows.push(vec![id.to_owned(), "revoked".to_owned()]);
+            Printed::text(rows.to_csv())
         }
     }
 }
@@ -214,6 +223,12 @@ ab12.secret.pin
             made(&answer).starts_with("Token cd34 for the HTTP API, scope read, good until 2023-11-14 22:13:20 UTC.\n")
         );
         assert_eq!(made(&answer).lines().last(), Some("cd34.x"));
+    }
+
+    #[test]
+    fn a_revoked_token_is_a_sentence_or_a_row() {
+        assert_eq!(revoked(&json!({}), "ab12", Output::Table).text, "token ab12 is revoked\n");
+        assert_eq!(revoked(&json!({}), "ab12", Output::Csv).text, "id,state\nab12,revoked\n");
     }
 
     #[test]

@@ -61,6 +61,13 @@ fn times_come_from_at_since_and_step() {
 }
 
 #[test]
+fn times_before_1970_are_sent_as_they_are() {
+    for (millis, expect) in [(-1_500, "-1.500"), (-1, "-0.001"), (0, "0.000"), (1_700_000_000_123, "1700000000.123")] {
+        assert_eq!(seconds(millis), expect);
+    }
+}
+
+#[test]
 fn steps_and_plots_need_a_span() {
     for words in [["muster", "query", "up", "--plot"], ["muster", "query", "up", "--step=1m"]] {
         assert!(Arguments::try_parse_from(words).is_err(), "{words:?}");
@@ -157,6 +164,16 @@ fn scalars_and_texts_are_one_line() {
     let scalar = json!({"data": {"resultType": "scalar", "result": [1_700_000_000.5, "42"]}});
     assert_eq!(printed(&scalar, When::At(NOW), Output::Table, false), "42\n");
     assert_eq!(printed(&scalar, When::At(NOW), Output::Csv, false), "timestamp,value\n1700000000500,42\n");
+}
+
+#[test]
+fn csv_quotes_a_text_and_keeps_label_names() {
+    let text = json!({"data": {"resultType": "string", "result": [1, "a, \"b\""]}});
+    assert_eq!(printed(&text, When::At(NOW), Output::Csv, false), "timestamp,value\n1000,\"a, \"\"b\"\"\"\n");
+    let vector = json!({"data": {"resultType": "vector", "result": [
+        {"metric": {"Env": "p", "env": "q", "a b": "r", ">x": "s"}, "value": [1, "1"]},
+    ]}});
+    assert_eq!(printed(&vector, When::At(NOW), Output::Csv, false), ">x,Env,a b,env,timestamp,value\ns,p,r,q,1000,1\n");
 }
 
 #[test]
