@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::figures;
 use crate::process::{self, Kept};
+use crate::{build, figures};
 
 /// A release collector on loopback in a folder that goes with it.
 pub(crate) struct Collector {
@@ -113,8 +113,9 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
                 );
             }
             "agent" => {
+                let commit = build::commit();
                 for row in figures::agent_rows(&programs, Duration::from_secs(60))? {
-                    println!("{row}");
+                    println!("{}", row.line(&commit));
                 }
             }
             other => bail!("no bench `{other}`; there are {}", all.join(", ")),

@@ -30,6 +30,11 @@ pub(crate) fn programs(packages: &[&str], release: bool) -> Result<PathBuf> {
         command.arg("--release");
     }
     process::run(&mut command)?;
+    folder(release)
+}
+
+/// The folder of the programs of this profile, built or not.
+pub(crate) fn folder(release: bool) -> Result<PathBuf> {
     let metadata = process::output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps", "--locked"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata).context("cargo metadata is JSON")?;
     let target = metadata["target_directory"].as_str().context("cargo metadata names the target folder")?;

@@ -19,14 +19,18 @@ const STEP: Duration = Duration::from_secs(60);
 const HOST: &str = "demo-host";
 
 pub(crate) fn run(once: bool) -> Result<()> {
+    println!("building (the first time takes some minutes) ...");
+    run_with(&build::programs(&build::PRODUCT, false)?, once)
+}
+
+/// The demo with these programs; `once` ends it when everything was shown.
+pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("failed to catch Ctrl-C")?;
     }
-    println!("building (the first time takes some minutes) ...");
-    let programs = build::programs(&build::PRODUCT, false)?;
     let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir()?;
-    let mut demo = Demo::start(&programs, folder.path())?;
+    let mut demo = Demo::start(programs, folder.path())?;
     demo.enrol_and_run()?;
     demo.show_arrival(&stop)?;
     demo.show_host(&stop)?;
@@ -42,6 +46,17 @@ pub(crate) fn run(once: bool) -> Result<()> {
     demo.stop()?;
     if once {
         println!("\ndemo: everything happened");
+    }
+    Ok(())
+}
+
+/// An error when the plot has no line, or the table not the demo's host.
+fn shown(plot: &str, table: &str) -> Result<()> {
+    if !plot.lines().any(|line| line.contains("mode=") && line.contains("  last ")) {
+        bail!("`muster query --plot` drew no CPU mode");
+    }
+    if !table.lines().any(|line| line.split_whitespace().next() == Some(HOST)) {
+        bail!("`muster hosts list` does not show {HOST}");
     }
     Ok(())
 }
@@ -159,9 +174,12 @@ impl Demo {
         // A plot needs some points: wait until the counters are 20 s old.
         self.until(stop, "count_over_time(node_load1[40s])", |count| count >= 20.0)?;
         println!("\n$ muster query '{cpu}' --since 30s --step 1s --plot");
-        process::run(&mut self.muster(&["query", cpu, "--since", "30s", "--step", "1s", "--plot"]))?;
+        let plot = output(&mut self.muster(&["query", cpu, "--since", "30s", "--step", "1s", "--plot"]))?;
+        print!("{plot}");
         println!("\n$ muster hosts list");
-        process::run(&mut self.muster(&["hosts", "list"]))
+        let table = output(&mut self.muster(&["hosts", "list"]))?;
+        print!("{table}");
+        shown(&plot, &table)
     }
 
     fn show_cost(&self) -> Result<()> {
@@ -201,5 +219,25 @@ second host serve with --agents 0.0.0.0:9471, then here: {muster} --url {url} to
             agent.stop().context("stopping the agent")?;
         }
         self.collector.stop().context("stopping the collector")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_without_a_line_or_its_host_is_no_success() {
+        let plot = "0 |\na {mode=\"user\"}  last 0.01, min 0, max 0.02\n";
+        let table = "NAME       STATE\ndemo-host  up\n";
+        assert!(shown(plot, table).is_ok());
+        for (plot, table) in [
+            ("no series from 2023-11-14 22:12:20 UTC to 2023-11-14 22:13:20 UTC\n", table),
+            ("", table),
+            (plot, "no hosts yet\n"),
+            (plot, "NAME       STATE\nweb-1  up\n"),
+        ] {
+            assert!(shown(plot, table).is_err(), "{plot}{table}");
+        }
     }
 }

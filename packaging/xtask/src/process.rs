@@ -1,6 +1,7 @@
 //! Children: run one to its end, or keep one and read its lines.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -42,6 +43,8 @@ impl Kept {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let shown = show(command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // The terminal sends Ctrl-C to its whole foreground group: only this program shall hear it, and end its children in order.
+        command.process_group(0);
         let mut child = command.spawn().with_context(|| format!("failed to start `{shown}`"))?;
         let stderr = child.stderr.take().context("standard error is piped")?;
         // Lines beyond this are dropped: only the ready line is waited for.
@@ -134,4 +137,25 @@ pub(crate) fn folder_bytes(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The process group, field 5 of the line.
+    fn group(id: u32) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(2).unwrap().to_owned()
+    }
+
+    #[test]
+    fn ctrl_c_reaches_no_kept_program_and_stop_ends_it_well() {
+        let script = "trap 'exit 0' TERM; echo ready >&2; while :; do sleep 0.1; done";
+        let mut kept = Kept::start(Command::new("sh").args(["-c", script])).unwrap();
+        kept.wait_for("ready line", Duration::from_secs(10), |line| (line == "ready").then_some(())).unwrap();
+        assert_eq!(group(kept.id()), kept.id().to_string());
+        assert_ne!(group(kept.id()), group(std::process::id()));
+        kept.stop().unwrap();
+    }
 }

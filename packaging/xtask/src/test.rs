@@ -1,11 +1,11 @@
-//! `cargo xtask test`: what CI runs, and a developer before a commit.
+//! `cargo xtask test`: what CI runs, and a developer before a commit. The demo is a part of it.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::build::cargo;
-use crate::{process, tools};
+use crate::build::{self, cargo};
+use crate::{demo, process, tools};
 
 pub(crate) fn run() -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a command that tells how long it took; nothing decides by it")]
@@ -16,6 +16,8 @@ pub(crate) fn run() -> Result<()> {
     process::run(&mut cargo(&lint)).context("clippy")?;
     process::run(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"])).context("build")?;
     process::run(&mut cargo(&["test", "--locked", "--workspace", "--no-fail-fast"])).context("tests")?;
+    // The programs that the build above left: nothing is built anew.
+    demo::run_with(&build::folder(false)?, true).context("demo")?;
     println!("test: everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
