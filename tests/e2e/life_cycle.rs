@@ -90,3 +90,36 @@ fn a_replaced_machine_takes_over_the_hosts_id() {
     assert!(id(&before).is_some() && id(&before) == id(&after), "{before}{after}");
     assert!(agent.stop().unwrap().success());
 }
+
+#[test]
+fn a_machine_that_waits_is_given_the_hosts_place() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    AgentHome::enrol(&programs, &collector, folder.path(), "mail-1").unwrap();
+    let word = token(&programs, &collector, &["--pattern", "mail-*", "--uses", "5"]).unwrap();
+    let second =
+        AgentHome { programs: programs.clone(), state: folder.path().join("second"), name: "mail-1".to_owned() };
+    let state = second.state.to_string_lossy().into_owned();
+    let agents = collector.agents.to_string();
+    let words = ["enrol", "--collector", &agents, "--token", &word, "--name", "mail-1", "--state", &state, "--no-wait"];
+    let (code, _, error) = muster_tests::harness::agent::run(&programs, "muster-agent", &words).unwrap();
+    assert!(code != 0 && error.contains("replace"), "exit {code}: {error}");
+    let listed = || {
+        let (_, text, _) = muster(&programs, &collector, &["-o", "json", "hosts", "list"]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["hosts"].as_array().unwrap().clone()
+    };
+    let before = listed().into_iter().find(|host| host["state"] == "active").unwrap();
+
+    let (code, text, error) = muster(&programs, &collector, &["-o", "csv", "hosts", "replace", "mail-1"]).unwrap();
+    assert_eq!(code, 0, "{error}");
+    assert!(text.starts_with("name,state,seen,") && text.lines().nth(1).unwrap().starts_with("mail-1,"), "{text}");
+    let (code, _, error) = muster_tests::harness::agent::run(&programs, "muster-agent", &words).unwrap();
+    assert_eq!(code, 0, "the machine is let in: {error}");
+    let agent = second.start(&["metrics.interval=1s"]).unwrap();
+    until("samples of the new machine", LIMIT, || collector.number("node_load1{host=\"mail-1\"}", None)).unwrap();
+    let after = listed();
+    assert!(after.len() == 1 && after[0]["id"] == before["id"], "{after:?}");
+    assert!(agent.stop().unwrap().success());
+}

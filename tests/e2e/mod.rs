@@ -4,6 +4,7 @@ mod bad_input;
 mod first_host;
 mod kill;
 mod life_cycle;
+mod operator;
 mod restore;
 
 use std::time::Duration;

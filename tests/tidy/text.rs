@@ -83,3 +83,34 @@ fn no_test_is_switched_off() {
         assert!(!files::read(&path).contains(&ignore), "{path} switches a test off");
     }
 }
+
+#[test]
+fn the_bans_of_clippy_stand_with_their_reasons() {
+    let text = files::read("clippy.toml");
+    let bans: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("{ path = ")).collect();
+    for banned in [
+        "std::time::SystemTime::now",
+        "std::time::Instant::now",
+        "std::env::var",
+        "std::process::exit",
+        "tokio::sync::mpsc::unbounded_channel",
+        "std::sync::mpsc::channel",
+    ] {
+        let line = bans.iter().find(|line| line.contains(&format!("path = \"{banned}\"")));
+        assert!(line.is_some(), "clippy.toml does not ban {banned}");
+    }
+    for line in bans {
+        let reason = line.split("reason = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
+        assert!(reason.split_whitespace().count() >= 4, "clippy.toml: no reason in `{line}`");
+    }
+}
+
+#[test]
+fn the_licence_is_apache_2_and_every_crate_says_so() {
+    let licence = files::read("LICENSE");
+    for part in ["Apache License", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"] {
+        assert!(licence.contains(part), "LICENSE lacks `{part}`");
+    }
+    assert!(files::read("Cargo.toml").contains("license = \"Apache-2.0\""), "Cargo.toml names another licence");
+    assert!(files::read("README.md").contains("Licence: Apache-2.0"), "README.md names another licence");
+}
