@@ -11,6 +11,7 @@ mod parse;
 mod promql;
 mod source;
 mod value;
+mod vector;
 
 pub use engine::Engine;
 pub use error::{Place, QueryError};

@@ -1,55 +1,24 @@
-//! Aggregations: each series gets its group once; then group by group all steps are folded at a time.
+//! PromQL's aggregations. Grouping and folding are `vector`'s; `count_values` is PromQL's alone.
 
 use crate::error::QueryError;
-use crate::promql::ast::{Aggregate, AggregateOp, Grouping};
+use crate::promql::ast::{Aggregate, AggregateOp};
 use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::fold::{self, Fold};
-use crate::promql::eval::grid::Grid;
-use crate::promql::eval::labels::{Group, Keys, SeriesLabels};
-use crate::promql::eval::rows::{ABSENT, Row, Rows, Scalar};
-use crate::promql::eval::topk;
-
-/// The rows of each group, in the order of their first appearance.
-pub(crate) struct Groups {
-    pub(crate) labels: Vec<SeriesLabels>,
-    pub(crate) members: Vec<Vec<usize>>,
-}
-
-impl Groups {
-    pub(crate) fn of(rows: &Rows, grouping: &Grouping) -> Self {
-        let group = Group { without: grouping.without, labels: &grouping.labels };
-        let (mut keys, mut key) = (Keys::default(), Vec::new());
-        let mut groups = Self { labels: Vec::new(), members: Vec::new() };
-        for (index, row) in rows.rows.iter().enumerate() {
-            group.key(&row.labels, &mut key);
-            let (number, new) = keys.number(&key);
-            if new {
-                groups.labels.push(SeriesLabels::of_subset(&key));
-                groups.members.push(Vec::new());
-            }
-            groups.members[number].push(index);
-        }
-        groups
-    }
-}
+use crate::vector::aggregate::{Groups, fold_groups};
+use crate::vector::fold;
+use crate::vector::grid::Grid;
+use crate::vector::labels::Keys;
+use crate::vector::rows::{ABSENT, Row, Rows, Scalar};
+use crate::vector::topk;
 
 impl Evaluator<'_> {
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Rows, QueryError> {
-        let fold: Fold = match aggregate.op {
-            AggregateOp::Sum => fold::sum,
-            AggregateOp::Avg => fold::avg,
-            AggregateOp::Min => fold::min,
-            AggregateOp::Max => fold::max,
-            AggregateOp::Count => fold::count,
-            AggregateOp::Group => fold::group,
-            AggregateOp::Stddev => fold::stddev,
-            AggregateOp::Stdvar => fold::stdvar,
+        let fold = match aggregate.op {
             AggregateOp::Quantile => {
                 let quantile = self.param(aggregate, grid)?;
                 let at = aggregate.param.as_ref().map_or(0, |param| param.span.start);
                 self.check_quantile(&quantile, grid, at);
                 let rows = self.vector(&aggregate.inner, grid)?;
-                return self.fold(rows, &aggregate.grouping, grid, |members, _, out| {
+                return fold_groups(&rows, &aggregate.grouping, grid.steps, self, |members, _, out| {
                     fold::quantiles(members, &quantile, out);
                 });
             }
@@ -60,37 +29,14 @@ impl Evaluator<'_> {
                 return topk::select(rows, &groups, &count, grid.steps, aggregate.op, &self.control);
             }
             AggregateOp::CountValues => return self.count_values(aggregate, grid),
+            op => fold::of(op),
         };
         let rows = self.vector(&aggregate.inner, grid)?;
-        self.fold(rows, &aggregate.grouping, grid, fold)
+        fold_groups(&rows, &aggregate.grouping, grid.steps, self, fold)
     }
 
     fn param(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Scalar, QueryError> {
         aggregate.param.as_ref().map_or(Ok(Scalar::Constant(f64::NAN)), |param| self.scalar(param, grid))
-    }
-
-    fn fold(
-        &mut self,
-        rows: Rows,
-        grouping: &Grouping,
-        grid: Grid,
-        fold: impl Fn(&[&Row], &mut fold::Cells, &mut [f64]),
-    ) -> Result<Rows, QueryError> {
-        let groups = Groups::of(&rows, grouping);
-        let mut cells = fold::Cells::default();
-        let mut steps = vec![ABSENT; grid.steps];
-        let mut out = Vec::with_capacity(groups.labels.len());
-        for (labels, members) in groups.labels.into_iter().zip(groups.members) {
-            self.control.check()?;
-            steps.fill(ABSENT);
-            let members: Vec<&Row> = members.into_iter().map(|index| &rows.rows[index]).collect();
-            fold(&members, &mut cells, &mut steps);
-            if let Some(row) = Row::cut(labels, &steps) {
-                self.grow(row.values.len())?;
-                out.push(row);
-            }
-        }
-        Ok(Rows::new(out))
     }
 
     /// `count_values("label", vector)`: a series for each value that occurs.

@@ -1,51 +1,11 @@
-//! Binary operators on scalars and between a vector and a scalar. Two vectors are `matching`'s.
+//! Binary operators in a row. What each does with its two sides is `vector`'s.
 
 use crate::error::QueryError;
-use crate::promql::ast::{Binary, BinaryOp, Expr, Kind};
+use crate::promql::ast::{Expr, Kind};
 use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::grid::Grid;
-use crate::promql::eval::matching;
-use crate::promql::eval::rows::{Out, Rows, Scalar};
-
-/// What an operator does with two values.
-#[derive(Clone, Copy)]
-pub(crate) enum Operate {
-    Arithmetic(fn(f64, f64) -> f64),
-    Comparison(fn(&f64, &f64) -> bool),
-    Set,
-}
-
-impl Operate {
-    pub(crate) fn of(op: BinaryOp) -> Self {
-        match op {
-            BinaryOp::Add => Self::Arithmetic(|a, b| a + b),
-            BinaryOp::Sub => Self::Arithmetic(|a, b| a - b),
-            BinaryOp::Mul => Self::Arithmetic(|a, b| a * b),
-            BinaryOp::Div => Self::Arithmetic(|a, b| a / b),
-            BinaryOp::Mod => Self::Arithmetic(|a, b| a % b),
-            BinaryOp::Pow => Self::Arithmetic(f64::powf),
-            BinaryOp::Atan2 => Self::Arithmetic(f64::atan2),
-            BinaryOp::Equal => Self::Comparison(f64::eq),
-            BinaryOp::NotEqual => Self::Comparison(f64::ne),
-            BinaryOp::Less => Self::Comparison(f64::lt),
-            BinaryOp::LessEqual => Self::Comparison(f64::le),
-            BinaryOp::Greater => Self::Comparison(f64::gt),
-            BinaryOp::GreaterEqual => Self::Comparison(f64::ge),
-            BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => Self::Set,
-        }
-    }
-
-    /// The result for two values; `None` where a comparison filters it out. A filter keeps `kept`.
-    #[inline]
-    pub(crate) fn apply(self, a: f64, b: f64, kept: f64, as_bool: bool) -> Option<f64> {
-        match self {
-            Self::Arithmetic(operate) => Some(operate(a, b)),
-            Self::Comparison(holds) if as_bool => Some(f64::from(u8::from(holds(&a, &b)))),
-            Self::Comparison(holds) => holds(&a, &b).then_some(kept),
-            Self::Set => None,
-        }
-    }
-}
+use crate::vector::binary::{Operate, Operator, operate};
+use crate::vector::grid::Grid;
+use crate::vector::rows::Out;
 
 impl Evaluator<'_> {
     /// Operators in a row: the tree leans to the left as deep as there are operators, so it is walked by a loop.
@@ -63,37 +23,14 @@ impl Evaluator<'_> {
         let mut left = self.eval(node, grid)?;
         while let Some(binary) = chain.pop() {
             let right = self.eval(&binary.rhs, grid)?;
-            left = self.operate(binary, left, right, grid)?;
+            let operator = Operator {
+                op: binary.op,
+                operate: Operate::of(binary.op),
+                as_bool: binary.as_bool,
+                matching: &binary.matching,
+            };
+            left = operate(&operator, left, right, grid.steps, self)?;
         }
         Ok(left)
     }
-
-    fn operate(&mut self, binary: &Binary, left: Out, right: Out, grid: Grid) -> Result<Out, QueryError> {
-        self.control.check()?;
-        let operate = Operate::of(binary.op);
-        match (left, right) {
-            (Out::Scalar(left), Out::Scalar(right)) => {
-                Ok(Out::Scalar(left.zip(&right, |a, b| operate.apply(a, b, a, true).unwrap_or(f64::NAN))))
-            }
-            (Out::Rows(rows), Out::Scalar(scalar)) => with_scalar(binary, rows, &scalar, false).map(Out::Rows),
-            (Out::Scalar(scalar), Out::Rows(rows)) => with_scalar(binary, rows, &scalar, true).map(Out::Rows),
-            (Out::Rows(left), Out::Rows(right)) => {
-                matching::combine(self, binary, left, right, grid.steps).map(Out::Rows)
-            }
-            _ => Err(QueryError::execution("internal error: an operand is a string; please report the query")),
-        }
-    }
-}
-
-/// `swapped`: the scalar stands on the left.
-fn with_scalar(binary: &Binary, mut rows: Rows, scalar: &Scalar, swapped: bool) -> Result<Rows, QueryError> {
-    let operate = Operate::of(binary.op);
-    rows.map(|step, value| {
-        let (a, b) = if swapped { (scalar.at(step), value) } else { (value, scalar.at(step)) };
-        operate.apply(a, b, value, binary.as_bool)
-    });
-    if binary.as_bool || matches!(operate, Operate::Arithmetic(_)) {
-        rows.drop_names_merging()?;
-    }
-    Ok(rows)
 }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use crate::error::QueryError;
 use crate::limits::{Control, Limits};
 use crate::promql::ast::{At, Call, Expr, Kind, Shift, Unary};
-use crate::promql::eval::grid::{Grid, Moments};
 use crate::promql::eval::notes::Notes;
-use crate::promql::eval::rows::{Out, Rows, Scalar};
 use crate::promql::eval::select::Selections;
-use crate::promql::eval::window::Scratch;
 use crate::promql::functions::Run;
 use crate::source::{Columns, Fetch};
+use crate::vector::grid::{Grid, Moments};
+use crate::vector::meter::Meter;
+use crate::vector::rows::{Out, Rows, Scalar};
+use crate::vector::window::Scratch;
 
 /// One query in evaluation.
 pub(crate) struct Evaluator<'a> {
@@ -203,13 +204,13 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-impl Out {
-    fn cells(&self) -> usize {
-        match self {
-            Self::Rows(rows) => rows.cells(),
-            Self::Scalar(Scalar::Steps(values)) => values.len(),
-            Self::Scalar(Scalar::Constant(_)) | Self::Text(_) => 0,
-        }
+impl Meter for Evaluator<'_> {
+    fn control(&self) -> &Control {
+        &self.control
+    }
+
+    fn grow(&mut self, cells: usize) -> Result<(), QueryError> {
+        Self::grow(self, cells)
     }
 }
 

@@ -3,25 +3,17 @@
 mod aggregate;
 mod binary;
 mod evaluator;
-mod fold;
-mod grid;
-mod labels;
-mod matching;
 mod notes;
-mod rows;
 mod select;
 mod subquery;
-mod sum;
-mod topk;
 mod window;
 
 #[cfg(test)]
 mod naive;
 
+pub(crate) use crate::vector::grid::Grid;
+pub(crate) use crate::vector::labels::{SeriesLabels, compare};
+pub(crate) use crate::vector::rows::{ABSENT, Out, Row, Rows, Scalar};
+pub(crate) use crate::vector::sum::Sum;
+pub(crate) use crate::vector::window::{Kernel, Scratch, Windows};
 pub(crate) use evaluator::Evaluator;
-pub(crate) use fold::quantile;
-pub(crate) use grid::Grid;
-pub(crate) use labels::{SeriesLabels, compare};
-pub(crate) use rows::{ABSENT, Out, Row, Rows, Scalar};
-pub(crate) use sum::{Mean, Sum};
-pub(crate) use window::{Kernel, Scratch, Windows};

@@ -8,10 +8,10 @@ use muster_common::sample::is_stale;
 use crate::error::QueryError;
 use crate::promql::ast::{Expr, Kind, Selector, Shift};
 use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::grid::Grid;
-use crate::promql::eval::labels::SeriesLabels;
-use crate::promql::eval::rows::{ABSENT, Row, Rows};
 use crate::source::{Columns, Fetch, Request, SourceError};
+use crate::vector::grid::Grid;
+use crate::vector::labels::SeriesLabels;
+use crate::vector::rows::{ABSENT, Row, Rows};
 
 /// What one selector looks at.
 pub(crate) struct Need {

@@ -3,8 +3,8 @@
 use crate::error::QueryError;
 use crate::promql::ast::Subquery;
 use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::grid::Grid;
-use crate::promql::eval::rows::Rows;
+use crate::vector::grid::Grid;
+use crate::vector::rows::Rows;
 
 impl Evaluator<'_> {
     /// The grid on which the inside is evaluated: multiples of its step, whatever the outer steps are, so that one

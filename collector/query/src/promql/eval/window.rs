@@ -1,96 +1,15 @@
-//! Windows over samples. For each series the bounds of all windows are found in one pass; a kernel then yields one
-//! value a step from plain arrays.
+//! The windows of range selectors and subqueries.
 
 use muster_common::sample::{MetricKind, is_stale};
 
 use crate::error::QueryError;
-use crate::limits::Control;
 use crate::promql::ast::{Call, Expr, Kind, ValueType};
 use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::grid::{Grid, Moments};
-use crate::promql::eval::labels::SeriesLabels;
-use crate::promql::eval::rows::{ABSENT, Row, Rows, Scalar};
 use crate::promql::functions::Run;
-
-/// All windows of one series.
-pub(crate) struct Windows<'a> {
-    pub(crate) times: &'a [i64],
-    /// As many as times; no stale markers.
-    pub(crate) values: &'a [f64],
-    /// For each step the samples in its window: from the first to before the second. Neither ever falls.
-    pub(crate) bounds: &'a [(usize, usize)],
-    pub(crate) moments: Moments,
-    pub(crate) range_ms: i64,
-    control: &'a Control,
-}
-
-/// The window of one step, at least one sample in it.
-pub(crate) struct Window<'a> {
-    pub(crate) step: usize,
-    pub(crate) times: &'a [i64],
-    pub(crate) values: &'a [f64],
-}
-
-/// One value a step from windows and scalar arguments, into cells that are absent at first.
-pub(crate) type Kernel = fn(&Windows<'_>, &[Scalar], &mut Scratch, &mut [f64]);
-
-/// Buffers that kernels use again from series to series.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    pub(crate) marks: Vec<usize>,
-    pub(crate) values: Vec<f64>,
-}
-
-/// Samples a kernel may look at between two looks at the clock: some milliseconds' worth.
-const UNCHECKED_SAMPLES: usize = 1 << 22;
-
-impl<'a> Windows<'a> {
-    /// A value from each window by itself. Stops when the query must stop; the caller sees the same and fails.
-    #[inline]
-    pub(crate) fn each(&self, out: &mut [f64], mut value: impl FnMut(Window<'a>) -> Option<f64>) {
-        let mut looked_at = 0;
-        for (step, ((from, to), cell)) in self.bounds.iter().copied().zip(out).enumerate() {
-            if from == to {
-                continue;
-            }
-            looked_at += to - from;
-            if looked_at > UNCHECKED_SAMPLES {
-                looked_at = 0;
-                if self.control.check().is_err() {
-                    return;
-                }
-            }
-            let window = Window { step, times: &self.times[from..to], values: &self.values[from..to] };
-            if let Some(value) = value(window) {
-                *cell = value;
-            }
-        }
-    }
-
-    /// The window of a step: open at the start, closed at the end.
-    pub(crate) fn span(&self, step: usize) -> (i64, i64) {
-        let end = self.moments.at(step);
-        (end - self.range_ms, end)
-    }
-}
-
-/// Finds each step's window.
-fn bound(times: &[i64], moments: Moments, range_ms: i64, bounds: &mut Vec<(usize, usize)>) {
-    bounds.clear();
-    let Some(first) = (moments.grid.steps > 0).then(|| moments.at(0)) else { return };
-    let mut from = times.partition_point(|time| *time <= first - range_ms);
-    let mut to = times.partition_point(|time| *time <= first);
-    for step in 0..moments.grid.steps {
-        let end = moments.at(step);
-        while times.get(to).is_some_and(|time| *time <= end) {
-            to += 1;
-        }
-        while from < to && times[from] <= end - range_ms {
-            from += 1;
-        }
-        bounds.push((from, to));
-    }
-}
+use crate::vector::grid::Grid;
+use crate::vector::labels::SeriesLabels;
+use crate::vector::rows::{ABSENT, Row, Rows, Scalar};
+use crate::vector::window::{Windows, bound};
 
 #[derive(Default)]
 struct Buffers {
@@ -117,8 +36,15 @@ impl Evaluator<'_> {
                     let (times, values) = live(&one.millis, &one.values, &mut buffers.times, &mut buffers.values);
                     bound(times, moments, range.range_ms, &mut buffers.bounds);
                     let bounds = &buffers.bounds;
-                    let windows =
-                        Windows { times, values, bounds, moments, range_ms: range.range_ms, control: &control };
+                    let windows = Windows {
+                        times,
+                        values,
+                        bounds,
+                        moments,
+                        range: range.range_ms,
+                        per_second: 1000.0,
+                        control: &control,
+                    };
                     see(self, &SeriesLabels::new(one.labels.clone()), one.kind, &windows)?;
                     self.control.check()?;
                 }
@@ -135,8 +61,15 @@ impl Evaluator<'_> {
                     }
                     bound(&buffers.times, moments, subquery.range_ms, &mut buffers.bounds);
                     let (times, values, bounds) = (&buffers.times[..], &buffers.values[..], &buffers.bounds);
-                    let windows =
-                        Windows { times, values, bounds, moments, range_ms: subquery.range_ms, control: &control };
+                    let windows = Windows {
+                        times,
+                        values,
+                        bounds,
+                        moments,
+                        range: subquery.range_ms,
+                        per_second: 1000.0,
+                        control: &control,
+                    };
                     see(self, &row.labels, MetricKind::Untyped, &windows)?;
                     self.control.check()?;
                 }

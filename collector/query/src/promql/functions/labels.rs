@@ -1,31 +1,16 @@
 //! Functions that change labels and leave values alone.
 
-use muster_common::matcher::anchored_regex;
-
 use crate::error::QueryError;
 use crate::promql::ast::Call;
 use crate::promql::eval::{Evaluator, Grid, Out};
+use crate::vector::relabel::Replacement;
 
 /// `label_replace(vector, "to", "replacement", "from", "pattern")`.
 pub(crate) fn label_replace(evaluator: &mut Evaluator<'_>, call: &Call, grid: Grid) -> Result<Out, QueryError> {
     let (to, replacement) = (evaluator.text(&call.args[1])?, evaluator.text(&call.args[2])?);
     let (from, pattern) = (evaluator.text(&call.args[3])?, evaluator.text(&call.args[4])?);
-    let regex = anchored_regex(pattern).map_err(|error| {
-        QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}: {}", error.reason))
-    })?;
-    if to.is_empty() {
-        return Err(QueryError::execution("invalid destination label name in label_replace(): it is empty"));
-    }
-    let mut rows = evaluator.vector(&call.args[0], grid)?;
-    let mut value = String::new();
-    for row in &mut rows.rows {
-        let Some(captures) = regex.captures(row.labels.get(from)) else { continue };
-        value.clear();
-        captures.expand(replacement, &mut value);
-        row.labels = row.labels.with(&[(to, &value)])?;
-    }
-    rows.merge()?;
-    Ok(Out::Rows(rows))
+    let rows = evaluator.vector(&call.args[0], grid)?;
+    Replacement::new(to, replacement, from, pattern)?.apply(rows).map(Out::Rows)
 }
 
 /// `label_join(vector, "to", "separator", "from", ...)`.

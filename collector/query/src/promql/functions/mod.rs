@@ -5,8 +5,6 @@ pub(crate) mod histogram;
 pub(crate) mod labels;
 pub(crate) mod lookup;
 pub(crate) mod math;
-pub(crate) mod over_time;
-pub(crate) mod rate;
 pub(crate) mod regression;
 pub(crate) mod sort;
 pub(crate) mod time;
@@ -14,6 +12,7 @@ pub(crate) mod time;
 pub(crate) use lookup::{Arity, Function, Run, find, nearest, refusal};
 
 use crate::promql::ast::ValueType::{Matrix, Scalar, Text, Vector};
+use crate::vector::{over_time, rate};
 use Arity::{LastOptional, LastRepeats};
 use lookup::{date, map, whole, window};
 

@@ -1,6 +1,9 @@
 //! Aggregations over the samples of each window.
 
-use crate::promql::eval::{Mean, Scalar, Scratch, Sum, Windows, quantile as quantile_of};
+use crate::vector::fold::quantile as quantile_of;
+use crate::vector::rows::Scalar;
+use crate::vector::sum::{Mean, Sum};
+use crate::vector::window::{Scratch, Windows};
 
 pub(crate) fn avg(windows: &Windows<'_>, _: &[Scalar], _: &mut Scratch, out: &mut [f64]) {
     windows.each(out, |window| {

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use crate::error::QueryError;
 use crate::limits::Control;
-use crate::promql::ast::AggregateOp;
-use crate::promql::eval::aggregate::Groups;
-use crate::promql::eval::rows::{ABSENT, Row, Rows, Scalar};
+use crate::vector::aggregate::Groups;
+use crate::vector::ops::AggregateOp;
+use crate::vector::rows::{ABSENT, Row, Rows, Scalar};
 
 /// How many to keep. Prometheus refuses what is no `int64`.
 fn count_at(count: &Scalar, step: usize, rows: usize) -> Result<usize, QueryError> {

@@ -7,7 +7,7 @@ use muster_common::label::NAME;
 use muster_common::sample::{is_stale, stale};
 
 use crate::error::QueryError;
-use crate::promql::eval::labels::SeriesLabels;
+use crate::vector::labels::SeriesLabels;
 
 /// No value at this step. Stale markers end a series when it is read, and arithmetic quiets every NaN, so none of
 /// the values computed here ever has these bits.
@@ -50,6 +50,17 @@ pub(crate) enum Out {
     Scalar(Scalar),
     Rows(Rows),
     Text(String),
+}
+
+impl Out {
+    /// Values and holes held: what limits count.
+    pub(crate) fn cells(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.cells(),
+            Self::Scalar(Scalar::Steps(values)) => values.len(),
+            Self::Scalar(Scalar::Constant(_)) | Self::Text(_) => 0,
+        }
+    }
 }
 
 impl Row {

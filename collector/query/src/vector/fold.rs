@@ -1,7 +1,8 @@
 //! How the rows of one group become one value a step. Each runs row by row over plain arrays.
 
-use crate::promql::eval::rows::{Row, Scalar, is_absent};
-use crate::promql::eval::sum::{Mean, Sum};
+use crate::vector::ops::AggregateOp;
+use crate::vector::rows::{Row, Scalar, is_absent};
+use crate::vector::sum::{Mean, Sum};
 
 /// Buffers used again from group to group.
 #[derive(Default)]
@@ -13,6 +14,20 @@ pub(crate) struct Cells {
 
 /// Rows of one group into steps that are absent at first.
 pub(crate) type Fold = fn(&[&Row], &mut Cells, &mut [f64]);
+
+/// The fold of an aggregation that takes no parameter; those that take one have paths of their own.
+pub(crate) fn of(op: AggregateOp) -> Fold {
+    match op {
+        AggregateOp::Sum => sum,
+        AggregateOp::Avg => avg,
+        AggregateOp::Min => min,
+        AggregateOp::Max => max,
+        AggregateOp::Count => count,
+        AggregateOp::Stddev => stddev,
+        AggregateOp::Stdvar => stdvar,
+        _ => group,
+    }
+}
 
 /// Folds each value into its step's cell; the first one as it is.
 #[inline]
@@ -44,7 +59,7 @@ pub(crate) fn sum(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
     }
 }
 
-pub(crate) fn avg(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
+fn avg(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
     cells.means.clear();
     cells.means.resize(out.len(), None);
     for row in rows {
@@ -63,20 +78,20 @@ pub(crate) fn avg(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
 }
 
 /// NaN only where all are NaN.
-pub(crate) fn min(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
+fn min(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
     each(rows, out, |value| value, |least, value| if value < least || least.is_nan() { value } else { least });
 }
 
 /// NaN only where all are NaN.
-pub(crate) fn max(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
+fn max(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
     each(rows, out, |value| value, |most, value| if value > most || most.is_nan() { value } else { most });
 }
 
-pub(crate) fn count(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
+fn count(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
     each(rows, out, |_| 1.0, |count, _| count + 1.0);
 }
 
-pub(crate) fn group(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
+fn group(rows: &[&Row], _: &mut Cells, out: &mut [f64]) {
     each(rows, out, |_| 1.0, |one, _| one);
 }
 
@@ -110,11 +125,11 @@ fn spread(rows: &[&Row], cells: &mut Cells, out: &mut [f64], result: impl Fn(f64
     }
 }
 
-pub(crate) fn stddev(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
+fn stddev(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
     spread(rows, cells, out, f64::sqrt);
 }
 
-pub(crate) fn stdvar(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
+fn stdvar(rows: &[&Row], cells: &mut Cells, out: &mut [f64]) {
     spread(rows, cells, out, |variance| variance);
 }
 

@@ -1,10 +1,10 @@
 //! Rates, differences and counts of changes over windows.
 
-use crate::promql::eval::{Scalar, Scratch, Windows};
+use crate::vector::rows::Scalar;
+use crate::vector::window::{Scratch, Windows};
 
 pub(crate) fn rate(windows: &Windows<'_>, _: &[Scalar], scratch: &mut Scratch, out: &mut [f64]) {
-    #[expect(clippy::cast_precision_loss, reason = "a range is far below 2^53 ms")]
-    let seconds = windows.range_ms as f64 / 1000.0;
+    let seconds = windows.seconds(windows.range);
     extrapolated(windows, scratch, out, true, Some(seconds));
 }
 
@@ -49,9 +49,9 @@ fn extrapolated(
             change += values[index - 1];
         }
         let (start, end) = windows.span(step);
-        let between = seconds(windows.times[last] - windows.times[first]);
-        let mut to_start = seconds(windows.times[first] - start);
-        let mut to_end = seconds(end - windows.times[last]);
+        let between = windows.seconds(windows.times[last] - windows.times[first]);
+        let mut to_start = windows.seconds(windows.times[first] - start);
+        let mut to_end = windows.seconds(end - windows.times[last]);
         #[expect(clippy::cast_precision_loss, reason = "as many samples as fit in memory are far below 2^53")]
         let distance = between / (last - first) as f64;
         let near = distance * 1.1;
@@ -72,15 +72,10 @@ fn extrapolated(
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "spans between samples are far below 2^53 ms")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
-}
-
 pub(crate) fn irate(windows: &Windows<'_>, _: &[Scalar], _: &mut Scratch, out: &mut [f64]) {
-    last_two(windows, out, |before, last, ms| {
+    last_two(windows, out, |before, last, between| {
         let change = if last < before { last } else { last - before };
-        change / seconds(ms)
+        change / windows.seconds(between)
     });
 }
 

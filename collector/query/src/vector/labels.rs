@@ -2,10 +2,11 @@
 //! which series are grouped and matched. All of it happens once per series.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use muster_common::label::{LabelSet, NAME};
+use muster_common::matcher::{Matcher, Test};
 
 use crate::error::QueryError;
 
@@ -143,6 +144,20 @@ impl Keys {
         self.numbers.insert(key.into(), number);
         (number, true)
     }
+}
+
+/// The labels that the missing series would have: what is matched to be equal, and by one matcher only. (As in
+/// Prometheus, only matchers after the equal one make it doubtful.)
+pub(crate) fn labels_sought(matchers: &[Matcher]) -> Vec<(&str, &str)> {
+    let mut labels: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for matcher in matchers.iter().filter(|matcher| matcher.name != NAME) {
+        match (&matcher.test, labels.get_mut(matcher.name.as_str())) {
+            (_, Some(known)) => *known = None,
+            (Test::Equal(value), None) => drop(labels.insert(&matcher.name, Some(value))),
+            _ => {}
+        }
+    }
+    labels.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //! then group by group their rows are combined step by step.
 
 use crate::error::QueryError;
-use crate::promql::ast::{Binary, BinaryOp, Matching, Side};
-use crate::promql::eval::binary::Operate;
-use crate::promql::eval::evaluator::Evaluator;
-use crate::promql::eval::labels::{Group, Keys, SeriesLabels};
-use crate::promql::eval::rows::{Row, Rows};
+use crate::vector::binary::{Operate, Operator};
+use crate::vector::labels::{Group, Keys, SeriesLabels};
+use crate::vector::meter::Meter;
+use crate::vector::ops::{BinaryOp, Matching, Side};
+use crate::vector::rows::{Row, Rows};
 
 /// The rows of both sides by match group.
 #[derive(Default)]
@@ -35,18 +35,18 @@ impl Sides {
 }
 
 pub(crate) fn combine(
-    evaluator: &mut Evaluator<'_>,
-    binary: &Binary,
+    meter: &mut dyn Meter,
+    binary: &Operator<'_>,
     left: Rows,
     right: Rows,
     steps: usize,
 ) -> Result<Rows, QueryError> {
-    let sides = Sides::of(&left, &right, &binary.matching);
+    let sides = Sides::of(&left, &right, binary.matching);
     match binary.op {
         BinaryOp::And => Ok(filter(left, &right, &sides, steps, true)),
         BinaryOp::Unless => Ok(filter(left, &right, &sides, steps, false)),
         BinaryOp::Or => either(left, right, &sides, steps),
-        _ => Join::new(binary, &left, &right, steps).run(&sides, evaluator),
+        _ => Join::new(binary, &left, &right, steps).run(&sides, meter),
     }
 }
 
@@ -89,7 +89,7 @@ fn mark(rows: &Rows, members: &[usize], present: &mut [bool]) {
 
 /// Arithmetic or comparison of a many side with a one side; one to one is many to one with at most one of many.
 struct Join<'a> {
-    binary: &'a Binary,
+    binary: &'a Operator<'a>,
     matching: &'a Matching,
     operate: Operate,
     many: &'a Rows,
@@ -113,13 +113,13 @@ struct Joined {
 const NOBODY: u32 = u32::MAX;
 
 impl<'a> Join<'a> {
-    fn new(binary: &'a Binary, left: &'a Rows, right: &'a Rows, steps: usize) -> Self {
+    fn new(binary: &'a Operator<'a>, left: &'a Rows, right: &'a Rows, steps: usize) -> Self {
         let swapped = binary.matching.side == Side::ManyRight;
         let (many, one) = if swapped { (right, left) } else { (left, right) };
         Self {
             binary,
-            matching: &binary.matching,
-            operate: Operate::of(binary.op),
+            matching: binary.matching,
+            operate: binary.operate,
             many,
             one,
             swapped,
@@ -130,13 +130,13 @@ impl<'a> Join<'a> {
         }
     }
 
-    fn run(mut self, sides: &Sides, evaluator: &mut Evaluator<'_>) -> Result<Rows, QueryError> {
+    fn run(mut self, sides: &Sides, meter: &mut dyn Meter) -> Result<Rows, QueryError> {
         let (of_many, of_one) = if self.swapped { (&sides.right, &sides.left) } else { (&sides.left, &sides.right) };
         let mut owners = vec![NOBODY; self.steps];
         let mut taken = vec![false; self.steps];
         for (group, (many, one)) in of_many.iter().zip(of_one).enumerate() {
             if group % 64 == 0 {
-                evaluator.control.check()?;
+                meter.control().check()?;
             }
             self.find_owners(one, &mut owners)?;
             if many.is_empty() || one.is_empty() {
@@ -145,7 +145,7 @@ impl<'a> Join<'a> {
             taken.fill(false);
             for index in many {
                 let grown = self.join(group, &self.many.rows[*index], &owners, &mut taken)?;
-                evaluator.grow(grown)?;
+                meter.grow(grown)?;
             }
         }
         let ordered = self.many.ordered;
