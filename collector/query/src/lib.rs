@@ -10,6 +10,7 @@ mod limits;
 mod parse;
 mod promql;
 mod source;
+mod text;
 mod value;
 mod vector;
 

@@ -5,8 +5,9 @@ use muster_common::matcher::Matcher;
 use crate::error::{Place, QueryError};
 use crate::limits::QUERY_BYTES_MAX;
 use crate::promql::ast::{Expr, Kind};
-use crate::promql::parser::{Fault, Parser, Trouble};
+use crate::promql::parser::Parser;
 use crate::promql::typecheck::check;
+use crate::text::fault::{Fault, Trouble};
 
 /// Reads an expression and tests its types.
 ///

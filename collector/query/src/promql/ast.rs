@@ -4,20 +4,8 @@
 use muster_common::matcher::Matcher;
 
 use crate::promql::functions::Function;
+pub(crate) use crate::text::fault::Span;
 pub(crate) use crate::vector::ops::{AggregateOp, BinaryOp, Grouping, Matching, Side};
-
-/// Bytes of the text that a node covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl Span {
-    pub(crate) fn to(self, last: Self) -> Self {
-        Self { start: self.start, end: last.end }
-    }
-}
 
 /// The four types of PromQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

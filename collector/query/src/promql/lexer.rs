@@ -4,7 +4,7 @@
 //! part of a metric name; in braces every word is a label name. So the lexer knows which bracket is open.
 
 use crate::promql::ast::{AggregateOp, BinaryOp, Span};
-use crate::promql::literal::{is_number, is_span};
+use crate::text::literal::{is_number, is_span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {

@@ -10,7 +10,6 @@ pub(crate) mod ast;
 pub(crate) mod eval;
 pub(crate) mod functions;
 pub(crate) mod lexer;
-pub(crate) mod literal;
 pub(crate) mod parser;
 pub(crate) mod print;
 #[cfg(test)]

@@ -7,33 +7,8 @@ use crate::promql::ast::{
 };
 use crate::promql::functions::{find, nearest, refusal};
 use crate::promql::lexer::{Keyword, Lexed, Token, TokenKind, lex};
-use crate::promql::literal::{number, span_ms, unquote};
-
-/// What is wrong with the text, and at which byte.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fault {
-    pub(crate) at: usize,
-    pub(crate) trouble: Trouble,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Trouble {
-    Wrong(String),
-    /// PromQL that is not answered here, by name, and what to do instead.
-    Refused(String, &'static str),
-}
-
-pub(crate) type Parsed<T> = Result<T, Fault>;
-
-impl Fault {
-    pub(crate) fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, trouble: Trouble::Wrong(message.into()) }
-    }
-
-    pub(crate) fn refused(at: usize, what: impl Into<String>, remedy: &'static str) -> Self {
-        Self { at, trouble: Trouble::Refused(what.into(), remedy) }
-    }
-}
+pub(crate) use crate::text::fault::{Fault, Parsed};
+use crate::text::literal::{number, span_ms, unquote};
 
 pub(crate) struct Parser<'a> {
     pub(crate) text: &'a str,

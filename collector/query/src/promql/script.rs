@@ -30,8 +30,8 @@ use crate::error::QueryError;
 use crate::limits::{Control, Limits};
 use crate::parse::{parse, parse_selector};
 use crate::promql::eval::compare;
-use crate::promql::literal::span_ms;
 use crate::source::{Columns, Request, SourceError};
+use crate::text::literal::span_ms;
 use crate::value::{Answer, Value};
 
 /// Answers requests from columns in memory as a store does.

@@ -2,8 +2,8 @@
 
 use crate::promql::ast::{At, BinaryOp, Expr, Kind, RangeSelector, Shift, Span, Subquery};
 use crate::promql::lexer::{Keyword, Token, TokenKind};
-use crate::promql::literal::{number, seconds_ms, span_ms};
 use crate::promql::parser::{Fault, Parsed, Parser};
+use crate::text::literal::{number, seconds_ms, span_ms};
 
 const DURATION_EXPRESSIONS: &str = "write the duration as a number and a unit, such as 5m";
 

@@ -12,7 +12,7 @@ use crate::vector::rows::{ABSENT, Row, Rows, Scalar};
 fn count_at(count: &Scalar, step: usize, rows: usize) -> Result<usize, QueryError> {
     let count = count.at(step);
     if !(-9_223_372_036_854_775_808.0..=9_223_372_036_854_774_784.0).contains(&count) {
-        let count = crate::promql::print::Number(count);
+        let count = crate::text::write::Number(count);
         return Err(QueryError::execution(format!("Scalar value {count} overflows int64")));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to 0..=2^32 first")]

@@ -62,7 +62,7 @@ impl Evaluator<'_> {
                         let labels = if listed && aggregate.grouping.without {
                             labels.clone()
                         } else {
-                            labels.with(&[(label, &crate::promql::print::Number(value).to_string())])?
+                            labels.with(&[(label, &crate::text::write::Number(value).to_string())])?
                         };
                         out.push(Row { labels, first: 0, values: Vec::new() });
                         places.insert((number, bits), out.len() - 1);

@@ -124,7 +124,7 @@ impl Evaluator<'_> {
     pub(crate) fn check_quantile(&mut self, quantile: &Scalar, grid: Grid, at: usize) {
         let steps = if matches!(quantile, Scalar::Constant(_)) { grid.steps.min(1) } else { grid.steps };
         for q in (0..steps).map(|step| quantile.at(step)).filter(|q| !(0.0..=1.0).contains(q)) {
-            let got = crate::promql::print::Number(q);
+            let got = crate::text::write::Number(q);
             self.notes.warn(at, &format!("quantile value should be between 0 and 1, got {got}"));
         }
     }
