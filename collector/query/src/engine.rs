@@ -107,7 +107,7 @@ impl Engine {
         let mut evaluator =
             Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
         let out = evaluator.eval(&expr, grid)?;
-        let value = Value::Matrix(by_labels(series_of(out, grid)));
+        let value = Value::Matrix(by_labels(series_of(out, grid.steps, |step| grid.at(step))));
         let read = evaluator.reads();
         let (warnings, infos) = evaluator.notes.into_texts();
         Ok(Answer { value, warnings, infos, read })
@@ -148,7 +148,7 @@ fn in_time(ms: i64) -> Result<(), QueryError> {
     Err(QueryError::BadData { message: format!("time {ms} ms is out of range: give seconds since 1970") })
 }
 
-fn instant_value(out: Out, at_ms: i64) -> Value {
+pub(crate) fn instant_value(out: Out, at_ms: i64) -> Value {
     match out {
         Out::Scalar(scalar) => Value::Scalar { at_ms, value: scalar.at(0) },
         Out::Text(value) => Value::String { at_ms, value },
@@ -178,27 +178,28 @@ fn samples(evaluator: &mut Evaluator<'_>, expr: &Expr, grid: Grid) -> Result<Vec
     Ok(all)
 }
 
-fn series_of(out: Out, grid: Grid) -> Vec<Series> {
+/// The rows as series, with the milliseconds that `at` gives each step.
+pub(crate) fn series_of(out: Out, steps: usize, at: impl Fn(usize) -> i64) -> Vec<Series> {
     let series = |labels: &SeriesLabels, points: &mut dyn Iterator<Item = (usize, f64)>| {
-        let (millis, values) = points.map(|(step, value)| (grid.at(step), value)).unzip();
+        let (millis, values) = points.map(|(step, value)| (at(step), value)).unzip();
         Series { labels: labels.to_set(), millis, values }
     };
     match out {
         Out::Rows(rows) => rows.rows.iter().map(|row| series(&row.labels, &mut row.points())).collect(),
         Out::Scalar(scalar) => {
-            vec![series(&SeriesLabels::none(), &mut (0..grid.steps).map(|step| (step, scalar.at(step))))]
+            vec![series(&SeriesLabels::none(), &mut (0..steps).map(|step| (step, scalar.at(step))))]
         }
         Out::Text(_) => Vec::new(),
     }
 }
 
-fn by_labels(mut series: Vec<Series>) -> Vec<Series> {
+pub(crate) fn by_labels(mut series: Vec<Series>) -> Vec<Series> {
     series.sort_by(|a, b| compare(&a.labels, &b.labels));
     series
 }
 
 /// `11000` as `11,000`.
-fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

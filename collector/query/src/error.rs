@@ -36,6 +36,15 @@ pub enum QueryError {
     /// A range query of what has no value at each step.
     #[error("invalid expression type {found:?} for range query, must be Scalar or instant Vector")]
     WrongType { found: String },
+    /// As `Parse`, of LogQL, in Loki's words.
+    #[error("parse error at line {}, col {}: {message}", place.line, place.column)]
+    LogParse { place: Place, message: String },
+    /// As `Unsupported`, of LogQL.
+    #[error("parse error at line {}, col {}: {what} is not supported: {remedy}", place.line, place.column)]
+    LogUnsupported { place: Place, what: String, remedy: &'static str },
+    /// A line of a metric query went wrong in the pipeline.
+    #[error("{message}")]
+    Pipeline { message: String },
     /// The request around the expression is wrong: times, step, resolution.
     #[error("{message}")]
     BadData { message: String },
@@ -58,7 +67,13 @@ impl QueryError {
     /// The `errorType` of Prometheus' JSON.
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Parse { .. } | Self::Unsupported { .. } | Self::WrongType { .. } | Self::BadData { .. } => "bad_data",
+            Self::Parse { .. }
+            | Self::Unsupported { .. }
+            | Self::WrongType { .. }
+            | Self::LogParse { .. }
+            | Self::LogUnsupported { .. }
+            | Self::Pipeline { .. }
+            | Self::BadData { .. } => "bad_data",
             Self::Execution { .. } | Self::TooMuch { .. } => "execution",
             Self::Timeout => "timeout",
             Self::Cancelled => "canceled",
@@ -69,7 +84,10 @@ impl QueryError {
     /// The byte of the query at which it went wrong, where the text is at fault.
     pub fn at(&self) -> Option<usize> {
         match self {
-            Self::Parse { place, .. } | Self::Unsupported { place, .. } => Some(place.at),
+            Self::Parse { place, .. }
+            | Self::Unsupported { place, .. }
+            | Self::LogParse { place, .. }
+            | Self::LogUnsupported { place, .. } => Some(place.at),
             _ => None,
         }
     }

@@ -1,12 +1,15 @@
-//! Queries: PromQL over views of the store.
+//! Queries: PromQL over views of the store, LogQL over whoever gives lines.
 //!
 //! [`Engine`] parses the text, reads each selector once for just the time it looks at, evaluates series by series over
 //! the grid of steps, and answers with Prometheus' value types and error kinds. It never writes, and a query ends when
-//! its [`Control`] says so. What lies outside of the supported part of PromQL is refused by name.
+//! its [`Control`] says so. What lies outside of the supported part of either language is refused
+//! by name.
 
 mod engine;
 mod error;
 mod limits;
+mod log_engine;
+mod logql;
 mod parse;
 mod promql;
 mod source;
@@ -17,6 +20,10 @@ mod vector;
 pub use engine::Engine;
 pub use error::{Place, QueryError};
 pub use limits::{CHAIN_MAX, Control, Limits, NESTING_MAX, QUERY_BYTES_MAX};
+pub use logql::ast::LogExpr;
+pub use logql::parse::{parse_log_query, parse_log_selector};
+pub use logql::pipeline::LogPipeline;
+pub use logql::source::{FetchLogs, LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
 pub use parse::{parse, parse_selector};
 pub use promql::ast::{Expr, ValueType};
-pub use value::{Answer, Point, Series, Value};
+pub use value::{Answer, AnswerEntry, Direction, LogAnswer, LogStats, LogValue, Point, Series, StreamAnswer, Value};

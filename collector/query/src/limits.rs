@@ -28,6 +28,10 @@ pub struct Limits {
     pub points_max: usize,
     /// How old a sample may be to count as a series' present value.
     pub lookback: Duration,
+    /// Bytes of log lines that one selector may read: what the timeout allows at 1 GB/s, twice the speed measured.
+    pub log_bytes_max: u64,
+    /// Bytes of the lines of one answer: 5,000 lines of 25 KiB; it is held whole, and again as JSON.
+    pub log_answer_bytes_max: usize,
     /// The step of a subquery that names none (`[1h:]`).
     pub subquery_step: Duration,
 }
@@ -40,6 +44,8 @@ impl Default for Limits {
             samples_max: 50_000_000,
             points_max: 11_000,
             lookback: Duration::from_secs(300),
+            log_bytes_max: 120_000_000_000,
+            log_answer_bytes_max: 128 << 20,
             subquery_step: Duration::from_secs(60),
         }
     }

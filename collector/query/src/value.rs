@@ -61,3 +61,73 @@ impl Value {
         }
     }
 }
+
+/// The answer of one LogQL query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogAnswer {
+    pub value: LogValue,
+    /// What the answer lacks, and why.
+    pub warnings: Vec<String>,
+    pub stats: LogStats,
+}
+
+/// Loki's result types. Times of vectors and matrices are milliseconds since 1970, those of lines nanoseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogValue {
+    /// By labels; within a stream in the direction asked for.
+    Streams(Vec<StreamAnswer>),
+    Vector(Vec<Point>),
+    Matrix(Vec<Series>),
+    Scalar {
+        at_ms: i64,
+        value: f64,
+    },
+}
+
+/// The lines that ended with these labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamAnswer {
+    /// Those of the stream, of structured metadata, and what the pipeline made of them.
+    pub labels: LabelSet,
+    pub entries: Vec<AnswerEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnswerEntry {
+    pub at_ns: i64,
+    pub line: Vec<u8>,
+    /// Structured metadata as it was stored.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Which lines come first, and which the limit cuts off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Oldest first.
+    Forward,
+    /// Newest first.
+    Backward,
+}
+
+/// What a query read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStats {
+    pub lines: u64,
+    pub bytes: u64,
+    /// Lines that passed the pipeline.
+    pub kept: u64,
+    /// How often a line was of another stream than the line before.
+    pub changes: u64,
+}
+
+impl LogValue {
+    /// Loki's `resultType`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Streams(_) => "streams",
+            Self::Vector(_) => "vector",
+            Self::Matrix(_) => "matrix",
+            Self::Scalar { .. } => "scalar",
+        }
+    }
+}

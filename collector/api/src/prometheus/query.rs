@@ -108,10 +108,14 @@ fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
 /// The engine's error as Prometheus would answer it.
 pub(crate) fn refusal(error: &QueryError) -> ApiError {
     match error {
-        QueryError::Parse { .. } | QueryError::Unsupported { .. } | QueryError::WrongType { .. } => {
-            invalid("query", error)
+        QueryError::Parse { .. }
+        | QueryError::Unsupported { .. }
+        | QueryError::WrongType { .. }
+        | QueryError::LogParse { .. }
+        | QueryError::LogUnsupported { .. } => invalid("query", error),
+        QueryError::BadData { .. } | QueryError::Pipeline { .. } => {
+            ApiError::new(ErrorKind::BadData, error.to_string())
         }
-        QueryError::BadData { .. } => ApiError::new(ErrorKind::BadData, error.to_string()),
         QueryError::Execution { .. } | QueryError::TooMuch { .. } => {
             ApiError::new(ErrorKind::Execution, error.to_string())
         }

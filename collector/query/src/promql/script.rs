@@ -86,7 +86,7 @@ pub(crate) fn series(line: &str, step: i64) -> Columns {
 }
 
 /// The labels at the start of a line, and its rest.
-fn labels_of(line: &str) -> (LabelSet, &str) {
+pub(crate) fn labels_of(line: &str) -> (LabelSet, &str) {
     let name_end = line.find(['{', ' ']).unwrap_or(line.len());
     let end = match line.as_bytes().get(name_end) {
         Some(b'{') => line.find("} ").map_or(line.len(), |at| at + 1),
@@ -105,7 +105,7 @@ fn labels_of(line: &str) -> (LabelSet, &str) {
 }
 
 /// The values of `1 2+3x4 _ stale`.
-fn items(text: &str) -> Vec<Option<f64>> {
+pub(crate) fn items(text: &str) -> Vec<Option<f64>> {
     let mut all = Vec::new();
     for item in text.split_whitespace() {
         let (body, times) = match item.split_once('x') {
@@ -188,7 +188,7 @@ impl Expected {
             Value::String { value, .. } => return Err(format!("string {value:?}")),
             Value::Vector(points) => {
                 let own: Vec<_> = points.iter().map(|p| (&*p.labels, vec![Some(p.value)])).collect();
-                self.compare_series(own)?;
+                compare_series(&self.series, &own, self.ordered)?;
             }
             Value::Matrix(all) if !self.samples.is_empty() => {
                 if all.len() != self.samples.len() {
@@ -207,7 +207,7 @@ impl Expected {
                 };
                 let own: Vec<_> =
                     all.iter().map(|one| (&*one.labels, times.iter().map(|ms| at(one, ms)).collect())).collect();
-                self.compare_series(own)?;
+                compare_series(&self.series, &own, self.ordered)?;
             }
         }
         for (warning, text) in &self.notes {
@@ -218,44 +218,49 @@ impl Expected {
         }
         Ok(())
     }
-
-    fn compare_series(&self, own: Vec<(&LabelSet, Vec<Option<f64>>)>) -> Result<(), String> {
-        let shown = || {
-            let line = |(labels, values): &(&LabelSet, Vec<Option<f64>>)| {
-                let cell = |value: &Option<f64>| value.map_or("_".into(), |value| value.to_string());
-                format!("\n  {labels} {}", values.iter().map(cell).collect::<Vec<_>>().join(" "))
-            };
-            format!("got:{}", own.iter().map(line).collect::<String>())
-        };
-        if own.len() != self.series.len() {
-            return Err(shown());
-        }
-        for (index, (labels, values)) in own.iter().enumerate() {
-            let expected = if self.ordered {
-                self.series.get(index).filter(|(expected, _)| expected == *labels)
-            } else {
-                self.series.iter().find(|(expected, _)| expected == *labels)
-            };
-            let Some((_, expected)) = expected else { return Err(shown()) };
-            if expected.len() != values.len() {
-                return Err(shown());
-            }
-            for pair in expected.iter().zip(values) {
-                let fits = match pair {
-                    (Some(a), Some(b)) => same(*a, *b).is_ok(),
-                    (None, None) => true,
-                    _ => false,
-                };
-                if !fits {
-                    return Err(shown());
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-fn same(a: f64, b: f64) -> Result<(), String> {
+/// Whether these are the series expected, at each step; `None` is a hole.
+pub(crate) fn compare_series(
+    wanted: &[(LabelSet, Vec<Option<f64>>)],
+    own: &[(&LabelSet, Vec<Option<f64>>)],
+    ordered: bool,
+) -> Result<(), String> {
+    let shown = || {
+        let line = |(labels, values): &(&LabelSet, Vec<Option<f64>>)| {
+            let cell = |value: &Option<f64>| value.map_or("_".into(), |value| value.to_string());
+            format!("\n  {labels} {}", values.iter().map(cell).collect::<Vec<_>>().join(" "))
+        };
+        format!("got:{}", own.iter().map(line).collect::<String>())
+    };
+    if own.len() != wanted.len() {
+        return Err(shown());
+    }
+    for (index, (labels, values)) in own.iter().enumerate() {
+        let expected = if ordered {
+            wanted.get(index).filter(|(expected, _)| expected == *labels)
+        } else {
+            wanted.iter().find(|(expected, _)| expected == *labels)
+        };
+        let Some((_, expected)) = expected else { return Err(shown()) };
+        if expected.len() != values.len() {
+            return Err(shown());
+        }
+        for pair in expected.iter().zip(values) {
+            let fits = match pair {
+                (Some(a), Some(b)) => same(*a, *b).is_ok(),
+                (None, None) => true,
+                _ => false,
+            };
+            if !fits {
+                return Err(shown());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn same(a: f64, b: f64) -> Result<(), String> {
     let near = (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     // A stale marker is no value: it must never come out.
     if near && !is_stale(b) { Ok(()) } else { Err(format!("got {b}")) }

@@ -2,4 +2,5 @@
 
 pub(crate) mod fault;
 pub(crate) mod literal;
+pub(crate) mod near;
 pub(crate) mod write;

@@ -20,17 +20,22 @@ impl Display for Matching {
     }
 }
 
-/// A matcher as both languages write it.
+/// A matcher as PromQL writes it.
 pub(crate) fn matcher_text(matcher: &Matcher) -> String {
+    match &matcher.test {
+        Test::Equal(value) if matcher.name == NAME => Quoted(value).to_string(),
+        _ => log_matcher_text(matcher),
+    }
+}
+
+/// A matcher as LogQL writes it: there `__name__` is a label like others.
+pub(crate) fn log_matcher_text(matcher: &Matcher) -> String {
     let (operator, value) = match &matcher.test {
         Test::Equal(value) => ("=", value.as_str()),
         Test::NotEqual(value) => ("!=", value.as_str()),
         Test::Regex(regex) => ("=~", regex.pattern()),
         Test::NotRegex(regex) => ("!~", regex.pattern()),
     };
-    if matcher.name == NAME && operator == "=" {
-        return Quoted(value).to_string();
-    }
     format!("{}{operator}{}", Name(&matcher.name), Quoted(value))
 }
 

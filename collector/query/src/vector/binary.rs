@@ -43,6 +43,15 @@ impl Operate {
         }
     }
 
+    /// As LogQL operates: what is divided by zero is no number.
+    pub(crate) fn of_log(op: BinaryOp) -> Self {
+        match op {
+            BinaryOp::Div => Self::Arithmetic(|a, b| if b == 0.0 { f64::NAN } else { a / b }),
+            BinaryOp::Mod => Self::Arithmetic(|a, b| if b == 0.0 { f64::NAN } else { a % b }),
+            op => Self::of(op),
+        }
+    }
+
     /// The result for two values; `None` where a comparison filters it out. A filter keeps `kept`.
     #[inline]
     pub(crate) fn apply(self, a: f64, b: f64, kept: f64, as_bool: bool) -> Option<f64> {

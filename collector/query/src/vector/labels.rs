@@ -37,6 +37,12 @@ fn take(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
 }
 
+/// The pairs of canonical bytes as texts.
+pub(crate) fn pairs_of(bytes: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    RawPairs(bytes).map(move |(name, value)| (text(name), text(value)))
+}
+
 /// Appends a pair's canonical bytes; its lengths were read from canonical bytes, so they fit.
 fn push(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());

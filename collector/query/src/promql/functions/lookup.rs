@@ -5,6 +5,7 @@ use crate::promql::ast::{Call, ValueType};
 use crate::promql::eval::{Evaluator, Grid, Kernel, Out};
 use crate::promql::functions::time::Date;
 use crate::promql::functions::{FUNCTIONS, REFUSED};
+use crate::text::near;
 
 /// One function of PromQL.
 #[derive(Clone, Copy)]
@@ -103,27 +104,8 @@ pub(crate) fn refusal(name: &str) -> Option<(String, &'static str)> {
 
 /// A suggestion for a name that no function has, or nothing.
 pub(crate) fn nearest(name: &str) -> String {
-    let close = |function: &&Function| distance(function.name, name) <= 2;
-    let best = FUNCTIONS.iter().filter(close).min_by_key(|function| distance(function.name, name));
-    best.map_or_else(String::new, |function| format!(": did you mean {}?", function.name))
-}
-
-/// How many letters must be changed, added or taken away to make one name of the other.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    let near = near::nearest(name, FUNCTIONS.iter().map(|function| function.name));
+    near.map_or_else(String::new, |near| format!(": did you mean {near}?"))
 }
 
 #[cfg(test)]
