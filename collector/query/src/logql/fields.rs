@@ -105,6 +105,15 @@ impl Fields {
         }
     }
 
+    /// Whether the name is wanted, by itself or as what it is called where the stream has it, too.
+    fn may_want(&self, name: &str) -> bool {
+        let called = |own: &String| own.strip_prefix(name).is_some_and(|rest| matches!(rest, "" | EXTRACTED));
+        match &self.wanted {
+            Wanted::All => true,
+            Wanted::Only(names) => names.iter().any(called),
+        }
+    }
+
     fn part(&self, part: Part) -> &str {
         &self.text[part.start..part.end]
     }
@@ -169,7 +178,7 @@ impl Fields {
 
     /// What a parser found. Its first find counts; the stream's own labels stay, metadata gives way.
     pub(crate) fn extract(&mut self, name: &str, value: &str) {
-        if self.is_full(name.len() + value.len()) {
+        if !self.may_want(name) || self.is_full(name.len() + value.len()) {
             return;
         }
         let clash = self.base.get(name).is_some();
@@ -190,6 +199,9 @@ impl Fields {
 
     /// As [`Fields::extract`], of bytes that may be no UTF-8: what is none is left out.
     pub(crate) fn extract_bytes(&mut self, name: &str, value: &[u8]) {
+        if !self.may_want(name) {
+            return;
+        }
         match std::str::from_utf8(value) {
             Ok(value) => self.extract(name, value),
             Err(_) => {
