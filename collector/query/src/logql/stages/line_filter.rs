@@ -4,6 +4,7 @@ use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
+use muster_common::matcher::re2_pattern;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::logql::fields::Fields;
@@ -28,32 +29,44 @@ pub(crate) struct LineFilter {
 #[derive(Debug)]
 enum Test {
     Contains(Box<Finder<'static>>),
-    Matches(Regex),
+    Matches(LineRegex),
 }
 
 impl Test {
     fn is_match(&self, line: &[u8]) -> bool {
         match self {
             Self::Contains(finder) => finder.find(line).is_some(),
-            Self::Matches(regex) => regex.is_match(line),
+            Self::Matches(regex) => regex.compiled.is_match(line),
         }
     }
 
     fn text(&self) -> String {
         match self {
             Self::Contains(finder) => String::from_utf8_lossy(finder.needle()).into_owned(),
-            Self::Matches(regex) => regex.as_str().to_owned(),
+            Self::Matches(regex) => regex.pattern.clone(),
         }
     }
 }
 
-/// A regular expression on a line: matches anywhere, linear in time, bounded in size.
-pub(crate) fn line_regex(pattern: &str, at: usize) -> Parsed<Regex> {
-    let mut builder = RegexBuilder::new(pattern);
-    builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build().map_err(|error| {
+/// A regular expression on a line, in RE2's dialect: matches anywhere, linear in time, bounded in size.
+#[derive(Debug)]
+pub(crate) struct LineRegex {
+    /// As it was written.
+    pub(crate) pattern: String,
+    pub(crate) compiled: Regex,
+}
+
+/// Compiles the pattern that stands at byte `at` of the query.
+pub(crate) fn line_regex(pattern: &str, at: usize) -> Parsed<LineRegex> {
+    let refuse = |why: String| {
         let pattern: String = pattern.chars().take(200).collect();
-        Fault::new(at, format!("regular expression `{pattern}` cannot be used: {error}"))
-    })
+        Fault::new(at, format!("regular expression `{pattern}` cannot be used: {why}"))
+    };
+    let rewritten = re2_pattern(pattern).map_err(|error| refuse(error.reason))?;
+    let mut builder = RegexBuilder::new(&rewritten);
+    let built = builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build();
+    let compiled = built.map_err(|error| refuse(error.to_string()))?;
+    Ok(LineRegex { pattern: pattern.to_owned(), compiled })
 }
 
 pub(crate) fn read(parser: &mut Parser<'_>) -> Parsed<Arc<dyn Stage>> {

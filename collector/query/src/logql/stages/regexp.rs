@@ -3,24 +3,22 @@
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 
-use regex::bytes::Regex;
-
 use crate::logql::fields::Fields;
 use crate::logql::parser::Parser;
-use crate::logql::stages::line_filter::line_regex;
+use crate::logql::stages::line_filter::{LineRegex, line_regex};
 use crate::logql::stages::{Line, Stage};
 use crate::text::fault::{Fault, Parsed};
 use crate::text::write::Quoted;
 
 #[derive(Debug)]
 pub(crate) struct Regexp {
-    regex: Regex,
+    regex: LineRegex,
 }
 
 pub(crate) fn read(parser: &mut Parser<'_>) -> Parsed<Arc<dyn Stage>> {
     let (pattern, place) = parser.quoted("STRING")?;
     let regex = line_regex(&pattern, place.start)?;
-    let mut names = regex.capture_names().flatten().peekable();
+    let mut names = regex.compiled.capture_names().flatten().peekable();
     if names.peek().is_none() {
         let message = "at least one named capture must be supplied: write (?P<name>...)";
         return Err(Fault::new(place.start, message));
@@ -39,8 +37,8 @@ impl Stage for Regexp {
         if fields.nothing_wanted() {
             return true;
         }
-        if let Some(captures) = self.regex.captures(&line.bytes) {
-            for name in self.regex.capture_names().flatten() {
+        if let Some(captures) = self.regex.compiled.captures(&line.bytes) {
+            for name in self.regex.compiled.capture_names().flatten() {
                 let value = captures.name(name).map_or(&b""[..], |found| found.as_bytes());
                 fields.extract_bytes(name, value);
             }
@@ -51,6 +49,6 @@ impl Stage for Regexp {
 
 impl Display for Regexp {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "| regexp {}", Quoted(self.regex.as_str()))
+        write!(f, "| regexp {}", Quoted(&self.regex.pattern))
     }
 }
