@@ -83,20 +83,21 @@ impl Admin {
         })
     }
 
-    /// What the server calls every second or so: seals by age, flushes what is sealed, merges what is due, drops what is too old.
+    /// What the server calls every second or so: drops what is too old, seals by age, flushes what is sealed, merges what is due.
     ///
     /// # Errors
     /// [`FlushError`]; the next run goes on where this one failed.
     pub fn maintain(&self, now: Timestamp) -> Result<MaintainReport, FlushError> {
         self.engine.maintain(now, |maintenance| {
+            // What gives room comes before what needs it: on a full disk a flush fails until something is let go.
+            let expired = maintenance.expire()?;
+            maintenance.write_down_quarantine()?;
             let mut flushed = maintenance.flush_sealed()?;
             if maintenance.seal_if_due()? {
                 let more = maintenance.flush_sealed()?;
                 flushed.generations += more.generations;
                 flushed.samples += more.samples;
             }
-            maintenance.write_down_quarantine()?;
-            let expired = maintenance.expire()?;
             let segments_min = maintenance.shared().config.merge_segments_min;
             let merges = maintenance.merge(Why::Due { segments_min })?;
             maintenance.forget_dropped()?;

@@ -1,9 +1,11 @@
 //! Seals, flushes, merges, retention: answers stay the same while files come and go.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::disk::Disk;
+use muster_common::disk::cut::{CutDisk, Fault, Operation};
 use muster_common::disk::real::RealDisk;
 
 use super::world::{
@@ -85,6 +87,30 @@ fn files_of_merged_and_expired_segments_go_with_the_last_view() {
     let report = world.parts.admin.maintain(world.now).unwrap();
     assert_eq!((report.expired, files(&folder, "segments/metrics").len()), (1, 1), "yesterday's goes");
     assert_eq!(world.dump()[2..].iter().filter(|line| line.contains("=-1")).count(), 0);
+}
+
+#[test]
+fn what_is_too_old_goes_while_the_disk_is_too_full_to_flush() {
+    let disk = CutDisk::new(1);
+    let mut short = config(Path::new("/data"));
+    short.retention = Duration::from_secs(3_600);
+    let mut world = open_at(&(Arc::new(disk.clone()) as Arc<dyn Disk>), short);
+    let up = table("up", "a", 30);
+    let rows = (0..40).map(|i| scrape(&up, BEGIN_MS + i * 15_000, i as f64)).collect();
+    world.commit(&[batch(epoch(1), 1, rows)]);
+    world.parts.admin.flush(false, world.now).unwrap();
+    world.now = world.now.plus(Duration::from_secs(2 * 3_600));
+    world.commit(&[batch(epoch(1), 2, vec![scrape(&up, world.now.millis(), 1.0)])]);
+    world.now = world.now.plus(Duration::from_secs(601));
+    let inodes = |folder: &str| disk.list(Path::new(folder)).unwrap().len();
+    assert_eq!(inodes("/data/segments/metrics"), 2, "one segment and the folder of those set aside");
+    // A new file cannot be made; the catalog's own pages are there.
+    disk.fail(Operation::Create, 1, 1, Fault::NoSpace);
+    let failed = world.parts.admin.maintain(world.now);
+    assert!(failed.is_err() && world.parts.admin.health().flush_failing.is_some(), "{failed:?}");
+    assert_eq!(inodes("/data/segments/metrics"), 1, "retention does not wait for the flush");
+    world.parts.admin.maintain(world.now).unwrap();
+    assert_eq!((world.raw_count(), world.parts.admin.health().flush_failing), (30, None));
 }
 
 #[test]
