@@ -61,17 +61,23 @@ pub(crate) fn plan(state: &CatalogState, why: Why, across_gaps: bool) -> Option<
     plan_level_0(&pieces, why).or_else(|| plan_days(&pieces, why))
 }
 
-/// The longest run of unsplit segments.
+/// The longest run of unsplit segments between which nothing else lies that has a day of any of them.
 fn plan_level_0(pieces: &[Piece], why: Why) -> Option<Vec<u64>> {
     let mut best: Vec<u64> = Vec::new();
     let mut run: Vec<&Piece> = Vec::new();
+    // Split and set aside ones since the run began: they meet none of it, but may meet one that would join later.
+    let mut between: Vec<&Piece> = Vec::new();
     for piece in pieces {
-        // A split or set aside segment between them ends the run if it has a day of any of them.
-        let stops = |run: &[&Piece]| run.iter().any(|one| days_meet(one, piece));
-        match piece.number {
-            Some(_) if piece.row.day.is_none() => run.push(piece),
-            _ if stops(&run) => run.clear(),
-            _ => {}
+        let joins = piece.number.is_some() && piece.row.day.is_none();
+        let meets = |others: &[&Piece]| others.iter().any(|other| days_meet(other, piece));
+        if if joins { meets(&between) } else { meets(&run) } {
+            run.clear();
+            between.clear();
+        }
+        match joins {
+            true => run.push(piece),
+            false if run.is_empty() => {}
+            false => between.push(piece),
         }
         if run.len() > best.len() {
             best = run.iter().filter_map(|piece| piece.number).collect();
@@ -175,6 +181,15 @@ mod tests {
         let mut aside = day(2);
         aside.quarantine(2, "damaged");
         assert_eq!(plan(&aside, DUE, false), None, "one that is set aside keeps its place");
+        // One that does not meet the run so far, but those that would join it: put back later, it must not win over them.
+        let mut later = state(&[(1, 1, 1, None, 5), (2, 2, 2, None, 5), (3, 3, 3, None, 5), (4, 4, 8, None, 5)]);
+        for (number, row) in &mut later.segments {
+            let day = if *number == 1 { 10 } else { 11 };
+            (row.min_ms, row.max_ms) = (day * DAY_MS, day * DAY_MS + 1);
+        }
+        later.quarantine(2, "damaged");
+        assert_eq!(plan(&later, DUE, false), None);
+        assert_eq!(plan(&later, Why::Asked, false), Some(vec![3, 4]));
         assert_eq!(
             plan(&state(&[(1, 1, 1, None, 5), (2, 2, 2, None, 5), (3, 3, 3, None, 5)]), DUE, true),
             Some(vec![1, 3])
