@@ -32,6 +32,10 @@ pub struct Config {
     pub epoch_age: Duration,
     /// Closed epochs kept for one agent (rule 8).
     pub epochs_closed_max: usize,
+    /// Closed epochs kept for one agent that still holds an older one, which else keeps them all (rule 8). 1,024: an honest agent opens
+    /// one for each process start and lost connection, and has that many only after days of a flapping network with a backlog that
+    /// never drains; a hostile one cannot make the table larger.
+    pub epochs_closed_hard_max: usize,
     /// How long the hash of an HTTP body is remembered (rule 25).
     pub repeat_age: Duration,
     /// Body hashes kept at most; the oldest go first, counted (rule 25).
@@ -58,6 +62,7 @@ impl Config {
             merge_segments_min: 6,
             epoch_age: Duration::from_secs(7 * 86_400),
             epochs_closed_max: 32,
+            epochs_closed_hard_max: 1_024,
             repeat_age: Duration::from_secs(15 * 60),
             repeat_rows_max: 1_000_000,
             #[cfg(feature = "planted")]

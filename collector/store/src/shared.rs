@@ -123,6 +123,7 @@ pub(crate) struct Counters {
     pub(crate) not_next: AtomicU64,
     pub(crate) expired: AtomicU64,
     pub(crate) repeated_bodies: AtomicU64,
+    pub(crate) epochs_forced: AtomicU64,
     pub(crate) throttled: AtomicU64,
     pub(crate) repeat_rows: AtomicU64,
     pub(crate) repeat_rows_evicted: AtomicU64,

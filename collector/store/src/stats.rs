@@ -14,7 +14,7 @@ type Place = fn(&Counters) -> &AtomicU64;
 /// Name, help, and where it is counted.
 type Counted = (&'static str, &'static str, Place);
 
-const WHOLE: [Counted; 15] = [
+const WHOLE: [Counted; 16] = [
     ("muster_collector_store_commits_total", "Inbox commits made.", |c| &c.commits),
     ("muster_collector_store_commit_errors_total", "Inbox calls that failed: nothing was acknowledged.", |c| {
         &c.commit_errors
@@ -29,6 +29,11 @@ const WHOLE: [Counted; 15] = [
         "muster_collector_store_samples_replaced_total",
         "Samples that a later one of their time replaced at a flush.",
         |c| &c.doubles_dropped,
+    ),
+    (
+        "muster_collector_store_epochs_forced_total",
+        "Closed epochs of hosts with very many that went while an older one was open.",
+        |c| &c.epochs_forced,
     ),
     ("muster_collector_store_throttled_total", "Seals refused because sealed files wait.", |c| &c.throttled),
     ("muster_collector_store_blob_bytes_total", "Bytes written to inbox files, marks aside.", |c| &c.blob_bytes),

@@ -49,6 +49,14 @@ impl Writer {
         self.engine.inbox.lock().forget(host, now)
     }
 
+    /// The hosts that have a mark or a floor, by id; [`crate::OWN_HOST`] among them.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn marked_hosts(&mut self, now: Timestamp) -> Result<Vec<HostId>, CommitError> {
+        self.engine.inbox.lock().marked_hosts(now)
+    }
+
     /// state.redb holds everything up to this entry: inbox files behind it may go.
     pub fn state_reached(&self, position: Position) {
         let mut inbox = self.engine.inbox.lock();

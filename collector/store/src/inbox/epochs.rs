@@ -14,6 +14,8 @@ use crate::error::FileError;
 pub(crate) struct Greeted {
     pub(crate) marks: Vec<MarkRow>,
     pub(crate) changed: bool,
+    /// Closed epochs that went although an older one is open.
+    pub(crate) forced: u64,
 }
 
 /// Rows of one host, in the order of epochs.
@@ -59,24 +61,32 @@ pub(crate) fn greet(
             .insert(key.as_slice(), row.encode().as_slice())
             .map_err(FileError::database("write a mark", path))?;
     }
-    changed |= forget(tables, host, held, &rows.closed, now_ms, config)?;
+    let forgotten = forget(tables, host, held, &rows.closed, now_ms, config)?;
+    changed |= forgotten.any;
     rows.open.sort_by_key(|(epoch, lane, _)| (*epoch, *lane));
     let marks = rows.open.iter();
     let marks = marks.map(|&(epoch, lane, row)| MarkRow { epoch, lane, seq: row.seq, arrived_ms: row.arrived_ms });
-    Ok(Greeted { marks: marks.collect(), changed })
+    Ok(Greeted { marks: marks.collect(), changed, forced: forgotten.forced })
 }
 
-/// The epochs to forget, oldest first: aged out or beyond the number kept, but never one that is not older than every open
-/// epoch, since the floor, which then stands for it, may not pass an open one.
+/// The epochs to forget, oldest first: aged out or beyond the number kept, but not one that is not older than every open epoch, since
+/// the floor, which then stands for it, would pass an open one. Beyond the hard bound that counts no more: an open epoch that has a mark
+/// is known whatever the floor is, and what comes of one that has none becomes a gap `expired`.
 pub(crate) fn forgettable(closed: &[(Epoch, i64)], held: &[Epoch], now_ms: i64, config: &Config) -> Vec<Epoch> {
     let oldest_open_ms = held.iter().map(|epoch| epoch.created_ms()).min().unwrap_or(i64::MAX);
     let age_ms = i64::try_from(config.epoch_age.as_millis()).unwrap_or(i64::MAX);
     let beyond = closed.len().saturating_sub(config.epochs_closed_max);
+    let far_beyond = closed.len().saturating_sub(config.epochs_closed_hard_max);
     let out = closed.iter().enumerate().filter(|(place, (epoch, closed_ms))| {
         let old = now_ms.saturating_sub(*closed_ms) > age_ms;
-        (old || *place < beyond) && epoch.created_ms() < oldest_open_ms
+        *place < far_beyond || ((old || *place < beyond) && epoch.created_ms() < oldest_open_ms)
     });
     out.map(|(_, (epoch, _))| *epoch).collect()
+}
+
+struct Forgotten {
+    any: bool,
+    forced: u64,
 }
 
 fn forget(
@@ -86,7 +96,7 @@ fn forget(
     closed: &[(Epoch, ClosedRow)],
     now_ms: i64,
     config: &Config,
-) -> Result<bool, FileError> {
+) -> Result<Forgotten, FileError> {
     let ages: Vec<(Epoch, i64)> = closed.iter().map(|(epoch, row)| (*epoch, row.closed_ms)).collect();
     let gone = forgettable(&ages, held, now_ms, config);
     for epoch in &gone {
@@ -97,7 +107,9 @@ fn forget(
         let path = tables.path();
         tables.floors.insert(&host.0, floor_ms).map_err(FileError::database("write a floor", path))?;
     }
-    Ok(!gone.is_empty())
+    let oldest_open_ms = held.iter().map(|epoch| epoch.created_ms()).min().unwrap_or(i64::MAX);
+    let forced = gone.iter().filter(|epoch| epoch.created_ms() >= oldest_open_ms).count() as u64;
+    Ok(Forgotten { any: !gone.is_empty(), forced })
 }
 
 fn read(tables: &MarkTables<'_>, host: HostId) -> Result<HostRows, FileError> {
@@ -137,5 +149,7 @@ mod tests {
         assert_eq!(forgettable(&closed, &[epoch(20), epoch(50)], 8 * day, &config), [epoch(10)]);
         assert_eq!(forgettable(&closed, &[epoch(5)], 8 * day, &config), []);
         assert_eq!(forgettable(&closed, &[], 8 * day, &config), [epoch(10), epoch(20)]);
+        config.epochs_closed_hard_max = 3;
+        assert_eq!(forgettable(&closed, &[epoch(5)], 8 * day, &config), [epoch(10)], "the hard bound is one");
     }
 }

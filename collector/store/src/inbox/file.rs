@@ -1,8 +1,10 @@
 //! Inbox files on disk: their names, how a new one is made, and how one is read back.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use muster_common::host::HostId;
 use muster_common::label::LabelSet;
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
@@ -183,6 +185,22 @@ pub(crate) fn read_blobs(
         }
     }
     Ok(out)
+}
+
+/// The hosts that have a mark or a floor, by id.
+pub(crate) fn marked_hosts(read: &ReadTransaction, path: &Path) -> Result<Vec<HostId>, FileError> {
+    let marks = read.open_table(MARKS).map_err(FileError::database("open table marks", path))?;
+    let floors = read.open_table(FLOORS).map_err(FileError::database("open table floors", path))?;
+    let mut hosts = BTreeSet::new();
+    for row in marks.iter().map_err(FileError::database("read marks", path))? {
+        let (key, _) = row.map_err(FileError::database("read marks", path))?;
+        hosts.extend(key.value().first_chunk().map(|host| HostId(*host)));
+    }
+    for row in floors.iter().map_err(FileError::database("read floors", path))? {
+        let (host, _) = row.map_err(FileError::database("read floors", path))?;
+        hosts.insert(HostId(*host.value()));
+    }
+    Ok(hosts.into_iter().collect())
 }
 
 /// Blocks of the series table: version, crc, plain length, then zstd of (slot as difference, kind, length, canonical bytes).

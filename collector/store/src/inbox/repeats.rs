@@ -39,16 +39,46 @@ impl Repeats {
         self.order.extend(bodies.iter().map(|&body| (arrived_ms, body)));
     }
 
-    /// After a commit: the oldest of these went.
+    /// After a commit: these places were seen to.
     pub(crate) fn drop_oldest(&mut self, count: usize) {
         self.order.drain(..count.min(self.order.len()));
     }
 
-    /// The rows that must go so that `new` more stay within the bound.
-    pub(crate) fn oldest_beyond(&self, new: usize, config: &Config) -> impl Iterator<Item = u128> + '_ {
+    /// The places that must go so that `new` more stay within the bound: (arrival, body). A body that came again after the window
+    /// has a second place, and the row is of that one.
+    fn oldest_beyond(&self, new: usize, config: &Config) -> impl Iterator<Item = (i64, u128)> + '_ {
         let beyond = (self.order.len() + new).saturating_sub(config.repeat_rows_max);
-        self.order.iter().take(beyond).map(|(_, body)| *body)
+        self.order.iter().take(beyond).copied()
     }
+
+    /// Removes the rows of the oldest places so that `new` more stay within the bound.
+    pub(crate) fn evict(
+        &self,
+        table: &mut RepeatTable<'_>,
+        new: usize,
+        config: &Config,
+        path: &Path,
+    ) -> Result<Evicted, FileError> {
+        let mut evicted = Evicted::default();
+        for (arrived_ms, body) in self.oldest_beyond(new, config) {
+            let key = body.to_le_bytes();
+            let row = table.get(&key).map_err(FileError::database("read a repeat row", path))?;
+            let is_of_place = row.is_some_and(|row| row.value().0 == arrived_ms);
+            evicted.places += 1;
+            if is_of_place {
+                table.remove(&key).map_err(FileError::database("remove a repeat row", path))?;
+                evicted.rows += 1;
+            }
+        }
+        Ok(evicted)
+    }
+}
+
+/// What [`Repeats::evict`] came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evicted {
+    pub(crate) places: usize,
+    pub(crate) rows: usize,
 }
 
 /// Whether this body was committed within the window.
@@ -98,7 +128,7 @@ mod tests {
         let mut repeats = Repeats::load([(7, 30), (5, 10), (6, 20)].into_iter());
         let mut config = Config::new("x");
         config.repeat_rows_max = 3;
-        assert_eq!(repeats.oldest_beyond(2, &config).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(repeats.oldest_beyond(2, &config).collect::<Vec<_>>(), [(10, 5), (20, 6)]);
         repeats.drop_oldest(2);
         repeats.add(&[8, 9], 40);
         assert_eq!((repeats.len(), repeats.oldest_beyond(0, &config).count()), (3, 0));

@@ -9,6 +9,7 @@ use muster_common::wire::message::{Epoch, Lane};
 use redb::{Durability, WriteTransaction};
 
 use super::marks::{MarkTables, Standing, Verdict, judge_batch, judge_gap, judge_tick};
+use super::repeats::Evicted;
 use super::tables::{ENTRIES, LaneRow, SERIES, mark_key};
 use super::{Inbox, epochs, file, pieces, repeats};
 use crate::append::{
@@ -25,7 +26,7 @@ struct Staged<'a> {
     outcomes: Vec<Outcome>,
     taken: Vec<Taken<'a>>,
     bodies: Vec<u128>,
-    bodies_dropped: usize,
+    evicted: Evicted,
     pieces: u64,
     series_blocks: u32,
     bytes: u64,
@@ -86,6 +87,7 @@ impl Inbox {
         };
         if greeted.changed {
             transaction.commit().map_err(FileError::database("commit", &path))?;
+            add(&self.shared.counters.epochs_forced, greeted.forced);
         } else {
             transaction.abort().map_err(FileError::database("end a transaction", &path))?;
         }
@@ -109,6 +111,18 @@ impl Inbox {
             tables.floors.remove(&host.0).map_err(FileError::database("remove a floor", &path))?;
         }
         transaction.commit().map_err(FileError::database("commit", &path))
+    }
+
+    /// The hosts of the mark tables.
+    pub(crate) fn marked_hosts(&mut self, now: Timestamp) -> Result<Vec<HostId>, CommitError> {
+        self.ready().map_err(|error| self.failed(error, now))?;
+        self.read_marked_hosts().map_err(|error| self.failed(error, now))
+    }
+
+    fn read_marked_hosts(&self) -> Result<Vec<HostId>, FileError> {
+        let path = &self.active.path;
+        let Some(database) = &self.active.database else { return Ok(Vec::new()) };
+        file::marked_hosts(&file::begin_read(database, path)?, path)
     }
 
     fn begin(&self, path: &Path) -> Result<WriteTransaction, FileError> {
@@ -191,10 +205,8 @@ impl Inbox {
                 }
             });
         }
-        for body in self.active.repeats.oldest_beyond(staged.bodies.len(), &self.shared.config) {
-            bodies.remove(&body.to_le_bytes()).map_err(FileError::database("remove a repeat row", &path))?;
-            staged.bodies_dropped += 1;
-        }
+        let repeats = &self.active.repeats;
+        staged.evicted = repeats.evict(&mut bodies, staged.bodies.len(), &self.shared.config, &path)?;
         *written = std::mem::take(&mut marks.written);
         Ok(())
     }
@@ -270,7 +282,7 @@ impl Inbox {
         active.next_series_block += staged.series_blocks;
         active.bytes += staged.bytes;
         active.registered.committed();
-        active.repeats.drop_oldest(staged.bodies_dropped);
+        active.repeats.drop_oldest(staged.evicted.places);
         active.repeats.add(&staged.bodies, now.millis());
         let mut samples = 0;
         for taken in &staged.taken {
@@ -292,7 +304,7 @@ impl Inbox {
             add(&counters.appends_committed, staged.taken.len() as u64);
             add(&counters.samples_committed, samples);
             add(&counters.blob_bytes, staged.bytes);
-            add(&counters.repeat_rows_evicted, staged.bodies_dropped as u64);
+            add(&counters.repeat_rows_evicted, staged.evicted.rows as u64);
         }
         counters.inbox_bytes.store(active.bytes, std::sync::atomic::Ordering::Relaxed);
         counters.repeat_rows.store(active.repeats.len() as u64, std::sync::atomic::Ordering::Relaxed);

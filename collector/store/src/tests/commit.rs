@@ -1,7 +1,10 @@
 //! Marks, repeats, gaps, epochs: what is taken and what is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::disk::Disk;
+use muster_common::disk::real::RealDisk;
 use muster_common::wire::message::{Epoch, Lane};
 
 use super::world::{BEGIN_MS, Folder, HOST, append, batch, entries, epoch, gap, open_real, scrape, table};
@@ -86,6 +89,46 @@ fn forgotten_epochs_are_refused_by_the_floor_and_their_seqs_taken_by_gaps() {
     assert_eq!(entries(&outcomes), [Err(expired), Err(expired), Ok((2, 1))]);
     let outcomes = world.commit(&[gap(epoch(0), 7, 7), batch(epoch(0), 8, vec![]), batch(epoch(0), 7, vec![])]);
     assert_eq!(entries(&outcomes), [Ok((2, 2)), Err(expired), Err(Outcome::Repeat { mark: 7 })]);
+}
+
+#[test]
+fn a_host_that_lists_one_old_epoch_for_ever_has_a_bounded_number_of_rows_and_its_backlog_still_goes() {
+    let folder = Folder::new();
+    let mut small = super::world::config(&folder.0);
+    small.epochs_closed_hard_max = 5;
+    let mut world = super::world::open_at(&(Arc::new(RealDisk) as Arc<dyn Disk>), small);
+    let old = Epoch::new(1, 1);
+    world.commit(&[batch(old, 1, vec![])]);
+    for number in 1..=20 {
+        world.commit(&[batch(epoch(number), 1, vec![])]);
+        world.parts.writer.hello(HOST, &[old], world.now).unwrap();
+    }
+    assert_eq!(world.stat("epochs_forced_total"), 15.0);
+    let expired = Outcome::Expired { floor_ms: epoch(15).created_ms() };
+    let again: Vec<_> = [15, 16].map(|number| batch(epoch(number), 1, vec![])).into();
+    assert_eq!(world.commit(&again), [expired, Outcome::Repeat { mark: 1 }], "nothing is taken twice");
+    let next = [batch(old, 2, vec![]), batch(epoch(21), 1, vec![])];
+    assert!(world.commit(&next).iter().all(|outcome| matches!(outcome, Outcome::Committed { .. })));
+}
+
+#[test]
+fn an_evicted_place_of_a_body_that_came_again_leaves_its_row() {
+    let folder = Folder::new();
+    let mut small = super::world::config(&folder.0);
+    small.repeat_rows_max = 4;
+    let mut world = super::world::open_at(&(Arc::new(RealDisk) as Arc<dyn Disk>), small);
+    let begin = world.now;
+    let mut push = |body, minute: u64| {
+        world.now = begin.plus(Duration::from_secs(minute * 60));
+        world.commit(&[append(Source::Http { body, stamped: true }, vec![], world.now)]).remove(0)
+    };
+    // The second goes into the second generation, which has the first's row; the window of that ends within it.
+    for (body, minute) in [(1, 0), (2, 14), (1, 16), (3, 17)] {
+        assert!(matches!(push(body, minute), Outcome::Committed { .. }), "{body}");
+    }
+    assert!(matches!(push(4, 18), Outcome::Committed { .. }), "the oldest place goes");
+    assert_eq!(push(1, 19), Outcome::RepeatedBody);
+    assert_eq!(world.stat("repeat_rows_evicted_total"), 0.0);
 }
 
 #[test]
