@@ -1,4 +1,4 @@
-//! Known losses in the time of an answer, said in its warnings: one line a host.
+//! Known losses in the time of an answer, said in its warnings: one line a host, and one for what a restore of the collector lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use muster_common::host::HostId;
 use muster_common::wire::message::GapReason;
 use muster_fleet::{Fleet, OWN_HOST};
 use muster_query::Value;
-use muster_store::GapRecord;
+use muster_store::{GapRecord, OWN_HOST};
 
 /// Hosts that are named in one answer; the rest is counted. A dashboard shows no more.
 const LINES_MAX: usize = 20;
@@ -46,16 +46,30 @@ fn hosts_of(value: &Value) -> Option<BTreeSet<&str>> {
 
 fn lines(gaps: &[GapRecord], name: &dyn Fn(HostId) -> String, only: Option<&BTreeSet<&str>>) -> Vec<String> {
     let mut by_host: BTreeMap<String, Vec<&GapRecord>> = BTreeMap::new();
+    // Which hosts a restore touched nobody can tell: it is said whatever the answer is made of.
+    let (of_all, gaps): (Vec<&GapRecord>, Vec<&GapRecord>) = gaps.iter().partition(|gap| gap.host == OWN_HOST);
     for gap in gaps {
         by_host.entry(name(gap.host)).or_default().push(gap);
     }
     by_host.retain(|host, _| only.is_none_or(|only| only.contains(host.as_str())));
     let all = by_host.len();
-    let mut lines: Vec<String> = by_host.into_iter().take(LINES_MAX).map(|(host, gaps)| line(&host, &gaps)).collect();
+    // The newest restores: more of them in one answer tell nothing new.
+    let restores = of_all.iter().rev().take(LINES_MAX).rev();
+    let mut lines: Vec<String> = restores.map(|gap| restored_line(gap.from_ms, gap.to_ms)).collect();
+    lines.extend(by_host.into_iter().take(LINES_MAX).map(|(host, gaps)| line(&host, &gaps)));
     if all > LINES_MAX {
         lines.push(format!("{} more hosts have gaps in this time", all - LINES_MAX));
     }
     lines
+}
+
+/// What a restore of the collector may have lost; `from_ms` 0: nothing tells since when.
+fn restored_line(from_ms: i64, to_ms: i64) -> String {
+    let to = moment(to_ms);
+    match from_ms {
+        1.. => format!("collector: what was acknowledged between {} and {to} may be missing", moment(from_ms)),
+        _ => format!("collector: what was acknowledged before {to} may be missing"),
+    }
 }
 
 fn line(host: &str, gaps: &[&GapRecord]) -> String {
@@ -160,8 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_of_the_collector_is_said_whatever_the_answer_is_of() {
+        let of_all = |from_ms| GapRecord {
+            host: OWN_HOST,
+            ..gap(1, 1, u64::MAX, GapReason::Closed, from_ms, 1_700_000_060_000)
+        };
+        let gaps = [of_all(1_700_000_000_000), of_all(0), gap(1, 1, 1, GapReason::Lost, 1, 2)];
+        assert_eq!(
+            lines(&gaps, &name, Some(&BTreeSet::from(["web-2"]))),
+            [
+                "collector: what was acknowledged between 2023-11-14T22:13:20Z and 2023-11-14T22:14:20Z may be missing",
+                "collector: what was acknowledged before 2023-11-14T22:14:20Z may be missing",
+            ]
+        );
+    }
+
+    #[test]
     fn many_hosts_are_counted() {
-        let gaps: Vec<_> = (0..30).map(|host| gap(host, 1, 1, GapReason::Lost, 1, 2)).collect();
+        let gaps: Vec<_> = (1..=30).map(|host| gap(host, 1, 1, GapReason::Lost, 1, 2)).collect();
         let told = lines(&gaps, &name, None);
         assert_eq!((told.len(), told[LINES_MAX].as_str()), (LINES_MAX + 1, "10 more hosts have gaps in this time"));
     }

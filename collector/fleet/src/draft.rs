@@ -7,6 +7,7 @@ use crate::changes::RegistryChange;
 use crate::http_tokens::HttpTokenRow;
 use crate::outbox::Event;
 use crate::projection::Projected;
+use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sighting, encode};
 use crate::tables::{AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SIGHTINGS, TOKENS, meta};
 use crate::tokens::TokenRow;
@@ -30,6 +31,8 @@ pub(crate) struct Draft {
     pub forgotten_authorities: Vec<u64>,
     /// A new incarnation of the data folder and the epoch of its outbox.
     pub incarnation: Option<(u64, [u8; 16])>,
+    /// Goes with a new incarnation. Everything in the inbox is applied again: its positions may be below those of the lost one.
+    pub restored: Option<Restored>,
     pub projected: Option<Projected>,
     /// Their seqs are given when they are written.
     pub events: Vec<Event>,
@@ -62,6 +65,10 @@ impl Draft {
         if let Some((incarnation, epoch)) = &self.incarnation {
             puts.push(Put::set(META, meta::INCARNATION, incarnation.to_le_bytes().to_vec()));
             puts.push(Put::set(META, meta::OUTBOX_EPOCH, epoch.to_vec()));
+        }
+        if let Some(restored) = &self.restored {
+            puts.push(Put::set(META, meta::RESTORED, encode(restored)));
+            puts.push(Put::remove(META, meta::APPLIED));
         }
         puts
     }

@@ -9,7 +9,7 @@ use muster_common::host::HostId;
 use muster_common::identity::{Pin, random};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, RefusalCode};
-use muster_store::{GapRecord, Position, ReplayEntry};
+use muster_store::{GapRecord, Past, Position, ReplayEntry};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
@@ -20,10 +20,11 @@ use crate::error::FleetError;
 use crate::host::{HostRow, HostState};
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind, OutboxState};
-use crate::projection::Projected;
+use crate::projection::{GapRow, Projected};
 use crate::refuse::code_name;
+use crate::restored::Restored;
 use crate::seen::Sightings;
-use crate::state::{Loaded, State};
+use crate::state::{Loaded, Reading, State};
 
 /// The registry, identity and small state of the collector. Methods block on the disk where they change something; those that
 /// sessions call for each connection only read memory.
@@ -32,6 +33,8 @@ use crate::state::{Loaded, State};
 pub struct Fleet {
     /// The file; held for the whole of a change, so changes come one after another.
     pub(crate) state: Mutex<State>,
+    /// Shared by those who scan tables, apart from `state`, so that a long scan holds up no commit.
+    scans: RwLock<()>,
     pub(crate) memory: RwLock<Memory>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
@@ -58,6 +61,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
     let (state, Loaded { memory, sightings }) = State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
+        scans: RwLock::new(()),
         memory: RwLock::new(memory),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
@@ -140,7 +144,7 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file fails.
     pub fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
-        self.sure_state()?.events(limit)
+        self.scan(|reading| reading.events(limit))
     }
 
     /// Epoch, next seq and size of the outbox.
@@ -173,28 +177,59 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file fails.
     pub fn gaps(&self, from_ms: i64, to_ms: i64) -> Result<Vec<GapRecord>, FleetError> {
-        let rows = self.sure_state()?.gaps_ending_from(from_ms)?;
-        Ok(rows.iter().filter(|row| row.missing().0 <= to_ms).filter_map(|row| row.record()).collect())
+        let rows = self.scan(|reading| reading.gaps_ending_from(from_ms))?;
+        Ok(rows.iter().filter(|row| row.missing().0 <= to_ms).filter_map(GapRow::record).collect())
     }
 
-    /// Tells which incarnation of the data folder this is; a new one (after a restore) gets its own outbox epoch, so that no (epoch, seq)
-    /// is used twice for different events.
+    /// The gaps whose missing time ended last, at most `limit`, the newest last.
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails.
-    pub fn set_incarnation(&self, incarnation: u64, now: Timestamp) -> Result<(), FleetError> {
+    pub fn newest_gaps(&self, limit: usize) -> Result<Vec<GapRecord>, FleetError> {
+        let rows = self.scan(|reading| reading.newest_gaps(limit))?;
+        Ok(rows.iter().rev().filter_map(GapRow::record).collect())
+    }
+
+    /// Reads tables as they are now, and holds up no commit meanwhile.
+    fn scan<T>(&self, read: impl FnOnce(&Reading) -> Result<T, FleetError>) -> Result<T, FleetError> {
+        let state = self.sure_state()?;
+        // Before the lock on the file goes: it is not opened anew while somebody reads what was open.
+        let _reading = self.scans.read();
+        let reading = state.reading()?;
+        drop(state);
+        read(&reading)
+    }
+
+    /// Tells which incarnation of the data folder this is. A new one (after a restore) gets its own outbox epoch, so that no (epoch, seq)
+    /// is used twice for different events; what may be missing since `past` is named by an event, a gap and [`Fleet::restored`]; and
+    /// the inbox is to be applied from its beginning. All of it is one transaction: a start that a crash ends leaves it to the next.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn set_incarnation(&self, incarnation: u64, past: Past, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
-            match memory.incarnation {
-                Some(known) if known == incarnation => {}
+            let before = memory.incarnation;
+            if before == Some(incarnation) {
+                return Ok(());
+            }
+            let epoch = match before {
                 // The epoch made with the file is good for the first incarnation that is told.
-                None => draft.incarnation = Some((incarnation, memory.outbox.epoch.0)),
-                Some(_) => {
-                    let epoch = Epoch::new(now.millis(), u64::from_le_bytes(random::<8>()?));
-                    draft.incarnation = Some((incarnation, epoch.0));
-                }
+                None => memory.outbox.epoch,
+                Some(_) => Epoch::new(now.millis(), u64::from_le_bytes(random::<8>()?)),
+            };
+            draft.incarnation = Some((incarnation, epoch.0));
+            if before.is_some() || past.reborn.is_some() {
+                let restored = Restored::new(incarnation, before, past, now);
+                draft.events.push(restored.event());
+                draft.restored = Some(restored);
             }
             Ok(())
         })
+    }
+
+    /// The last restore of this data folder, if there was one.
+    pub fn restored(&self) -> Option<Restored> {
+        self.memory.read().restored.clone()
     }
 
     /// Runs a decision over the registry and makes what it drafted durable. A decision that fails changes nothing.
@@ -213,10 +248,18 @@ impl Fleet {
     pub(crate) fn sure_state(&self) -> Result<MutexGuard<'_, State>, FleetError> {
         let mut state = self.state.lock();
         if state.is_unsure() {
-            let loaded = state.load()?;
+            // Pages that a read transaction of the file before still needs are free to be written once it is opened anew.
+            let loaded = {
+                let _no_scan = self.scans.write();
+                state.load()?
+            };
             let mut memory = self.memory.write();
-            // What it was ahead of the file by had no records.
-            let applied = memory.applied.max(loaded.memory.applied);
+            let applied = if memory.incarnation == loaded.memory.incarnation {
+                // What it was ahead of the file by had no records.
+                memory.applied.max(loaded.memory.applied)
+            } else {
+                loaded.memory.applied
+            };
             *memory = loaded.memory;
             memory.applied = applied;
             drop(memory);

@@ -31,6 +31,7 @@ mod outbox;
 mod projection;
 mod refuse;
 mod registry;
+mod restored;
 mod rotate;
 mod rows;
 mod seen;
@@ -57,6 +58,7 @@ pub use names::{
 pub use outbox::{Event, EventKind, OUTBOX_ROWS_MAX, OutboxState};
 pub use projection::GAPS_MAX;
 pub use registry::ephemeral_reason;
+pub use restored::{Restored, RestoredWhy};
 pub use rotate::Rotation;
 pub use seen::Seen;
 pub use state::{FILE_NAME, FORMAT};

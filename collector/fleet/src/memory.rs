@@ -16,6 +16,7 @@ use crate::http_tokens::HttpTokenRow;
 use crate::names::folded;
 use crate::outbox::OutboxState;
 use crate::projection::GapCounts;
+use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256};
 use crate::state::Committed;
 use crate::tokens::TokenRow;
@@ -39,6 +40,7 @@ pub(crate) struct Memory {
     pub pin: Pin,
     pub outbox: OutboxState,
     pub incarnation: Option<u64>,
+    pub restored: Option<Restored>,
     pub applied: Option<Position>,
     pub gaps: GapCounts,
 }
@@ -58,6 +60,7 @@ impl Memory {
             pin: Pin([0; 32]),
             outbox,
             incarnation: None,
+            restored: None,
             applied: None,
             gaps: GapCounts::default(),
         }
@@ -166,6 +169,10 @@ impl Memory {
         if let Some((incarnation, epoch)) = draft.incarnation {
             self.incarnation = Some(incarnation);
             self.outbox.epoch = Epoch(epoch);
+        }
+        if let Some(restored) = draft.restored {
+            self.restored = Some(restored);
+            self.applied = None;
         }
         for id in draft.forgotten {
             self.drop_host(id);

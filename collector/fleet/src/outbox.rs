@@ -36,6 +36,7 @@ pub enum EventKind {
     MachineChanged,
     CertificateRenewed,
     CertificateDenied,
+    StoreRestored,
 }
 
 /// One row of the outbox.

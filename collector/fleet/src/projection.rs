@@ -16,7 +16,7 @@ pub const GAPS_MAX: u64 = 100_000;
 
 /// What an apply changes: gaps with their keys, and the position reached.
 pub(crate) struct Projected {
-    gaps: Vec<(Vec<u8>, GapRow)>,
+    pub gaps: Vec<(Vec<u8>, GapRow)>,
     pub reached: Position,
 }
 
@@ -146,13 +146,20 @@ impl GapRow {
     }
 }
 
+/// The row of a gap that comes from no entry of the inbox, and its key.
+pub(crate) fn apart(gap: &GapRecord) -> (Vec<u8>, GapRow) {
+    let row = GapRow::new(gap);
+    // No entry has this position.
+    (row.key(Position { generation: 0, entry: 0 }, 0), row)
+}
+
 /// Writes the gaps and drops the oldest beyond [`GAPS_MAX`].
 pub(crate) fn write_gaps(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
-    projected: &Projected,
+    rows: &[(Vec<u8>, GapRow)],
     mut counts: GapCounts,
 ) -> Result<GapCounts, redb::Error> {
-    for (key, row) in &projected.gaps {
+    for (key, row) in rows {
         if table.insert(key.as_slice(), encode(row).as_slice())?.is_none() {
             counts.rows += 1;
         }

@@ -25,7 +25,8 @@ use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
 use crate::memory::Memory;
 use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
-use crate::projection::{GapCounts, GapRow, write_gaps};
+use crate::projection::{GapCounts, GapRow, apart, write_gaps};
+use crate::restored::Restored;
 use crate::rows::{DenyRow, Sighting, decode, encode, hex};
 use crate::tables::{
     ALL, AUTHORITIES, DENIED, GAPS, HOSTS, HTTP_TOKENS, LEAVES, META, OUTBOX, Put, SIGHTINGS, TOKENS, Table, meta,
@@ -47,6 +48,12 @@ pub(crate) struct State {
     opened: Timestamp,
     /// `None` after a failed commit.
     database: Option<Database>,
+}
+
+/// The tables at one moment.
+pub(crate) struct Reading {
+    transaction: ReadTransaction,
+    path: PathBuf,
 }
 
 /// What was read at opening.
@@ -121,43 +128,11 @@ impl State {
             .map_err(|error| self.failed("read a certificate", error))
     }
 
-    /// The newest events, at most `limit`, newest first.
-    pub(crate) fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
-        self.scan(OUTBOX, "read events", |table, rows| {
-            for row in table.iter()?.rev().take(limit) {
-                let (key, value) = row?;
-                rows.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(())
-        })
-    }
-
-    /// Gaps whose missing time ends at or after this, by that end.
-    pub(crate) fn gaps_ending_from(&self, from_ms: i64) -> Result<Vec<GapRow>, FleetError> {
-        let from = GapRow::key_from(from_ms);
-        self.scan(GAPS, "read gaps", |table, rows| {
-            for row in table.range(from.as_slice()..)? {
-                let (key, value) = row?;
-                rows.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(())
-        })
-    }
-
-    fn scan<T: DeserializeOwned>(
-        &self,
-        table: Table,
-        action: &'static str,
-        collect: impl Fn(&redb::ReadOnlyTable<&[u8], &[u8]>, &mut Vec<Pair>) -> Result<(), redb::Error>,
-    ) -> Result<Vec<T>, FleetError> {
+    /// The tables as they are now, to be read without this state.
+    pub(crate) fn reading(&self) -> Result<Reading, FleetError> {
         let database = self.database.as_ref().ok_or_else(|| self.closed())?;
-        let read = || -> Result<Vec<Pair>, redb::Error> {
-            let mut rows = Vec::new();
-            collect(&database.begin_read()?.open_table(table)?, &mut rows)?;
-            Ok(rows)
-        };
-        let rows = read().map_err(|error| self.failed(action, error))?;
-        rows.iter().map(|(key, value)| decode(value).map_err(|what| self.damaged(&table, key, what))).collect()
+        let transaction = database.begin_read().map_err(|error| self.failed("begin to read", error.into()))?;
+        Ok(Reading { transaction, path: self.path.clone() })
     }
 
     fn format(&self, database: &Database) -> Result<Option<u32>, FleetError> {
@@ -205,6 +180,8 @@ impl State {
         let mut memory = Memory::new(OutboxState { epoch, next_seq, rows: numbers.events, dropped: numbers.dropped });
         memory.incarnation = numbers.incarnation;
         memory.applied = numbers.applied;
+        let restored = numbers.restored.map(|bytes| decode::<Restored>(&bytes)).transpose();
+        memory.restored = restored.map_err(|what| self.damaged(&META, meta::RESTORED, what))?;
         memory.gaps = numbers.gaps;
         for row in self.rows(&transaction, AUTHORITIES)? {
             memory.put_authority(row.1)?;
@@ -257,8 +234,7 @@ impl State {
     }
 
     fn damaged(&self, table: &Table, key: &[u8], what: String) -> FleetError {
-        let row = String::from_utf8(key.to_vec()).unwrap_or_else(|_| hex(key));
-        FleetError::Damaged { path: self.shown(), table: table.name().to_owned(), row, what }
+        damaged(self.shown(), table, key, what)
     }
 
     fn failed(&self, action: &'static str, source: redb::Error) -> FleetError {
@@ -268,6 +244,64 @@ impl State {
     fn closed(&self) -> FleetError {
         self.failed("use what a failed commit left closed", redb::Error::DatabaseClosed)
     }
+}
+
+impl Reading {
+    /// The newest events, at most `limit`, newest first.
+    pub(crate) fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
+        self.newest(OUTBOX, "read events", limit)
+    }
+
+    /// The gaps whose missing time ended last, at most `limit`, newest first.
+    pub(crate) fn newest_gaps(&self, limit: usize) -> Result<Vec<GapRow>, FleetError> {
+        self.newest(GAPS, "read gaps", limit)
+    }
+
+    /// Gaps whose missing time ends at or after this, by that end.
+    pub(crate) fn gaps_ending_from(&self, from_ms: i64) -> Result<Vec<GapRow>, FleetError> {
+        let from = GapRow::key_from(from_ms);
+        let table = self.table(GAPS, "read gaps")?;
+        let rows = table.range(from.as_slice()..).map_err(|error| self.failed("read gaps", error.into()))?;
+        rows.map(|row| self.decoded(GAPS, "read gaps", row)).collect()
+    }
+
+    fn newest<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        action: &'static str,
+        limit: usize,
+    ) -> Result<Vec<T>, FleetError> {
+        let opened = self.table(table, action)?;
+        let rows = opened.iter().map_err(|error| self.failed(action, error.into()))?;
+        rows.rev().take(limit).map(|row| self.decoded(table, action, row)).collect()
+    }
+
+    fn table(&self, table: Table, action: &'static str) -> Result<Opened, FleetError> {
+        self.transaction.open_table(table).map_err(|error| self.failed(action, error.into()))
+    }
+
+    fn decoded<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        action: &'static str,
+        row: Result<(Guard<'_>, Guard<'_>), redb::StorageError>,
+    ) -> Result<T, FleetError> {
+        let (key, value) = row.map_err(|error| self.failed(action, error.into()))?;
+        let path = || self.path.display().to_string();
+        decode(value.value()).map_err(|what| damaged(path(), &table, key.value(), what))
+    }
+
+    fn failed(&self, action: &'static str, source: redb::Error) -> FleetError {
+        FleetError::Database { action, path: self.path.display().to_string(), source: Box::new(source) }
+    }
+}
+
+type Opened = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Guard<'a> = redb::AccessGuard<'a, &'static [u8]>;
+
+fn damaged(path: String, table: &Table, key: &[u8], what: String) -> FleetError {
+    let row = String::from_utf8(key.to_vec()).unwrap_or_else(|_| hex(key));
+    FleetError::Damaged { path, table: table.name().to_owned(), row, what }
 }
 
 /// Key and value.
@@ -311,9 +345,13 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
         puts.push(Put::set(META, meta::OUTBOX_DROPPED, outbox.dropped.to_le_bytes().to_vec()));
     }
     let mut gaps = memory.gaps;
-    if let Some(projected) = &draft.projected {
-        gaps = write_gaps(&mut transaction.open_table(GAPS)?, projected, gaps)?;
+    let mut rows: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
+    if let Some(projected) = &mut draft.projected {
+        rows.append(&mut projected.gaps);
         puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
+    }
+    if !rows.is_empty() {
+        gaps = write_gaps(&mut transaction.open_table(GAPS)?, &rows, gaps)?;
         puts.push(Put::set(META, meta::GAPS_DROPPED, gaps.dropped.to_le_bytes().to_vec()));
     }
     write_puts(&transaction, &puts)?;
@@ -328,6 +366,7 @@ struct Numbers {
     events: u64,
     dropped: u64,
     incarnation: Option<u64>,
+    restored: Option<Vec<u8>>,
     applied: Option<Position>,
     gaps: GapCounts,
 }
@@ -346,6 +385,7 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         events: transaction.open_table(OUTBOX)?.len()?,
         dropped: number(meta::OUTBOX_DROPPED)?.unwrap_or(0),
         incarnation: number(meta::INCARNATION)?,
+        restored: bytes(meta::RESTORED)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),
         gaps: GapCounts {
             rows: transaction.open_table(GAPS)?.len()?,

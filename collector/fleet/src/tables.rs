@@ -50,6 +50,8 @@ pub(crate) mod meta {
     pub(crate) const APPLIED: &[u8] = b"applied";
     /// u64 LE.
     pub(crate) const GAPS_DROPPED: &[u8] = b"gaps_dropped";
+    /// A row: the last new incarnation and why it was taken. Absent: never.
+    pub(crate) const RESTORED: &[u8] = b"restored";
 }
 
 /// One row written or, without a value, removed.

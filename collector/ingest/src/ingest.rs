@@ -9,7 +9,7 @@ use axum::Router;
 use muster_common::stat::Stat;
 use muster_common::time;
 use muster_fleet::{Fleet, FleetError};
-use muster_store::{Reader, Replay, Writer};
+use muster_store::{Past, Reader, Replay, Writer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,8 @@ pub async fn start(
     let counters = Arc::new(Counters::default());
     let applying = fleet.clone();
     let applied = tokio::task::spawn_blocking(move || {
-        applying.set_incarnation(incarnation, now)?;
+        // Told before by whoever opened the store and knows its past; here for one who did not.
+        applying.set_incarnation(incarnation, Past::default(), now)?;
         Ok::<_, IngestError>(Apply::start(applying, &replay)?)
     });
     let (apply, reached) = applied.await.map_err(|error| IngestError::Cut(error.to_string()))??;

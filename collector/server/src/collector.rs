@@ -73,7 +73,7 @@ impl Collector {
         let opening = config.clone();
         let opened = tokio::task::spawn_blocking(move || open_files(disk, &opening)).await;
         let (parts, fleet) = opened.map_err(|_| StartError::Panic)??;
-        let Parts { writer, reader, admin, replay } = parts;
+        let Parts { writer, reader, admin, replay, past: _ } = parts;
 
         let mut ingest_config =
             IngestConfig { goodbye_spread: config.agents.spread, ..IngestConfig::new(config.agents.listen) };
@@ -217,10 +217,10 @@ fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>
     let parts = parts.map_err(|source| StartError::Store { path: path.clone(), source: Box::new(source) })?;
     let fleet_error = |source| StartError::Fleet { path: path.clone(), source: Box::new(source) };
     let fleet = muster_fleet::open(disk, &config.data, at).map_err(fleet_error)?;
-    fleet.set_incarnation(parts.writer.incarnation(), at).map_err(fleet_error)?;
+    fleet.set_incarnation(parts.writer.incarnation(), parts.past, at).map_err(fleet_error)?;
     if restored {
         tracing::info!("this data folder was restored: agents that are ahead of it send what they still hold");
-        // One incarnation too many, if the power goes before this is durable, does no harm.
+        // After the event that tells of it is durable. One incarnation too many, if the power goes before this is durable, does no harm.
         let removed = std::fs::remove_file(&marker);
         removed.map_err(|source| StartError::Restored { path: marker.display().to_string(), source })?;
     }

@@ -23,6 +23,7 @@ mod inbox;
 mod merge;
 mod merge_plan;
 mod open;
+mod past;
 #[cfg(feature = "planted")]
 pub mod planted;
 #[cfg(not(feature = "planted"))]
@@ -49,6 +50,7 @@ pub use append::{
 pub use config::Config;
 pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError};
 pub use open::{Parts, open};
+pub use past::{Past, Reborn};
 pub use reader::Reader;
 pub use replay::Replay;
 pub use select::{Select, SelectLimits, SeriesColumns};

@@ -18,6 +18,7 @@ use crate::head::index::SeriesIndex;
 use crate::inbox::blob::BlobEncoder;
 use crate::inbox::replay::Replayer;
 use crate::inbox::{Active, Inbox, SealedFile, file};
+use crate::past::{Past, Reborn, last_arrival};
 use crate::planted::{Planted, is_planted};
 use crate::reader::Reader;
 use crate::replay::{Replay, scan_sealed};
@@ -31,6 +32,8 @@ pub struct Parts {
     pub reader: Reader,
     pub admin: Admin,
     pub replay: Replay,
+    /// For the event that names what a restore may have lost.
+    pub past: Past,
 }
 
 /// Opens the store in `config.folder`, or makes it. Heads are rebuilt from the inbox files that are not flushed; `random` makes
@@ -50,19 +53,29 @@ pub fn open(
     }
     let mut catalog =
         Catalog::new(shared.disk.clone(), shared.config.folder.join("catalog.redb"), shared.config.catalog_cache_bytes);
-    let generations = inbox_files(&shared)?;
-    let state = identify(&shared, &mut catalog, &generations, random)?;
+    let mut generations = inbox_files(&shared)?;
+    if catalog.ready()?.incarnation == 0 && generations.is_empty() {
+        // Before the store has an identity, so that one that has it and no inbox file has lost its inbox.
+        file::create(&shared, FIRST, None, now)?;
+        generations.push(FIRST);
+    }
+    let (state, reborn) = identify(&shared, &mut catalog, &generations, random)?;
     clear_segments(&shared, &state)?;
     publish(&shared, &state)?;
     let inbox = open_inbox(&shared, &state, generations, now)?;
+    let past = Past { reborn, last_arrival: last_arrival(&inbox, &state, now)? };
     let engine = Arc::new(Engine::new(shared.clone(), inbox, catalog));
     Ok(Parts {
         writer: Writer { engine: engine.clone() },
         reader: Reader { shared },
         admin: Admin { engine: engine.clone() },
         replay: Replay { engine },
+        past,
     })
 }
+
+/// The first generation of a store.
+const FIRST: u64 = 1;
 
 /// Folder beside the segments for files that the catalog does not name.
 const ASIDE: &str = "aside";
@@ -90,16 +103,21 @@ fn identify(
     catalog: &mut Catalog,
     generations: &[u64],
     random: &mut dyn FnMut() -> u64,
-) -> Result<CatalogState, FileError> {
+) -> Result<(CatalogState, Option<Reborn>), FileError> {
     let before = catalog.ready()?.clone();
     let mut next = before.clone();
     let marks_lost =
-        before.flushed_through > 0 && generations.last().is_none_or(|&newest| newest <= before.flushed_through);
+        before.incarnation > 0 && generations.last().is_none_or(|&newest| newest <= before.flushed_through);
+    let reborn = match (marks_lost, shared.config.restored && before.incarnation > 0) {
+        (true, _) => Some(Reborn::MarksLost),
+        (false, true) => Some(Reborn::Restored),
+        (false, false) => None,
+    };
     if before.incarnation == 0 {
         next.store_id[..8].copy_from_slice(&random().to_le_bytes());
         next.store_id[8..].copy_from_slice(&random().to_le_bytes());
         next.incarnation = 1;
-    } else if shared.config.restored || marks_lost {
+    } else if reborn.is_some() {
         // Random: two restores of one snapshot must not share an incarnation.
         next.incarnation = loop {
             let incarnation = random();
@@ -117,7 +135,7 @@ fn identify(
     if next != before {
         catalog.commit(next.clone())?;
     }
-    Ok(next)
+    Ok((next, reborn))
 }
 
 /// Segments set aside whose files are whole again, put back by somebody, are read again.
@@ -215,6 +233,9 @@ fn open_inbox(
     // What is replayed goes to state.redb through `Replay`, which knows how far it is.
     inbox.entries.clear();
     shared.published.add_head(inbox.active.head.clone());
+    if inbox.active.is_damaged {
+        inbox.leave_damaged(now)?;
+    }
     inbox.unlink_passed();
     add(&shared.counters.inbox_bytes, inbox.active.bytes);
     Ok(inbox)

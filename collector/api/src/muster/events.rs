@@ -6,6 +6,7 @@ use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_fleet::Event;
+use muster_store::OWN_HOST;
 use serde_json::{Value, json};
 
 use super::body::{answer, blocking};
@@ -31,11 +32,10 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) ->
         }
     };
     let fleet = Arc::clone(&state.fleet);
-    let (events, gaps) =
-        blocking("events", move || Ok((fleet.events(limit)?, fleet.gaps(i64::MIN, i64::MAX)?))).await?;
+    let (events, gaps) = blocking("events", move || Ok((fleet.events(limit)?, fleet.newest_gaps(limit)?))).await?;
     let mut all: Vec<(i64, Value)> = events.into_iter().map(|event| (event.ms, event_json(event))).collect();
-    let newest = gaps.len().saturating_sub(limit);
-    all.extend(gaps[newest..].iter().map(|gap| {
+    // What a restore may have lost has an event of its own.
+    all.extend(gaps.iter().filter(|gap| gap.host != OWN_HOST).map(|gap| {
         let name = state.fleet.host(gap.host).map(|row| row.name).unwrap_or_default();
         let json = json!({
             "ms": gap.arrived_ms, "kind": "gap", "host": gap.host.to_string(), "host_name": name, "by": "agent",

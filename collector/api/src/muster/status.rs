@@ -7,7 +7,7 @@ use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_common::stat::Stat;
-use muster_fleet::HostState;
+use muster_fleet::{HostState, Restored};
 use serde_json::{Map, Value, json};
 
 use super::body::answer;
@@ -33,11 +33,25 @@ pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
                 "problems": problems,
             },
             "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
+            "restored": state.fleet.restored().map(|restored| restored_json(&restored)),
             "hosts": hosts(&state),
             "drops": drops(&stats),
             "numbers": stats.iter().map(number).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// The last restore of the data folder: what was acknowledged between the two times may be missing.
+fn restored_json(restored: &Restored) -> Value {
+    json!({
+        "from_ms": restored.from_ms,
+        "to_ms": restored.to_ms,
+        // Texts, since a reader of JSON may keep 53 bits of a number.
+        "incarnation": restored.incarnation.to_string(),
+        "before": restored.before.to_string(),
+        "why": restored.why,
+        "text": restored.why.as_str(),
+    })
 }
 
 /// Registered hosts by what ingest hears of them, the others by their state.

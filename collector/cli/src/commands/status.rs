@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::plot::short;
 use crate::table::Rows;
-use crate::time::coarse;
+use crate::time::{coarse, moment};
 
 /// # Errors
 /// [`Failure`] in the collector's words.
@@ -40,6 +40,7 @@ fn page(answer: &Value, now_ms: i64) -> String {
         let (what, place, remedy) = (text(&problem["message"]), text(&problem["where"]), text(&problem["remedy"]));
         out.push_str(&format!("  problem  {what} ({place}): {remedy}\n"));
     }
+    out.push_str(&restored(&answer["restored"]));
     let addresses = &answer["addresses"];
     out.push_str(&format!("listens    HTTP {}, agents {}\n", text(&addresses["http"]), text(&addresses["agents"])));
     out.push_str(&format!("hosts      {}\n", hosts(&answer["hosts"])));
@@ -49,6 +50,17 @@ fn page(answer: &Value, now_ms: i64) -> String {
     out.push_str("\nnow\n");
     out.push_str(&indent(&numbers(answer, is_gauge).to_table("no numbers")));
     out
+}
+
+/// A line when the data folder was once put back or lost its inbox.
+fn restored(restored: &Value) -> String {
+    let Some(to_ms) = restored["to_ms"].as_i64() else { return String::new() };
+    let between = match restored["from_ms"].as_i64() {
+        Some(from_ms @ 1..) => format!("between {} and {}", moment(from_ms), moment(to_ms)),
+        _ => format!("before {}", moment(to_ms)),
+    };
+    let why = restored["text"].as_str().unwrap_or("?");
+    format!("restored   what was acknowledged {between} may be missing: {why}\n")
 }
 
 fn hosts(hosts: &Value) -> String {
@@ -138,6 +150,22 @@ now
   series  12.35k  Series in the head.
 "
         );
+    }
+
+    #[test]
+    fn a_restore_is_one_line_with_what_may_be_missing() {
+        let mut answer = answer();
+        answer["restored"] = Value::Null;
+        assert!(!page(&answer, NOW).contains("restored"));
+        answer["restored"] =
+            json!({"from_ms": NOW - 60_000, "to_ms": NOW, "text": "the inbox was missing at the start"});
+        let told = page(&answer, NOW);
+        assert!(
+            told.contains("\nrestored   what was acknowledged between 2023-11-14 22:12:20 UTC and 2023-11-14 22:13:20 UTC may be missing: the inbox was missing at the start\n"),
+            "{told}"
+        );
+        answer["restored"]["from_ms"] = json!(0);
+        assert!(page(&answer, NOW).contains("acknowledged before 2023-11-14 22:13:20 UTC may"));
     }
 
     #[test]

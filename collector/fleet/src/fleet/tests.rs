@@ -3,15 +3,15 @@ use std::time::Duration;
 use muster_common::disk::cut::{CutDisk, Fault, Operation};
 use muster_common::disk::real::RealDisk;
 use muster_common::wire::message::{GapReason, Lane, RefusalCode};
-use muster_store::StateRecord;
 use muster_store::database::open_database;
+use muster_store::{OWN_HOST, Reborn, StateRecord};
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::*;
 use crate::rows::Registration;
 use crate::tables::{META, OUTBOX, Table, meta};
 use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
-use crate::{ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, Scope};
+use crate::{ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, RestoredWhy, Scope};
 
 const FOLDER: &str = "/data";
 
@@ -125,15 +125,74 @@ fn seqs_of_the_outbox_are_never_used_again() {
 fn a_new_incarnation_has_its_own_epoch_and_the_same_one_does_not() {
     let bench = Bench::new();
     let first = bench.fleet.outbox().epoch;
-    bench.fleet.set_incarnation(1, at(1)).unwrap();
+    bench.fleet.set_incarnation(1, Past::default(), at(1)).unwrap();
     assert_eq!(bench.fleet.outbox().epoch, first);
     let bench = bench.reopen();
-    bench.fleet.set_incarnation(1, at(2)).unwrap();
+    bench.fleet.set_incarnation(1, Past::default(), at(2)).unwrap();
     assert_eq!(bench.fleet.outbox().epoch, first);
-    bench.fleet.set_incarnation(2, at(3)).unwrap();
+    bench.fleet.set_incarnation(2, Past::default(), at(3)).unwrap();
     let second = bench.fleet.outbox().epoch;
     assert!(second != first && second.created_ms() == at(3).millis());
     assert_eq!(bench.reopen().fleet.outbox().epoch, second);
+}
+
+#[test]
+fn a_restore_is_one_event_one_gap_and_the_inbox_is_applied_anew() {
+    let bench = Bench::new();
+    bench.fleet.set_incarnation(1, Past::default(), at(1)).unwrap();
+    assert_eq!((bench.kinds().len(), bench.fleet.restored()), (1, None), "the first is no restore");
+    let old = gap(1, 2_000, 3_000);
+    bench.fleet.apply(&[entry(11, 4_000, &[old.clone()])]).unwrap();
+    let past = Past { reborn: Some(Reborn::MarksLost), last_arrival: Some(at(5)) };
+    bench.fleet.set_incarnation(77, past, at(9)).unwrap();
+    bench.fleet.set_incarnation(77, Past::default(), at(10)).unwrap();
+    let bench = bench.reopen();
+    bench.fleet.set_incarnation(77, Past::default(), at(11)).unwrap();
+    // Generation 11 is used again by the store whose inbox was lost.
+    let new = gap(2, 4_000, 5_000);
+    bench.fleet.apply(&[entry(11, 1, &[new.clone()])]).unwrap();
+    assert_eq!(bench.fleet.applied(), Some(Position { generation: 11, entry: 1 }));
+    let gaps = bench.fleet.gaps(i64::MIN, i64::MAX).unwrap();
+    let own: Vec<_> = gaps.iter().filter(|gap| gap.host == OWN_HOST).collect();
+    assert_eq!((gaps.len(), own.len()), (3, 1));
+    assert!(gaps.contains(&old) && gaps.contains(&new));
+    let (from_ms, to_ms) = (at(5).millis(), at(9).millis());
+    assert_eq!((own[0].from_ms, own[0].to_ms, own[0].reason), (from_ms, to_ms, GapReason::Closed));
+    let restored = bench.fleet.restored().unwrap();
+    let expect = Restored { from_ms, to_ms, incarnation: 77, before: 1, why: RestoredWhy::MarksLost };
+    assert_eq!(restored, expect);
+    let told: Vec<_> =
+        bench.fleet.events(10).unwrap().into_iter().filter(|event| event.kind == EventKind::StoreRestored).collect();
+    assert_eq!((told.len(), told[0].host, told[0].fields["why"].as_str()), (1, None, "marks_lost"));
+    assert_eq!(told[0].fields["from_ms"], from_ms.to_string());
+    assert_eq!((told[0].fields["before"].as_str(), told[0].fields["incarnation"].as_str()), ("1", "77"));
+}
+
+#[test]
+fn a_restore_is_told_once_whatever_operation_the_power_is_cut_at() {
+    for operation in 0.. {
+        let disk = CutDisk::new(operation);
+        let bench = Bench::on(Arc::new(disk.clone()), Path::new(FOLDER));
+        bench.fleet.set_incarnation(1, Past::default(), at(1)).unwrap();
+        bench.fleet.apply(&[entry(3, 9, &[gap(1, 1, 2)])]).unwrap();
+        let epoch = bench.fleet.outbox().epoch;
+        let past = Past { reborn: Some(Reborn::Restored), last_arrival: Some(at(5)) };
+        disk.power_off_at(disk.operations() + operation);
+        let _ = bench.fleet.set_incarnation(77, past, at(9));
+        let finished = !disk.is_off();
+        disk.cut();
+        let bench = bench.reopen();
+        // The next start knows no reason any more, if it is the one that tells it.
+        bench.fleet.set_incarnation(77, Past { reborn: None, ..past }, at(10)).unwrap();
+        let told = bench.kinds().into_iter().filter(|kind| *kind == EventKind::StoreRestored).count();
+        let gaps = bench.fleet.gaps(i64::MIN, i64::MAX).unwrap();
+        assert_eq!((told, gaps.len(), bench.fleet.applied()), (1, 2, None), "operation {operation}");
+        assert!(bench.fleet.outbox().epoch != epoch && bench.fleet.restored().is_some(), "operation {operation}");
+        if finished {
+            assert!(operation > 2, "{operation}");
+            return;
+        }
+    }
 }
 
 #[test]
@@ -182,6 +241,20 @@ fn entries_are_applied_once_and_in_one_step_with_the_position() {
     assert_eq!((hosts(3_000, 3_000), hosts(3_001, 4_999)), (vec![1, 3], vec![3]));
     assert_eq!(hosts(9_001, i64::MAX), [0_u8; 0]);
     assert_eq!(bench.fleet.gaps(0, 4_000).unwrap()[0], gap(1, 2_000, 3_000));
+}
+
+#[test]
+fn a_scan_holds_up_no_commit_and_sees_one_moment() {
+    let bench = Bench::new();
+    bench.fleet.apply(&[entry(1, 1, &[gap(1, 1, 2)])]).unwrap();
+    let seen = bench.fleet.scan(|reading| {
+        bench.fleet.apply(&[entry(1, 2, &[gap(2, 3, 4)])])?;
+        reading.gaps_ending_from(0)
+    });
+    assert_eq!(seen.unwrap().len(), 1);
+    let hosts =
+        |limit| -> Vec<u8> { bench.fleet.newest_gaps(limit).unwrap().iter().map(|gap| gap.host.0[0]).collect() };
+    assert_eq!((hosts(1), hosts(9)), (vec![2], vec![1, 2]));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Collector {
         let now = time::now();
         let mut random = || fastrand::u64(..);
         let parts = muster_store::open(disk, Config::new(folder.path()), now, &mut random).unwrap();
-        let Parts { writer, reader, replay, admin: _ } = parts;
+        let Parts { writer, reader, replay, .. } = parts;
         let fleet = Arc::new(muster_fleet::open(fleet_disk, folder.path(), now).unwrap());
         let ingest = start(config, writer, reader.clone(), replay, fleet.clone()).await.unwrap();
         Self { ingest, fleet, reader, folder }

@@ -50,6 +50,8 @@ pub(crate) struct Active {
     pub(crate) last_state: Option<u64>,
     pub(crate) registered: Registered,
     pub(crate) repeats: Repeats,
+    /// Something in the file failed its checksum.
+    pub(crate) is_damaged: bool,
 }
 
 /// Which slots this file's series table has.
@@ -138,6 +140,7 @@ impl Active {
             last_state: None,
             registered: Registered::new(),
             repeats: Repeats::default(),
+            is_damaged: false,
         }
     }
 
@@ -174,6 +177,7 @@ impl Active {
         self.bytes += blobs.bytes;
         self.first_at = self.first_at.or(replayed.first_at);
         self.last_state = replayed.last_state.max(self.last_state);
+        self.is_damaged |= blobs.damaged + damaged > 0;
         self.repeats = Repeats::load(file::read_repeats(&read, &self.path)?.into_iter());
         drop(read);
         self.database = Some(database);

@@ -43,6 +43,16 @@ impl Inbox {
         Ok(true)
     }
 
+    /// Seals an active file in which something is damaged, at opening: the entries lost at its end may have had the very numbers that
+    /// would come next, and a projection that has passed those would take the new ones for old.
+    pub(crate) fn leave_damaged(&mut self, now: Timestamp) -> Result<(), FileError> {
+        let shared = self.shared.clone();
+        let next = self.active.generation + 1;
+        file::create(&shared, next, self.active.database.as_ref(), now)?;
+        self.rotate(next);
+        self.active.take_up(&shared, &mut self.entries)
+    }
+
     /// Seals it from outside a commit.
     pub(crate) fn seal_now(&mut self, now: Timestamp) -> Result<bool, CommitError> {
         if let Err(error) = self.ready() {

@@ -10,7 +10,7 @@ use muster_common::disk::cut::{CutDisk, Fault, Operation};
 use muster_common::time::Timestamp;
 
 use super::world::{BEGIN_MS, HOST, World, append, batch, config, epoch, gap, scrape, table};
-use crate::{Append, Config, Outcome, Record, Source, open};
+use crate::{Append, Config, Outcome, Past, Reborn, Record, Source, open};
 
 /// What a client does, one after the other; each until it is acknowledged.
 pub(super) enum Step {
@@ -270,6 +270,7 @@ fn a_restored_store_and_one_whose_inbox_is_gone_take_a_new_incarnation() {
     let copy: Arc<dyn Disk> = Arc::new(CutDisk::from_image(2, &image));
     let parts = open(copy.clone(), restored, now, &mut || 77).unwrap();
     assert_eq!((parts.writer.store_id(), parts.writer.incarnation()), (id, 77));
+    assert_eq!(parts.past, Past { reborn: Some(Reborn::Restored), last_arrival: Some(now) }, "as the marks tell it");
     drop(parts);
     let parts = open(copy.clone(), small(), now, &mut || 78).unwrap();
     assert_eq!(parts.writer.incarnation(), 77, "it stays until the next restore");
@@ -277,8 +278,25 @@ fn a_restored_store_and_one_whose_inbox_is_gone_take_a_new_incarnation() {
     for name in copy.list(Path::new("/data/inbox")).unwrap() {
         copy.unlink(&Path::new("/data/inbox").join(name)).unwrap();
     }
-    let parts = open(copy, small(), now, &mut || 79).unwrap();
+    let parts = open(copy.clone(), small(), now, &mut || 79).unwrap();
     assert_eq!((parts.writer.incarnation(), parts.admin.health().marks_lost), (79, true));
+    // No marks and no sample: nothing tells when anything arrived.
+    assert_eq!(parts.past, Past { reborn: Some(Reborn::MarksLost), last_arrival: None });
+    drop(parts);
+    assert_eq!(open(copy, small(), now, &mut || 80).unwrap().past, Past::default());
+}
+
+#[test]
+fn a_store_that_never_flushed_notices_that_its_inbox_is_gone() {
+    let disk = CutDisk::new(1);
+    let mut world = try_open(&disk, small()).unwrap();
+    assert_eq!(world.parts.past, Past::default());
+    world.commit(&[batch(epoch(1), 1, vec![])]);
+    drop(world);
+    disk.unlink(Path::new("/data/inbox/1.redb")).unwrap();
+    let world = try_open(&disk, small()).unwrap();
+    assert!(world.parts.admin.health().marks_lost && world.parts.writer.incarnation() > 1);
+    assert_eq!(world.parts.past, Past { reborn: Some(Reborn::MarksLost), last_arrival: None });
 }
 
 #[test]
