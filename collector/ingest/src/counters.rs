@@ -87,11 +87,12 @@ counts! {
     Http503 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "503";
     HttpRepeats = "muster_collector_ingest_http_repeats_total", "Requests that the repeat table knew and that were not stored again.";
     OwnCommitted = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "committed";
-    /// A tick at or below the mark, after a crash or a step back of the clock.
+    /// One that was durable already, or whose tick was used by an earlier time of a clock that was set back: then it goes again above it.
     OwnRepeated = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "repeated";
     OwnFailed = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "failed";
     /// Grid ticks that passed while the collector was busy; not made up.
     OwnSkipped = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "skipped";
+    ClockSetBack = "muster_collector_ingest_clock_set_back_total", "Times that the clock went back by an interval of the grid or more.";
     StaleMarkers = "muster_collector_ingest_stale_markers_total", "Stale markers written for renamed, relabelled and retired hosts.";
     /// The series fade with the lookback instead.
     StaleMarkersDropped = "muster_collector_ingest_stale_markers_dropped_total", "Stale markers that the store did not take in several tries.";

@@ -155,6 +155,11 @@ impl Ingest {
     }
 
     #[cfg(test)]
+    pub(crate) async fn marked_hosts(&self) -> Vec<muster_common::host::HostId> {
+        self.hub.queue.marked_hosts().await
+    }
+
+    #[cfg(test)]
     pub(crate) fn plant_panic(&self) {
         self.hub.queue.plant_panic();
     }

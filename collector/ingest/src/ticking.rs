@@ -1,5 +1,6 @@
 //! The loop on the grid: `up` of every expected host, then the collector's own numbers, each as one batch of its own run.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +29,36 @@ pub(crate) struct Runs {
     pub(crate) markers: Epoch,
 }
 
+/// How often a batch of the collector's own is put above a mark that it met, before it is given up: nobody else writes the run, so once is
+/// enough unless a try that failed was durable after all.
+const ABOVE_TRIES: usize = 3;
+
+/// Where a grid time stands to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The timer was early by a hair: this time has been written.
+    Same,
+    /// So many were left out.
+    Ahead { skipped: u64 },
+    /// The clock was set back by so many intervals.
+    Back { intervals: u64 },
+}
+
+fn step(last: u64, tick: u64) -> Step {
+    match tick.cmp(&last) {
+        Ordering::Equal => Step::Same,
+        Ordering::Greater => Step::Ahead { skipped: tick - last - 1 },
+        Ordering::Less => Step::Back { intervals: last - tick },
+    }
+}
+
 /// Writes `up` and the own numbers at each grid time until the collector stops.
 pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, mut ticker: Ticker) {
     let interval = hub.config.interval;
     let mut numbers = Numbers::default();
     let (mut last, _) = tick_at(time::now(), interval);
+    // The ticks that batches bore last: above those by the clock once it was set back.
+    let (mut up_tick, mut numbers_tick) = (0, 0);
     loop {
         let next = tick_at(time::now(), interval).1.plus(interval);
         tokio::select! {
@@ -40,44 +66,65 @@ pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, mut ticker: Ticker) {
             () = tokio::time::sleep(next.since(time::now())) => {}
         }
         let (tick, at) = tick_at(time::now(), interval);
-        if tick <= last {
-            // The timer was early by a hair, or the clock was set back: this time has been written.
-            continue;
+        match step(last, tick) {
+            Step::Same => continue,
+            Step::Ahead { skipped } => hub.counters.add(Count::OwnSkipped, skipped),
+            Step::Back { intervals } => {
+                hub.counters.one(Count::ClockSetBack);
+                tracing::warn!(
+                    "the clock was set back by {} s: samples of that time are written over; let NTP keep the clock",
+                    intervals.saturating_mul(interval.as_secs())
+                );
+            }
         }
-        hub.counters.add(Count::OwnSkipped, tick - last - 1);
         last = tick;
         let expected = hub.expected();
         let blocks = {
             let presences = hub.presences.lock();
             ticker.tick(at, hub.ready, &expected, |host| presences.state(host.id, at))
         };
-        let committed = commit(&hub, runs.up, tick, blocks).await;
-        ticker.settled(committed);
+        up_tick = tick.max(up_tick + 1);
+        let is_durable = commit(&hub, runs.up, &mut up_tick, blocks).await;
+        ticker.settled(is_durable);
         let row = numbers.row(&stats(&hub), at);
-        commit(&hub, runs.numbers, tick, row.into_iter().collect()).await;
+        numbers_tick = tick.max(numbers_tick + 1);
+        commit(&hub, runs.numbers, &mut numbers_tick, row.into_iter().collect()).await;
     }
 }
 
-/// Commits one own batch. Whether it is durable.
-pub(crate) async fn commit(hub: &Hub, run: Epoch, tick: u64, blocks: Vec<SampleBlock>) -> bool {
+/// Commits one own batch, above the mark of its run where its tick is not: ticks are times, and a clock may have been set back since
+/// the mark was made. `tick` becomes the one that it bore last, so that the same batch tried again is known by it. Whether it is
+/// durable.
+pub(crate) async fn commit(hub: &Hub, run: Epoch, tick: &mut u64, blocks: Vec<SampleBlock>) -> bool {
     if blocks.is_empty() {
         return true;
     }
     let samples: usize = blocks.iter().map(SampleBlock::samples).sum();
-    let append = append(run, tick, blocks, time::now());
-    let (reply, answer) = tokio::sync::oneshot::channel();
-    let bytes = size_of(&append);
-    hub.queue.append(append, bytes, Reply::Once(reply)).await;
-    let count = match answer.await {
-        Ok(Answer::Settled { outcome: Outcome::Committed { .. }, .. }) => {
-            hub.counters.add(Count::Samples, samples as u64);
-            Count::OwnCommitted
+    for _ in 0..ABOVE_TRIES {
+        let append = append(run, *tick, blocks.clone(), time::now());
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let bytes = size_of(&append);
+        hub.queue.append(append, bytes, Reply::Once(reply)).await;
+        match answer.await {
+            Ok(Answer::Settled { outcome: Outcome::Committed { .. }, .. }) => {
+                hub.counters.add(Count::Samples, samples as u64);
+                hub.counters.one(Count::OwnCommitted);
+                return true;
+            }
+            // Another batch bore a tick at or above this one.
+            Ok(Answer::Settled { outcome: Outcome::Repeat { mark }, .. }) if mark > *tick => {
+                hub.counters.one(Count::OwnRepeated);
+                *tick = mark.saturating_add(1);
+            }
+            Ok(Answer::Settled { .. }) => {
+                hub.counters.one(Count::OwnRepeated);
+                return true;
+            }
+            Ok(Answer::Failed { .. } | Answer::Malformed { .. }) | Err(_) => break,
         }
-        Ok(Answer::Settled { .. }) => Count::OwnRepeated,
-        Ok(Answer::Failed { .. } | Answer::Malformed { .. }) | Err(_) => Count::OwnFailed,
-    };
-    hub.counters.one(count);
-    count != Count::OwnFailed
+    }
+    hub.counters.one(Count::OwnFailed);
+    false
 }
 
 /// This crate's numbers, and those of others that were handed over for storing.
@@ -157,5 +204,18 @@ pub(crate) fn select_recent(hub: &Hub, labels: &[(&str, &str)], now: Timestamp) 
             tracing::error!("series that may have ended cannot be read, they fade instead: {}", chain(&error));
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_back_of_the_clock_is_one_and_silences_nothing() {
+        assert_eq!(step(10, 10), Step::Same);
+        assert_eq!(step(10, 11), Step::Ahead { skipped: 0 });
+        assert_eq!(step(10, 14), Step::Ahead { skipped: 3 });
+        assert_eq!(step(10, 9), Step::Back { intervals: 1 });
     }
 }

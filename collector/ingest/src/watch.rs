@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
-use muster_fleet::{Changes, RegistryChange, ephemeral_reason};
-use muster_store::SampleBlock;
+use muster_fleet::{Changes, HostState, RegistryChange, ephemeral_reason};
+use muster_store::{OWN_HOST, SampleBlock};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use crate::host_labels::HOST;
 use crate::hub::Hub;
 use crate::session::Input;
 use crate::stale::{Ending, Keep, markers};
-use crate::ticking::{Runs, commit, select_recent};
+use crate::ticking::{Runs, commit, select_recent, unended_hosts, unended_up};
 
 /// How long a session may take to carry out an order before the others' markers are written without it.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -35,6 +35,8 @@ pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, authorities: mpsc::Sender<()>
     let mut version = 0;
     let mut marker_tick = 0;
     end_series(&hub, runs, &mut marker_tick, endings).await;
+    // A crash may have come between the retirement and this.
+    forget_retired(&hub).await;
     let mut minute = tokio::time::interval(MAINTAIN_EVERY);
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -60,7 +62,8 @@ async fn act(hub: &Arc<Hub>, runs: Runs, marker_tick: &mut u64, authorities: &mp
     let mut endings = Vec::new();
     let mut hosts: HashSet<HostId> = HashSet::new();
     let mut retired = Vec::new();
-    let mut all = changes.missed;
+    let missed = changes.missed;
+    let mut all = missed;
     for change in changes.changes {
         match change {
             RegistryChange::Activated { .. } | RegistryChange::Quarantined { .. } => {}
@@ -91,7 +94,25 @@ async fn act(hub: &Arc<Hub>, runs: Runs, marker_tick: &mut u64, authorities: &mp
         hub.forget(host);
         hub.queue.forget(host).await;
     }
+    if missed {
+        forget_retired(hub).await;
+        let reading = hub.clone();
+        let left = tokio::task::spawn_blocking(move || unended_hosts(&reading, &unended_up(&reading, time::now())));
+        endings.extend(left.await.unwrap_or_default());
+    }
     end_series(hub, runs, marker_tick, endings).await;
+}
+
+/// Forgets the marks of hosts that were retired without this having been told: before a crash, or among changes that were missed. The
+/// list of marks is read before the registry, so that no host that comes meanwhile is taken for one that went.
+async fn forget_retired(hub: &Arc<Hub>) {
+    for host in hub.queue.marked_hosts().await {
+        let is_retired = hub.fleet.host(host).is_none_or(|row| row.state == HostState::Retired);
+        if is_retired && host != OWN_HOST {
+            hub.forget(host);
+            hub.queue.forget(host).await;
+        }
+    }
 }
 
 /// Judges the certificates of live connections again (of these hosts; `None`: of all), and gives those that hold their
@@ -142,9 +163,8 @@ async fn end_series(hub: &Arc<Hub>, runs: Runs, last_tick: &mut u64, endings: Ve
         });
         let Ok(Some(block)) = read.await else { continue };
         let count = block.samples() as u64;
-        let tick = u64::try_from(time::now().millis()).unwrap_or(0).max(*last_tick + 1);
-        *last_tick = tick;
-        let count_as = if commit_marker(hub, runs, tick, block, &mut waits).await {
+        *last_tick = u64::try_from(time::now().millis()).unwrap_or(0).max(*last_tick + 1);
+        let count_as = if commit_marker(hub, runs, last_tick, block, &mut waits).await {
             Count::StaleMarkers
         } else {
             Count::StaleMarkersDropped
@@ -153,12 +173,12 @@ async fn end_series(hub: &Arc<Hub>, runs: Runs, last_tick: &mut u64, endings: Ve
     }
 }
 
-/// Commits markers, trying again while the disk takes nothing. The tick stays the same, so a try that was durable after all
-/// is a repeat. Whether they are durable.
+/// Commits markers, trying again while the disk takes nothing. The tick stays that of the last try, so a try that was durable
+/// after all is a repeat. Whether they are durable.
 async fn commit_marker(
     hub: &Arc<Hub>,
     runs: Runs,
-    tick: u64,
+    tick: &mut u64,
     block: SampleBlock,
     waits: &mut Iter<'_, Duration>,
 ) -> bool {

@@ -29,6 +29,11 @@ pub(super) enum Job {
         host: HostId,
         _permit: OwnedSemaphorePermit,
     },
+    /// Which hosts have marks.
+    Marked {
+        reply: oneshot::Sender<Vec<HostId>>,
+        _permit: OwnedSemaphorePermit,
+    },
     /// Everything queued before is decided and, where taken, visible.
     Barrier {
         reply: oneshot::Sender<()>,
@@ -77,6 +82,7 @@ pub(super) struct Round {
     pub(super) bytes: usize,
     pub(super) hellos: Vec<HelloAsked>,
     pub(super) forgotten: Vec<HostId>,
+    pub(super) marked: Vec<oneshot::Sender<Vec<HostId>>>,
     pub(super) barriers: Vec<oneshot::Sender<()>>,
     pub(super) stops: bool,
 }
@@ -90,6 +96,7 @@ impl Round {
             }
             Job::Hello { asked, .. } => self.hellos.push(asked),
             Job::Forget { host, .. } => self.forgotten.push(host),
+            Job::Marked { reply, .. } => self.marked.push(reply),
             Job::Barrier { reply, .. } => self.barriers.push(reply),
             Job::Stop => self.stops = true,
             #[cfg(test)]

@@ -132,6 +132,14 @@ impl CommitQueue {
         }
     }
 
+    /// The hosts that have marks; none where the disk does not tell.
+    pub async fn marked_hosts(&self) -> Vec<HostId> {
+        let Ok(permit) = self.slots.clone().acquire_owned().await else { return Vec::new() };
+        let (reply, hosts) = oneshot::channel();
+        self.push(Job::Marked { reply, _permit: permit });
+        hosts.await.unwrap_or_default()
+    }
+
     /// Waits until everything queued before is decided.
     pub async fn barrier(&self) {
         if let Ok(permit) = self.slots.clone().acquire_owned().await {

@@ -160,6 +160,13 @@ impl Committer {
                 tracing::error!(%host, "a retired host's marks stay until it is retired again: {}", chain(&error));
             }
         }
+        for reply in round.marked {
+            let hosts = self.writer.marked_hosts(now).unwrap_or_else(|error| {
+                tracing::error!("hosts with marks cannot be read, those of retired hosts stay: {}", chain(&error));
+                Vec::new()
+            });
+            let _ = reply.send(hosts);
+        }
         for barrier in round.barriers {
             let _ = barrier.send(());
         }
