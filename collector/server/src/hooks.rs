@@ -96,6 +96,14 @@ fn store_problems(health: &StoreHealth, data: &str) -> Vec<Problem> {
         let message = format!("`{file}` is damaged and not read: {why}");
         problems.push(problem(message, format!("`{data}/segments`"), "restore the file from a snapshot and restart"));
     }
+    for file in &health.set_aside {
+        let message = format!("`{file}` is named by no catalog, but may hold what a damaged or missing segment held");
+        problems.push(problem(
+            message,
+            format!("`{data}/segments/metrics/aside`"),
+            "restore that segment from a snapshot and restart, then remove this file",
+        ));
+    }
     if health.damaged_entries > 0 {
         let (entries, samples) = (health.damaged_entries, health.lost_samples);
         let message = format!("{entries} entries of the inbox are damaged; {samples} samples are lost");
@@ -126,15 +134,16 @@ mod tests {
             inbox_failing: Some((since, "no space".into())),
             flush_failing: Some((since, "no space".into())),
             quarantined: vec![("a.seg".into(), "checksum".into())],
+            set_aside: vec!["1-2-9.seg".into()],
             damaged_entries: 1,
             lost_samples: 30,
             marks_lost: true,
-            ..StoreHealth::default()
         };
         let problems = store_problems(&health, "d");
-        assert_eq!(problems.len(), 4);
+        assert_eq!(problems.len(), 5);
         assert_eq!(problems[1].message, "`a.seg` is damaged and not read: checksum");
-        assert_eq!(problems[2].message, "1 entries of the inbox are damaged; 30 samples are lost");
+        assert!(problems[2].message.starts_with("`1-2-9.seg` ") && problems[2].place == "`d/segments/metrics/aside`");
+        assert_eq!(problems[3].message, "1 entries of the inbox are damaged; 30 samples are lost");
         assert!(problems.iter().all(|problem| problem.place.starts_with("`d/") && !problem.remedy.is_empty()));
     }
     #[test]
