@@ -9,6 +9,8 @@ fn two_thousand_worlds_keep_every_promise() {
         found.violations.iter().take(5).map(|(seed, what)| format!("seed {seed}: {what}")).collect();
     assert!(first.is_empty(), "{} worlds broke a promise:\n{}", found.violations.len(), first.join("\n"));
     assert!(found.report.rows > 50_000 && found.report.crashes > 5_000, "worlds are too tame: {:?}", found.report);
+    assert!(found.report.restores > 100 && found.report.inboxes_lost > 50, "worlds are too tame: {:?}", found.report);
+    assert!(found.report.gaps > 500, "nothing is lost that could be named: {:?}", found.report);
 }
 
 #[test]

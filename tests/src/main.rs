@@ -167,8 +167,11 @@ fn run_sim(from: u64, seeds: u64, threads: u64) -> Result<()> {
     for (seed, violation) in &found.violations {
         println!("seed {seed}: {violation}");
     }
-    let (rows, crashes) = (found.report.rows, found.report.crashes);
-    println!("seeds={seeds} violations={} rows={rows} crashes={crashes}", found.violations.len());
+    let sim::Report { rows, crashes, restores, inboxes_lost, gaps } = found.report;
+    println!(
+        "seeds={seeds} violations={} rows={rows} crashes={crashes} restores={restores} inboxes_lost={inboxes_lost} gaps={gaps}",
+        found.violations.len()
+    );
     Ok(())
 }
 

@@ -232,6 +232,12 @@ impl Fleet {
         self.memory.read().restored.clone()
     }
 
+    /// Switches a deliberate bug on.
+    #[cfg(feature = "planted")]
+    pub fn plant(&self, bug: crate::planted::Planted) {
+        self.state.lock().planted = Some(bug);
+    }
+
     /// Runs a decision over the registry and makes what it drafted durable. A decision that fails changes nothing.
     pub(crate) fn change<T>(
         &self,

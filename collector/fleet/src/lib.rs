@@ -28,6 +28,8 @@ mod make_tokens;
 mod memory;
 mod names;
 mod outbox;
+#[cfg(feature = "planted")]
+pub mod planted;
 mod projection;
 mod refuse;
 mod registry;

@@ -48,6 +48,8 @@ pub(crate) struct State {
     opened: Timestamp,
     /// `None` after a failed commit.
     database: Option<Database>,
+    #[cfg(feature = "planted")]
+    pub(crate) planted: Option<crate::planted::Planted>,
 }
 
 /// The tables at one moment.
@@ -73,7 +75,14 @@ impl State {
     pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<(Self, Loaded), FleetError> {
         disk.create_dir_all(folder)
             .map_err(|source| FleetError::Folder { path: folder.display().to_string(), source })?;
-        let mut state = Self { disk, path: folder.join(FILE_NAME), opened: now, database: None };
+        let mut state = Self {
+            disk,
+            path: folder.join(FILE_NAME),
+            opened: now,
+            database: None,
+            #[cfg(feature = "planted")]
+            planted: None,
+        };
         let loaded = state.load()?;
         Ok((state, loaded))
     }
@@ -103,6 +112,13 @@ impl State {
     /// Makes all of the draft durable and numbers its events, or fails and leaves it unknown whether it is durable.
     pub(crate) fn commit(&mut self, draft: &mut Draft, memory: &Memory) -> Result<Committed, FleetError> {
         let database = self.database.as_ref().ok_or_else(|| self.closed())?;
+        #[cfg(feature = "planted")]
+        if self.planted == Some(crate::planted::Planted::PositionApart)
+            && let Err(source) = write_position_apart(database, draft)
+        {
+            self.database = None;
+            return Err(self.failed("commit a change", source));
+        }
         match write_draft(database, draft, memory) {
             Ok(committed) => Ok(committed),
             Err(source) => {
@@ -322,6 +338,16 @@ fn write_puts(transaction: &WriteTransaction, puts: &[Put]) -> Result<(), redb::
             None => table.remove(put.key.as_slice())?,
         };
     }
+    Ok(())
+}
+
+/// The planted bug: a crash between the two transactions takes the rows for applied.
+#[cfg(feature = "planted")]
+fn write_position_apart(database: &Database, draft: &Draft) -> Result<(), redb::Error> {
+    let Some(projected) = &draft.projected else { return Ok(()) };
+    let transaction = begin(database)?;
+    write_puts(&transaction, &[Put::set(META, meta::APPLIED, position_bytes(projected.reached))])?;
+    transaction.commit()?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! What a store knows of its own past when it is opened: what the event of rule 10 is made of.
 
+use std::time::Duration;
+
 use muster_common::time::Timestamp;
 use redb::{ReadableDatabase, ReadableTable};
 
@@ -7,6 +9,9 @@ use crate::catalog::CatalogState;
 use crate::error::FileError;
 use crate::inbox::Inbox;
 use crate::inbox::tables::{CLOSED, ClosedRow, LaneRow, MARKS, epoch_and_lane};
+
+/// How far ahead of the clock samples may lie (rule 29): what was sealed later than this before the newest sample is not in a segment.
+const AHEAD_MAX: Duration = Duration::from_secs(600);
 
 /// Why an opening took a new incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +27,23 @@ pub enum Reborn {
 pub struct Past {
     /// `None`: the incarnation is that of the opening before.
     pub reborn: Option<Reborn>,
-    /// By the collector's clock, when the last batch that is still here arrived; where the marks are gone, the time of the newest
-    /// sample in a segment. `None`: the store is empty.
+    /// By the collector's clock, when the last batch that is still here arrived; where the marks are gone, a time at
+    /// which everything in segments had arrived or was about to: ten minutes before the newest sample, which may lie so far ahead. `None`: the store is empty.
     pub last_arrival: Option<Timestamp>,
 }
 
-/// See [`Past::last_arrival`]. Never after `now`: samples may lie ahead of the clock.
+/// See [`Past::last_arrival`]. Never after `now`.
 pub(crate) fn last_arrival(
     inbox: &Inbox,
     state: &CatalogState,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, FileError> {
-    let newest_ms = match newest_mark_ms(inbox)? {
-        None => state.segments.values().map(|row| row.max_ms).max(),
-        marked => marked,
+    let marked = newest_mark_ms(inbox)?.map(Timestamp::from_millis);
+    let stored = || {
+        let newest_ms = state.segments.values().map(|row| row.max_ms).max()?;
+        Some(Timestamp::from_millis(newest_ms).minus(AHEAD_MAX))
     };
-    Ok(newest_ms.map(|newest_ms| Timestamp::from_millis(newest_ms).min(now)))
+    Ok(marked.or_else(stored).map(|last| last.min(now)))
 }
 
 fn newest_mark_ms(inbox: &Inbox) -> Result<Option<i64>, FileError> {

@@ -51,6 +51,8 @@ pub(super) struct AgentNode {
     rng: fastrand::Rng,
     bug: Option<Bug>,
     pub(super) trace: bool,
+    /// What a frame on a lane takes at most: retransmissions hold a stream up.
+    pub(super) lane_delay_ms: i64,
 }
 
 struct Running {
@@ -81,6 +83,7 @@ impl AgentNode {
             rng: fastrand::Rng::with_seed(seed),
             bug,
             trace: false,
+            lane_delay_ms: 120,
         }
     }
 
@@ -90,6 +93,7 @@ impl AgentNode {
         clone.disk = CutDisk::from_image(self.rng.u64(..), &self.disk.image());
         clone.crashed = true;
         clone.trace = self.trace;
+        clone.lane_delay_ms = self.lane_delay_ms;
         clone
     }
 
@@ -320,7 +324,8 @@ impl AgentNode {
         match effect {
             Effect::Connect => self.connect_due_ms = Some(now_ms + self.rng.i64(1..500)),
             Effect::Send { on, bytes } => {
-                let delay = self.rng.i64(1..120);
+                let most_ms = if on == Channel::Control { 120 } else { self.lane_delay_ms };
+                let delay = self.rng.i64(1..most_ms);
                 let Some(running) = &mut self.running else { return Ok(()) };
                 if on == Channel::Lane(Lane::P1) {
                     ledger.on_wire(&mut running.tap, self.host, &bytes)?;

@@ -1,14 +1,16 @@
 //! The simulated collector: real sessions, fences, store and projection on a disk whose power can be cut.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::disk::Disk;
 use muster_common::disk::cut::{CutDisk, DiskImage};
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, Message, Throttle};
+use muster_fleet::Fleet;
 use muster_ingest::Apply;
 use muster_ingest::admit::SeriesBudget;
 use muster_ingest::contexts::ContextPool;
@@ -46,6 +48,7 @@ pub(super) struct CollectorNode {
     /// States to which it may be restored, and when they were taken.
     saved: Vec<(i64, DiskImage)>,
     restored: bool,
+    has_started: bool,
     /// Why the last start failed.
     pub(super) start_error: String,
     rng: fastrand::Rng,
@@ -68,6 +71,7 @@ pub(super) struct Running {
     writer: Writer,
     pub(super) reader: Reader,
     pub(super) admin: Admin,
+    pub(super) fleet: Arc<Fleet>,
     apply: Apply,
     shared: Shared,
     settings: Arc<Settings>,
@@ -77,8 +81,12 @@ pub(super) struct Running {
     jobs: VecDeque<Job>,
     /// State.redb failed: the process is to be started anew.
     broken: bool,
-    /// A hello that was answered too early.
-    hasty: Option<String>,
+    /// The host and hello of each connection that said one, also of those that have ended.
+    hellos_of: HashMap<u64, (HostId, SessionNumber)>,
+    /// The newest hello of each host that was answered.
+    welcomed: HashMap<HostId, SessionNumber>,
+    /// A commit that came after a later hello was answered.
+    undrained: Option<String>,
 }
 
 fn labels(host: HostId) -> Arc<HostLabels> {
@@ -97,6 +105,7 @@ impl CollectorNode {
             running: None,
             saved: Vec::new(),
             restored: false,
+            has_started: false,
             start_error: String::new(),
             rng: fastrand::Rng::with_seed(seed),
             bug,
@@ -111,8 +120,11 @@ impl CollectorNode {
         self.restart_ms = Some(now_ms + self.rng.i64(10..8_000));
     }
 
+    /// Keeps the disk's state to restore it later. Before the first start there is none: an empty folder put back is another store.
     pub(super) fn save(&mut self, now_ms: i64) {
-        self.saved.push((now_ms, self.disk.image()));
+        if self.has_started {
+            self.saved.push((now_ms, self.disk.image()));
+        }
     }
 
     /// Restores an older state; gives the time of that state.
@@ -128,6 +140,24 @@ impl CollectorNode {
         self.disk.restore_image(&image);
         self.restored = true;
         Some(image_ms)
+    }
+
+    /// The folder of inbox files loses them while the power is off. `true`: all that was acknowledged before is in segments.
+    pub(super) fn lose_inbox(&mut self, now_ms: i64) -> bool {
+        // The power may be on its way out, or the disk faulty: then what was not flushed is lost.
+        let flushed = self.running.as_ref().is_some_and(|running| {
+            let flushed = self.rng.bool() && running.admin.flush(false, at(now_ms)).is_ok();
+            flushed && !self.disk.is_off()
+        });
+        self.crash(now_ms, true);
+        let folder = Path::new("/data/inbox");
+        let names = self.disk.list(folder).unwrap_or_default();
+        for name in names {
+            // A disk just back on takes this; should it not, less is lost.
+            let _ = self.disk.unlink(&folder.join(name));
+        }
+        let _ = self.disk.sync_dir(folder);
+        flushed
     }
 
     /// Opens everything; a disk error at the start is another start a little later.
@@ -149,13 +179,20 @@ impl CollectorNode {
                 return self.failed_start(now_ms, format!("the store does not open after a crash: {error:?}"));
             }
         };
-        self.restored = false;
         let fleet = match muster_fleet::open(disk, Path::new("/data"), at(now_ms)) {
             Ok(fleet) => Arc::new(fleet),
             Err(error) => {
                 return self.failed_start(now_ms, format!("state.redb does not open after a crash: {error:?}"));
             }
         };
+        if let Some(Bug::Fleet(bug)) = self.bug {
+            fleet.plant(bug);
+        }
+        if let Err(error) = fleet.set_incarnation(parts.writer.incarnation(), parts.past, at(now_ms)) {
+            return self.failed_start(now_ms, format!("the incarnation is not noted after a crash: {error:?}"));
+        }
+        // As the file `restored` goes: when what it led to is durable.
+        self.restored = false;
         let (apply, reached) = match Apply::start(Arc::clone(&fleet), &parts.replay) {
             Ok(started) => started,
             Err(error) => return self.failed_start(now_ms, format!("replay fails after a crash: {error:?}")),
@@ -177,6 +214,7 @@ impl CollectorNode {
             writer: parts.writer,
             reader: parts.reader,
             admin: parts.admin,
+            fleet,
             apply,
             shared,
             settings: Arc::new(settings),
@@ -185,8 +223,11 @@ impl CollectorNode {
             hellos: 0,
             jobs: VecDeque::new(),
             broken: false,
-            hasty: None,
+            hellos_of: HashMap::new(),
+            welcomed: HashMap::new(),
+            undrained: None,
         });
+        self.has_started = true;
         self.start_error.clear();
         self.restart_ms = None;
         Ok(())
@@ -212,8 +253,8 @@ impl CollectorNode {
         if commit_now {
             running.work(now_ms, said);
         }
-        if let Some(hasty) = running.hasty.take() {
-            return Err(Violation(hasty));
+        if let Some(undrained) = running.undrained.take() {
+            return Err(Violation(undrained));
         }
         if self.disk.is_off() || running.broken {
             // What it would have said after its power went was never said.
@@ -252,15 +293,16 @@ impl Running {
         let Some(one) = self.connections.get_mut(&connection) else { return };
         match effect {
             Effect::Send(message) => {
-                let host = one.host;
-                if matches!(message, Message::Welcome(_)) {
-                    self.look_for_undrained(connection, host);
+                if let (Message::Welcome(_), Some(hello)) = (&message, one.hello) {
+                    self.welcomed.insert(one.host, hello);
                 }
                 said.push(Said::Message { connection, message: Box::new(message) });
             }
             Effect::See(_) => {
                 self.hellos += 1;
-                one.hello = Some(SessionNumber(self.hellos));
+                let hello = SessionNumber(self.hellos);
+                one.hello = Some(hello);
+                self.hellos_of.insert(connection, (one.host, hello));
                 inputs.push_back((connection, Input::Seen(Ok(()))));
             }
             Effect::Fence => {
@@ -290,17 +332,13 @@ impl Running {
         }
     }
 
-    /// Rule 5: hello is answered when nothing of an older session of that host is under way.
-    fn look_for_undrained(&mut self, connection: u64, host: HostId) {
-        let own = self.connections.get(&connection).and_then(|one| one.hello);
-        let older = self.connections.iter().find_map(|(number, one)| {
-            let is_older = one.host == host && one.hello.is_some() && one.hello < own;
-            (is_older && one.session.is_under_way()).then_some(*number)
-        });
-        if let Some(older) = older {
+    /// Rule 5, as anybody sees it from outside: once a hello is answered, nothing of an older session of its host is committed.
+    fn look_for_undrained(&mut self, connection: u64) {
+        let Some((host, hello)) = self.hellos_of.get(&connection) else { return };
+        if self.welcomed.get(host).is_some_and(|welcomed| hello < welcomed) {
             let text =
-                format!("hello of connection {connection} was answered while {older} had commits under way (rule 5)");
-            self.hasty.get_or_insert(text);
+                format!("a batch of connection {connection} was committed after a later hello was answered (rule 5)");
+            self.undrained.get_or_insert(text);
         }
     }
 
@@ -402,6 +440,9 @@ impl Running {
             match place {
                 Some((connection, token)) => {
                     let taken = matches!(outcome, Outcome::Committed { .. });
+                    if taken {
+                        self.look_for_undrained(connection);
+                    }
                     let append = (!taken).then_some(append);
                     self.input(connection, Input::Settled { token, outcome, append }, now_ms, said);
                 }

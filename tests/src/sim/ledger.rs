@@ -8,6 +8,7 @@ use muster_common::host::HostId;
 use muster_common::wire::frame::{Frame, FrameReader};
 use muster_common::wire::message::{Epoch, Lane, Message};
 use muster_common::wire::metrics::RowCoder;
+use muster_store::{GapRecord, OWN_HOST};
 
 /// A promise that was broken, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,8 @@ pub(super) struct Wiretap {
 pub(super) struct Ledger {
     made: HashMap<RowNumber, HostId>,
     sent: HashMap<(HostId, Epoch), BTreeMap<u64, Sent>>,
+    /// What each seq held when it was sent as rows, also where a gap gave it up later.
+    rows: HashMap<(HostId, Epoch, u64), Vec<RowNumber>>,
     /// Up to which seq each epoch was acknowledged.
     acked: HashMap<(HostId, Epoch), u64>,
     /// When each row was acknowledged first.
@@ -45,6 +48,8 @@ pub(super) struct Ledger {
     excused: BTreeSet<RowNumber>,
     /// Rows that an agent's disk has for good, by node.
     kept: HashMap<usize, BTreeSet<RowNumber>>,
+    /// The collector lost its inbox: what was stored and not acknowledged may come and be stored again.
+    pub(super) marks_lost: bool,
     next: RowNumber,
 }
 
@@ -96,6 +101,9 @@ impl Ledger {
             }
             other => return Err(Violation(format!("{other:?} on a lane"))),
         };
+        if let Sent::Rows(rows) = &sent {
+            self.rows.entry((host, frame.epoch, frame.seq)).or_insert_with(|| rows.clone());
+        }
         let run = self.sent.entry((host, frame.epoch)).or_default();
         match run.get(&frame.seq) {
             Some(before @ Sent::Rows(_)) if *before != sent => Err(Violation(format!(
@@ -157,6 +165,48 @@ impl Ledger {
         self.acked.clear();
     }
 
+    /// At the end, every loss is named: each seq up to its mark is stored or lies in one of these gaps, and with `once` in one alone.
+    /// A row that a restore took lies in the time of a gap of the store, under the host that none has.
+    pub(super) fn judge_named(
+        &self,
+        host: HostId,
+        stored: &BTreeSet<RowNumber>,
+        gaps: &[GapRecord],
+        once: bool,
+    ) -> Result<(), Violation> {
+        let of_store = |at: i64| gaps.iter().any(|gap| gap.host == OWN_HOST && (gap.from_ms..=gap.to_ms).contains(&at));
+        let own = self.promised.iter().filter(|(row, _)| self.made.get(*row) == Some(&host) && !stored.contains(*row));
+        if let Some((row, at)) = own.into_iter().find(|(_, at)| !of_store(**at)) {
+            return Err(Violation(format!(
+                "row {row}, acknowledged at {at}, is gone and no restore is told for that time"
+            )));
+        }
+        for ((of, epoch), mark) in self.acked.iter().filter(|((of, _), _)| *of == host) {
+            let Some(run) = self.sent.get(&(*of, *epoch)) else { continue };
+            let named: Vec<(u64, u64)> = gaps
+                .iter()
+                .filter(|gap| gap.host == host && gap.epoch == *epoch)
+                .map(|gap| (gap.from, gap.to))
+                .collect();
+            for seq in run.range(..=*mark).map(|(seq, _)| *seq) {
+                let times = named.iter().filter(|(from, to)| (*from..=*to).contains(&seq)).count();
+                let is_stored = || {
+                    let rows = self.rows.get(&(host, *epoch, seq));
+                    rows.is_some_and(|rows| rows.iter().all(|row| stored.contains(row) || self.excused.contains(row)))
+                };
+                if times == 0 && !is_stored() {
+                    return Err(Violation(format!(
+                        "seq {seq} of epoch {epoch:?} is neither stored nor named by a gap"
+                    )));
+                }
+                if once && times > 1 {
+                    return Err(Violation(format!("seq {seq} of epoch {epoch:?} is named by {times} gaps")));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Judges what the store holds of one host: `stored` are the rows found, `raw` how many samples lie there, doubles counted.
     pub(super) fn judge(
         &self,
@@ -165,7 +215,7 @@ impl Ledger {
         raw: u64,
         series: u64,
     ) -> Result<(), Violation> {
-        if raw != stored.len() as u64 * series {
+        if !self.marks_lost && raw != stored.len() as u64 * series {
             return Err(Violation(format!(
                 "{} samples are stored for {} rows of {series} series: some are doubled",
                 raw,

@@ -36,6 +36,8 @@ pub fn many(from: u64, seeds: u64, bug: Option<Bug>, threads: u64) -> Found {
                             found.report.rows += report.rows;
                             found.report.crashes += report.crashes;
                             found.report.restores += report.restores;
+                            found.report.inboxes_lost += report.inboxes_lost;
+                            found.report.gaps += report.gaps;
                         }
                         Err(violation) => found.violations.push((seed, violation)),
                     }

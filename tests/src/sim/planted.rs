@@ -6,6 +6,7 @@ use super::scenario::Scenario;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     Store(muster_store::planted::Planted),
+    Fleet(muster_fleet::planted::Planted),
     Ingest(muster_ingest::session::Planted),
     Agent(muster_agent::uplink::session::Planted),
 }
@@ -14,6 +15,7 @@ impl Bug {
     /// All that are planted, with the words of EXACTLY-ONCE.md's list.
     pub fn all() -> Vec<(&'static str, Self)> {
         use muster_agent::uplink::session::Planted as Agent;
+        use muster_fleet::planted::Planted as Fleet;
         use muster_ingest::session::Planted as Ingest;
         use muster_store::planted::Planted as Store;
         vec![
@@ -25,6 +27,7 @@ impl Bug {
             ("repeat rows not carried over a seal", Self::Store(Store::RepeatRowsNotCarried)),
             ("flushed file replayed into the head", Self::Store(Store::FlushedReplayedIntoHead)),
             ("merge across a gap", Self::Store(Store::MergeAcrossGap)),
+            ("position in another transaction than the row", Self::Fleet(Fleet::PositionApart)),
             ("hello answered before the fenced session drained", Self::Ingest(Ingest::HelloAnsweredBeforeDrain)),
             ("gap remembered instead of computed", Self::Agent(Agent::GapRememberedInsteadOfComputed)),
             ("epoch reused after a revert", Self::Agent(Agent::EpochReusedAfterRevert)),
@@ -58,7 +61,13 @@ impl Bug {
                 at_least(&mut scenario.flush, 40);
                 at_least(&mut scenario.collector_power, 25);
             }
+            Self::Fleet(_) => {
+                at_least(&mut scenario.collector_power, 60);
+                at_least(&mut scenario.agent_power, 60);
+                at_least(&mut scenario.agent_kill, 20);
+            }
             Self::Ingest(_) => {
+                scenario.lane_delay_ms = 3_000;
                 at_least(&mut scenario.connection_break, 60);
                 at_least(&mut scenario.agent_kill, 15);
                 at_least(&mut scenario.disk_error, 60);

@@ -19,6 +19,8 @@ pub struct Scenario {
     pub collector_kill: u32,
     pub agent_revert: u32,
     pub collector_restore: u32,
+    /// The inbox files go while the collector is down.
+    pub inbox_gone: u32,
     pub clone: u32,
     pub clock_step: u32,
     pub disk_error: u32,
@@ -26,6 +28,8 @@ pub struct Scenario {
     pub merge: u32,
     pub partition: u32,
     pub contexts_lost: u32,
+    /// What a frame on a lane takes at most.
+    pub lane_delay_ms: i64,
 }
 
 impl Scenario {
@@ -54,6 +58,8 @@ impl Scenario {
             merge: chance(20),
             partition: chance(10),
             contexts_lost: chance(10),
+            inbox_gone: 0,
+            lane_delay_ms: 120,
         };
         scenario.agents = rng.usize(1..=2);
         scenario.faulty_ms = rng.i64(40_000..160_000);
@@ -62,6 +68,14 @@ impl Scenario {
             // that is the registry, which sets the second machine aside, and it has tests of its own.
             scenario.collector_restore = 0;
             scenario.agent_revert = 0;
+        }
+        if rng.u32(..4) == 0 {
+            // Long enough that batches are still on their way when their agent is back on another connection.
+            scenario.lane_delay_ms = 3_000;
+        }
+        // Drawn last, so that the worlds without it are those of their seeds. In an eighth of the worlds: doubles are not judged there.
+        if scenario.clone == 0 && bug.is_none() && rng.u32(..8) == 0 {
+            scenario.inbox_gone = rng.u32(1..=4);
         }
         if let Some(bug) = bug {
             bug.provoke(&mut scenario);

@@ -7,7 +7,7 @@ use muster_common::host::HostId;
 use muster_common::matcher::Matcher;
 use muster_common::time::Timestamp;
 use muster_ingest::session::Input;
-use muster_store::{Select, View};
+use muster_store::{GapRecord, Select, View};
 
 use super::agent::{AgentNode, SERIES, note_promise};
 use super::collector::{CollectorNode, Said};
@@ -27,6 +27,9 @@ pub struct Report {
     pub rows: u64,
     pub crashes: u64,
     pub restores: u64,
+    pub inboxes_lost: u64,
+    /// Gaps that the collector names at the end.
+    pub gaps: u64,
 }
 
 struct World {
@@ -63,7 +66,10 @@ impl World {
         let agent = |(number, seed)| AgentNode::new(number, HostId([number as u8 + 1; 16]), seed, scenario.bug);
         let seeds: Vec<u64> = (0..scenario.agents).map(|_| rng.u64(..)).collect();
         let mut agents: Vec<AgentNode> = seeds.into_iter().enumerate().map(agent).collect();
-        agents.iter_mut().for_each(|agent| agent.trace = scenario.trace);
+        for agent in &mut agents {
+            agent.trace = scenario.trace;
+            agent.lane_delay_ms = scenario.lane_delay_ms;
+        }
         Ok(Self {
             agents,
             collector: CollectorNode::new(rng.u64(..), scenario.bug),
@@ -274,6 +280,17 @@ impl World {
             self.http.maybe.clear();
             self.collector_gone();
         }
+        if self.luck(scenario.inbox_gone) && self.collector.running.is_some() {
+            let flushed = self.collector.lose_inbox(self.now_ms);
+            self.tell(if flushed { "inbox gone, all flushed" } else { "inbox gone" });
+            // What is in segments has no mark any more; what is not is gone.
+            self.ledger.restore(if flushed { self.now_ms } else { 0 });
+            self.ledger.marks_lost = true;
+            self.http.written.clear();
+            self.http.maybe.clear();
+            self.report.inboxes_lost += 1;
+            self.collector_gone();
+        }
         if let Some(running) = &mut self.collector.running {
             let now = Timestamp::from_millis(self.now_ms);
             // A disk error under these is the disk's; the next attempt is the product's.
@@ -370,12 +387,15 @@ impl World {
             merged.map_err(|error| Violation(format!("the last flush failed: {error:?}")))?;
         }
         let view = self.audit()?.ok_or_else(|| Violation("the collector is gone".to_owned()))?;
+        let gaps = self.gaps()?;
+        self.report.gaps += gaps.len() as u64;
         for agent in &self.agents {
-            let (stored, _) = rows(&view, &agent.host.to_string())?;
+            let (stored, _) = self.rows(&view, &agent.host.to_string())?;
             self.report.rows += stored.len() as u64;
             // A clone of the same epochs gives up by a gap what only the original has: named, and not to be prevented.
             if self.clones == 0 {
                 self.ledger.judge_delivered(agent.host, agent.number, agent.crashed, &stored)?;
+                self.ledger.judge_named(agent.host, &stored, &gaps, !self.ledger.marks_lost)?;
             }
         }
         self.judge_overwritten(&view)
@@ -389,12 +409,38 @@ impl World {
         let view = running.reader.view();
         let hosts: BTreeSet<HostId> = self.agents.iter().map(|agent| agent.host).collect();
         for host in hosts {
-            let (stored, raw) = rows(&view, &host.to_string())?;
+            let (stored, raw) = self.rows(&view, &host.to_string())?;
             self.ledger.judge(host, &stored, raw, SERIES as u64)?;
         }
-        let (stored, raw) = rows(&view, &SENDER.to_string())?;
+        let (stored, raw) = self.rows(&view, &SENDER.to_string())?;
         self.ledger.judge(SENDER, &stored, raw, 1)?;
         Ok(Some(view))
+    }
+
+    /// What state.redb names as missing.
+    fn gaps(&self) -> Result<Vec<GapRecord>, Violation> {
+        let running = self.collector.running.as_ref().ok_or_else(|| Violation("the collector is gone".to_owned()))?;
+        let gaps = running.fleet.gaps(i64::MIN, i64::MAX);
+        gaps.map_err(|error| Violation(format!("the gaps cannot be read: {error:?}")))
+    }
+
+    /// The rows stored under a host, and the raw count of its samples.
+    fn rows(&self, view: &View, host: &str) -> Result<(BTreeSet<RowNumber>, u64), Violation> {
+        let matchers = [Matcher::equal("host", host)];
+        let found = select(view, &matchers)?;
+        let raw = view.raw_count(&Select::all_times(&matchers)).map_err(|error| Violation(format!("{error:?}")))?;
+        let mut rows = BTreeSet::new();
+        let mut distinct = 0;
+        for columns in &found {
+            rows.extend(columns.values.iter().map(|value| *value as RowNumber));
+            distinct += columns.values.len() as u64;
+        }
+        if distinct != raw && !self.ledger.marks_lost {
+            return Err(Violation(format!(
+                "host {host}: {raw} samples lie in the store for {distinct} that can be asked for"
+            )));
+        }
+        Ok((rows, raw))
     }
 
     /// The last write of each place wins.
@@ -417,23 +463,4 @@ impl World {
 
 fn select(view: &View, matchers: &[Matcher]) -> Result<Vec<muster_store::SeriesColumns>, Violation> {
     view.select(&Select::all_times(matchers)).map_err(|error| Violation(format!("a query fails: {error:?}")))
-}
-
-/// The rows stored under a host, and the raw count of its samples.
-fn rows(view: &View, host: &str) -> Result<(BTreeSet<RowNumber>, u64), Violation> {
-    let matchers = [Matcher::equal("host", host)];
-    let found = select(view, &matchers)?;
-    let raw = view.raw_count(&Select::all_times(&matchers)).map_err(|error| Violation(format!("{error:?}")))?;
-    let mut rows = BTreeSet::new();
-    let mut distinct = 0;
-    for columns in &found {
-        rows.extend(columns.values.iter().map(|value| *value as RowNumber));
-        distinct += columns.values.len() as u64;
-    }
-    if distinct != raw {
-        return Err(Violation(format!(
-            "host {host}: {raw} samples lie in the store for {distinct} that can be asked for"
-        )));
-    }
-    Ok((rows, raw))
 }

@@ -166,11 +166,6 @@ impl Session {
         matches!(self.stage, Stage::Ended)
     }
 
-    /// Whether the store has commits of this session that it has not answered.
-    pub fn is_under_way(&self) -> bool {
-        self.outstanding.is_under_way()
-    }
-
     fn frame(&mut self, now: Timestamp, frame: Frame) {
         let Frame { lane, epoch, seq, message } = frame;
         match (&self.stage, message) {

@@ -294,9 +294,17 @@ fn a_store_that_never_flushed_notices_that_its_inbox_is_gone() {
     world.commit(&[batch(epoch(1), 1, vec![])]);
     drop(world);
     disk.unlink(Path::new("/data/inbox/1.redb")).unwrap();
-    let world = try_open(&disk, small()).unwrap();
+    let mut world = try_open(&disk, small()).unwrap();
     assert!(world.parts.admin.health().marks_lost && world.parts.writer.incarnation() > 1);
     assert_eq!(world.parts.past, Past { reborn: Some(Reborn::MarksLost), last_arrival: None });
+    // Where there is a segment, it tells: its newest sample may lie ten minutes ahead.
+    world.commit(&[batch(epoch(1), 1, vec![scrape(&table("up", "a", 1), BEGIN_MS, 1.0)])]);
+    world.parts.admin.flush(false, world.now).unwrap();
+    drop(world);
+    disk.unlink(Path::new("/data/inbox/2.redb")).unwrap();
+    let last_arrival = Some(Timestamp::from_millis(BEGIN_MS - 600_000));
+    let past = try_open(&disk, small()).unwrap().parts.past;
+    assert_eq!(past, Past { reborn: Some(Reborn::MarksLost), last_arrival });
 }
 
 #[test]
