@@ -9,12 +9,16 @@ use muster_tests::kill;
 
 use super::LIMIT;
 
+/// From start to ready after a kill, as `cargo xtask figures` judges it.
+const RETURN_MAX: Duration = Duration::from_secs(10);
+
 #[test]
 fn what_was_acknowledged_survives_a_kill_at_any_write() {
     let folder = tempfile::tempdir().unwrap();
     let report = kill::at_points(&programs::folder(), folder.path(), 4).unwrap();
     assert_eq!((report.lost, report.doubled, report.answers_changed), (0, 0, 0), "{report:?}");
     assert!(report.hits >= 4, "{report:?}");
+    assert!(report.slowest_return > Duration::ZERO && report.slowest_return < RETURN_MAX, "{report:?}");
 }
 
 #[test]
@@ -22,6 +26,7 @@ fn what_was_visible_survives_a_kill_of_either_end() {
     let folder = tempfile::tempdir().unwrap();
     let report = kill::at_moments(&programs::folder(), folder.path(), 3, 7).unwrap();
     assert_eq!((report.lost, report.doubled, report.answers_changed), (0, 0, 0), "{report:?}");
+    assert!(report.slowest_return < RETURN_MAX, "{report:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod stored;
 
 pub use moments::at_moments;
 pub use points::at_points;
+pub use stored::count as stored_samples;
 
 use std::time::Duration;
 

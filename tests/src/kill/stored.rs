@@ -30,8 +30,11 @@ fn select<'a>(matchers: &'a [Matcher]) -> Select<'a> {
     Select { matchers, from_ms: i64::MIN, to_ms: i64::MAX, limits, cancelled: None }
 }
 
-/// Samples of a host as stored (doubles counted) and as answered.
-pub(super) fn count(data: &Path, host: &str) -> Result<(u64, u64)> {
+/// Samples of a host as stored (doubles counted) and as answered. The collector must not run.
+///
+/// # Errors
+/// When the folder cannot be opened or read.
+pub fn count(data: &Path, host: &str) -> Result<(u64, u64)> {
     let view = open(data)?;
     let matchers = [Matcher::equal("host", host)];
     let raw = view.raw_count(&select(&matchers))?;

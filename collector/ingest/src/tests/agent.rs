@@ -21,7 +21,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    fn trust(&self) -> Trust {
+    pub(super) fn trust(&self) -> Trust {
         Trust::Roots(self.identity.chain_der[1..].to_vec())
     }
 

@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod http;
+mod listener;
 mod registry;
 mod storage;
 
