@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod first_host;
+mod full_disk;
 mod kill;
 mod life_cycle;
 mod operator;

@@ -25,6 +25,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// A program that runs the collector, such as strace with its arguments.
     pub wrapper: Vec<String>,
+    /// The data folder is a file system of its own of so many bytes, in memory and gone with the collector; no wrapper then.
+    pub disk_bytes: Option<u64>,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             agents_port: 0,
             arguments: Vec::new(),
             wrapper: Vec::new(),
+            disk_bytes: None,
         }
     }
 }
@@ -62,6 +65,10 @@ impl Collector {
     pub fn start(options: &Options) -> Result<Self> {
         let program = programs::program(&options.programs, "muster-collector");
         let mut words = options.wrapper.clone();
+        if let Some(bytes) = options.disk_bytes {
+            std::fs::create_dir_all(&options.data)?;
+            words.extend(own_disk(&options.data, bytes));
+        }
         words.push(program.to_string_lossy().into_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
@@ -86,8 +93,11 @@ impl Collector {
                 return Err(error);
             }
         };
-        let token = std::fs::read_to_string(options.data.join("admin.token")).context("no admin.token")?;
         let id = if options.wrapper.is_empty() { child.id() } else { child_of(child.id())? };
+        // As the collector sees it: the folder may be a file system that it alone has.
+        let root = PathBuf::from(format!("/proc/{id}/root"));
+        let data = root.join(std::path::absolute(&options.data)?.strip_prefix("/")?);
+        let token = std::fs::read_to_string(data.join("admin.token")).context("no admin.token")?;
         Ok(Self { child, id, http, agents, token: token.trim().to_owned(), lines })
     }
 
@@ -134,6 +144,20 @@ impl Collector {
     pub fn flush(&self) -> Result<()> {
         let answer = self.request("POST", "/-/flush?merge=1", b"")?;
         if answer.status < 300 { Ok(()) } else { bail!("flush: {}: {}", answer.status, answer.text()) }
+    }
+
+    /// Makes the file system of [`Options::disk_bytes`] so large; `None`: as large as what lies in it, so that it is full.
+    ///
+    /// # Errors
+    /// With what the commands said.
+    pub fn resize_disk(&self, folder: &Path, bytes: Option<u64>) -> Result<()> {
+        let script = r#"size=$1; if [ "$size" = full ]; then size=$(df -B1 --output=used "$2" | tail -n 1 | tr -d ' '); fi; mount -o "remount,size=$size" "$2""#;
+        let size = bytes.map_or_else(|| "full".to_owned(), |bytes| bytes.to_string());
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.id.to_string(), "--user", "--mount", "--preserve-credentials"]);
+        command.args(["sh", "-ec", script, "sh", &size]).arg(folder);
+        let output = command.output().context("failed to start nsenter")?;
+        if output.status.success() { Ok(()) } else { bail!("resize: {}", String::from_utf8_lossy(&output.stderr)) }
     }
 
     /// What it logged since the last call.
@@ -205,6 +229,16 @@ fn wait_ready(lines: &Receiver<String>) -> Result<(SocketAddr, SocketAddr)> {
         seen.push(line);
     }
     bail!("the collector did not become ready; it said:\n{}", seen.join("\n"))
+}
+
+/// The words before a program that give it a file system of its own at `folder`: namespaces of the user and of mounts, which need no rights
+/// where the kernel allows them (`user.max_user_namespaces`).
+fn own_disk(folder: &Path, bytes: u64) -> Vec<String> {
+    let script = r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#;
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"];
+    let mut words: Vec<String> = words.map(str::to_owned).into();
+    words.extend([bytes.to_string(), folder.to_string_lossy().into_owned()]);
+    words
 }
 
 /// The one child of a wrapper.

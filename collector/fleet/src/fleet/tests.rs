@@ -142,7 +142,7 @@ fn a_restore_is_one_event_one_gap_and_the_inbox_is_applied_anew() {
     bench.fleet.set_incarnation(1, Past::default(), at(1)).unwrap();
     assert_eq!((bench.kinds().len(), bench.fleet.restored()), (1, None), "the first is no restore");
     let old = gap(1, 2_000, 3_000);
-    bench.fleet.apply(&[entry(11, 4_000, &[old.clone()])]).unwrap();
+    bench.fleet.apply(&[entry(11, 4_000, std::slice::from_ref(&old))]).unwrap();
     let past = Past { reborn: Some(Reborn::MarksLost), last_arrival: Some(at(5)) };
     bench.fleet.set_incarnation(77, past, at(9)).unwrap();
     bench.fleet.set_incarnation(77, Past::default(), at(10)).unwrap();
@@ -150,7 +150,7 @@ fn a_restore_is_one_event_one_gap_and_the_inbox_is_applied_anew() {
     bench.fleet.set_incarnation(77, Past::default(), at(11)).unwrap();
     // Generation 11 is used again by the store whose inbox was lost.
     let new = gap(2, 4_000, 5_000);
-    bench.fleet.apply(&[entry(11, 1, &[new.clone()])]).unwrap();
+    bench.fleet.apply(&[entry(11, 1, std::slice::from_ref(&new))]).unwrap();
     assert_eq!(bench.fleet.applied(), Some(Position { generation: 11, entry: 1 }));
     let gaps = bench.fleet.gaps(i64::MIN, i64::MAX).unwrap();
     let own: Vec<_> = gaps.iter().filter(|gap| gap.host == OWN_HOST).collect();
