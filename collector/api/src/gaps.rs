@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_common::host::HostId;
 use muster_common::wire::message::GapReason;
-use muster_fleet::{Fleet, OWN_HOST};
+use muster_fleet::{Fleet, OWN_HOST as OWN_HOST_NAME};
 use muster_query::Value;
 use muster_store::{GapRecord, OWN_HOST};
 
@@ -29,7 +29,7 @@ pub(crate) fn warnings(fleet: &Fleet, read: Option<(i64, i64)>, value: &Value) -
     let name = |host| fleet.host(host).map_or_else(|| host.to_string(), |row| row.name);
     let rows = fleet.hosts();
     // The collector's own series are of a host that is in no registry.
-    let known: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).chain([OWN_HOST]).collect();
+    let known: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).chain([OWN_HOST_NAME]).collect();
     lines(&gaps, &name, hosts_of(value).filter(|hosts| hosts.is_subset(&known)).as_ref())
 }
 
