@@ -303,7 +303,8 @@ fn a_store_that_never_flushed_notices_that_its_inbox_is_gone() {
     drop(world);
     disk.unlink(Path::new("/data/inbox/2.redb")).unwrap();
     let last_arrival = Some(Timestamp::from_millis(BEGIN_MS - 600_000));
-    let past = try_open(&disk, small()).unwrap().parts.past;
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let past = open(disk, small(), Timestamp::from_millis(BEGIN_MS), &mut || 99).unwrap().past;
     assert_eq!(past, Past { reborn: Some(Reborn::MarksLost), last_arrival });
 }
 
