@@ -90,7 +90,7 @@ impl Admin {
     pub fn maintain(&self, now: Timestamp) -> Result<MaintainReport, FlushError> {
         self.engine.maintain(now, |maintenance| {
             // What gives room comes before what needs it: on a full disk a flush fails until something is let go.
-            let expired = maintenance.expire()?;
+            let expired = maintenance.expire()? + maintenance.expire_logs()?;
             maintenance.write_down_quarantine()?;
             let mut flushed = maintenance.flush_sealed()?;
             if maintenance.seal_if_due()? {
@@ -101,6 +101,7 @@ impl Admin {
             let segments_min = maintenance.shared().config.merge_segments_min;
             let merges = maintenance.merge(Why::Due { segments_min })?;
             maintenance.forget_dropped()?;
+            maintenance.forget_dropped_logs()?;
             Ok(MaintainReport { generations: flushed.generations, samples: flushed.samples, merges, expired })
         })
     }

@@ -6,6 +6,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 
+use crate::logs::record::{LogBlock, PositionRow, RangeRecord};
 use crate::table::SeriesTable;
 
 /// The host under which the collector's own batches keep their marks. No certificate can carry it.
@@ -47,6 +48,9 @@ pub enum Source {
 pub enum Record {
     Samples(SampleBlock),
     Gap(GapRecord),
+    Logs(LogBlock),
+    /// Only in a batch: its host and the source are whose position it moves.
+    Range(RangeRecord),
 }
 
 /// Samples of one table of series.
@@ -93,7 +97,7 @@ pub struct GapRecord {
 }
 
 /// What became of one append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Durable, at this place of the order of arrival.
     Committed { position: Position },
@@ -105,6 +109,9 @@ pub enum Outcome {
     Expired { floor_ms: i64 },
     /// The same body was committed within the last 15 min.
     RepeatedBody,
+    /// A range does not continue what is committed of its source (rule 11). Nothing of the append was taken, its mark stays;
+    /// these are the committed positions of its sources, those that have one.
+    Misplaced { mark: u64, positions: Vec<PositionRow> },
 }
 
 /// How far one lane of one epoch is committed.
@@ -138,6 +145,8 @@ impl Append {
         self.records.iter().find_map(|record| match record {
             Record::Gap(_) => None,
             Record::Samples(block) => block.malformed(),
+            Record::Logs(block) => block.malformed(),
+            Record::Range(range) => range.malformed(matches!(self.source, Source::Batch { .. })),
         })
     }
 }

@@ -12,6 +12,8 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use crate::bytes::Bytes;
 use crate::database::{make_durable, open_database};
 use crate::error::FileError;
+use crate::inbox::positions::{Fold, Layer};
+use crate::logs::catalog::LogsState;
 use crate::segment::format::Header;
 
 const VERSION: u64 = 1;
@@ -48,6 +50,7 @@ pub(crate) struct CatalogState {
     pub(crate) segments: BTreeMap<u64, SegmentRow>,
     pub(crate) quarantined: BTreeMap<u64, (SegmentRow, String)>,
     pub(crate) dropped: BTreeSet<String>,
+    pub(crate) logs: LogsState,
 }
 
 /// The file and its contents in memory.
@@ -73,7 +76,7 @@ impl SegmentRow {
         format!("{}-{}-{number}.seg", self.lo, self.hi)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION as u8, u8::from(self.day.is_some())];
         out.extend(self.day.unwrap_or(0).to_le_bytes());
         for number in [self.lo, self.hi, self.samples, self.bytes] {
@@ -84,7 +87,7 @@ impl SegmentRow {
         out
     }
 
-    fn decode(rest: &mut Bytes<'_>) -> Option<Self> {
+    pub(crate) fn decode(rest: &mut Bytes<'_>) -> Option<Self> {
         (u64::from(rest.u8()?) == VERSION).then_some(())?;
         let has_day = rest.u8()? != 0;
         let day = i32::from_le_bytes(rest.array()?);
@@ -132,11 +135,16 @@ impl Catalog {
     }
 
     /// Makes this the catalog, in one durable transaction. After an error it is unknown which of the two it is.
-    pub(crate) fn commit(&mut self, mut next: CatalogState) -> Result<(), FileError> {
+    pub(crate) fn commit(&mut self, next: CatalogState) -> Result<(), FileError> {
+        self.commit_with(next, &Fold::default())
+    }
+
+    /// The same, with what a flush says of positions in the same transaction.
+    pub(crate) fn commit_with(&mut self, mut next: CatalogState, fold: &Fold) -> Result<(), FileError> {
         self.ready()?;
         next.next_segment = next.next_segment.max(self.next_number);
         let Some(database) = &self.database else { return Ok(()) };
-        let written = self.write(database, &next);
+        let written = self.write(database, &next, fold);
         match written {
             Ok(()) => self.state = next,
             Err(_) => self.database = None,
@@ -144,7 +152,14 @@ impl Catalog {
         written
     }
 
-    fn write(&self, database: &Database, next: &CatalogState) -> Result<(), FileError> {
+    /// All positions of log sources.
+    pub(crate) fn positions(&mut self) -> Result<Layer, FileError> {
+        self.ready()?;
+        let Some(database) = &self.database else { return Ok(Layer::default()) };
+        Layer::load(&database.begin_read().map_err(FileError::database("begin to read", &self.path))?, &self.path)
+    }
+
+    fn write(&self, database: &Database, next: &CatalogState, fold: &Fold) -> Result<(), FileError> {
         let path = &self.path;
         let mut transaction = database.begin_write().map_err(FileError::database("begin a transaction", path))?;
         transaction.set_quick_repair(true);
@@ -183,6 +198,8 @@ impl Catalog {
                 table.remove(name.as_str()).map_err(FileError::database("write table dropped", path))?;
             }
         }
+        next.logs.write(&transaction, &self.state.logs, path)?;
+        fold.write(&transaction, path)?;
         transaction.commit().map_err(FileError::database("commit", path))
     }
 
@@ -246,12 +263,16 @@ impl Catalog {
                 row.map(|(name, _)| (name, ())).map_err(FileError::database("read table dropped", path))?;
             state.dropped.insert(name.value().to_owned());
         }
+        state.logs = LogsState::load(read, path)?;
         Ok(state)
     }
 }
 
 /// Rows to write (`Some`) and to remove (`None`).
-fn changes<'a, V: PartialEq>(before: &'a BTreeMap<u64, V>, next: &'a BTreeMap<u64, V>) -> Vec<(u64, Option<&'a V>)> {
+pub(crate) fn changes<'a, V: PartialEq>(
+    before: &'a BTreeMap<u64, V>,
+    next: &'a BTreeMap<u64, V>,
+) -> Vec<(u64, Option<&'a V>)> {
     let gone = before.keys().filter(|number| !next.contains_key(number)).map(|&number| (number, None));
     let new = next.iter().filter(|(number, row)| before.get(number) != Some(row));
     gone.chain(new.map(|(&number, row)| (number, Some(row)))).collect()
@@ -271,6 +292,7 @@ impl CatalogState {
         if let Some(row) = self.segments.remove(&number) {
             self.quarantined.insert(number, (row, why.to_owned()));
         }
+        self.logs.quarantine(number, why);
     }
 }
 

@@ -14,14 +14,22 @@ pub struct Config {
     pub generation_bytes_max: u64,
     /// Bytes of samples and series in one head before its generation is sealed.
     pub head_bytes_max: u64,
+    /// Bytes of lines, with what they cost in memory, in one head before its generation is sealed. 64 MiB: some 300,000 lines.
+    pub log_head_bytes_max: u64,
     /// Age of a generation's first entry before it is sealed: bounds replay and the age of data that is only in the inbox.
     pub generation_age: Duration,
     /// Sealed inbox files that may wait for a flush or for state.redb before commits are refused (rule 22).
     pub waiting_files_max: usize,
     /// Segments whose newest sample is older than this are unlinked.
     pub retention: Duration,
+    /// The same for lines.
+    pub retention_logs: Duration,
+    /// The same for events: what happened is asked for longer than what was said.
+    pub retention_events: Duration,
     /// Bytes of decoded groups, directories and series tables kept for queries.
     pub cache_bytes: usize,
+    /// Bytes of decoded row groups of lines kept for queries: 32 groups of 1 MiB.
+    pub log_cache_bytes: usize,
     /// redb's cache for the active inbox file: it is written once and hardly read.
     pub inbox_cache_bytes: usize,
     /// redb's cache for `catalog.redb`, which is a few MB at most.
@@ -53,10 +61,14 @@ impl Config {
             restored: false,
             generation_bytes_max: 128 << 20,
             head_bytes_max: 256 << 20,
+            log_head_bytes_max: 64 << 20,
             generation_age: Duration::from_secs(600),
             waiting_files_max: 2,
             retention: Duration::from_secs(90 * 86_400),
+            retention_logs: Duration::from_secs(30 * 86_400),
+            retention_events: Duration::from_secs(2 * 365 * 86_400),
             cache_bytes: 64 << 20,
+            log_cache_bytes: 32 << 20,
             inbox_cache_bytes: 24 << 20,
             catalog_cache_bytes: 16 << 20,
             merge_segments_min: 6,

@@ -13,6 +13,8 @@ use crate::admin::chain;
 use crate::catalog::{Catalog, CatalogState};
 use crate::error::{FileError, FlushError};
 use crate::inbox::Inbox;
+use crate::inbox::positions::Fold;
+use crate::logs::maintain;
 use crate::segment::Segment;
 use crate::shared::{Shared, add};
 
@@ -77,7 +79,12 @@ impl Maintenance<'_> {
 
     /// Commits the catalog and shows it; files that it lets go are unlinked when their last view goes.
     pub(crate) fn commit(&mut self, next: CatalogState) -> Result<(), FileError> {
-        self.catalog.commit(next)?;
+        self.commit_with(next, &Fold::default())
+    }
+
+    /// The same, with what a flush says of positions.
+    pub(crate) fn commit_with(&mut self, next: CatalogState, fold: &Fold) -> Result<(), FileError> {
+        self.catalog.commit_with(next, fold)?;
         self.publish()
     }
 
@@ -86,7 +93,7 @@ impl Maintenance<'_> {
         let Ok(state) = self.catalog.ready() else { return };
         let unnamed: Vec<PathBuf> = files
             .iter()
-            .filter(|(number, _)| !state.segments.contains_key(number))
+            .filter(|(number, _)| !state.segments.contains_key(number) && !state.logs.has_segment(*number))
             .map(|(_, path)| path.clone())
             .collect();
         for path in unnamed {
@@ -126,6 +133,8 @@ pub(crate) fn publish(shared: &Arc<Shared>, state: &CatalogState) -> Result<(), 
         }
     }
     segments.sort_by_key(|segment| (segment.header.hi, segment.header.lo));
+    let logs = maintain::open_all(shared, &state.logs, &current)?;
+    maintain::let_go(shared, &state.logs, &current);
     for gone in current.segments.iter().filter(|old| !state.segments.contains_key(&old.number)) {
         if state.dropped.contains(&gone.file_name()) {
             gone.let_go();
@@ -135,12 +144,14 @@ pub(crate) fn publish(shared: &Arc<Shared>, state: &CatalogState) -> Result<(), 
     drop(current);
     shared.published.change(|snapshot| {
         snapshot.segments = segments.into();
+        snapshot.logs = logs;
+        snapshot.tombstones = maintain::tombstones(state);
         snapshot.heads.retain(|view| view.head.generation > state.flushed_through);
     });
     Ok(())
 }
 
-fn is_missing(error: &FileError) -> bool {
+pub(crate) fn is_missing(error: &FileError) -> bool {
     matches!(error, FileError::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 

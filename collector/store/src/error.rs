@@ -105,6 +105,10 @@ pub enum SelectError {
     TooManySeries { max: usize },
     #[error("the selection has more than {max} samples: narrow the matchers or the time range")]
     TooManySamples { max: usize },
+    #[error("the selection has more than {max} streams: narrow the matchers or the time range")]
+    TooManyStreams { max: usize },
+    #[error("the selection looks at more than {max} bytes of lines: narrow the matchers or the time range")]
+    TooManyBytes { max: u64 },
     #[error("the query was cancelled")]
     Cancelled,
     #[error("failed to read the store")]

@@ -64,8 +64,18 @@ impl Maintenance<'_> {
             add(&shared.counters.doubles_dropped, header.appended - header.samples);
             segment = Some((number, SegmentRow::of(&header)));
         }
+        let logs = match self.write_logs(head, &mut written) {
+            Ok(logs) => logs,
+            Err(error) => {
+                self.discard(&written);
+                return Err(error);
+            }
+        };
         let mut next = self.catalog.state().clone();
         next.segments.extend(segment);
+        for (class, number, row) in logs {
+            next.logs.class_mut(class).segments.insert(number, row);
+        }
         if !is_planted(&shared.config, Planted::FlushedThroughNotWritten) {
             next.flushed_through = generation;
         }
@@ -73,7 +83,8 @@ impl Maintenance<'_> {
             // What becomes of it does not matter: the bug is the order.
             let _ = seal::unlink(&shared, generation);
         }
-        if let Err(error) = self.commit(next) {
+        let fold = self.engine.inbox.lock().positions.fold_of(generation, self.now);
+        if let Err(error) = self.commit_with(next, &fold) {
             self.discard(&written);
             return Err(error);
         }

@@ -6,7 +6,7 @@
 //! threads and queues are the callers'.
 //!
 //! Data flows one way: append -> inbox file (durable, with its mark) -> head -> view; later head -> segment, named by the
-//! catalog, and then the inbox file goes.
+//! catalog, and then the inbox file goes. Lines go the same way, beside the samples of their generation.
 
 mod admin;
 mod append;
@@ -20,6 +20,7 @@ mod error;
 mod flush;
 mod head;
 mod inbox;
+mod logs;
 mod merge;
 mod merge_plan;
 mod open;
@@ -49,6 +50,10 @@ pub use append::{
 };
 pub use config::Config;
 pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError};
+pub use logs::delete::DeleteReport;
+pub use logs::record::{LogBlock, LogClass, LogEntry, PositionRow, RangeRecord};
+pub use logs::select::{LabelsRef, LogEntryRef, LogLimits, LogOrder, LogSelect, LogVolume};
+pub use logs::tail::{TailEntry, TailReceiver, Wake};
 pub use open::{Parts, open};
 pub use past::{Past, Reborn};
 pub use reader::Reader;

@@ -42,7 +42,7 @@ impl Maintenance<'_> {
             }
             merges += 1;
         }
-        Ok(merges)
+        Ok(merges + self.merge_logs(why)?)
     }
 
     /// Whether it came to an end; a damaged input is set aside, and the rest is planned anew next time.
@@ -82,7 +82,7 @@ impl Maintenance<'_> {
     }
 
     /// A merge may take a minute: what was sealed meanwhile does not wait for its end.
-    fn let_flush_pass(&mut self) -> Result<(), FileError> {
+    pub(crate) fn let_flush_pass(&mut self) -> Result<(), FileError> {
         if self.shared().published.load().heads.len() > 1 {
             self.flush_sealed()?;
         }

@@ -1,6 +1,7 @@
 //! Opens a store: catalog, segments, inbox, in this order (rule 23).
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use muster_common::disk::Disk;
@@ -16,8 +17,11 @@ use crate::error::{FileError, OpenError};
 use crate::head::Head;
 use crate::head::index::SeriesIndex;
 use crate::inbox::blob::BlobEncoder;
+use crate::inbox::positions::Positions;
 use crate::inbox::replay::Replayer;
 use crate::inbox::{Active, Inbox, SealedFile, file};
+use crate::logs::maintain;
+use crate::logs::record::LogClass;
 use crate::past::{Past, Reborn, last_arrival};
 use crate::planted::{Planted, is_planted};
 use crate::reader::Reader;
@@ -48,7 +52,8 @@ pub fn open(
     random: &mut dyn FnMut() -> u64,
 ) -> Result<Parts, OpenError> {
     let shared = Arc::new(Shared::new(disk, config));
-    for folder in [&shared.inbox_folder, &shared.segment_folder.join(ASIDE)] {
+    let aside = segment_folders(&shared).map(|folder| folder.join(ASIDE));
+    for folder in std::iter::once(&shared.inbox_folder).chain(&aside) {
         shared.disk.create_dir_all(folder).map_err(FileError::disk("make folder", folder))?;
     }
     let mut catalog =
@@ -60,9 +65,10 @@ pub fn open(
         generations.push(FIRST);
     }
     let (state, reborn) = identify(&shared, &mut catalog, &generations, random)?;
-    clear_segments(&shared, &state)?;
+    clear_all(&shared, &state)?;
     publish(&shared, &state)?;
-    let inbox = open_inbox(&shared, &state, generations, now)?;
+    let positions = Positions::new(catalog.positions()?);
+    let inbox = open_inbox(&shared, &state, generations, positions, now)?;
     let past = Past { reborn, last_arrival: last_arrival(&inbox, &state, now)? };
     let engine = Arc::new(Engine::new(shared.clone(), inbox, catalog));
     Ok(Parts {
@@ -127,10 +133,12 @@ fn identify(
         };
     }
     readmit(shared, &mut next);
+    maintain::readmit(shared, &mut next.logs);
     let mut health = shared.health.lock();
     health.marks_lost = marks_lost;
     let quarantined = next.quarantined.iter();
     health.quarantined = quarantined.map(|(number, (row, why))| (row.file_name(*number), why.clone())).collect();
+    health.quarantined.extend(maintain::quarantined(&next.logs));
     drop(health);
     if next != before {
         catalog.commit(next.clone())?;
@@ -149,10 +157,30 @@ fn readmit(shared: &Shared, next: &mut CatalogState) {
     next.segments.extend(whole);
 }
 
+/// The folders of metrics, logs and events.
+fn segment_folders(shared: &Shared) -> [&Path; 3] {
+    let [logs, events] = &shared.log_folders;
+    [&shared.segment_folder, logs, events]
+}
+
+/// [`clear_segments`] in all folders.
+fn clear_all(shared: &Shared, state: &CatalogState) -> Result<(), FileError> {
+    let classes = LogClass::ALL.map(|class| CatalogState {
+        flushed_through: state.flushed_through,
+        dropped: state.logs.class(class).dropped.clone(),
+        ..state.logs.class(class).as_metrics()
+    });
+    let mut set_aside = Vec::new();
+    for (folder, state) in segment_folders(shared).into_iter().zip(std::iter::once(state).chain(&classes)) {
+        set_aside.extend(clear_segments(shared, folder, state)?);
+    }
+    shared.health.lock().set_aside = set_aside;
+    Ok(())
+}
+
 /// Unlinks dropped files, and those that the catalog does not name: what a crash left of a flush or merge. Only where a segment
 /// of the same generations is missing or damaged they are set aside, since they may hold what it held.
-fn clear_segments(shared: &Shared, state: &CatalogState) -> Result<(), FileError> {
-    let folder = &shared.segment_folder;
+fn clear_segments(shared: &Shared, folder: &Path, state: &CatalogState) -> Result<Vec<String>, FileError> {
     let aside = folder.join(ASIDE);
     let there = shared.disk.list(folder).map_err(FileError::disk("list", folder))?;
     let named = state.segments.iter().map(|(number, row)| (row.file_name(*number), row));
@@ -182,18 +210,18 @@ fn clear_segments(shared: &Shared, state: &CatalogState) -> Result<(), FileError
         }
     }
     if moved {
-        for folder in [&aside, folder] {
+        for folder in [aside.as_path(), folder] {
             shared.disk.sync_dir(folder).map_err(FileError::disk("sync folder", folder))?;
         }
     }
-    shared.health.lock().set_aside = shared.disk.list(&aside).map_err(FileError::disk("list", &aside))?;
-    Ok(())
+    shared.disk.list(&aside).map_err(FileError::disk("list", &aside))
 }
 
 fn open_inbox(
     shared: &Arc<Shared>,
     state: &CatalogState,
     mut generations: Vec<u64>,
+    positions: Positions,
     now: Timestamp,
 ) -> Result<Inbox, FileError> {
     let newest = match generations.pop() {
@@ -214,6 +242,7 @@ fn open_inbox(
         active: Active::new(shared, newest, index.clone()),
         sealed: BTreeMap::new(),
         state_reached: None,
+        positions,
         entries: Vec::new(),
         encoder,
         squeezer,
@@ -228,6 +257,9 @@ fn open_inbox(
         } else {
             rebuild(shared, generation, &index)?
         };
+        if !flushed {
+            inbox.positions.load_sealed(shared, generation)?;
+        }
         inbox.sealed.insert(generation, SealedFile { last_state, flushed });
     }
     // What is replayed goes to state.redb through `Replay`, which knows how far it is.

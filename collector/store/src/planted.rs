@@ -23,6 +23,10 @@ pub enum Planted {
     FlushedReplayedIntoHead,
     /// A merge takes segments that others lie between.
     MergeAcrossGap,
+    /// Positions of log sources are moved in a transaction of their own, after that of the lines.
+    PositionApartFromData,
+    /// A tombstone covers generations that come after it too.
+    TombstoneHidesLater,
 }
 
 /// Whether this bug is switched on.

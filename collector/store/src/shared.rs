@@ -11,6 +11,10 @@ use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::head::Head;
+use crate::logs::catalog::Tombstone;
+use crate::logs::record::LogClass;
+use crate::logs::segment::LogSegment;
+use crate::logs::tail::Tails;
 use crate::segment::Segment;
 use crate::segment::cache::Cache;
 
@@ -20,8 +24,13 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) inbox_folder: PathBuf,
     pub(crate) segment_folder: PathBuf,
+    /// Of logs and of events.
+    pub(crate) log_folders: [PathBuf; 2],
     pub(crate) published: Published,
     pub(crate) cache: Cache,
+    /// Row groups of logs: their own, since one long search would push out all of the metrics'.
+    pub(crate) log_cache: Cache,
+    pub(crate) tails: Tails,
     pub(crate) health: Mutex<HealthState>,
     pub(crate) counters: Counters,
 }
@@ -33,6 +42,9 @@ pub(crate) struct Snapshot {
     pub(crate) heads: Vec<HeadView>,
     /// By generation interval, rising: later ones win.
     pub(crate) segments: Arc<[Arc<Segment>]>,
+    /// The same of logs and of events.
+    pub(crate) logs: [Arc<[Arc<LogSegment>]>; 2],
+    pub(crate) tombstones: Arc<[Arc<Tombstone>]>,
 }
 
 #[derive(Clone)]
@@ -40,6 +52,8 @@ pub(crate) struct HeadView {
     pub(crate) head: Arc<Head>,
     /// Stamps below this have arrived.
     pub(crate) visible: u32,
+    /// Blocks of lines with a number below this have arrived.
+    pub(crate) lines_visible: u32,
 }
 
 /// The current snapshot; swapped by one pointer store.
@@ -51,7 +65,8 @@ pub(crate) struct Published {
 
 impl Published {
     pub(crate) fn new() -> Self {
-        let empty = Snapshot { heads: Vec::new(), segments: Arc::new([]) };
+        let empty =
+            Snapshot { heads: Vec::new(), segments: Arc::new([]), logs: Default::default(), tombstones: Arc::new([]) };
         Self { building: Mutex::new(()), current: ArcSwap::from_pointee(empty) }
     }
 
@@ -68,19 +83,20 @@ impl Published {
 
     /// Shows what was appended to this head.
     pub(crate) fn arrived(&self, head: &Arc<Head>) {
-        let visible = head.arrived();
+        let (visible, lines_visible) = (head.arrived(), head.logs.arrived());
         self.change(|snapshot| {
             for view in snapshot.heads.iter_mut().filter(|view| Arc::ptr_eq(&view.head, head)) {
                 view.visible = visible;
+                view.lines_visible = lines_visible;
             }
         });
     }
 
     /// Puts a head in its place among the others.
     pub(crate) fn add_head(&self, head: Arc<Head>) {
-        let visible = head.arrived();
+        let (visible, lines_visible) = (head.arrived(), head.logs.arrived());
         self.change(|snapshot| {
-            snapshot.heads.push(HeadView { head, visible });
+            snapshot.heads.push(HeadView { head, visible, lines_visible });
             snapshot.heads.sort_by_key(|view| view.head.generation);
         });
     }
@@ -124,6 +140,7 @@ pub(crate) struct Counters {
     pub(crate) expired: AtomicU64,
     pub(crate) repeated_bodies: AtomicU64,
     pub(crate) epochs_forced: AtomicU64,
+    pub(crate) misplaced: AtomicU64,
     pub(crate) throttled: AtomicU64,
     pub(crate) repeat_rows: AtomicU64,
     pub(crate) repeat_rows_evicted: AtomicU64,
@@ -139,6 +156,13 @@ pub(crate) struct Counters {
     pub(crate) segments_expired: AtomicU64,
     pub(crate) segments_damaged: AtomicU64,
     pub(crate) unlink_errors: AtomicU64,
+    pub(crate) lines_committed: AtomicU64,
+    pub(crate) line_bytes_committed: AtomicU64,
+    pub(crate) lines_deleted: AtomicU64,
+    pub(crate) tail_dropped: AtomicU64,
+    pub(crate) log_positions: AtomicU64,
+    pub(crate) log_groups_read: AtomicU64,
+    pub(crate) log_groups_skipped: AtomicU64,
 }
 
 /// Adds to a counter that nothing is ordered by.
@@ -150,8 +174,11 @@ impl Shared {
     pub(crate) fn new(disk: Arc<dyn Disk>, config: Config) -> Self {
         Self {
             inbox_folder: config.folder.join("inbox"),
+            log_folders: LogClass::ALL.map(|class| config.folder.join("segments").join(class.folder())),
             segment_folder: config.folder.join("segments").join("metrics"),
             cache: Cache::new(config.cache_bytes),
+            log_cache: Cache::new(config.log_cache_bytes),
+            tails: Tails::default(),
             published: Published::new(),
             health: Mutex::default(),
             counters: Counters::default(),

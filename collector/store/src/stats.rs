@@ -59,11 +59,12 @@ const SECONDS: [Counted; 3] = [
 ];
 
 /// Label `reason`, and where it is counted.
-const REFUSALS: [(&str, Place); 4] = [
+const REFUSALS: [(&str, Place); 5] = [
     ("repeat", |c| &c.repeats),
     ("not_next", |c| &c.not_next),
     ("expired", |c| &c.expired),
     ("repeated_body", |c| &c.repeated_bodies),
+    ("misplaced", |c| &c.misplaced),
 ];
 
 /// All of them, from what is published and counted; no lock of the commit path is taken.
@@ -83,6 +84,7 @@ pub(crate) fn stats(shared: &Shared) -> Vec<Stat> {
     let snapshot = shared.published.load();
     heads(shared, &snapshot, &mut out);
     segments(shared, &snapshot, &mut out);
+    crate::logs::stats::stats(shared, &snapshot, &mut out);
     health(shared, &mut out);
     out
 }

@@ -24,8 +24,8 @@ const CANCEL_STEP: usize = 256;
 /// Opened segments, sealed heads and the active head up to one arrival. It does not change; files it needs stay.
 #[derive(Clone)]
 pub struct View {
-    shared: Arc<Shared>,
-    snapshot: Arc<Snapshot>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 /// Where samples come from, lowest precedence first: segments by generation, then heads by generation.

@@ -9,6 +9,7 @@ use muster_common::wire::message::Epoch;
 use crate::append::{Append, MarkRow, Outcome, Position, ReplayEntry};
 use crate::engine::Engine;
 use crate::error::CommitError;
+use crate::logs::record::PositionRow;
 
 /// Writes. Calls block for a disk sync: make them on a thread of their own.
 pub struct Writer {
@@ -41,7 +42,15 @@ impl Writer {
         self.engine.inbox.lock().hello(host, held, now)
     }
 
-    /// A host is retired for good: its marks and its floor go.
+    /// How far the log sources of a host are committed: what hello is answered with (rule 13).
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn positions(&mut self, host: HostId) -> Result<Vec<PositionRow>, CommitError> {
+        self.engine.inbox.lock().positions_of(host)
+    }
+
+    /// A host is retired for good: its marks, its floor and the positions of its log sources go.
     ///
     /// # Errors
     /// As [`Writer::commit`].

@@ -145,7 +145,10 @@ fn texts(found: &Found<String>) -> Response {
 
 fn refusal(error: SelectError) -> ApiError {
     let kind = match &error {
-        SelectError::TooManySeries { .. } | SelectError::TooManySamples { .. } => ErrorKind::Execution,
+        SelectError::TooManySeries { .. }
+        | SelectError::TooManySamples { .. }
+        | SelectError::TooManyStreams { .. }
+        | SelectError::TooManyBytes { .. } => ErrorKind::Execution,
         SelectError::Cancelled => ErrorKind::Canceled,
         SelectError::Io(_) | SelectError::Damaged { .. } => {
             tracing::error!("labels could not be read: {}", chain(&error));

@@ -56,6 +56,8 @@ pub(crate) fn size_of(append: &Append) -> usize {
     let of = |record: &Record| match record {
         Record::Samples(block) => 128 + 24 * block.samples(),
         Record::Gap(_) => 256,
+        Record::Logs(block) => 256 + block.bytes() + 64 * block.entries.len(),
+        Record::Range(range) => 256 + range.source.path.len() + range.skipped.len(),
     };
     128 + append.records.iter().map(of).sum::<usize>()
 }

@@ -217,7 +217,7 @@ impl Committer {
         self.catch_up();
         for ((append, waiting), outcome) in appends.into_iter().zip(waiting).zip(outcomes) {
             let append = matches!(outcome, Outcome::NotNext { .. }).then_some(append);
-            waiting.reply.send(Answer::Settled { outcome: *outcome, append });
+            waiting.reply.send(Answer::Settled { outcome: outcome.clone(), append });
         }
     }
 

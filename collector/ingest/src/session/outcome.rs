@@ -45,7 +45,8 @@ impl Session {
             }
             Outcome::Expired { .. } if pending.kind != Kind::Expired => self.expire(now, &pending),
             Outcome::Expired { .. } => self.advance(key, pending.to),
-            Outcome::NotNext { mark } => {
+            // Lane p2 is not offered yet: a place that is wrong is an order that is wrong.
+            Outcome::NotNext { mark } | Outcome::Misplaced { mark, .. } => {
                 counters.one(Count::BatchesOutOfOrder);
                 let track = self.tracks.entry(key).or_insert_with(Track::unknown);
                 let told = track.discarding().is_some() && track.mark == mark;

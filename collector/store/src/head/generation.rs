@@ -12,6 +12,7 @@ use super::index::SeriesIndex;
 use super::slot::{Packed, Slot, value_of};
 use super::stamps::{Stamps, StampsCopy};
 use crate::columns::Columns;
+use crate::logs::head::LogHead;
 
 /// Slots under one lock: a host's scrape takes a few locks, a reader disturbs few series.
 const BLOCK: usize = 256;
@@ -28,6 +29,8 @@ type SlotBlock = RwLock<Box<[Slot]>>;
 pub(crate) struct Head {
     pub(crate) generation: u64,
     pub(crate) index: Arc<SeriesIndex>,
+    /// The lines of the same generation.
+    pub(crate) logs: LogHead,
     blocks: RwLock<Vec<Option<Arc<SlotBlock>>>>,
     stamps: Stamps,
     /// Stamps set so far; what a view may see is a copy of this made after the commit.
@@ -50,6 +53,7 @@ impl Head {
         Self {
             generation,
             index,
+            logs: LogHead::default(),
             blocks: RwLock::default(),
             stamps: Stamps::default(),
             stamps_set: AtomicU32::new(0),

@@ -9,6 +9,7 @@ use muster_common::time::Timestamp;
 use redb::Database;
 
 use super::blob::BlobEncoder;
+use super::positions::{Layer, Positions};
 use super::repeats::Repeats;
 use super::{file, replay};
 use crate::append::{Position, ReplayEntry};
@@ -26,6 +27,7 @@ pub(crate) struct Inbox {
     /// Files that wait for a flush or for state.redb, by generation.
     pub(crate) sealed: BTreeMap<u64, SealedFile>,
     pub(crate) state_reached: Option<Position>,
+    pub(crate) positions: Positions,
     /// Committed records of small state that were not handed out yet.
     pub(crate) entries: Vec<ReplayEntry>,
     pub(crate) encoder: BlobEncoder,
@@ -52,6 +54,7 @@ pub(crate) struct Active {
     pub(crate) repeats: Repeats,
     /// Something in the file failed its checksum.
     pub(crate) is_damaged: bool,
+    pub(crate) positions: Layer,
 }
 
 /// Which slots this file's series table has.
@@ -141,6 +144,7 @@ impl Active {
             registered: Registered::new(),
             repeats: Repeats::default(),
             is_damaged: false,
+            positions: Layer::default(),
         }
     }
 
@@ -166,7 +170,7 @@ impl Active {
                 index.restore(slot, &series);
                 registered.set(slot);
             })?;
-        let mut replayer = replay::Replayer::new(&self.head, None);
+        let mut replayer = replay::Replayer::new(&self.head, None).telling(&shared.tails);
         let blobs = file::read_blobs(&read, self.next_piece, &self.path, &mut |blob| replayer.blob(blob))?;
         let replayed = replayer.finish();
         index.reserve(replayed.slots_end);
@@ -179,6 +183,7 @@ impl Active {
         self.last_state = replayed.last_state.max(self.last_state);
         self.is_damaged |= blobs.damaged + damaged > 0;
         self.repeats = Repeats::load(file::read_repeats(&read, &self.path)?.into_iter());
+        self.positions = Layer::load(&read, &self.path)?;
         drop(read);
         self.database = Some(database);
         let mut health = shared.health.lock();
@@ -231,6 +236,7 @@ impl Inbox {
         let index = if known > used * 2 + 10_000 { Arc::new(SeriesIndex::new()) } else { head.index.clone() };
         let next = Active::new(&self.shared, generation, index);
         let old = std::mem::replace(&mut self.active, next);
+        self.positions.seal(old.generation, old.positions);
         self.sealed.insert(old.generation, SealedFile { last_state: old.last_state, flushed: false });
         self.shared.published.add_head(self.active.head.clone());
         add(&self.shared.counters.seals, 1);

@@ -9,8 +9,10 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 
+use super::blob_logs::{LOGS, RANGE, decode_logs, decode_range, put_logs, put_range};
 use crate::append::{Append, GapRecord, Point, Record, Row, SampleBlock, Source, StateRecord};
 use crate::bytes::{Bytes, Squeezer, expand, put_signed, put_values, put_varint, values};
+use crate::logs::record::{LogBlock, RangeRecord};
 
 /// Meta under this size is not compressed: the frame would eat the gain.
 const META_SQUEEZE_MIN: usize = 512;
@@ -27,19 +29,21 @@ pub(crate) struct BlobEncoder {
     appends: u32,
     meta: Vec<u8>,
     values: Vec<u8>,
+    lines: Vec<u8>,
     blob: Vec<u8>,
 }
 
 impl BlobEncoder {
     pub(crate) fn new() -> io::Result<Self> {
-        let (meta, values, blob) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { squeezer: Squeezer::new()?, first_entry: 0, appends: 0, meta, values, blob })
+        let (meta, values, lines, blob) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { squeezer: Squeezer::new()?, first_entry: 0, appends: 0, meta, values, lines, blob })
     }
 
     pub(crate) fn begin(&mut self, first_entry: u64) {
         (self.first_entry, self.appends) = (first_entry, 0);
         self.meta.clear();
         self.values.clear();
+        self.lines.clear();
     }
 
     /// Adds one append. `slots`: of each sample block's table, in order. `state`: its records of small state, cuts applied.
@@ -64,6 +68,8 @@ impl BlobEncoder {
                         self.put_gap(gap);
                     }
                 }
+                Record::Logs(block) => put_logs(&mut self.meta, &mut self.lines, block),
+                Record::Range(range) => put_range(&mut self.meta, range),
             }
         }
     }
@@ -87,6 +93,16 @@ impl BlobEncoder {
         {
             let length = u32::try_from(length).map_err(|_| io::Error::other("a commit of over 4 GiB"))?;
             self.blob[lengths_at + 4 * place..][..4].copy_from_slice(&length.to_le_bytes());
+        }
+        if !self.lines.is_empty() {
+            // Only where there are some: other blobs end with the values.
+            let lengths_at = self.blob.len();
+            self.blob.extend([0; 8]);
+            let stored = self.squeezer.squeeze(&self.lines, &mut self.blob)?;
+            for (place, length) in [self.lines.len(), stored].into_iter().enumerate() {
+                let length = u32::try_from(length).map_err(|_| io::Error::other("a commit of over 4 GiB"))?;
+                self.blob[lengths_at + 4 * place..][..4].copy_from_slice(&length.to_le_bytes());
+            }
         }
         Ok(&self.blob)
     }
@@ -200,6 +216,10 @@ pub(crate) struct Entry {
     pub(crate) arrived: Timestamp,
     pub(crate) live: bool,
     pub(crate) samples: Vec<Samples>,
+    pub(crate) logs: Vec<LogBlock>,
+    /// For people and later projections: their positions have done their work.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests alone so far"))]
+    pub(crate) ranges: Vec<RangeRecord>,
     pub(crate) state: Vec<StateRecord>,
 }
 
@@ -225,28 +245,43 @@ pub(crate) fn decode(blob: &[u8], with_values: bool) -> Option<Vec<Entry>> {
         &expanded
     };
     let plain = if with_values && values_plain > 0 { expand(squeezed, values_plain)? } else { Vec::new() };
-    let (mut meta, mut values) = (Bytes(meta), Bytes(&plain));
+    let text = if rest.is_empty() { Vec::new() } else { decode_lines(&mut rest, with_values)? };
+    let (mut meta, mut values, mut lines) = (Bytes(meta), Bytes(&plain), Bytes(&text));
     let mut entries = Vec::new();
     for entry in first_entry..first_entry.checked_add(u64::from(appends))? {
-        entries.push(decode_entry(entry, &mut meta, &mut values, with_values)?);
+        entries.push(decode_entry(entry, &mut meta, &mut values, &mut lines, with_values)?);
     }
-    (rest.is_empty() && meta.is_empty() && values.is_empty()).then_some(entries)
+    (rest.is_empty() && meta.is_empty() && values.is_empty() && lines.is_empty()).then_some(entries)
 }
 
-fn decode_entry(entry: u64, meta: &mut Bytes<'_>, column: &mut Bytes<'_>, with_values: bool) -> Option<Entry> {
+fn decode_lines(rest: &mut Bytes<'_>, with_lines: bool) -> Option<Vec<u8>> {
+    let (plain, stored) = (rest.u32()? as usize, rest.u32()? as usize);
+    let squeezed = rest.take(stored)?;
+    if with_lines { expand(squeezed, plain) } else { Some(Vec::new()) }
+}
+
+fn decode_entry(
+    entry: u64,
+    meta: &mut Bytes<'_>,
+    column: &mut Bytes<'_>,
+    lines: &mut Bytes<'_>,
+    with_values: bool,
+) -> Option<Entry> {
     // For people and later projections: the mark has done its work.
     decode_source(meta)?;
     let (arrived, flags, records) = (Timestamp::from_nanos(meta.i64()?), meta.u8()?, meta.count()?);
-    let (mut samples, mut state) = (Vec::new(), Vec::new());
+    let (mut samples, mut logs, mut ranges, mut state) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..records {
         match meta.u8()? {
             ROWS => decode_rows(meta, column, with_values, &mut samples)?,
             POINTS => decode_points(meta, column, with_values, &mut samples)?,
             GAP => state.push(StateRecord::Gap(decode_gap(meta)?)),
+            LOGS => decode_logs(meta, lines, with_values, &mut logs)?,
+            RANGE => ranges.push(decode_range(meta)?),
             _ => return None,
         }
     }
-    Some(Entry { entry, arrived, live: flags & LIVE != 0, samples, state })
+    Some(Entry { entry, arrived, live: flags & LIVE != 0, samples, logs, ranges, state })
 }
 
 fn decode_source(meta: &mut Bytes<'_>) -> Option<Source> {

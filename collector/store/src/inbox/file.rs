@@ -11,6 +11,7 @@ use muster_common::time::Timestamp;
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::pieces::{Joined, Joiner};
+use super::positions;
 use super::repeats::is_live;
 use super::tables::{CLOSED, ENTRIES, FLOORS, LaneRow, MARKS, META, REPEATS, SERIES, VERSION};
 use crate::append::OWN_HOST;
@@ -70,6 +71,7 @@ fn fill(
     let mut marks = transaction.open_table(MARKS).map_err(FileError::database("open table marks", path))?;
     let mut floors = transaction.open_table(FLOORS).map_err(FileError::database("open table floors", path))?;
     let mut repeats = transaction.open_table(REPEATS).map_err(FileError::database("open table repeats", path))?;
+    positions::open_table(transaction, path)?;
     transaction.open_table(SERIES).map_err(FileError::database("open table series", path))?;
     transaction.open_table(ENTRIES).map_err(FileError::database("open table entries", path))?;
     let Some(before) = before else { return Ok(()) };

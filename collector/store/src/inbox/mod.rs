@@ -5,10 +5,12 @@
 
 pub(crate) mod active;
 pub(crate) mod blob;
+pub(crate) mod blob_logs;
 pub(crate) mod epochs;
 pub(crate) mod file;
 pub(crate) mod marks;
 pub(crate) mod pieces;
+pub(crate) mod positions;
 pub(crate) mod repeats;
 pub(crate) mod replay;
 pub(crate) mod seal;

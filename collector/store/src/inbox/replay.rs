@@ -8,12 +8,15 @@ use muster_common::time::Timestamp;
 use super::blob::{Entry, Samples, decode};
 use crate::append::{Position, ReplayEntry};
 use crate::head::Head;
+use crate::logs::tail::Tails;
 
 /// Appends the entries of one file to its head.
 pub(crate) struct Replayer<'a> {
     head: &'a Arc<Head>,
     /// The index' slots of the file's slots, where they are not the same.
     slots: Option<&'a HashMap<u32, u32>>,
+    /// Who is told lines that turn out to be durable after an error.
+    tails: Option<&'a Tails>,
     out: Replayed,
 }
 
@@ -33,7 +36,11 @@ pub(crate) struct Replayed {
 
 impl<'a> Replayer<'a> {
     pub(crate) fn new(head: &'a Arc<Head>, slots: Option<&'a HashMap<u32, u32>>) -> Self {
-        Self { head, slots, out: Replayed::default() }
+        Self { head, slots, tails: None, out: Replayed::default() }
+    }
+
+    pub(crate) fn telling(self, tails: &'a Tails) -> Self {
+        Self { tails: Some(tails), ..self }
     }
 
     /// `None`: the blob is damaged.
@@ -41,6 +48,12 @@ impl<'a> Replayer<'a> {
         for entry in decode(blob, true)? {
             for samples in &entry.samples {
                 self.append(samples);
+            }
+            for block in &entry.logs {
+                self.head.logs.append(block);
+                if let Some(tails) = self.tails {
+                    tails.push(block);
+                }
             }
             note(entry, self.head.generation, &mut self.out);
         }

@@ -17,6 +17,7 @@ impl Inbox {
         let (active, config) = (&self.active, &self.shared.config);
         active.bytes >= config.generation_bytes_max
             || active.head.bytes() >= config.head_bytes_max
+            || active.head.logs.bytes() >= config.log_head_bytes_max
             || active.first_at.is_some_and(|first| now.since(first) >= config.generation_age)
     }
 
@@ -81,6 +82,9 @@ impl Inbox {
         for (_, sealed) in self.sealed.range_mut(..=generation) {
             sealed.flushed = true;
         }
+        self.positions.flushed_through(generation);
+        let known = self.positions.len() as u64;
+        self.shared.counters.log_positions.store(known, std::sync::atomic::Ordering::Relaxed);
         self.unlink_passed();
     }
 }

@@ -9,6 +9,7 @@ use muster_common::wire::message::{Epoch, Lane};
 use redb::{Durability, WriteTransaction};
 
 use super::marks::{MarkTables, Standing, Verdict, judge_batch, judge_gap, judge_tick};
+use super::positions::{self, Layers, Moved};
 use super::repeats::Evicted;
 use super::tables::{ENTRIES, LaneRow, SERIES, mark_key};
 use super::{Inbox, epochs, file, pieces, repeats};
@@ -27,6 +28,7 @@ struct Staged<'a> {
     taken: Vec<Taken<'a>>,
     bodies: Vec<u128>,
     evicted: Evicted,
+    moved: Moved,
     pieces: u64,
     series_blocks: u32,
     bytes: u64,
@@ -94,7 +96,7 @@ impl Inbox {
         Ok(greeted.marks)
     }
 
-    /// Takes all marks of a host away: it is retired, no certificate will bring it back.
+    /// Takes all marks and positions of a host away: it is retired, no certificate will bring it back.
     pub(crate) fn forget(&mut self, host: HostId, now: Timestamp) -> Result<(), CommitError> {
         self.ready().map_err(|error| self.failed(error, now))?;
         self.forget_marks(host).map_err(|error| self.failed(error, now))
@@ -110,7 +112,10 @@ impl Inbox {
             tables.marks.retain_in(whole, |_, _| false).map_err(FileError::database("remove marks", &path))?;
             tables.floors.remove(&host.0).map_err(FileError::database("remove a floor", &path))?;
         }
-        transaction.commit().map_err(FileError::database("commit", &path))
+        positions::forget(&transaction, host, &path)?;
+        transaction.commit().map_err(FileError::database("commit", &path))?;
+        self.forgot_positions(host);
+        Ok(())
     }
 
     /// The hosts of the mark tables.
@@ -150,11 +155,20 @@ impl Inbox {
         }
         self.write_series(&transaction, &mut staged)?;
         self.write_blob(&transaction, &mut staged)?;
+        let apart = is_planted(&self.shared.config, Planted::PositionApartFromData);
+        if !apart {
+            positions::write(&transaction, &staged.moved, &path)?;
+        }
         if is_planted(&self.shared.config, Planted::AckBeforeCommit) && self.active.next_entry.is_multiple_of(2) {
             // A planted bug does not care for the reason of a refusal.
             let _ = transaction.set_durability(Durability::None);
         }
         transaction.commit().map_err(FileError::database("commit", &path))?;
+        if apart {
+            let transaction = self.begin(&path)?;
+            positions::write(&transaction, &staged.moved, &path)?;
+            transaction.commit().map_err(FileError::database("commit", &path))?;
+        }
         if !late_marks.is_empty() {
             let transaction = self.begin(&path)?;
             let mut tables = MarkTables::open(&transaction, &path)?;
@@ -194,7 +208,7 @@ impl Inbox {
                         Judged::Take { from: 0 }
                     }
                 }
-                _ => judge(&mut marks, append, now)?,
+                _ => judge(&mut marks, &self.layers(), append, now, &mut staged.moved)?,
             };
             staged.outcomes.push(match judged {
                 Judged::Refuse(outcome) => outcome,
@@ -217,7 +231,7 @@ impl Inbox {
         let registered = &mut self.active.registered;
         let blocks = append.records.iter().filter_map(|record| match record {
             Record::Samples(block) => Some(block.table()),
-            Record::Gap(_) => None,
+            _ => None,
         });
         let resolve = |table: &Arc<crate::table::SeriesTable>| {
             let cached = table.cached();
@@ -284,10 +298,12 @@ impl Inbox {
         active.registered.committed();
         active.repeats.drop_oldest(staged.evicted.places);
         active.repeats.add(&staged.bodies, now.millis());
+        active.positions.take(staged.moved);
         let mut samples = 0;
         for taken in &staged.taken {
             active.first_at.get_or_insert(now);
             samples += append_to_head(active, taken);
+            self.shared.note_lines(taken.append.records.iter());
             if !taken.state.is_empty() {
                 active.last_state = Some(taken.entry);
                 self.entries.push(ReplayEntry {
@@ -315,14 +331,21 @@ impl Inbox {
                 Outcome::NotNext { .. } => add(&counters.not_next, 1),
                 Outcome::Expired { .. } => add(&counters.expired, 1),
                 Outcome::RepeatedBody => add(&counters.repeated_bodies, 1),
+                Outcome::Misplaced { .. } => add(&counters.misplaced, 1),
             }
         }
         staged.outcomes
     }
 }
 
-/// Judges by the mark and moves it.
-fn judge(marks: &mut MarkTables<'_>, append: &Append, now: Timestamp) -> Result<Judged, FileError> {
+/// Judges by the mark, then by positions, and moves both.
+fn judge(
+    marks: &mut MarkTables<'_>,
+    layers: &Layers<'_>,
+    append: &Append,
+    now: Timestamp,
+    moved: &mut Moved,
+) -> Result<Judged, FileError> {
     let (host, epoch, lane) = match append.source {
         Source::Batch { host, epoch, lane, .. } | Source::Gap { host, epoch, lane, .. } => (host, epoch, lane),
         Source::Own { run, .. } => (OWN_HOST, run, Lane::P1),
@@ -340,6 +363,10 @@ fn judge(marks: &mut MarkTables<'_>, append: &Append, now: Timestamp) -> Result<
         Verdict::NotNext { mark } => Judged::Refuse(Outcome::NotNext { mark }),
         Verdict::Expired { floor_ms } => Judged::Refuse(Outcome::Expired { floor_ms }),
         Verdict::Take { from, mark, expired } => {
+            if let Err(positions) = layers.judge(append, now, moved) {
+                // Only a batch has ranges, and its mark was one below.
+                return Ok(Judged::Refuse(Outcome::Misplaced { mark: mark - 1, positions }));
+            }
             let row = LaneRow { seq: mark, arrived_ms: now.millis(), expired };
             marks.put(mark_key(host, epoch, lane as u8), row)?;
             Judged::Take { from }
@@ -351,7 +378,7 @@ fn judge(marks: &mut MarkTables<'_>, append: &Append, now: Timestamp) -> Result<
 fn state_records(append: &Append, from: u64) -> Vec<StateRecord> {
     let gaps = append.records.iter().filter_map(|record| match record {
         Record::Gap(gap) => Some(gap.clone()),
-        Record::Samples(_) => None,
+        _ => None,
     });
     let cut = gaps.map(|mut gap| {
         if let Source::Gap { host, epoch, lane, to, .. } = append.source
@@ -365,9 +392,14 @@ fn state_records(append: &Append, from: u64) -> Vec<StateRecord> {
 }
 
 fn append_to_head(active: &super::Active, taken: &Taken<'_>) -> u64 {
+    for record in &taken.append.records {
+        if let Record::Logs(block) = record {
+            active.head.logs.append(block);
+        }
+    }
     let blocks = taken.append.records.iter().filter_map(|record| match record {
         Record::Samples(block) => Some(block),
-        Record::Gap(_) => None,
+        _ => None,
     });
     let mut samples = 0;
     for (block, slots) in blocks.zip(&taken.slots) {

@@ -8,8 +8,11 @@ use crate::error::FileError;
 pub(crate) const MAGIC: [u8; 8] = *b"MUSTSEGM";
 pub(crate) const END_MAGIC: [u8; 8] = *b"MUSTSEGE";
 pub(crate) const VERSION: u16 = 1;
-/// Samples of metrics. Logs and events will have their own.
+/// Samples of metrics.
 pub(crate) const KIND_METRICS: u8 = 1;
+/// Lines, and the collector's own.
+pub(crate) const KIND_LOGS: u8 = 2;
+pub(crate) const KIND_EVENTS: u8 = 3;
 pub(crate) const HEADER_BYTES: usize = 256;
 /// Magic, file length.
 pub(crate) const FOOTER_BYTES: usize = 16;
@@ -68,10 +71,15 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn encode(&self) -> [u8; HEADER_BYTES] {
+        self.encode_kind(KIND_METRICS)
+    }
+
+    /// Of logs: `series` are streams, `chunks` row groups, `samples` lines, `appended` bytes of lines and fields.
+    pub(crate) fn encode_kind(&self, kind: u8) -> [u8; HEADER_BYTES] {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend(MAGIC);
         out.extend(VERSION.to_le_bytes());
-        out.extend([KIND_METRICS, u8::from(self.day.is_some())]);
+        out.extend([kind, u8::from(self.day.is_some())]);
         out.extend([0; 4]);
         out.extend(self.store_id);
         for number in [self.lo, self.hi] {
@@ -95,7 +103,12 @@ impl Header {
         bytes
     }
 
+    #[cfg(test)]
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES], path: &Path) -> Result<Self, FileError> {
+        Self::decode_kind(bytes, path, KIND_METRICS)
+    }
+
+    pub(crate) fn decode_kind(bytes: &[u8; HEADER_BYTES], path: &Path, kind: u8) -> Result<Self, FileError> {
         let damaged = || FileError::damaged(path, "the header fails its checksum");
         let mut rest = Bytes(bytes);
         if rest.array() != Some(MAGIC) {
@@ -111,10 +124,10 @@ impl Header {
         if version > VERSION {
             return Err(FileError::Version { path: path.display().to_string(), found: version, known: VERSION });
         }
-        Self::fields(&mut rest).ok_or_else(damaged)
+        Self::fields(&mut rest, kind).ok_or_else(damaged)
     }
 
-    fn fields(rest: &mut Bytes<'_>) -> Option<Self> {
+    fn fields(rest: &mut Bytes<'_>, wanted: u8) -> Option<Self> {
         let (kind, flags, _crc) = (rest.u8()?, rest.u8()?, rest.u32()?);
         let mut header = Self {
             store_id: rest.array()?,
@@ -135,7 +148,7 @@ impl Header {
         for section in &mut header.sections {
             *section = (rest.u64()?, rest.u64()?);
         }
-        (kind == KIND_METRICS && header.lo <= header.hi).then_some(header)
+        (kind == wanted && header.lo <= header.hi).then_some(header)
     }
 }
 

@@ -11,7 +11,9 @@ use muster_common::sample::MetricKind;
 
 use super::blocks::{DirectoryBlock, SeriesBlock, TimesBlock, ValuesBlock};
 use super::cache::{Cache, Key};
-use super::format::{BLOCK_SERIES, FOOTER_BYTES, HEADER_BYTES, Header, SECTIONS, Section, footer, open_block};
+use super::format::{
+    BLOCK_SERIES, FOOTER_BYTES, HEADER_BYTES, Header, KIND_METRICS, SECTIONS, Section, footer, open_block,
+};
 use super::postings::NameBlock;
 use crate::bytes::Bytes;
 use crate::error::FileError;
@@ -43,6 +45,11 @@ pub(crate) struct Found {
 impl Segment {
     /// Reads header, index and footer, and checks them; blocks are checked when they are read.
     pub(crate) fn open(disk: &Arc<dyn Disk>, number: u64, path: PathBuf) -> Result<Self, FileError> {
+        Self::open_kind(disk, number, path, KIND_METRICS)
+    }
+
+    /// The container of any kind.
+    pub(crate) fn open_kind(disk: &Arc<dyn Disk>, number: u64, path: PathBuf, kind: u8) -> Result<Self, FileError> {
         let file = disk.open(&path, Open::Read).map_err(FileError::disk("open", &path))?;
         let length = file.len().map_err(FileError::disk("ask the length of", &path))?;
         if length < (HEADER_BYTES + FOOTER_BYTES) as u64 {
@@ -50,7 +57,7 @@ impl Segment {
         }
         let mut bytes = [0; HEADER_BYTES];
         file.pread(&mut bytes, 0).map_err(FileError::disk("read", &path))?;
-        let header = Header::decode(&bytes, &path)?;
+        let header = Header::decode_kind(&bytes, &path, kind)?;
         let mut end = [0; FOOTER_BYTES];
         file.pread(&mut end, length - FOOTER_BYTES as u64).map_err(FileError::disk("read", &path))?;
         if header.file_bytes != length || end != footer(length) {
@@ -157,7 +164,7 @@ impl Segment {
     }
 
     /// A block through the cache; `decode` answers it with its size in memory.
-    fn block<T: Send + Sync + 'static>(
+    pub(crate) fn block<T: Send + Sync + 'static>(
         &self,
         cache: &Cache,
         section: Section,
@@ -166,13 +173,18 @@ impl Segment {
     ) -> Result<Arc<T>, FileError> {
         let key = Key { segment: self.number, section: section as u8, number };
         cache.part(key, || {
-            let offsets = &self.offsets[section as usize];
-            let place = number as usize;
-            let (Some(&start), Some(&end)) = (offsets.get(place), offsets.get(place + 1)) else {
-                return Err(self.damaged("a block is named that it has not"));
-            };
-            decode(self.plain(start, end)?).ok_or_else(|| self.damaged("a block cannot be decoded"))
+            decode(self.plain_block(section, number)?).ok_or_else(|| self.damaged("a block cannot be decoded"))
         })
+    }
+
+    /// A block's plain bytes, from the disk.
+    pub(crate) fn plain_block(&self, section: Section, number: u32) -> Result<Vec<u8>, FileError> {
+        let offsets = &self.offsets[section as usize];
+        let place = number as usize;
+        let (Some(&start), Some(&end)) = (offsets.get(place), offsets.get(place + 1)) else {
+            return Err(self.damaged("a block is named that it has not"));
+        };
+        self.plain(start, end)
     }
 
     /// The plain bytes of the block between these offsets.

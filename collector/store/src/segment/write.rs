@@ -17,7 +17,7 @@ use crate::bytes::{Squeezer, put_signed, put_values, put_varint};
 use crate::error::FileError;
 
 /// Written bytes are handed to the disk in runs of about this size.
-const WRITE_BYTES: usize = 1 << 20;
+pub(crate) const WRITE_BYTES: usize = 1 << 20;
 
 /// A segment being written.
 pub(crate) struct SegmentWriter {
@@ -42,9 +42,9 @@ pub(crate) struct SegmentWriter {
 
 /// Blocks of a section that is kept in memory until the end.
 #[derive(Default)]
-struct Blocks {
-    bytes: Vec<u8>,
-    lengths: Vec<u64>,
+pub(crate) struct Blocks {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lengths: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -59,11 +59,11 @@ struct TimeGroups {
 }
 
 #[derive(Default)]
-struct SeriesBlocks {
-    blocks: Blocks,
+pub(crate) struct SeriesBlocks {
+    pub(crate) blocks: Blocks,
     plain: Vec<u8>,
     last: Vec<u8>,
-    count: usize,
+    pub(crate) count: usize,
 }
 
 #[derive(Default)]
@@ -274,7 +274,7 @@ pub(crate) fn put_front_coded(out: &mut Vec<u8>, last: &[u8], bytes: &[u8]) {
 }
 
 impl Blocks {
-    fn push(&mut self, plain: &[u8], squeezer: &mut Squeezer) -> std::io::Result<()> {
+    pub(crate) fn push(&mut self, plain: &[u8], squeezer: &mut Squeezer) -> std::io::Result<()> {
         self.lengths.push(put_block(plain, squeezer, &mut self.bytes)? as u64);
         Ok(())
     }
@@ -337,7 +337,7 @@ fn put_times(out: &mut Vec<u8>, millis: &[i64]) {
 }
 
 impl SeriesBlocks {
-    fn push(&mut self, labels: &LabelSet, kind: MetricKind) {
+    pub(crate) fn push(&mut self, labels: &LabelSet, kind: MetricKind) {
         let bytes = labels.canonical();
         put_front_coded(&mut self.plain, &self.last, bytes);
         self.plain.push(kind as u8);
@@ -346,7 +346,7 @@ impl SeriesBlocks {
         self.count += 1;
     }
 
-    fn end(&mut self, squeezer: &mut Squeezer) -> std::io::Result<()> {
+    pub(crate) fn end(&mut self, squeezer: &mut Squeezer) -> std::io::Result<()> {
         if self.count > 0 {
             self.blocks.push(&self.plain, squeezer)?;
             self.plain.clear();

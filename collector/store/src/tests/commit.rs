@@ -86,7 +86,7 @@ fn forgotten_epochs_are_refused_by_the_floor_and_their_seqs_taken_by_gaps() {
     world.parts.writer.hello(HOST, &[epoch(5)], world.now).unwrap();
     let expired = Outcome::Expired { floor_ms: BEGIN_MS + 1 };
     let outcomes = world.commit(&[batch(epoch(1), 1, vec![]), batch(epoch(0), 7, vec![]), batch(epoch(2), 1, vec![])]);
-    assert_eq!(entries(&outcomes), [Err(expired), Err(expired), Ok((2, 1))]);
+    assert_eq!(entries(&outcomes), [Err(expired.clone()), Err(expired.clone()), Ok((2, 1))]);
     let outcomes = world.commit(&[gap(epoch(0), 7, 7), batch(epoch(0), 8, vec![]), batch(epoch(0), 7, vec![])]);
     assert_eq!(entries(&outcomes), [Ok((2, 2)), Err(expired), Err(Outcome::Repeat { mark: 7 })]);
 }

@@ -5,6 +5,12 @@ mod crash;
 mod damage;
 mod flush;
 mod golden;
+mod log_crash;
+mod log_damage;
+mod log_golden;
+mod log_random;
+mod log_world;
+mod logs;
 #[cfg(feature = "planted")]
 mod planted;
 mod random;

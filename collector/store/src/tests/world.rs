@@ -148,7 +148,7 @@ impl World {
 pub(super) fn entries(outcomes: &[Outcome]) -> Vec<Result<(u64, u64), Outcome>> {
     let one = |outcome: &Outcome| match outcome {
         Outcome::Committed { position } => Ok((position.generation, position.entry)),
-        other => Err(*other),
+        other => Err(other.clone()),
     };
     outcomes.iter().map(one).collect()
 }
