@@ -49,7 +49,8 @@ pub struct Health {
     pub flush_failing: Option<(Timestamp, String)>,
     /// Segments that are not read because they are damaged: file name and reason.
     pub quarantined: Vec<(String, String)>,
-    /// Files in `segments/metrics/aside/`: the catalog does not name them, but segments of their generations are missing.
+    /// Files in the folders `aside` of the segments: the catalog does not name them, but segments of their generations are
+    /// missing.
     pub set_aside: Vec<String>,
     /// Inbox values whose checksum failed, and samples that were lost with them.
     pub damaged_entries: u64,

@@ -192,7 +192,7 @@ impl View {
     pub fn warnings(&self) -> Vec<String> {
         let health = self.shared.health.lock();
         let texts = health.quarantined.iter();
-        texts.map(|(file, why)| format!("segment {file} is set aside ({why}): its samples are missing")).collect()
+        texts.map(|(file, why)| format!("segment {file} is set aside ({why}): what it holds is missing")).collect()
     }
 
     /// How much it holds.

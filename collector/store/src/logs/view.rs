@@ -18,8 +18,14 @@ use crate::view::View;
 
 /// Bytes of lines held at once: sorting them costs more than gathering above that.
 const HELD_MAX: usize = 32 << 20;
-/// What the first part is aimed at: the last hundred lines should not cost a search of all.
+/// What a part is aimed at once it is known how much of what is looked at is held.
+const HELD_AIM: u64 = HELD_MAX as u64 / 8 * 5;
+/// How much larger the next part may be: each part reads every group that reaches into it.
+const GROWTH_MAX: u64 = 16;
+/// What the first part is to look at: the last hundred lines should not cost a search of all.
 const FIRST_BYTES: u64 = 1 << 20;
+/// The same where only lines with a text are held.
+const FIRST_BYTES_SEARCHED: u64 = 8 << 20;
 
 type Each<'a> = dyn FnMut(&Arc<LabelSet>, &LogEntryRef<'_>) -> ControlFlow<()> + 'a;
 
@@ -244,7 +250,8 @@ impl Selection<'_> {
 
     /// The part of `whole` that holds about the bytes that the first part is to have.
     fn first_part(&self, whole: u64) -> u64 {
-        match self.estimate.div_ceil(FIRST_BYTES) {
+        let aim = if self.gatherer.finders.is_empty() { FIRST_BYTES } else { FIRST_BYTES_SEARCHED };
+        match self.estimate.div_ceil(aim) {
             0 | 1 => whole,
             parts => (whole / parts).max(1),
         }
@@ -280,9 +287,7 @@ impl Selection<'_> {
                 }
             }
             start = part.end;
-            if out.held() < HELD_MAX / 8 {
-                count = count.saturating_mul(4);
-            }
+            count = usize::try_from(grown(count as u64, out.held())).unwrap_or(usize::MAX);
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -324,9 +329,7 @@ impl Selection<'_> {
                 return Ok(flow);
             }
             (from, to) = if forward { (window.1, to) } else { (from, window.0) };
-            if out.held() < HELD_MAX / 8 {
-                width = width.saturating_mul(4);
-            }
+            width = grown(width, out.held());
         }
     }
 
@@ -359,6 +362,16 @@ impl Selection<'_> {
             }
         }
     }
+}
+
+/// The size of the next part, after one of this size that held so much.
+fn grown(size: u64, held: usize) -> u64 {
+    let held = (held as u64).max(1);
+    if held >= HELD_AIM {
+        return size;
+    }
+    let aimed = u128::from(size) * u128::from(HELD_AIM) / u128::from(held);
+    u64::try_from(aimed).unwrap_or(u64::MAX).min(size.saturating_mul(GROWTH_MAX))
 }
 
 fn count_segment(

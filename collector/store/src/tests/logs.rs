@@ -221,6 +221,82 @@ fn a_view_does_not_change_when_lines_come() {
 }
 
 #[test]
+fn views_taken_beside_a_writer_hold_whole_commits_and_do_not_change() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let reader = world.parts.reader.clone();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let read = || {
+            let mut last = 0;
+            for _ in 0..100_000 {
+                let ended = done.load(std::sync::atomic::Ordering::Acquire);
+                let view = reader.view();
+                let mut count = 0;
+                let all = LogSelect::all_times(&[]);
+                let counting = &mut |_: &Arc<LabelSet>, _: &crate::LogEntryRef<'_>| {
+                    count += 1;
+                    ControlFlow::Continue(())
+                };
+                view.logs(&all, counting).unwrap();
+                let volume = view.log_volume(&all).unwrap();
+                assert_eq!((count, count % 5), (volume.entries, 0), "each commit has five lines");
+                assert!(count >= last, "{count} after {last}");
+                last = count;
+                if ended {
+                    break;
+                }
+            }
+            last
+        };
+        let readers = [scope.spawn(read), scope.spawn(read)];
+        for seq in 1..=120u64 {
+            let at = seq as i64 % 7;
+            world.commit(&[
+                p2(epoch(1), seq * 2 - 1, vec![lines("web", &[(at, "a"), (at, "b")]), lines("db", &[(at, "c")])]),
+                p2(epoch(1), seq * 2, vec![lines("web", &[(at, "d")]), lines("events", &[(at, "e")])]),
+            ]);
+            if seq % 25 == 0 {
+                world.parts.admin.flush(seq % 50 == 0, world.now).unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), 600);
+        }
+    });
+}
+
+#[test]
+fn a_stream_without_labels_and_a_line_at_either_end_of_time_are_lines_too() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let entry = |at_ns, line: &str| LogEntry { at_ns, line: line.into(), fields: LabelSet::default() };
+    let entries = vec![entry(i64::MAX, "last"), entry(i64::MIN, "first"), entry(0, "")];
+    let block = LogBlock { class: LogClass::Logs, labels: Arc::new(LabelSet::default()), entries };
+    world.commit(&[p2(epoch(1), 1, vec![Record::Logs(block), lines("web", &[])])]);
+    for round in 0..3 {
+        for order in [LogOrder::ByStream, LogOrder::Forward, LogOrder::Backward] {
+            let mut found = Vec::new();
+            let request = LogSelect { order, ..LogSelect::all_times(&[]) };
+            let read = &mut |labels: &Arc<LabelSet>, entry: &crate::LogEntryRef<'_>| {
+                assert!(labels.is_empty() && entry.fields.is_empty());
+                found.push((entry.at_ns, entry.line.to_vec()));
+                ControlFlow::Continue(())
+            };
+            world.parts.reader.view().logs(&request, read).unwrap();
+            if order == LogOrder::Backward {
+                found.reverse();
+            }
+            let expected = [(i64::MIN, b"first".to_vec()), (0, vec![]), (i64::MAX, b"last".to_vec())];
+            assert_eq!(found, expected, "round {round}, {order:?}");
+        }
+        world.parts.admin.flush(round == 1, world.now).unwrap();
+    }
+    assert!(world.parts.admin.health().is_good());
+}
+
+#[test]
 fn ranges_are_taken_from_the_committed_position_only() {
     let folder = Folder::new();
     let mut world = open_real(&folder);
