@@ -382,6 +382,12 @@ fn count_segment(
     any: bool,
 ) -> Result<LogVolume, crate::error::FileError> {
     let mut volume = LogVolume::default();
+    let header = &segment.base.header;
+    let covered = millis(request.from_ns) < header.min_ms && millis(request.to_ns) > header.max_ms;
+    if any && covered && found.cuts.is_empty() {
+        // A stream of a segment has a line there.
+        return Ok(LogVolume { entries: 1, ..volume });
+    }
     for group in segment.groups_with(found.number, found.number) {
         let row = &segment.groups[group];
         if row.max_ns < request.from_ns || !is_before(row.min_ns, request.to_ns) {

@@ -94,6 +94,10 @@ fn selections_by_label_time_and_order() {
         let streams: Vec<_> = view.log_streams(&within).unwrap();
         assert_eq!(streams, [labels("web"), labels("events")], "{merged}");
         assert_eq!(view.log_label_names(&within).unwrap(), ["host", "job"]);
+        let all = view.log_streams(&LogSelect::all_times(&[])).unwrap();
+        assert_eq!(all, [labels("db"), labels("web"), labels("events")], "{merged}");
+        let late = LogSelect { from_ns: BEGIN_NS + 31, ..LogSelect::all_times(&[]) };
+        assert!(view.log_streams(&late).unwrap().is_empty(), "{merged}");
         assert_eq!(view.log_label_values("job", &within).unwrap(), ["events", "web"]);
         let volume = view.log_volume(&LogSelect::all_times(&web)).unwrap();
         let chunks = if merged { 1 } else { 3 };
