@@ -34,6 +34,10 @@ pub const BATCH_STREAMS_MAX: usize = 4_096;
 pub const BATCH_LINES_MAX: usize = 100_000;
 /// Positions of one page in the answer to hello: some 100 B each keeps a page below a payload.
 pub const POSITIONS_PAGE_MAX: usize = 1_000;
+/// Problems that a host may tell at once: beyond it their texts help nobody, and the frame stays below a payload of some hundred kB.
+pub const PROBLEMS_MAX: usize = 1_000;
+/// Place, message or remedy of one problem: a path and a sentence; 1,000 problems of three such texts stay below 4 MiB.
+pub const PROBLEM_TEXT_BYTES_MAX: usize = 1 << 10;
 /// Any other text of a message (versions, facts, reasons, paths): a path's own limit.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
 /// A certificate request: with a P-256 key it has some 300 B.
@@ -48,6 +52,7 @@ pub const FUTURE_MS_MAX: i64 = 10 * 60 * 1000;
 pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 const _: () = assert!(FRAME_PAYLOAD_BYTES_MAX < 262_144 - 4_096);
+const _: () = assert!(3 * PROBLEMS_MAX * PROBLEM_TEXT_BYTES_MAX < FRAME_PLAIN_BYTES_MAX);
 const _: () = assert!(CONTROL_DECODE_BYTES_MAX >= 3 * CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(FRAME_DECODE_BYTES_MAX >= 3 * FRAME_PLAIN_BYTES_MAX);
 const _: () = assert!(LABEL_VALUE_BYTES_MAX <= u16::MAX as usize);

@@ -5,14 +5,15 @@
 
 use super::error::ContentError;
 use super::message::{
-    Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Refused, Report,
-    ReportBatch, SourceId, Welcome,
+    Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Problems,
+    Refused, Report, ReportBatch, SourceId, Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::limits::{
     BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
     CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_NAME_BYTES_MAX, LABELS_MAX,
-    LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+    LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, REPORT_TEXT_BYTES_MAX,
+    TEXT_BYTES_MAX,
 };
 
 const SPLIT: &str = "send it as several frames";
@@ -36,6 +37,7 @@ pub(super) fn check(seq: u64, message: &Message) -> Result<(), ContentError> {
         Message::Renewed(renewed) => check_chain(&renewed.chain_der),
         Message::CollectorGoodbye(goodbye) => at_most("reason", goodbye.reason.len(), TEXT_BYTES_MAX, SHORTEN),
         Message::Refused(refused) => check_refused(refused),
+        Message::Problems(problems) => check_problems(problems),
         Message::Positions(positions) => check_positions(positions),
         Message::Context(context) => check_context(context),
         Message::Metrics(batch) => check_metrics(batch),
@@ -123,6 +125,16 @@ fn check_refused(refused: &Refused) -> Result<(), ContentError> {
 
 fn check_source(place: &str, source: &SourceId) -> Result<(), ContentError> {
     at_most(place, source.path.len(), TEXT_BYTES_MAX, SHORTEN)
+}
+
+fn check_problems(problems: &Problems) -> Result<(), ContentError> {
+    at_most("problems", problems.problems.len(), PROBLEMS_MAX, "tell the first ones and how many there are")?;
+    for problem in &problems.problems {
+        at_most("problems: place", problem.place.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
+        at_most("problems: message", problem.message.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
+        at_most("problems: remedy", problem.remedy.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
+    }
+    check_extensions(&problems.extensions)
 }
 
 fn check_positions(positions: &Positions) -> Result<(), ContentError> {

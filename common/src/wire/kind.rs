@@ -23,12 +23,13 @@ pub enum Carries {
 
 impl FrameKind {
     /// Every kind of version 1, by number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Hello,
         Self::Enrol,
         Self::Renew,
         Self::AgentGoodbye,
         Self::ClockProbe,
+        Self::Problems,
         Self::Welcome,
         Self::Enrolled,
         Self::Renewed,
@@ -63,6 +64,7 @@ impl FrameKind {
             Self::Renew => "renew",
             Self::AgentGoodbye => "agent_goodbye",
             Self::ClockProbe => "clock_probe",
+            Self::Problems => "problems",
             Self::Welcome => "welcome",
             Self::Enrolled => "enrolled",
             Self::Renewed => "renewed",
@@ -107,7 +109,9 @@ impl FrameKind {
     /// Bytes of its body after decompression. Control messages are small, and some of them come from strangers.
     pub const fn plain_bytes_max(self) -> usize {
         match self {
-            Self::Context | Self::Metrics | Self::Reports | Self::Logs | Self::Positions => FRAME_PLAIN_BYTES_MAX,
+            Self::Problems | Self::Context | Self::Metrics | Self::Reports | Self::Logs | Self::Positions => {
+                FRAME_PLAIN_BYTES_MAX
+            }
             _ => CONTROL_PLAIN_BYTES_MAX,
         }
     }
@@ -121,6 +125,7 @@ impl Message {
             Self::Renew(_) => FrameKind::Renew,
             Self::AgentGoodbye(_) => FrameKind::AgentGoodbye,
             Self::ClockProbe(_) => FrameKind::ClockProbe,
+            Self::Problems(_) => FrameKind::Problems,
             Self::Welcome(_) => FrameKind::Welcome,
             Self::Enrolled(_) => FrameKind::Enrolled,
             Self::Renewed(_) => FrameKind::Renewed,

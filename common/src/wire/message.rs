@@ -66,6 +66,7 @@ pub enum FrameKind {
     Renew = 0x03,
     AgentGoodbye = 0x04,
     ClockProbe = 0x05,
+    Problems = 0x06,
     Welcome = 0x21,
     Enrolled = 0x22,
     Renewed = 0x23,
@@ -92,6 +93,7 @@ pub enum Message {
     Renew(Renew),
     AgentGoodbye(AgentGoodbye),
     ClockProbe(ClockProbe),
+    Problems(Problems),
     Welcome(Welcome),
     Enrolled(Enrolled),
     Renewed(Renewed),
@@ -232,6 +234,24 @@ pub struct CollectorGoodbye {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ClockProbe {
     pub agent_ms: i64,
+}
+
+/// Agent to collector: all that is wrong on this host now. Sent after the welcome when there is any, and whenever the set
+/// changes, also to none; the latest one counts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Problems {
+    pub problems: Vec<Problem>,
+    pub extensions: Vec<Extension>,
+}
+
+/// One thing that keeps the agent from its work, such as a log file that it may not read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+pub struct Problem {
+    /// A path, or the part of the configuration.
+    pub place: String,
+    pub message: String,
+    /// What to do, with the command where there is one.
+    pub remedy: String,
 }
 
 /// The probe's time returned, and the collector's clock.
@@ -412,6 +432,8 @@ pub struct SourceRange {
     pub skipped: String,
     /// xxh3-64 of up to 64 bytes before `to`.
     pub tail_hash: u64,
+    /// The source is no more: its position may go after 7 days.
+    pub gone: bool,
 }
 
 /// A log source: a file by device, inode, fingerprint and incarnation, or a journal by its name in `path`.

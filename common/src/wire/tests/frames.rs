@@ -2,14 +2,17 @@
 
 use super::alloc;
 use super::samples::{EPOCH, assert_same, context, frames};
-use crate::limits::{BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX};
+use crate::limits::{
+    BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX, PROBLEM_TEXT_BYTES_MAX,
+    PROBLEMS_MAX,
+};
 use crate::wire::frame::{
     ContentError, EncodeError, Encoder, FLAG_ZSTD, Frame, FrameError, FrameReader, HEAD_BYTES, checksum, decode,
     decode_head, encode,
 };
 use crate::wire::message::{
     Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, Lane, LogBatch, LogLine, LogStream,
-    Message, MetricBatch, RefusalCode, Scrape,
+    Message, MetricBatch, Problem, Problems, RefusalCode, Scrape,
 };
 
 /// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
@@ -87,9 +90,9 @@ fn a_reader_holds_one_frame_and_one_push_and_refuses_more() {
 
 #[test]
 fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
-    let Message::Metrics(mut batch) = frames()[16].message.clone() else { panic!("the order of samples changed") };
+    let Message::Metrics(mut batch) = frames()[17].message.clone() else { panic!("the order of samples changed") };
     batch.scrapes[0].differs.push(0);
-    let mut bytes = encode(&frames()[16]).unwrap();
+    let mut bytes = encode(&frames()[17]).unwrap();
     let mut body = Vec::new();
     crate::wire::codec::encode_body(&Message::Metrics(batch), &mut body).unwrap();
     bytes.truncate(HEAD_BYTES);
@@ -213,6 +216,12 @@ fn messages_beyond_their_limits_are_neither_sent_nor_taken() {
     refuse(batch(vec![scrape.clone(); BATCH_SCRAPES_MAX + 1]), "scrapes");
     refuse(batch(vec![Scrape { raw: vec![1.0], ..scrape }]), "scrapes[0]");
     refuse(Frame::gap(Lane::P0, EPOCH, 9, Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 }), "to");
+    let problem = Problem { place: "/var/log/a".into(), message: "x".into(), remedy: "y".into() };
+    let problems = |problems| Frame::control(Message::Problems(Problems { problems, extensions: Vec::new() }));
+    assert!(encode(&problems(vec![problem.clone(); PROBLEMS_MAX])).is_ok());
+    refuse(problems(vec![problem.clone(); PROBLEMS_MAX + 1]), "problems");
+    let long = Problem { remedy: "y".repeat(PROBLEM_TEXT_BYTES_MAX + 1), ..problem };
+    refuse(problems(vec![long]), "problems: remedy");
     refuse(
         Frame::control(Message::CollectorGoodbye(CollectorGoodbye { reason: "x".repeat(5000), spread_ms: 0 })),
         "reason",
@@ -232,7 +241,7 @@ fn a_frame_in_the_wrong_place_is_not_sent() {
         Frame::gap(Lane::P0, EPOCH, 0, gap.clone()),
         Frame::gap(Lane::P0, Epoch::NONE, 1, gap.clone()),
         Frame { lane: None, ..Frame::gap(Lane::P0, EPOCH, 1, gap) },
-        Frame::batch(Lane::P0, EPOCH, 1, frames()[16].message.clone()),
+        Frame::batch(Lane::P0, EPOCH, 1, frames()[17].message.clone()),
     ] {
         assert!(matches!(encode(&wrong), Err(EncodeError::Head { .. })), "{wrong:?}");
     }

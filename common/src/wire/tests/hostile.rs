@@ -132,6 +132,8 @@ fn huge_counts_take_no_memory() {
         (FrameKind::Context, &[1]),
         (FrameKind::Context, &zero_series_context),
         (FrameKind::Positions, &[0]),
+        (FrameKind::Problems, &[]),
+        (FrameKind::Problems, &[1]),
         (FrameKind::Renewed, &[]),
         (FrameKind::Renewed, &[1]),
         (FrameKind::Renew, &[]),
@@ -168,6 +170,7 @@ fn the_worst_bodies_stay_within_the_bound_of_memory() {
         (FrameKind::Metrics, [&[1][..], &repeated(nothing, &[0, 0, 0, 0, 0], 110_000, &[0], 1)].concat()),
         (FrameKind::Context, [&[1][..], &repeated(nothing, &[0, 0, 0, 0], 200_000, &[0, 0], 1)].concat()),
         (FrameKind::Reports, repeated(nothing, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 90_000, &[0], 1)),
+        (FrameKind::Problems, repeated(nothing, &[0, 0, 0], 150_000, &[0], 1)),
         (FrameKind::Enrolled, [&[0; 17][..], &repeated(nothing, &[0], 8000, nothing, 1)].concat()),
     ];
     let mut worst = 0;
@@ -182,6 +185,22 @@ fn the_worst_bodies_stay_within_the_bound_of_memory() {
         worst = worst.max(peak);
     }
     assert!(worst > FRAME_DECODE_BYTES_MAX / 2, "the cases do reach for memory: {worst}");
+}
+
+#[test]
+fn a_range_that_is_neither_gone_nor_there_is_refused() {
+    let Some(sample) = frames().into_iter().find(|frame| frame.message.kind() == FrameKind::Logs) else {
+        panic!("no sample of logs")
+    };
+    let mut body = Vec::new();
+    crate::wire::codec::encode_body(&sample.message, &mut body).unwrap();
+    // The first range ends with the mark `gone`, behind the nine bytes of its hash.
+    let hash = body.windows(9).position(|nine| nine == [253, 0, 0, 0, 0, 0, 0, 0, 0x80]).unwrap();
+    assert_eq!(body[hash + 9], 1);
+    for byte in [2, 3, 250, 251, 255] {
+        body[hash + 9] = byte;
+        assert!(matches!(content(&plain(FrameKind::Logs, &body)), ContentError::Body { .. }), "{byte}");
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use crate::wire::frame::Frame;
 use crate::wire::message::{
     Ack, AgentGoodbye, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context, Enrol, Enrolled, Epoch,
     EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, LogBatch, LogLine,
-    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, RefusalCode, Refused, Renew, Renewed,
-    Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, Problem, Problems, RefusalCode, Refused,
+    Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 use crate::wire::metrics::RowCoder;
 
@@ -163,6 +163,7 @@ fn logs() -> LogBatch {
             to: 70_000,
             skipped: "rotated away".into(),
             tail_hash: 1 << 63,
+            gone: true,
         }],
         streams: vec![LogStream {
             labels: vec![label("filename", "/var/log/syslog"), label("level", "warn")],
@@ -201,6 +202,14 @@ pub(super) fn frames() -> Vec<Frame> {
         Frame::control(Message::Renew(Renew { csr_der })),
         Frame::control(Message::AgentGoodbye(AgentGoodbye { reason: GoodbyeReason::Reboot })),
         Frame::control(Message::ClockProbe(ClockProbe { agent_ms: NOW_MS })),
+        Frame::control(Message::Problems(Problems {
+            problems: vec![Problem {
+                place: "/var/log/auth.log".into(),
+                message: "cannot be read: it belongs to root:adm with mode 0640".into(),
+                remedy: "run `usermod -aG adm muster` and restart the agent".into(),
+            }],
+            extensions: extensions(),
+        })),
         Frame::control(Message::Welcome(welcome())),
         Frame::control(Message::Enrolled(Enrolled {
             host_id: [9; 16],

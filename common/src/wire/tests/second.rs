@@ -6,8 +6,8 @@ use crate::wire::frame::Frame;
 use crate::wire::message::{
     Ack, AgentGoodbye, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context, Enrol, Enrolled, Epoch,
     EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, LogBatch, LogLine,
-    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, RefusalCode, Refused, Renew, Renewed,
-    Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, Problem, Problems, RefusalCode, Refused,
+    Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 
 /// Section 2: checks the header and gives the body.
@@ -214,6 +214,12 @@ impl Walk<'_> {
                 Message::AgentGoodbye(AgentGoodbye { reason })
             }
             0x05 => Message::ClockProbe(ClockProbe { agent_ms: self.i64()? }),
+            0x06 => {
+                let problem = |walk: &mut Self| {
+                    Some(Problem { place: walk.text()?, message: walk.text()?, remedy: walk.text()? })
+                };
+                Message::Problems(Problems { problems: self.list(problem)?, extensions: self.extensions()? })
+            }
             0x21 => Message::Welcome(self.welcome()?),
             0x22 => Message::Enrolled(Enrolled {
                 host_id: self.id()?,
@@ -345,6 +351,11 @@ impl Walk<'_> {
                 to: walk.varint()?,
                 skipped: walk.text()?,
                 tail_hash: walk.varint()?,
+                gone: match walk.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return None,
+                },
             })
         };
         let line = |walk: &mut Self| Some(LogLine { at_ns: walk.i64()?, line: walk.bytes()?, fields: walk.labels()? });

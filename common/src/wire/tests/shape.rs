@@ -44,7 +44,7 @@ fn the_page_names_every_kind_and_every_limit() {
     use crate::limits::{
         BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CONTEXT_SERIES_MAX,
         CONTROL_DECODE_BYTES_MAX, CONTROL_PLAIN_BYTES_MAX, CSR_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX, LOG_LINE_BYTES_MAX,
-        POSITIONS_PAGE_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+        POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
     };
     use crate::wire::kind::Sender;
     use crate::wire::message::FrameKind;
@@ -68,6 +68,8 @@ fn the_page_names_every_kind_and_every_limit() {
         FRAME_PAYLOAD_BYTES_MAX,
         LOG_LINE_BYTES_MAX,
         POSITIONS_PAGE_MAX,
+        PROBLEM_TEXT_BYTES_MAX,
+        PROBLEMS_MAX,
         REPORT_TEXT_BYTES_MAX,
         TEXT_BYTES_MAX,
     ] {
