@@ -234,6 +234,8 @@ impl Agent {
             Effect::Close => self.uplink.close(),
             Effect::Spool(request) => self.worker.ask(request),
             Effect::Renewed { chain_der } => self.renewed(chain_der),
+            // No reader of log files yet: a collector that takes lines gets none.
+            Effect::Logs(_) => {}
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }

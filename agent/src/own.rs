@@ -115,6 +115,8 @@ pub struct Own {
     pub rows: Count,
     pub batches: Count,
     pub acked_batches: Count,
+    pub log_batches: Count,
+    pub log_rewinds: Count,
     pub gaps: Count,
     pub sent_bytes: Count,
     pub connects: Count,
@@ -194,11 +196,17 @@ impl Own {
         }
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 17] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 19] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
             ("muster_agent_batches_acked_total", "Batches the collector has committed.", &self.acked_batches),
+            ("muster_agent_log_batches_total", "Batches of log lines sent.", &self.log_batches),
+            (
+                "muster_agent_log_rewinds_total",
+                "Times that log lines were read again from what is committed.",
+                &self.log_rewinds,
+            ),
             ("muster_agent_gaps_total", "Gap batches sent.", &self.gaps),
             ("muster_agent_sent_bytes_total", "Bytes of frames sent.", &self.sent_bytes),
             ("muster_agent_connects_total", "Connections made.", &self.connects),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use muster_common::identity::{self, Identity, SERVER_NAME, TlsError, Trust, tls};
 use muster_common::time;
 use muster_common::wire::frame::FrameReader;
-use muster_common::wire::message::Message;
+use muster_common::wire::message::{Lane, Message};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig, VarInt};
 use tokio::sync::mpsc;
@@ -36,6 +36,10 @@ const IDLE: Duration = Duration::from_secs(60);
 const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 /// Frames that may wait for a stream: more than the session's window has.
 const FRAMES_MAX: usize = 256;
+/// Lines wait for numbers and numbers for what is said, where the connection is the narrow place.
+const CONTROL_PRIORITY: i32 = 2;
+const METRICS_PRIORITY: i32 = 1;
+const LOGS_PRIORITY: i32 = 0;
 /// Words of connections that may wait for the main loop.
 const WORDS_MAX: usize = 64;
 /// QUIC carries a TLS alert as its number plus this.
@@ -262,6 +266,7 @@ struct Link {
     number: u64,
     control: mpsc::Sender<Arc<[u8]>>,
     metrics: mpsc::Sender<Arc<[u8]>>,
+    logs: mpsc::Sender<Arc<[u8]>>,
     /// Ends the reader at once.
     ended: Arc<tokio::sync::Notify>,
 }
@@ -303,13 +308,14 @@ impl Uplink {
         self.number += 1;
         let (control, control_queue) = mpsc::channel(FRAMES_MAX);
         let (metrics, metrics_queue) = mpsc::channel(FRAMES_MAX);
+        let (logs, logs_queue) = mpsc::channel(FRAMES_MAX);
         let ended = Arc::new(tokio::sync::Notify::new());
-        self.link = Some(Link { number: self.number, control, metrics, ended: Arc::clone(&ended) });
+        self.link = Some(Link { number: self.number, control, metrics, logs, ended: Arc::clone(&ended) });
         let say = Say { number: self.number, words: self.words.clone() };
         let (address, config) = (self.address().to_owned(), self.config.clone());
         self.tasks.spawn(async move {
             match dial(&address, &config).await {
-                Ok(dialled) => serve(dialled, control_queue, metrics_queue, &say, &ended).await,
+                Ok(dialled) => serve(dialled, [control_queue, metrics_queue, logs_queue], &say, &ended).await,
                 Err(error) => say.word(Word::Failed(error)).await,
             }
         });
@@ -332,7 +338,11 @@ impl Uplink {
     /// Hands bytes to a stream. `false`: they do not fit, which the session's window rules out while the connection is well; close it.
     pub fn send(&mut self, on: Channel, bytes: Arc<[u8]>) -> bool {
         let Some(link) = &self.link else { return true };
-        let queue = if on == Channel::Control { &link.control } else { &link.metrics };
+        let queue = match on {
+            Channel::Control => &link.control,
+            Channel::Lane(Lane::P2) => &link.logs,
+            Channel::Lane(_) => &link.metrics,
+        };
         // A closed queue is a connection that has ended; its last word is on the way.
         !matches!(queue.try_send(bytes), Err(mpsc::error::TrySendError::Full(_)))
     }
@@ -366,8 +376,7 @@ impl Say {
 
 async fn serve(
     dialled: Dialled,
-    control_queue: mpsc::Receiver<Arc<[u8]>>,
-    metrics_queue: mpsc::Receiver<Arc<[u8]>>,
+    [control_queue, metrics_queue, logs_queue]: [mpsc::Receiver<Arc<[u8]>>; 3],
     say: &Say,
     ended: &tokio::sync::Notify,
 ) {
@@ -378,11 +387,15 @@ async fn serve(
     };
     say.word(Word::Connected { peer: connection.remote_address() }).await;
     let writes = async {
-        tokio::join!(write(Some(control), &connection, control_queue), write(None, &connection, metrics_queue));
+        tokio::join!(
+            write(Some(control), &connection, CONTROL_PRIORITY, control_queue),
+            write(None, &connection, METRICS_PRIORITY, metrics_queue),
+            write(None, &connection, LOGS_PRIORITY, logs_queue)
+        );
     };
     tokio::pin!(writes);
     tokio::select! {
-        // Both queues are closed only together with `ended`, or by a stream that the other end stopped: the reader tells which.
+        // All queues are closed only together with `ended`, or by a stream that the other end stopped: the reader tells which.
         why = read(answers, say) => say.word(Word::Lost(why.unwrap_or_else(|| end_of(&connection)))).await,
         () = ended.notified() => {
             let _ = timeout(FLUSH_WITHIN, &mut writes).await;
@@ -405,11 +418,18 @@ fn end_of(connection: &quinn::Connection) -> Loss {
 }
 
 /// Writes what comes, in order, and finishes the stream when nothing more will. A lane's stream is opened with its first frame.
-async fn write(stream: Option<SendStream>, connection: &quinn::Connection, mut queue: mpsc::Receiver<Arc<[u8]>>) {
+async fn write(
+    stream: Option<SendStream>,
+    connection: &quinn::Connection,
+    priority: i32,
+    mut queue: mpsc::Receiver<Arc<[u8]>>,
+) {
     let mut stream = stream;
     while let Some(bytes) = queue.recv().await {
         if stream.is_none() {
             stream = connection.open_uni().await.ok();
+            // A stream that is gone already says so at its next write.
+            stream.iter().for_each(|open| drop(open.set_priority(priority)));
         }
         let Some(open) = &mut stream else { return };
         if open.write_all(&bytes).await.is_err() {

@@ -3,7 +3,7 @@
 //! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
-//! epoch; [`drain`] what is sent when, gaps, acks; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//! epoch; [`drain`] what is sent when, gaps, acks; [`logs`] lines of files; [`spooling`] from memory to disk; [`stopping`] the orderly end.
 //!
 //! What holds at all times:
 //! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
@@ -13,6 +13,7 @@
 mod drain;
 mod epochs;
 mod link;
+mod logs;
 mod moving;
 mod note;
 mod numbering;
@@ -28,10 +29,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message};
+use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem};
 
 use self::epochs::Keeping;
 use self::link::Link;
+use self::logs::Logs;
+pub use self::logs::{LogFrame, LogOrder};
 use self::moving::Move;
 pub use self::note::Note;
 use self::run::Run;
@@ -132,6 +135,10 @@ pub enum Input<'a> {
     Message(Message),
     /// The spool's answer to an [`Effect::Spool`].
     Spool(SpoolAnswer),
+    /// Lines on their way; only where [`Session::takes_logs`].
+    Logs(LogFrame),
+    /// Everything that is wrong on this host now, for the collector to show.
+    Problems(Vec<Problem>),
     /// A certificate request for a new key: renew over this connection.
     Renew { csr_der: Vec<u8> },
     /// Time has passed; due at [`Session::deadline`] at the latest.
@@ -156,6 +163,8 @@ pub enum Effect {
     Renewed {
         chain_der: Vec<Vec<u8>>,
     },
+    /// For the reader of log files.
+    Logs(LogOrder),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
@@ -204,6 +213,7 @@ pub struct Session {
     spooling: Spooling,
     stopping: Option<Stopping>,
     refusal: Option<(String, String)>,
+    logs: Logs,
     #[cfg(feature = "planted")]
     remembered: Vec<(Epoch, u64)>,
     effects: Vec<Effect>,
@@ -239,6 +249,7 @@ impl Session {
             spooling: Spooling::default(),
             stopping: None,
             refusal: None,
+            logs: Logs::default(),
             #[cfg(feature = "planted")]
             remembered: Vec::new(),
             effects: Vec::new(),
@@ -283,6 +294,8 @@ impl Session {
             Input::Disconnected => self.disconnected(now),
             Input::Message(message) => self.message(now, message),
             Input::Spool(answer) => self.spool_answered(now, answer),
+            Input::Logs(batch) => self.log_batch(now, batch),
+            Input::Problems(problems) => self.problems(problems),
             Input::Renew { csr_der } => self.send_renew(csr_der),
             Input::Tick => {}
             Input::Stop(reason) => self.stop(now, reason),
@@ -294,6 +307,7 @@ impl Session {
     /// Whatever is due by now, in the order in which one thing makes the next possible.
     fn advance(&mut self, now: Moment) {
         self.cut_if_due(now);
+        self.logs_on(now);
         self.open_or_extend_epochs(now);
         self.watch_link(now);
         self.move_on(now);
@@ -337,7 +351,8 @@ impl Session {
         let stop = self.stopping.as_ref().map(Stopping::next_deadline);
         let hold = (self.is_open() && self.hold_until > Duration::ZERO).then_some(self.hold_until);
         let moving = self.moves.front().and_then(Move::retry_at);
-        [batch, keep, self.link_deadline(), spool, stop, hold, moving].into_iter().flatten().min()
+        let logs = self.logs.deadline();
+        [batch, keep, self.link_deadline(), spool, stop, hold, moving, logs].into_iter().flatten().min()
     }
 
     /// What a row is to be stamped with that is read now: this host's clock plus this, ms. A step of the clock since the last `step` is
@@ -387,6 +402,10 @@ impl Session {
     fn current_run(&mut self) -> Option<&mut Run> {
         let current = self.current?;
         self.run(current)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
     }
 
     fn is_open(&self) -> bool {

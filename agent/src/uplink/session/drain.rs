@@ -210,8 +210,10 @@ impl Session {
     }
 
     pub(super) fn ack(&mut self, now: Moment, ack: Ack) {
-        if ack.lane != Lane::P1 {
-            return;
+        match ack.lane {
+            Lane::P0 => return,
+            Lane::P1 => {}
+            Lane::P2 => return self.log_ack(now, ack),
         }
         let Some(run) = self.run(ack.epoch) else { return };
         if run.blocked {

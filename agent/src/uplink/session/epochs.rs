@@ -168,10 +168,16 @@ impl Session {
         self.ask_spool(SpoolRequest::Keep { version, table, sync_first });
     }
 
+    /// Whether one more epoch may start for order's sake alone.
+    pub(super) fn has_room_for_epochs(&self) -> bool {
+        self.runs.len() < WISH_EPOCHS_MAX
+    }
+
     /// A new epoch where the present one has given out nothing would change nothing but its name.
     fn drop_idle_wish(&mut self) {
-        let unused = self.current_run().is_some_and(|run| run.last == 0);
-        let many = self.runs.len() >= WISH_EPOCHS_MAX;
+        let unused = self.current.is_some_and(|epoch| !self.logs.is_stale(epoch))
+            && self.current_run().is_some_and(|run| run.last == 0);
+        let many = !self.has_room_for_epochs();
         if let Some(wish) = self.keeping.wish
             && wish < Wish::Must
             && (unused || (many && wish == Wish::Backlog && self.current.is_some()))

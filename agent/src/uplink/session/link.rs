@@ -94,6 +94,7 @@ impl Session {
         for run in &mut self.runs {
             run.rewind();
         }
+        self.logs.leave();
         // What is made from now on must not share an epoch with what may have arrived: this host may be a copy that was set back.
         self.keeping.on_next_batch |= was_open;
     }
@@ -115,8 +116,7 @@ impl Session {
                 self.give_up(now);
             }
             Link::Open { progress_at } => {
-                let waits = self.runs.iter().any(|run| !run.in_flight.is_empty());
-                if waits && now.steady >= progress_at.max(self.hold_until) + PROGRESS_WITHIN {
+                if self.waits_for_acks() && now.steady >= progress_at.max(self.hold_until) + PROGRESS_WITHIN {
                     self.give_up(now);
                 } else if self.clock.probe_at(self.probed_at).is_some_and(|at| now.steady >= at) {
                     self.clock.ask(now);
@@ -128,6 +128,10 @@ impl Session {
         if self.hold_until > Duration::ZERO && now.steady >= self.hold_until {
             self.hold_until = Duration::ZERO;
         }
+    }
+
+    fn waits_for_acks(&self) -> bool {
+        self.logs.is_waiting() || self.runs.iter().any(|run| !run.in_flight.is_empty())
     }
 
     fn give_up(&mut self, now: Moment) {
@@ -144,7 +148,7 @@ impl Session {
             Link::Greeting { since } => Some(since + EPOCH_WITHIN),
             Link::AwaitWelcome { since } | Link::Renewing { since } => Some(since + WELCOME_WITHIN),
             Link::Open { progress_at } => {
-                let waits = self.runs.iter().any(|run| !run.in_flight.is_empty());
+                let waits = self.waits_for_acks();
                 let stall = waits.then(|| progress_at.max(self.hold_until) + PROGRESS_WITHIN);
                 let repeat = self.runs.iter().filter_map(|run| run.repeated_ack).map(|(_, at)| at);
                 let probe = self.clock.probe_at(self.probed_at);
@@ -159,7 +163,10 @@ impl Session {
 
     fn say_hello(&mut self, now: Moment) {
         self.join_oldest();
-        let held = |run: &super::run::Run| HeldEpoch { epoch: run.epoch, last_seq: [0, run.last_told(), 0] };
+        let held = |run: &super::run::Run| {
+            let last_seq = [0, run.last_told(), self.logs.last_seq(run.epoch)];
+            HeldEpoch { epoch: run.epoch, last_seq }
+        };
         let hello = Hello {
             protocol: PROTOCOL,
             agent_version: self.facts.agent_version.clone(),
@@ -212,6 +219,7 @@ impl Session {
             }
             (Link::Open { .. }, Message::Ack(ack)) => self.ack(now, ack),
             (Link::Open { .. }, Message::NeedContext(need)) => self.need_context(need),
+            (Link::Open { .. }, Message::Positions(page)) => self.positions(page),
             (Link::Open { .. }, Message::Throttle(throttle)) => self.throttle(now, throttle),
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {

@@ -66,6 +66,8 @@ impl Session {
 
     pub(super) fn end_if_flushed(&mut self, now: Moment) {
         let open = self.is_open();
+        // Lines that are not acked in time are read again: they are waited for, and need no spool.
+        let unacked = self.logs.is_waiting();
         let in_memory = self.runs.iter().any(|run| !run.ram.is_empty());
         // A row that waits for its epoch to be durable is waited for too.
         let opening = self.keeping.is_opening() || self.batcher.rows() > 0;
@@ -78,7 +80,7 @@ impl Session {
                 self.say_goodbye(reason);
             }
             let Some(stopping) = &mut self.stopping else { return };
-            if waited >= ACKS_WITHIN || (!opening && (!open || !in_memory)) {
+            if waited >= ACKS_WITHIN || (!opening && (!open || !(in_memory || unacked))) {
                 stopping.stage = Stage::Spooling;
                 self.spooling.try_again();
                 self.spool_old(now);

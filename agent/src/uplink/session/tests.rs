@@ -2,6 +2,7 @@
 
 mod ends;
 mod interleavings;
+mod logs;
 pub(crate) mod model;
 mod rules;
 mod trouble;

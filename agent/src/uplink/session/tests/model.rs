@@ -46,6 +46,7 @@ pub(crate) struct Collector {
     pub(crate) named: u64,
     /// Every frame of the lane, as read: for tests of order.
     pub(crate) seen: Vec<(Epoch, u64, Kind)>,
+    pub(crate) logs: super::logs::LogStore,
     open: Option<Open>,
 }
 
@@ -69,6 +70,7 @@ impl Default for Collector {
             ignores: 0,
             named: 0,
             seen: Vec::new(),
+            logs: super::logs::LogStore::default(),
             open: None,
         }
     }
@@ -77,6 +79,7 @@ impl Default for Collector {
 impl Collector {
     pub(crate) fn connect(&mut self) {
         self.open = Some(Open::default());
+        self.logs.connect();
     }
 
     pub(crate) fn disconnect(&mut self) {
@@ -95,7 +98,11 @@ impl Collector {
         let mut answers = Vec::new();
         while let Some(frame) = self.open.as_mut().and_then(|open| open.control.next().expect("a frame")) {
             match frame.message {
-                Message::Hello(hello) => answers.push(self.welcome(hello, now_ms)),
+                Message::Hello(hello) => {
+                    answers.push(self.welcome(hello, now_ms));
+                    answers.extend(self.logs.pages());
+                }
+                Message::Problems(told) => self.logs.problems.push(told.problems),
                 Message::AgentGoodbye(goodbye) => self.goodbyes.push(goodbye.reason),
                 Message::ClockProbe(probe) => {
                     let collector_ms = now_ms + self.clock_ahead_ms;
@@ -130,7 +137,7 @@ impl Collector {
             incarnation: self.store.incarnation,
             clock_ms: now_ms + self.clock_ahead_ms,
             marks,
-            position_pages: 0,
+            position_pages: self.logs.pages().len() as u32,
             lanes: self.lanes,
             throttle: self.throttle,
             extensions: Vec::new(),

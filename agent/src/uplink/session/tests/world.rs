@@ -45,6 +45,7 @@ pub(super) struct World {
     /// Each row's number and when it was made.
     pub(super) made: BTreeMap<u64, u64>,
     pub(super) generation: u64,
+    pub(super) reader: super::logs::Reader,
     series: Vec<Series>,
 }
 
@@ -138,6 +139,7 @@ impl World {
             done: false,
             made: BTreeMap::new(),
             generation: 1,
+            reader: super::logs::Reader::default(),
             series: vec![series("number"), series("other")],
         };
         world.start();
@@ -219,6 +221,10 @@ impl World {
         self.down.push_back((self.now_ms + self.latency_ms, message));
     }
 
+    pub(super) fn tell_problems(&mut self, problems: Vec<muster_common::wire::message::Problem>) {
+        self.step(Input::Problems(problems));
+    }
+
     /// Makes a row; returns its time stamp.
     pub(super) fn row(&mut self) -> i64 {
         let number = self.made.len() as u64 + 1;
@@ -249,6 +255,7 @@ impl World {
                 Effect::Close => self.drop_connection(),
                 Effect::Note(note) => self.notes.push(note),
                 Effect::Done => self.done = true,
+                Effect::Logs(order) => self.reader.obey(order),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }
@@ -259,6 +266,7 @@ impl World {
     pub(super) fn pass(&mut self, millis: u64) {
         let end = self.now_ms + millis;
         let mut spins = 0;
+        self.read_logs();
         loop {
             self.answer_connect();
             let up = self.up.front().map(|(due, ..)| *due);
@@ -274,11 +282,21 @@ impl World {
             self.now_ms = next.max(self.now_ms);
             self.deliver();
             self.step(Input::Tick);
+            self.read_logs();
             spins = if before == self.now_ms && self.is_due_in_vain() { spins + 1 } else { 0 };
             assert!(spins < 3, "at {} a deadline stays due, whatever is done", self.now_ms);
         }
         self.now_ms = end;
         self.step(Input::Tick);
+        self.read_logs();
+    }
+
+    /// Lines go out while the session takes them.
+    fn read_logs(&mut self) {
+        while self.agent.is_some() && self.session().takes_logs(self.moment()) {
+            let Some(batch) = self.reader.next() else { return };
+            self.step(Input::Logs(batch));
+        }
     }
 
     /// Whether the session wants to be called at once though nothing else happens by now: the program would spin.
@@ -314,6 +332,7 @@ impl World {
         while let Some((_, on, bytes)) = self.up.pop_front_if(|(due, ..)| *due <= self.now_ms) {
             let answers = match on {
                 Channel::Control => self.collector.take_control(&bytes, now_ms),
+                Channel::Lane(muster_common::wire::message::Lane::P2) => self.collector.logs.take(&bytes),
                 Channel::Lane(_) => self.collector.take_lane(&bytes, now_ms),
             };
             answers.into_iter().for_each(|answer| self.tell_agent(answer));

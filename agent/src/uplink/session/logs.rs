@@ -1,0 +1,233 @@
+//! Lane p2: lines of log files, whose position decides (rules 11 to 14).
+//!
+//! The files are the buffer. So what is unacked lives in the window alone and never goes to the spool: when the connection is lost, or the
+//! collector says that a batch does not continue what it has, the window is dropped and the reader goes back to the committed positions. Seqs
+//! only acknowledge; what was given out under them once is never given out again, since lines then go on in a new epoch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::wire::message::{Ack, Epoch, Lane, Message, Position, Positions, Problem, Problems, SourceId};
+
+use super::super::moment::Moment;
+use super::super::reframe::reframe;
+use super::epochs::Wish;
+use super::link::Link;
+use super::{Channel, Effect, Session};
+
+/// Batches and bytes that may be unacked: four full frames keep a line of 20 ms busy, and a crash reads that much again.
+const WINDOW_BATCHES: usize = 16;
+const WINDOW_BYTES: u64 = 1 << 20;
+/// A repeated ack without progress for this long means that the collector discards what follows.
+const REWIND_AFTER: Duration = Duration::from_secs(2);
+/// Problems that are told: more than a person reads.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// A batch of lines as a whole frame of lane p2, under any epoch and seq: the session gives it its place.
+#[derive(Clone, Debug)]
+pub struct LogFrame {
+    pub frame: Arc<[u8]>,
+    /// How far each source is with it.
+    pub ends: Vec<(SourceId, u64)>,
+    pub lines: u64,
+}
+
+/// What the reader of the files is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOrder {
+    /// The answer to hello: every position that the collector has of this host.
+    SeekAll(Vec<Position>),
+    /// These sources stand there; all others go back to what is acked.
+    SeekSome(Vec<Position>),
+    /// The collector has these sources that far.
+    Acked(Vec<(SourceId, u64)>),
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// No positions are known: nothing may be sent.
+    #[default]
+    Closed,
+    /// The answer to hello comes in pages.
+    Paging {
+        left: u32,
+        positions: Vec<Position>,
+    },
+    Open,
+}
+
+#[derive(Debug)]
+struct Sent {
+    epoch: Epoch,
+    seq: u64,
+    bytes: u64,
+    ends: Vec<(SourceId, u64)>,
+}
+
+/// Where the lane stands.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    stage: Stage,
+    /// The epoch that lines were numbered in last, and the last seq of it.
+    at: Option<(Epoch, u64)>,
+    /// In this epoch no line is numbered any more: seqs of it were given out for lines that go again.
+    stale: Option<Epoch>,
+    unacked: VecDeque<Sent>,
+    bytes: u64,
+    repeated: Option<Duration>,
+    problems: Vec<Problem>,
+}
+
+impl Logs {
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.unacked.is_empty()
+    }
+
+    pub(super) fn is_stale(&self, epoch: Epoch) -> bool {
+        self.stale == Some(epoch)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.repeated
+    }
+
+    /// The highest seq given out in this epoch, as hello tells it.
+    pub(super) fn last_seq(&self, epoch: Epoch) -> u64 {
+        self.at.filter(|(at, _)| *at == epoch).map_or(0, |(_, seq)| seq)
+    }
+
+    /// Everything unacked goes again, in another epoch.
+    fn drop_window(&mut self) {
+        self.unacked.clear();
+        (self.bytes, self.repeated) = (0, None);
+        self.stale = self.at.map(|(epoch, _)| epoch).or(self.stale);
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.stage = Stage::Closed;
+        self.drop_window();
+    }
+}
+
+impl Session {
+    /// Whether a [`super::Input::Logs`] would be taken now.
+    pub fn takes_logs(&self, now: Moment) -> bool {
+        let Logs { stage, unacked, bytes, .. } = &self.logs;
+        let has_room = unacked.len() < WINDOW_BATCHES && *bytes < WINDOW_BYTES;
+        let may_number = self.current.is_some_and(|epoch| !self.logs.is_stale(epoch))
+            && !self.keeping.is_opening()
+            && !self.keeping.last_table;
+        matches!(stage, Stage::Open) && has_room && may_number && now.steady >= self.hold_until && !self.is_stopping()
+    }
+
+    /// Numbers and sends a batch. One that comes when none is taken was made for a connection that is gone: its lines are read again.
+    pub(super) fn log_batch(&mut self, now: Moment, batch: LogFrame) {
+        let Some(epoch) = self.current.filter(|_| self.takes_logs(now)) else { return };
+        let seq = self.logs.last_seq(epoch) + 1;
+        let Some(frame) = reframe(&batch.frame, epoch, seq) else { return };
+        let bytes = frame.len() as u64;
+        let quiet = self.runs.iter().all(|run| run.in_flight.is_empty()) && !self.logs.is_waiting();
+        if let (true, Link::Open { progress_at }) = (quiet, &mut self.link) {
+            *progress_at = now.steady;
+        }
+        self.logs.at = Some((epoch, seq));
+        self.logs.bytes += bytes;
+        self.logs.unacked.push_back(Sent { epoch, seq, bytes, ends: batch.ends });
+        self.own.log_batches.add(1);
+        self.send(Channel::Lane(Lane::P2), frame);
+    }
+
+    /// The answer to hello says how many pages of positions follow.
+    pub(super) fn log_welcome(&mut self, pages: u32) {
+        if self.lanes & (1 << Lane::P2 as u8) == 0 {
+            return;
+        }
+        self.logs.stage = Stage::Paging { left: pages, positions: Vec::new() };
+        self.log_paged();
+        if !self.logs.problems.is_empty() {
+            self.tell_problems();
+        }
+    }
+
+    pub(super) fn positions(&mut self, page: Positions) {
+        match &mut self.logs.stage {
+            Stage::Closed => {}
+            Stage::Paging { left, positions } => {
+                *left = left.saturating_sub(1);
+                positions.extend(page.positions);
+                self.log_paged();
+            }
+            // A batch did not continue what the collector has.
+            Stage::Open => self.rewind_logs(page.positions),
+        }
+    }
+
+    fn log_paged(&mut self) {
+        if let Stage::Paging { left: 0, positions } = &mut self.logs.stage {
+            let positions = std::mem::take(positions);
+            self.logs.stage = Stage::Open;
+            self.effects.push(Effect::Logs(LogOrder::SeekAll(positions)));
+        }
+    }
+
+    fn rewind_logs(&mut self, positions: Vec<Position>) {
+        self.own.log_rewinds.add(1);
+        self.logs.drop_window();
+        self.effects.push(Effect::Logs(LogOrder::SeekSome(positions)));
+    }
+
+    pub(super) fn log_ack(&mut self, now: Moment, ack: Ack) {
+        let logs = &mut self.logs;
+        if logs.at.is_some_and(|(epoch, last)| epoch == ack.epoch && ack.seq > last) {
+            // Another life of this machine used the epoch: what it sent is judged by its position.
+            self.rewind_logs(Vec::new());
+            return;
+        }
+        let mut ends = Vec::new();
+        while let Some(sent) = logs.unacked.pop_front_if(|sent| sent.epoch == ack.epoch && sent.seq <= ack.seq) {
+            logs.bytes -= sent.bytes;
+            ends.extend(sent.ends);
+        }
+        if ends.is_empty() {
+            let waits = logs.unacked.front().is_some_and(|sent| sent.epoch == ack.epoch);
+            if waits {
+                logs.repeated.get_or_insert(now.steady + REWIND_AFTER);
+            }
+            return;
+        }
+        logs.repeated = None;
+        if let Link::Open { progress_at } = &mut self.link {
+            *progress_at = now.steady;
+        }
+        self.own.last_ack_ms.set(now.wall.millis());
+        self.effects.push(Effect::Logs(LogOrder::Acked(ends)));
+    }
+
+    /// What time makes due, and the epoch that lines wait for.
+    pub(super) fn logs_on(&mut self, now: Moment) {
+        if self.logs.repeated.is_some_and(|due| now.steady >= due) {
+            self.rewind_logs(Vec::new());
+        }
+        let connected = matches!(self.link, Link::Greeting { .. } | Link::Open { .. });
+        if connected && self.current.is_some_and(|epoch| self.logs.is_stale(epoch)) && self.has_room_for_epochs() {
+            self.keeping.wish(Wish::Backlog);
+        }
+    }
+
+    /// The set of present problems has changed, or was told to no one yet.
+    pub(super) fn problems(&mut self, mut problems: Vec<Problem>) {
+        problems.truncate(PROBLEMS_MAX);
+        if problems != self.logs.problems {
+            self.logs.problems = problems;
+            if self.is_open() {
+                self.tell_problems();
+            }
+        }
+    }
+
+    fn tell_problems(&mut self) {
+        let problems = self.logs.problems.clone();
+        self.control(Message::Problems(Problems { problems, extensions: Vec::new() }));
+    }
+}
