@@ -10,6 +10,7 @@ pub mod config;
 pub mod enrol;
 pub mod facts;
 pub mod identity_files;
+pub mod logs;
 pub mod own;
 pub mod rows;
 pub mod sampler;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use muster_common::sample::MetricKind;
 
+use crate::logs::counters::LogNumbers;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -141,6 +143,7 @@ pub struct Own {
     pub clock_correction_ms: Level,
     /// When the last ack came, ms since 1970 by this host's clock; 0: never.
     pub last_ack_ms: Level,
+    pub logs: LogNumbers,
     dropped_batches: [Count; DropReason::ALL.len()],
     dropped_rows: [Count; DropReason::ALL.len()],
     connect_failures: [Count; ConnectFailure::ALL.len()],
@@ -194,6 +197,7 @@ impl Own {
             let (help, failures) = ("Connections that failed before a welcome.", self.connect_failures(reason) as f64);
             show(("muster_agent_connect_failures_total", help, MetricKind::Counter, label, failures));
         }
+        self.logs.each(show);
     }
 
     fn counts(&self) -> [(&'static str, &'static str, &Count); 19] {
@@ -251,6 +255,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (17 + 6 + 14 + 5, 3.0));
+        assert_eq!((seen.len(), sum), (19 + 6 + 14 + 5 + LogNumbers::SERIES, 3.0));
     }
 }

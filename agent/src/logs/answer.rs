@@ -1,0 +1,140 @@
+//! The collector's first answer, and what the host remembers.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use muster_common::wire::message::Position;
+
+use super::batch::Batch;
+use super::content::Mark;
+use super::files::Files;
+use super::hints::{Hints, SourceHint};
+use super::reader::LogReader;
+use super::source::{At, Source};
+use crate::uplink::Moment;
+
+impl<F: Files + Clone> LogReader<F> {
+    /// What the collector has of this host: from now on lines may be handed out.
+    pub(super) fn first_answer(&mut self, positions: &[Position], now: Moment) {
+        self.is_answered = true;
+        let is_wiped = self.hints.version == 0;
+        let mut starts = HashMap::new();
+        let mut used = BTreeSet::new();
+        for (key, mut source) in std::mem::take(&mut self.sources) {
+            if !source.is_unlinked || source.content.is_none() {
+                // Found again below, by what the collector knows; only where it was to be begun is kept.
+                starts.insert(source.place, source.opened.offset);
+                self.close(&mut source);
+                continue;
+            }
+            self.adopt(&mut source, positions, &mut used);
+            source.is_ordered = false;
+            source.after = None;
+            if source.opened.offset == 0 {
+                // Known from now on, so that its packed form is not taken for another file.
+                self.identify(&mut source, &mut Batch::default());
+            }
+            self.sources.insert(key, source);
+        }
+        self.by_path.clear();
+        self.by_id = self.sources.iter().filter_map(|(key, one)| Some((Arc::clone(one.id.as_ref()?), *key))).collect();
+        self.by_place.clear();
+        self.families.values_mut().for_each(|family| family.judged.clear());
+        let mut told = Vec::new();
+        for (index, position) in positions.iter().enumerate() {
+            let head = PathBuf::from(&position.source.path);
+            let Some(group) = self.group_of(&head) else { continue };
+            for pattern in self.groups[group].paths.iter().filter(|pattern| pattern.matches(&head)) {
+                self.seen_patterns.insert(pattern.text().to_owned());
+            }
+            if used.contains(&index) {
+                continue;
+            }
+            let hint = self.hints.sources.iter().find(|hint| hint.is_of(&position.source));
+            let (size, mtime_ns) = hint.map_or((0, 0), |hint| (hint.size, hint.mtime_ns));
+            let is_known = is_wiped || hint.is_some();
+            let mut source = Source::new(
+                (position.source.device, position.source.inode),
+                head.clone(),
+                head.clone(),
+                self.stream_of(group, &head),
+            );
+            source.id = Some(Arc::new(position.source.clone()));
+            source.incarnation = position.source.incarnation;
+            source.opened = At { offset: position.offset, hash: position.tail_hash };
+            source.seek(source.opened);
+            source.acked = Some(position.offset);
+            source.size = size.max(position.offset);
+            source.mtime_ns = mtime_ns;
+            source.is_unverified = true;
+            source.missing = Some(now.steady);
+            let key = self.insert(source);
+            if !is_known {
+                told.push(key);
+            }
+        }
+        self.starts = starts;
+        self.is_first_look = true;
+        self.look(now);
+        self.is_first_look = false;
+        self.starts.clear();
+        // What the host has forgotten and no folder has was told to be gone before.
+        for key in told {
+            if self.sources.get(&key).is_some_and(|source| source.missing.is_some() && source.content.is_none()) {
+                self.forget(key);
+            }
+        }
+    }
+
+    /// A deleted file that was held open for the answer.
+    fn adopt(&self, source: &mut Source<F>, positions: &[Position], used: &mut BTreeSet<usize>) {
+        let Some(content) = &mut source.content else { return };
+        let mut best: Option<(usize, &Position)> = None;
+        for (index, position) in positions.iter().enumerate() {
+            let id = &position.source;
+            if (id.device, id.inode) == source.place
+                && content.matches(&self.files, &mark_of(position)).unwrap_or(false)
+                && best.is_none_or(|(_, best)| best.source.incarnation < id.incarnation)
+            {
+                best = Some((index, position));
+            }
+        }
+        let Some((index, position)) = best else { return };
+        used.insert(index);
+        source.id = Some(Arc::new(position.source.clone()));
+        source.incarnation = position.source.incarnation;
+        source.opened = At { offset: position.offset, hash: position.tail_hash };
+        source.seek(source.opened);
+        source.acked = Some(position.offset);
+    }
+
+    /// What is worth remembering.
+    pub fn hints(&self, cursor: &str) -> Hints {
+        let hint = |source: &Source<F>| {
+            let id = source.id.as_deref()?;
+            Some(SourceHint {
+                device: id.device,
+                inode: id.inode,
+                fingerprint: id.fingerprint,
+                fingerprint_bytes: id.fingerprint_bytes,
+                incarnation: id.incarnation,
+                path: id.path.clone(),
+                acked: source.acked?,
+                size: source.size,
+                mtime_ns: source.mtime_ns,
+            })
+        };
+        let is_live = |source: &&Source<F>| !source.is_done || source.acked != Some(source.sent);
+        Hints {
+            version: 1,
+            patterns: self.seen_patterns.iter().cloned().collect(),
+            sources: self.sources.values().filter(is_live).filter_map(hint).collect(),
+            cursor: cursor.to_owned(),
+        }
+    }
+}
+
+fn mark_of(position: &Position) -> Mark {
+    Mark { source: position.source.clone(), offset: position.offset, tail_hash: position.tail_hash }
+}
