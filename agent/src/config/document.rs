@@ -14,6 +14,8 @@ pub(super) enum Value {
     Integer(i64),
     Boolean(bool),
     List(Vec<Entry>),
+    /// A table inside a list or a value: its keys in order.
+    Group(Vec<(String, Entry)>),
     /// A table where a value was expected, or an empty one.
     Table,
     Other(&'static str),
@@ -27,7 +29,7 @@ impl Value {
             Self::Integer(_) => "an integer",
             Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
-            Self::Table => "a section",
+            Self::Table | Self::Group(_) => "a section",
             Self::Other(kind) => kind,
         }
     }
@@ -124,7 +126,18 @@ fn convert(value: &DeValue<'_>, place: &Place, at: &dyn Fn(usize) -> Place) -> V
             };
             Value::List(items.iter().map(item).collect())
         }
-        DeValue::Table(_) => Value::Table,
+        DeValue::Table(table) if table.is_empty() => Value::Table,
+        DeValue::Table(table) => {
+            let mut keys: Vec<(String, Entry)> = table
+                .iter()
+                .map(|(key, value)| {
+                    let place = if matches!(place, Place::Set { .. }) { place.clone() } else { at(key.span().start) };
+                    (key.get_ref().to_string(), Entry { value: convert(value.get_ref(), &place, at), place })
+                })
+                .collect();
+            keys.sort_by(|a, b| a.1.place.cmp(&b.1.place));
+            Value::Group(keys)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 11] = [
+pub const KEYS: [(&str, &str); 15] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
@@ -26,11 +26,14 @@ pub const KEYS: [(&str, &str); 11] = [
     ("sources.*.enabled", "true, for interrupts and tcpstat false"),
     ("sources.*.interval", "each tick, or 60s for the slow ones"),
     ("spool.max_bytes", "1073741824"),
+    ("logs", "the journal, or the classic files of the system"),
+    ("journal.enabled", "true, with [[logs]] false"),
+    ("journal.from", "\"end\""),
+    ("redaction.patterns", "[] (the built-in ones always count)"),
 ];
 
 /// Sections that people will write because later versions have them, and what to tell them.
-const NOT_YET: [(&str, &str, &str); 4] = [
-    ("logs", "this version reads no logs", "remove the section until a version that does"),
+const NOT_YET: [(&str, &str, &str); 3] = [
     ("checks", "this version runs no checks", "remove the section until a version that does"),
     ("tasks", "this version runs no tasks", "remove the section until a version that does"),
     (
@@ -88,6 +91,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
             sources: checks.sources(),
         },
         spool: SpoolConfig { max_bytes: checks.bytes("spool.max_bytes").unwrap_or(DEFAULT_SPOOL_BYTES) },
+        logs: checks.logs(),
     };
     checks.refuse_the_rest();
     let mut problems = checks.document.problems;
@@ -96,17 +100,17 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
 }
 
 /// Takes entries out of the document one by one; what is left at the end is unknown.
-struct Checks {
+pub(super) struct Checks {
     document: Document,
 }
 
 impl Checks {
-    fn problem(&mut self, place: &Place, key: &str, message: String, remedy: &str) {
+    pub(super) fn problem(&mut self, place: &Place, key: &str, message: String, remedy: &str) {
         let (place, key, remedy) = (place.clone(), key.to_owned(), remedy.to_owned());
         self.document.problems.push(Problem { place, key, message, remedy });
     }
 
-    fn take(&mut self, key: &str) -> Option<Entry> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         self.document.entries.remove(key)
     }
 
@@ -155,7 +159,7 @@ impl Checks {
         number
     }
 
-    fn boolean(&mut self, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
         let entry = self.take(key)?;
         if let Value::Boolean(flag) = entry.value {
             return Some(flag);
@@ -288,7 +292,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME] and [spool]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [[logs]], [journal] and [redaction]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }
@@ -369,7 +373,7 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_with_place_key_and_remedy() {
-        let text = "[metrics]\nintervall = \"10s\"\ninterval = \"10x\"\njob = 5\n\n[collector]\naddresses = [\"a\", \"b:0\", 7]\n\n[spool]\nmax_bytes = -1\n[[logs]]\npaths = []\n";
+        let text = "[metrics]\nintervall = \"10s\"\ninterval = \"10x\"\njob = 5\n\n[collector]\naddresses = [\"a\", \"b:0\", 7]\n\n[spool]\nmax_bytes = -1\n[[logs]]\npaths = []\n[[checks]]\nname = 1\n";
         assert_eq!(
             problems(text, &["agent.name=a b", "nonsense"]),
             [
@@ -380,7 +384,8 @@ mod tests {
                 "agent.toml:7:19: collector.addresses: `b:0` is no HOST:PORT: write a list of \"HOST:PORT\", such as [\"collector.example:9471\"]",
                 "agent.toml:7:26: collector.addresses: holds an integer, not a text: write a list of \"HOST:PORT\", such as [\"collector.example:9471\"]",
                 "agent.toml:10:1: spool.max_bytes: is no number of bytes of at least 1048576: write an integer, such as 1073741824 for 1 GiB",
-                "agent.toml:11:3: logs: this version reads no logs: remove the section until a version that does",
+                "agent.toml:12:1: logs.paths: is empty: write absolute paths, with * ? [a-z] or ** as wildcards, such as [\"/var/log/app/*.log\"]",
+                "agent.toml:13:3: checks: this version runs no checks: remove the section until a version that does",
                 "--set agent.name=a b: agent.name: `a b` is no host name: use 1 to 253 letters, digits, dots, dashes and underscores",
                 "--set nonsense: this argument has no `=`: write --set section.key=value, such as --set metrics.interval=15s",
             ]

@@ -6,12 +6,14 @@
 mod document;
 mod error;
 mod load;
+mod logs;
 
 pub use error::{ConfigErrors, Place, Problem};
 pub use load::{KEYS, load, parse};
 
 use std::path::PathBuf;
 
+use crate::logs::settings::LogsConfig;
 use crate::sampler::MetricsConfig;
 
 /// Where the configuration stands unless told otherwise. Its absence is no error.
@@ -28,6 +30,8 @@ pub struct Config {
     pub agent: AgentConfig,
     pub metrics: MetricsConfig,
     pub spool: SpoolConfig,
+    /// `[[logs]]`, `[journal]` and `[redaction]`
+    pub logs: LogsConfig,
 }
 
 /// `[collector]`
