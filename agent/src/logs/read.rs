@@ -95,8 +95,12 @@ impl<F: Files + Clone> LogReader<F> {
             }
         };
         self.problems.remove(&place);
-        let is_own = self.files.stat_of(&handle).is_ok_and(|stat| stat.is_file && stat.place() == source.place);
-        if !source.is_copy && !is_own {
+        let is_own = self.files.stat_of(&handle).is_ok_and(|stat| {
+            // A copy is known by more than its inode: the name may be another copy's by now.
+            let print = (stat.place(), stat.size, stat.mtime_ns);
+            stat.is_file && source.copy.map_or(stat.place() == source.place, |copy| copy == print)
+        });
+        if !is_own {
             source.next_read = now.steady + BUSY_PAUSE;
             self.look_soon(now);
             return false;
@@ -139,6 +143,16 @@ impl<F: Files + Clone> LogReader<F> {
             if content.read_at(&self.files, &mut first, source.at.offset).is_ok_and(|count| count == 1) && first[0] != 0
             {
                 look = source.at;
+            }
+        }
+        if source.trusts_next {
+            let mut beginning = [0; FINGERPRINT_BYTES];
+            let is_same = content
+                .read_at(&self.files, &mut beginning, 0)
+                .is_ok_and(|count| has_beginning(source.id.as_deref(), &beginning[..count]));
+            if !is_same {
+                self.buffer = buffer;
+                return Found::Replaced;
             }
         }
         let lead = usize::try_from(look.offset).unwrap_or(usize::MAX).min(TAIL_BYTES);

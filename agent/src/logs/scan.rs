@@ -225,7 +225,9 @@ impl<F: Files + Clone> LogReader<F> {
         source.path = path.to_path_buf();
         // Cut off and grown again, or its inode given to another file while it was closed: then it must not count as known.
         let is_changed = stat.size != source.size || stat.mtime_ns != source.mtime_ns;
-        let is_doubtful = is_changed && !is_gz && stat.size >= source.at.offset;
+        // A packed file is never written to again.
+        let is_other = is_gz && source.mtime_ns != 0 && stat.mtime_ns != source.mtime_ns;
+        let is_doubtful = is_other || (is_changed && !is_gz && stat.size >= source.at.offset);
         if (source.is_unverified || is_doubtful) && !self.verify(source, now) {
             return false;
         }
@@ -271,6 +273,8 @@ impl<F: Files + Clone> LogReader<F> {
         if !matches {
             source.missing = is_missing;
             self.cut(source, now);
+        } else if source.is_done {
+            self.close(source);
         }
         matches
     }

@@ -173,6 +173,7 @@ impl World {
             self.turn(false);
         }
         self.bench.answer();
+        self.is_looked_at = self.has(LOG) && !self.files.bytes(LOG).is_empty();
     }
 
     fn run(&mut self) -> String {
