@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::facts;
 use crate::identity_files::{Enrolled, IdentityError, IdentityFiles, roots_of};
+use crate::log_side::LogSide;
+use crate::logs::worker::{LogNews, LogWorkerError};
 use crate::own::{ConnectFailure, Own};
 use crate::sampler::{self, OwnNumbers, Sampler};
 use crate::schedule::{Schedule, Wake};
@@ -48,6 +50,8 @@ pub enum RunError {
     Spool(#[from] SpoolError),
     #[error(transparent)]
     Connection(#[from] DialError),
+    #[error(transparent)]
+    Logs(#[from] LogWorkerError),
     #[error("no thread can be started for the spool: {source}; raise the limit of tasks for this user")]
     Thread {
         #[source]
@@ -68,7 +72,7 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
     }
     let _lock = files.lock()?;
     let enrolled = files.load()?.ok_or_else(not_enrolled)?;
-    let (mut agent, mut answers, mut words) = Agent::build(config, files, enrolled)?;
+    let (mut agent, mut answers, mut words, mut log_news) = Agent::build(config, files, enrolled)?;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
     let mut stop = std::pin::pin!(stop);
     let mut is_stopping = false;
@@ -91,10 +95,14 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
                     agent.hear(word);
                 }
             }
+            Some(news) = log_news.recv(), if agent.wants_log_news() => agent.hear_logs(news),
             () = tokio::time::sleep(due) => agent.tick(is_stopping),
         }
+        agent.send_logs();
     }
     agent.write_status();
+    // Before the connection goes: the reader writes its hints.
+    drop(agent.logs.take());
     agent.uplink.shut().await;
     Ok(())
 }
@@ -116,6 +124,7 @@ struct Agent {
     schedule: Schedule,
     session: Session,
     worker: SpoolWorker,
+    logs: Option<LogSide>,
     uplink: Uplink,
     status: Status,
     status_at: Duration,
@@ -126,7 +135,7 @@ struct Agent {
 }
 
 /// The agent, and what it hears: the spool's answers and the connections' words.
-type Built = (Agent, mpsc::Receiver<SpoolAnswer>, mpsc::Receiver<Numbered>);
+type Built = (Agent, mpsc::Receiver<SpoolAnswer>, mpsc::Receiver<Numbered>, mpsc::Receiver<LogNews>);
 
 impl Agent {
     fn build(config: Config, files: IdentityFiles, enrolled: Enrolled) -> Result<Built, RunError> {
@@ -154,6 +163,7 @@ impl Agent {
             ..Settings::default()
         };
         let session = Session::new(settings, hello, Arc::clone(&own), loaded, Box::new(system_random));
+        let (logs, log_news) = LogSide::start(config.logs, state_dir.clone(), Arc::clone(&own))?;
         let addresses = match config.collector.addresses {
             addresses if addresses.is_empty() => enrolled.enrolment.collector.clone(),
             addresses => addresses,
@@ -190,6 +200,7 @@ impl Agent {
             schedule: Schedule::new(config.metrics.interval, phase_seed(host), now.steady),
             session,
             worker,
+            logs,
             uplink,
             status,
             status_at: now.steady,
@@ -198,7 +209,7 @@ impl Agent {
             effects: Vec::new(),
             done: false,
         };
-        Ok((agent, answers, words))
+        Ok((agent, answers, words, log_news))
     }
 
     fn next_due(&self) -> Duration {
@@ -211,6 +222,28 @@ impl Agent {
         let mut effects = std::mem::take(&mut self.effects);
         self.session.step(Moment::read(), input, &mut effects);
         self.carry_out_all(effects);
+    }
+
+    fn wants_log_news(&self) -> bool {
+        self.logs.as_ref().is_some_and(LogSide::is_hungry)
+    }
+
+    fn hear_logs(&mut self, news: LogNews) {
+        if let Some(problems) = self.logs.as_mut().and_then(|logs| logs.hear(news)) {
+            self.give(Input::Problems(problems));
+        }
+    }
+
+    /// Lines go on their way while the session takes them; where it takes none for a while nothing is read.
+    fn send_logs(&mut self) {
+        let now = Moment::read();
+        let Some(logs) = &mut self.logs else { return };
+        logs.hold(self.session.rests_logs(now));
+        while self.session.takes_logs(now)
+            && let Some(frame) = self.logs.as_mut().and_then(LogSide::next)
+        {
+            self.give(Input::Logs(frame));
+        }
     }
 
     fn carry_out_all(&mut self, mut effects: Vec<Effect>) {
@@ -234,8 +267,11 @@ impl Agent {
             Effect::Close => self.uplink.close(),
             Effect::Spool(request) => self.worker.ask(request),
             Effect::Renewed { chain_der } => self.renewed(chain_der),
-            // No reader of log files yet: a collector that takes lines gets none.
-            Effect::Logs(_) => {}
+            Effect::Logs(order) => {
+                if let Some(logs) = &mut self.logs {
+                    logs.obey(order);
+                }
+            }
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }

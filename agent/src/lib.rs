@@ -10,6 +10,7 @@ pub mod config;
 pub mod enrol;
 pub mod facts;
 pub mod identity_files;
+mod log_side;
 pub mod logs;
 pub mod own;
 pub mod rows;

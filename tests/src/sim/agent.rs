@@ -343,7 +343,7 @@ impl AgentNode {
                 }
             }
             Effect::Note(note) => self.tell(now_ms, &format!("{note:?}")),
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) => {}
+            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Logs(_) => {}
         }
         Ok(())
     }

@@ -121,6 +121,11 @@ impl Session {
         matches!(stage, Stage::Open) && has_room && may_number && now.steady >= self.hold_until && !self.is_stopping()
     }
 
+    /// Whether lines are taken neither now nor soon: there is no connection, or the collector asks for a pause.
+    pub fn rests_logs(&self, now: Moment) -> bool {
+        !matches!(self.logs.stage, Stage::Open) || now.steady < self.hold_until || self.is_stopping()
+    }
+
     /// Numbers and sends a batch. One that comes when none is taken was made for a connection that is gone: its lines are read again.
     pub(super) fn log_batch(&mut self, now: Moment, batch: LogFrame) {
         let Some(epoch) = self.current.filter(|_| self.takes_logs(now)) else { return };
