@@ -4,3 +4,4 @@ pub mod harness;
 pub mod kill;
 pub mod load;
 pub mod sim;
+pub mod tail;

@@ -14,7 +14,7 @@ use clap::Parser;
 use muster_common::time;
 use muster_tests::harness::http::Connection;
 use muster_tests::load::{remote_write, wire};
-use muster_tests::{kill, sim};
+use muster_tests::{kill, sim, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -42,6 +42,22 @@ enum Trial {
     KillPoints(KillArguments),
     /// kill -9 of both ends at random moments.
     KillMoments(KillArguments),
+    /// Numbered lines through rotations and faults, from a real agent to a real collector, counted there.
+    Tail {
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        /// The cases; none: all. `list` prints their names.
+        cases: Vec<String>,
+    },
+    /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
+    TailKills {
+        #[command(flatten)]
+        arguments: KillArguments,
+        /// The agent's state folder goes at every third of its deaths, all but its identity.
+        #[arg(long)]
+        wipe: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -97,6 +113,8 @@ fn main() -> ExitCode {
         Trial::KillMoments(arguments) => {
             run_kill(|folder| kill::at_moments(&arguments.programs, folder, arguments.count, arguments.seed))
         }
+        Trial::Tail { programs, cases } => run_tail(&programs, &cases),
+        Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -206,6 +224,46 @@ fn run_kill(trial: impl FnOnce(&std::path::Path) -> Result<kill::Report>) -> Res
         report.hits,
         report.samples,
         report.slowest_return.as_secs_f64()
+    );
+    Ok(())
+}
+
+fn run_tail(programs: &std::path::Path, names: &[String]) -> Result<()> {
+    let all = tail::all();
+    if names.first().is_some_and(|name| name == "list") {
+        println!("{}", all.iter().map(|case| case.name).collect::<Vec<_>>().join(" "));
+        return Ok(());
+    }
+    let named =
+        |name: &String| tail::by_name(name).with_context(|| format!("no case `{name}`; `tail list` names them"));
+    let cases = if names.is_empty() { all } else { names.iter().map(named).collect::<Result<_>>()? };
+    let (mut failed, mut bytes, mut agent, mut collector, mut peak) = (0, 0, 0.0, 0.0, 0.0_f64);
+    for case in &cases {
+        let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
+        let report = tail::run(programs, folder.path(), case)?;
+        let kept = report.is_kept(case);
+        println!("{}: {}{report}", case.name, if kept { "" } else { "FAILED " });
+        failed += u32::from(!kept);
+        bytes += report.bytes;
+        agent += report.agent_cpu_seconds;
+        collector += report.collector_cpu_seconds;
+        peak = peak.max(report.agent_peak_mib);
+    }
+    println!(
+        "cases={} failed={failed} bytes={bytes} agent_cpu_s={agent:.2} collector_cpu_s={collector:.2} agent_peak_mib={peak:.1}",
+        cases.len()
+    );
+    Ok(())
+}
+
+fn run_tail_kills(arguments: &KillArguments, wipe: bool) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
+    let report = tail::under_kills(&arguments.programs, folder.path(), arguments.count, arguments.seed, wipe)?;
+    let counts = report.counts;
+    println!("{report}");
+    println!(
+        "kills={} written={} lost={} doubled={} reordered={} damaged={}",
+        arguments.count, report.written, counts.lost, counts.doubled, counts.reordered, counts.damaged
     );
     Ok(())
 }

@@ -85,13 +85,20 @@ impl AgentHome {
     /// # Errors
     /// When it cannot be started.
     pub fn start(&self, settings: &[&str]) -> Result<Agent> {
+        let words: Vec<String> = settings.iter().flat_map(|one| ["--set".to_owned(), (*one).to_owned()]).collect();
+        self.start_with(&words)
+    }
+
+    /// Starts it with these further arguments of `run`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_with(&self, words: &[String]) -> Result<Agent> {
         let log = self.state.with_extension("log");
         let file = std::fs::File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(programs::program(&self.programs, "muster-agent"));
         command.args(["run", "--state"]).arg(&self.state);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
+        command.args(words);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         Ok(Agent { child: command.spawn().context("failed to start muster-agent")?, log })
     }
