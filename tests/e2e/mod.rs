@@ -5,6 +5,7 @@ mod first_host;
 mod full_disk;
 mod kill;
 mod life_cycle;
+mod logs;
 mod operator;
 mod restore;
 

@@ -54,6 +54,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     add("simulator", simulator_rows(&programs, if quick { 2_000 } else { 50_000 }));
     add("ingest", ingest_rows(&programs));
     add("kill", kill_rows(&programs));
+    add("tail", tail_rows(&programs, quick));
     add("agent", agent_rows(&programs, Duration::from_secs(if quick { 60 } else { 600 })));
     add("binaries", binary_rows(&programs));
     add("demo", demo_rows());
@@ -133,6 +134,44 @@ fn kill_rows(programs: &Path) -> Result<Vec<Row>> {
         let pass = clean && get("slowest_return_s") <= 10.0 && get("hits") >= 20.0;
         let load = format!("{} samples", get("samples"));
         rows.push(row(figure, "0 lost, 0 doubled, same answers, back in <= 10 s", value, &load, Some(pass)));
+    }
+    Ok(rows)
+}
+
+/// Every case of the tail trial, kills under load, and what tailing costs.
+fn tail_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
+    let product = programs.to_string_lossy().into_owned();
+    let mut rows = Vec::new();
+    let words = ["tail", "--programs", &product];
+    let values = bench::trial(programs, &words)?;
+    let get = |key: &str| values.get(key).copied().unwrap_or(f64::NAN);
+    rows.push(row(
+        "cases of the tail trial",
+        "lost 0, doubled 0, reordered 0, damaged 0; raw copytruncate and recreate <= 0.1 % lost",
+        format!("{} of {} kept", get("cases") - get("failed"), get("cases")),
+        &format!("{:.0} MB of numbered lines", get("bytes") / 1e6),
+        Some(get("failed") == 0.0),
+    ));
+    let backlog = bench::trial(programs, &["tail", "--programs", &product, "backlog"])?;
+    let (bytes, agent) = (backlog["bytes"], backlog["agent_cpu_s"]);
+    let per_gb = agent / (bytes / 1e9);
+    let load = format!("{:.0} MB of 256-byte lines there at the start, acknowledged", bytes / 1e6);
+    rows.push(row("tailing, agent CPU", "<= 10 CPU-s a GB", format!("{per_gb:.1}"), &load, Some(per_gb <= 10.0)));
+    let intake = bytes / 1e6 / backlog["collector_cpu_s"];
+    rows.push(row("lines taken, collector CPU", "", format!("{intake:.0} MB/CPU-s"), &load, None));
+    let many = bench::trial(programs, &["tail", "--programs", &product, "many"])?;
+    let peak = format!("{:.1} MiB", many["agent_peak_mib"]);
+    rows.push(row("agent peak memory with 2,000 files", "", peak, "20,000 lines/s over 2,000 files", None));
+    let count = if quick { "20" } else { "100" };
+    for (figure, wipe) in [("kills of either end under lines", false), ("the same, state folder deleted", true)] {
+        let mut words = vec!["tail-kills", "--programs", &product, "--count", count];
+        words.extend(wipe.then_some("--wipe"));
+        let values = bench::trial(programs, &words)?;
+        let get = |key: &str| values.get(key).copied().unwrap_or(f64::NAN);
+        let value = format!("lost {}, doubled {}, of {}", get("lost"), get("doubled"), get("written"));
+        let kept = get("lost") == 0.0 && get("doubled") == 0.0 && get("reordered") == 0.0;
+        let load = format!("{count} kills, 10,000 lines/s, a rotation each second");
+        rows.push(row(figure, "lost 0, doubled 0", value, &load, Some(kept)));
     }
     Ok(rows)
 }
