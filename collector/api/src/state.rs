@@ -74,6 +74,10 @@ pub struct Problem {
 }
 
 impl Problem {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::json!({"message": self.message, "where": self.place, "remedy": self.remedy})
+    }
+
     /// Before all is started, and from the moment it begins to stop.
     pub fn starts_or_stops() -> Self {
         let message = "the collector starts or stops".to_owned();
@@ -88,6 +92,8 @@ pub struct HostPresence {
     /// `up`, `silent`, `stopped`, ...: ingest's own words.
     pub state: String,
     pub last_arrival: Option<Timestamp>,
+    /// What its agent says is wrong there.
+    pub problems: Vec<Problem>,
 }
 
 /// What the edge counts itself.

@@ -349,6 +349,14 @@ impl Served {
                 }
                 None
             }
+            Effect::Problems(problems) => {
+                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
+                    let dropped = self.hub.presences.lock().problems(host, problems);
+                    self.hub.counters.one(Count::ProblemSets);
+                    self.hub.counters.add(Count::ProblemsDropped, dropped as u64);
+                }
+                None
+            }
             Effect::Goodbye(reason) => {
                 self.goodbye(reason, now).await;
                 None

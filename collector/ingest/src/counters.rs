@@ -20,6 +20,7 @@ macro_rules! counts {
 
 const BATCHES: &str = "Batches of agents by what became of them.";
 const DROPPED: &str = "Samples that were refused one by one, by reason.";
+const LINES_DROPPED: &str = "Lines that were refused one by one, by reason.";
 const SERIES: &str = "Series of contexts and requests that are not taken, by reason, counted when they are first seen.";
 const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
@@ -36,6 +37,8 @@ counts! {
     BatchesExpired = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "expired";
     BatchesAwaitingContext = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "discarded_need_context";
     BatchesOutOfOrder = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "discarded_out_of_order";
+    /// Of lines that do not continue what is committed of their files.
+    BatchesMisplaced = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "discarded_misplaced";
     BatchesFenced = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "discarded_fenced";
     /// Handed to the store again after a commit that failed.
     BatchesRetried = "muster_collector_ingest_batches_total", BATCHES, "outcome" = "retried";
@@ -48,6 +51,15 @@ counts! {
     SamplesReserved = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "reserved";
     SamplesTwice = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "series_twice";
     SamplesHistogram = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "native_histogram";
+    Lines = "muster_collector_ingest_lines_total", "Log lines committed.";
+    LinesFuture = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "future";
+    LinesTooOld = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "too_old";
+    LinesLabels = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "labels";
+    LinesReserved = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "reserved";
+    LineFields = "muster_collector_ingest_line_fields_dropped_total", "Lines stored without their fields, since those broke a limit.";
+    LogSkips = "muster_collector_log_skips_total", "Ranges of log sources whose agent named bytes before them as lost.";
+    ProblemSets = "muster_collector_ingest_problem_sets_total", "Times that a host told all that is wrong on it.";
+    ProblemsDropped = "muster_collector_ingest_problems_dropped_total", "Problems of hosts beyond what is kept of one.";
     SeriesLimit = "muster_collector_ingest_series_refused_total", SERIES, "reason" = "series_limit";
     SeriesLabels = "muster_collector_ingest_series_refused_total", SERIES, "reason" = "labels";
     SeriesReserved = "muster_collector_ingest_series_refused_total", SERIES, "reason" = "reserved";

@@ -20,6 +20,7 @@ pub const HOST_MUSTER: &str = "muster";
 const INSTANCE: &str = "instance";
 const JOB: &str = "job";
 const JOB_DEFAULT: &str = "node";
+const JOB_DEFAULT_LOGS: &str = "logs";
 
 /// A registered host as its series show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +52,24 @@ impl HostLabels {
         if name.is_empty() {
             return Err(SeriesRefusal::NoName);
         }
-        let mut pairs: Vec<(String, &str)> = Vec::with_capacity(labels.len() + self.labels.len() + 4);
-        pairs.push((NAME.to_owned(), name));
+        self.with_identity(vec![(NAME.to_owned(), name)], labels, JOB_DEFAULT)
+    }
+
+    /// The label set of a stream of lines of this host: as of a series, but without a name and with a default job of its own.
+    ///
+    /// # Errors
+    /// [`SeriesRefusal`] names the limit or the reserved label.
+    pub fn resolve_stream(&self, labels: &[WireLabel]) -> Result<LabelSet, SeriesRefusal> {
+        self.with_identity(Vec::new(), labels, JOB_DEFAULT_LOGS)
+    }
+
+    fn with_identity<'a>(
+        &'a self,
+        mut pairs: Vec<(String, &'a str)>,
+        labels: &'a [WireLabel],
+        job: &'a str,
+    ) -> Result<LabelSet, SeriesRefusal> {
+        pairs.reserve(labels.len() + self.labels.len() + 4);
         for label in labels.iter().filter(|label| !label.value.is_empty()) {
             let mut own = label.name.clone();
             while self.identifies(&own) || (own != label.name && labels.iter().any(|other| other.name == own)) {
@@ -64,7 +81,7 @@ impl HostLabels {
         pairs.extend(
             self.labels.iter().filter(|(name, _)| *name != HOST).map(|(name, value)| (name.clone(), value.as_str())),
         );
-        for (default, value) in [(INSTANCE, self.name.as_str()), (JOB, JOB_DEFAULT)] {
+        for (default, value) in [(INSTANCE, self.name.as_str()), (JOB, job)] {
             if !pairs.iter().any(|(name, _)| name == default) {
                 pairs.push((default.to_owned(), value));
             }

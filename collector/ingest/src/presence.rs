@@ -1,11 +1,13 @@
 //! Who was heard when, and how each host's silence is to be read. Pure; arrival by the collector's clock is all that counts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::host::HostId;
+use muster_common::limits::PROBLEMS_MAX;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::GoodbyeReason;
+use muster_common::wire::message::{GoodbyeReason, Problem};
 
 /// How a host stands with the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +21,27 @@ pub enum PresenceState {
 }
 
 /// One host that was heard since this collector started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     pub host: HostId,
     pub state: PresenceState,
     pub last_arrival: Timestamp,
     /// Whether a session of it is open now.
     pub connected: bool,
+    /// What its agent said last that is wrong there.
+    pub problems: Arc<[Problem]>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Heard {
     last_arrival: Timestamp,
     goodbye: Option<GoodbyeReason>,
     sessions: u32,
+    problems: Arc<[Problem]>,
 }
+
+/// Bytes of texts that are kept of one host's problems: some hundred usual ones, and no more of a host that means harm.
+const PROBLEM_BYTES_MAX: usize = 256 << 10;
 
 /// All hosts heard since this collector started.
 #[derive(Debug)]
@@ -50,9 +58,12 @@ impl Presences {
 
     /// A session was welcomed: the host is there again, whatever it said before.
     pub fn connected(&mut self, host: HostId, now: Timestamp) {
-        let heard = self.hosts.entry(host).or_insert(Heard { last_arrival: now, goodbye: None, sessions: 0 });
+        let fresh = || Heard { last_arrival: now, goodbye: None, sessions: 0, problems: Arc::default() };
+        let heard = self.hosts.entry(host).or_insert_with(fresh);
         heard.last_arrival = heard.last_arrival.max(now);
         heard.goodbye = None;
+        // Told anew where there are any.
+        heard.problems = Arc::default();
         heard.sessions += 1;
     }
 
@@ -61,6 +72,27 @@ impl Presences {
         if let Some(heard) = self.hosts.get_mut(&host) {
             heard.last_arrival = heard.last_arrival.max(now);
         }
+    }
+
+    /// All that is wrong on this host now, instead of what was told before; gives how many are not kept.
+    pub fn problems(&mut self, host: HostId, mut problems: Vec<Problem>) -> usize {
+        let told = problems.len();
+        let mut bytes = 0;
+        problems.truncate(PROBLEMS_MAX);
+        problems.retain(|problem| {
+            bytes += problem.place.len() + problem.message.len() + problem.remedy.len();
+            bytes <= PROBLEM_BYTES_MAX
+        });
+        let kept = problems.len();
+        if let Some(heard) = self.hosts.get_mut(&host) {
+            heard.problems = problems.into();
+        }
+        told - kept
+    }
+
+    /// How many problems all hosts together have.
+    pub fn problems_count(&self) -> usize {
+        self.hosts.values().map(|heard| heard.problems.len()).sum()
     }
 
     pub fn goodbye(&mut self, host: HostId, reason: GoodbyeReason) {
@@ -97,6 +129,7 @@ impl Presences {
             state: self.state_of(heard, now),
             last_arrival: heard.last_arrival,
             connected: heard.sessions > 0,
+            problems: heard.problems.clone(),
         });
         let mut all: Vec<Presence> = all.collect();
         all.sort_by_key(|presence| presence.host);
@@ -135,6 +168,26 @@ mod tests {
         assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Silent));
         presences.connected(HOST, at(100));
         assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Up));
+    }
+
+    #[test]
+    fn the_latest_set_of_problems_counts_until_the_next_welcome_and_is_bounded() {
+        let mut presences = Presences::new(Duration::from_secs(60));
+        let problem = |place: &str| Problem { place: place.into(), message: "m".into(), remedy: "r".into() };
+        assert_eq!(presences.problems(HOST, vec![problem("/a")]), 0);
+        assert_eq!(presences.problems_count(), 0, "of a host that is not there nothing is kept");
+        presences.connected(HOST, at(0));
+        presences.problems(HOST, vec![problem("/a"), problem("/b")]);
+        presences.problems(HOST, vec![problem("/b")]);
+        assert_eq!(*presences.all(at(0))[0].problems, [problem("/b")]);
+        assert_eq!(presences.problems(HOST, vec![problem("/c"); PROBLEMS_MAX + 3]), 3);
+        assert_eq!(presences.problems(HOST, vec![problem(&"x".repeat(1_022)); 300]), 300 - 256);
+        assert_eq!(presences.problems_count(), 256);
+        presences.connected(HOST, at(1));
+        assert_eq!(presences.problems_count(), 0);
+        presences.problems(HOST, vec![problem("/a")]);
+        presences.forget(HOST);
+        assert_eq!(presences.problems_count(), 0);
     }
 
     #[test]

@@ -139,6 +139,7 @@ pub(crate) fn stats(hub: &Hub) -> Vec<Stat> {
 pub(crate) fn own_stats(hub: &Hub) -> Vec<Stat> {
     let (appends, bytes) = hub.queue.depth();
     let failing = if hub.queue.health().is_failing() { 1.0 } else { 0.0 };
+    let problems = hub.presences.lock().problems_count();
     let gauge = |name, help, value: usize| Stat::gauge(name, help, value as f64);
     let mut stats = hub.counters.stats();
     stats.extend([
@@ -155,6 +156,7 @@ pub(crate) fn own_stats(hub: &Hub) -> Vec<Stat> {
             "Series whose label bytes remote write remembers.",
             hub.intake.cached_series(),
         ),
+        gauge("muster_collector_ingest_host_problems", "Problems that hosts have now.", problems),
         Stat::gauge("muster_collector_ingest_storage_failing", "1 while the disk does not take commits.", failing),
     ]);
     stats

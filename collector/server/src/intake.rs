@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use muster_api::HostPresence;
+use muster_api::{HostPresence, Problem};
 use muster_common::stat::Stat;
 use muster_common::wire::message::GoodbyeReason;
 use muster_ingest::Ingest;
@@ -57,7 +57,17 @@ fn host_presence(presence: Presence) -> HostPresence {
         PresenceState::AgentStopped(_) => "agent_stopped",
         PresenceState::Silent => "silent",
     };
-    HostPresence { host: presence.host, state: state.to_owned(), last_arrival: Some(presence.last_arrival) }
+    let problem = |problem: &muster_common::wire::message::Problem| Problem {
+        message: problem.message.clone(),
+        place: problem.place.clone(),
+        remedy: problem.remedy.clone(),
+    };
+    HostPresence {
+        host: presence.host,
+        state: state.to_owned(),
+        last_arrival: Some(presence.last_arrival),
+        problems: presence.problems.iter().map(problem).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -75,9 +85,20 @@ mod tests {
             (PresenceState::AgentStopped(GoodbyeReason::Reboot), "rebooting"),
             (PresenceState::AgentStopped(GoodbyeReason::Upgrade), "agent_stopped"),
         ] {
-            let presence =
-                Presence { host: HostId([1; 16]), state, last_arrival: Timestamp::default(), connected: true };
-            assert_eq!(host_presence(presence).state, word);
+            let problem = muster_common::wire::message::Problem {
+                place: "/a".to_owned(),
+                message: "closed".to_owned(),
+                remedy: "open it".to_owned(),
+            };
+            let presence = Presence {
+                host: HostId([1; 16]),
+                state,
+                last_arrival: Timestamp::default(),
+                connected: true,
+                problems: vec![problem].into(),
+            };
+            let told = host_presence(presence);
+            assert_eq!((told.state.as_str(), told.problems[0].place.as_str()), (word, "/a"));
         }
     }
 }

@@ -18,7 +18,7 @@ use muster_ingest::counters::Counters;
 use muster_ingest::fences::{Claim, Fences, SessionNumber};
 use muster_ingest::host_labels::HostLabels;
 use muster_ingest::session::{Effect, Greeting, Input, Peer, Session, Settings, Shared};
-use muster_store::{Admin, Append, Config, Outcome, Reader, Writer};
+use muster_store::{Admin, Append, CommitError, Config, Outcome, Reader, Writer};
 use parking_lot::Mutex;
 
 use super::ledger::Violation;
@@ -328,7 +328,12 @@ impl Running {
                 let waiting = self.connections.iter().find(|(_, other)| other.hello.is_some() && other.hello == next);
                 inputs.extend(waiting.map(|(number, _)| (*number, Input::Drained)));
             }
-            Effect::Enrol(_) | Effect::Renew(_) | Effect::Welcomed | Effect::Heard | Effect::Goodbye(_) => {}
+            Effect::Enrol(_)
+            | Effect::Renew(_)
+            | Effect::Problems(_)
+            | Effect::Welcomed
+            | Effect::Heard
+            | Effect::Goodbye(_) => {}
         }
     }
 
@@ -376,10 +381,14 @@ impl Running {
                 self.jobs.pop_front_if(|job| matches!(job, Job::Hello { .. }))
             {
                 let host = self.connections.get(&connection).map(|one| one.host);
-                let marks = host.map(|host| self.writer.hello(host, &held, at(now_ms)));
-                let greeting = match marks {
-                    Some(Ok(marks)) => {
-                        Ok(Greeting { store_id: self.writer.store_id(), incarnation: self.writer.incarnation(), marks })
+                let standing = host.map(|host| {
+                    let marks = self.writer.hello(host, &held, at(now_ms))?;
+                    Ok::<_, CommitError>((marks, self.writer.positions(host)?))
+                });
+                let greeting = match standing {
+                    Some(Ok((marks, positions))) => {
+                        let (store_id, incarnation) = (self.writer.store_id(), self.writer.incarnation());
+                        Ok(Greeting { store_id, incarnation, marks, positions })
                     }
                     Some(Err(error)) => Err(error.to_string()),
                     None => continue,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::body::{answer, blocking, read};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
-use crate::state::{HostPresence, State};
+use crate::state::{HostPresence, Problem, State};
 
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
@@ -159,6 +159,7 @@ fn host_json(row: &HostRow, presence: Option<&HostPresence>) -> Value {
         "reason": row.reason,
         "presence": presence.map(|presence| &presence.state),
         "last_arrival_ms": last_ms,
+        "problems": presence.map(|presence| presence.problems.iter().map(Problem::json).collect::<Vec<_>>()).unwrap_or_default(),
         "agent_version": row.agent_version,
         "machine_id": row.machine_id,
         "boot_id": row.boot_id,

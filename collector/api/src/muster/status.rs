@@ -11,16 +11,13 @@ use muster_fleet::{HostState, Restored};
 use serde_json::{Map, Value, json};
 
 use super::body::answer;
-use crate::state::State;
+use crate::state::{Problem, State};
 
 pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
     let now = state.now();
     let health = (state.hooks.health)();
-    let problems: Vec<Value> = health
-        .problems
-        .iter()
-        .map(|problem| json!({"message": problem.message, "where": problem.place, "remedy": problem.remedy}))
-        .collect();
+    let mut problems: Vec<Value> = health.problems.iter().map(Problem::json).collect();
+    problems.extend(host_problems(&state));
     let stats = state.stats();
     answer(
         StatusCode::OK,
@@ -52,6 +49,35 @@ fn restored_json(restored: &Restored) -> Value {
         "why": restored.why,
         "text": restored.why.as_str(),
     })
+}
+
+/// Problems of hosts on this page; the list of hosts has all of them.
+const HOST_PROBLEMS_MAX: usize = 100;
+
+/// What agents say is wrong on their hosts, by name of the host.
+fn host_problems(state: &State) -> Vec<Value> {
+    let mut heard = (state.hooks.presence)();
+    heard.retain(|presence| !presence.problems.is_empty());
+    let named = heard.into_iter().filter_map(|presence| {
+        let row = state.fleet.host(presence.host).filter(|row| row.state == HostState::Active)?;
+        Some((row.name, presence.problems))
+    });
+    let mut named: Vec<(String, Vec<Problem>)> = named.collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let all = named.iter().flat_map(|(name, problems)| {
+        problems.iter().map(move |problem| {
+            let place = format!("host {name}: {}", problem.place);
+            Problem { place, ..problem.clone() }.json()
+        })
+    });
+    let mut told: Vec<Value> = all.clone().take(HOST_PROBLEMS_MAX).collect();
+    let more = all.count().saturating_sub(told.len());
+    if more > 0 {
+        let message = format!("{more} more problems of hosts");
+        let remedy = "`muster hosts list --output json` has all of them".to_owned();
+        told.push(Problem { message, place: "hosts".to_owned(), remedy }.json());
+    }
+    told
 }
 
 /// Registered hosts by what ingest hears of them, the others by their state.

@@ -48,10 +48,21 @@ async fn a_host_goes_through_its_life() {
         host: muster_common::host::HostId::parse(&id).unwrap(),
         state: "up".into(),
         last_arrival: Some(now()),
+        problems: vec![crate::Problem {
+            message: "permission denied".into(),
+            place: "/var/log/x".into(),
+            remedy: "chmod g+r /var/log/x".into(),
+        }],
     };
     fixture.presence.lock().unwrap().push(heard);
     let host = fixture.get("/api/muster/v1/hosts/web-2").await.json()["host"].clone();
     assert_eq!((host["presence"].as_str(), host["last_arrival_ms"].as_i64()), (Some("up"), Some(NOW_MS)));
+
+    let problem =
+        |place: &str| json!({"message": "permission denied", "where": place, "remedy": "chmod g+r /var/log/x"});
+    assert_eq!(host["problems"], json!([problem("/var/log/x")]));
+    let status = fixture.get("/api/muster/v1/status").await.json();
+    assert_eq!(status["collector"]["problems"], json!([problem("host web-2: /var/log/x")]));
 
     let answer = fixture.post_json("/api/muster/v1/hosts/web-2/retire", r#"{"reason": "sold"}"#).await;
     assert_eq!(answer.json()["host"]["reason"], "sold", "{}", answer.text);

@@ -98,6 +98,13 @@ fn rows(answer: &Value, now_ms: i64, output: Output) -> Rows {
         rows.headings.truncate(7);
         rows.rows.iter_mut().for_each(|row| row.truncate(7));
     }
+    let counts: Vec<usize> = hosts.iter().map(|host| host["problems"].as_array().map_or(0, Vec::len)).collect();
+    if output != Output::Csv && counts.iter().any(|count| *count > 0) {
+        rows.headings.insert(6, "PROBLEMS".to_owned());
+        for (row, count) in rows.rows.iter_mut().zip(counts) {
+            row.insert(6, if count > 0 { count.to_string() } else { String::new() });
+        }
+    }
     rows
 }
 
@@ -184,6 +191,18 @@ db-1,pending,,,,,0190-b,waits for approval; its key begins 0011223344556677
         assert!(!rows(&answer, NOW, Output::Table).headings.contains(&"NOTE".to_owned()));
         answer["hosts"][0]["certificate_expires_ms"] = json!(NOW - 7_200_000);
         assert_eq!(rows(&answer, NOW, Output::Table).rows[0][7], "certificate ended 2h ago");
+    }
+
+    #[test]
+    fn problems_of_hosts_are_counted_where_there_are_any() {
+        let mut answer = answer();
+        answer["hosts"][0]["problems"] = json!([{"where": "/a"}, {"where": "/b"}]);
+        let told = rows(&answer, NOW, Output::Table);
+        assert_eq!(
+            (told.headings[6].as_str(), told.rows[0][6].as_str(), told.rows[1][6].as_str()),
+            ("PROBLEMS", "2", "")
+        );
+        assert!(told.rows.iter().all(|row| row.len() == told.headings.len()));
     }
 
     #[test]

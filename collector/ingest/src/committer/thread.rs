@@ -141,10 +141,11 @@ impl Committer {
         self.commit(round.appends, now);
         for HelloAsked { host, held, reply } in round.hellos {
             let marks = self.writer.hello(host, &held, now);
-            let answer = match marks {
-                Ok(marks) => {
+            let standing = marks.and_then(|marks| Ok((marks, self.writer.positions(host)?)));
+            let answer = match standing {
+                Ok((marks, positions)) => {
                     let (store_id, incarnation) = (self.writer.store_id(), self.writer.incarnation());
-                    Ok(Greeting { store_id, incarnation, marks })
+                    Ok(Greeting { store_id, incarnation, marks, positions })
                 }
                 Err(error) => {
                     self.counters.one(Count::CommitsFailed);

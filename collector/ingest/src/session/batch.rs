@@ -3,12 +3,13 @@
 use muster_common::time::Timestamp;
 use muster_common::wire::frame::FrameError;
 use muster_common::wire::message::{
-    Context, Epoch, Gap, GapReason, Lane, Message, MetricBatch, NeedContext, RefusalCode, Refused,
+    Context, Epoch, Gap, GapReason, Lane, LogBatch, Message, MetricBatch, NeedContext, RefusalCode, Refused,
 };
 use muster_store::{Append, GapRecord, Record, Source};
 
 use super::content::read_batch;
 use super::lane::{Track, Turn};
+use super::lines::read_lines;
 use super::machine::Session;
 use super::message::Effect;
 use super::outstanding::{Kind, Pending};
@@ -70,6 +71,17 @@ impl Session {
                 self.refuse_seqs(now, key, (seq, seq), &why);
             }
         }
+    }
+
+    pub(super) fn log_batch(&mut self, now: Timestamp, lane: Option<Lane>, epoch: Epoch, seq: u64, batch: LogBatch) {
+        let Some(key) = self.turn(now, lane, epoch, (seq, seq)) else { return };
+        let Some(host) = self.host.clone() else { return };
+        let bounds = TimeBounds::at(now, self.settings.retention_logs);
+        let content = read_lines(batch, &host, bounds, &self.shared.counters);
+        let source = Source::Batch { host: host.id, epoch, lane: key.1, seq };
+        let kind = Kind::Lines { lines: content.lines, skips: content.skips };
+        self.took(key, seq);
+        self.commit(now, key, (seq, seq), kind, content.bytes, source, content.records);
     }
 
     pub(super) fn gap(&mut self, now: Timestamp, lane: Option<Lane>, epoch: Epoch, seq: u64, gap: &Gap) {

@@ -6,6 +6,7 @@ use muster_common::wire::message::{Lane, Mark, Message, RefusalCode, Refused, We
 use super::lane::Track;
 use super::machine::{Session, Stage};
 use super::message::{Effect, Greeting};
+use super::positions::pages;
 use crate::counters::Count;
 
 impl Session {
@@ -58,12 +59,18 @@ impl Session {
         for row in &greeting.marks {
             self.tracks.insert((row.epoch, row.lane), Track::at(row.seq));
             marks.push(Mark { epoch: row.epoch, lane: row.lane, seq: row.seq, arrived_ms: row.arrived_ms });
+            // Lines are not judged by marks: after a lost connection they go on in an epoch of their own.
+            if row.lane == Lane::P2 {
+                continue;
+            }
             let held = all_held.iter().find(|held| held.epoch == row.epoch);
             reverted |= held.is_some_and(|held| held.last_seq[row.lane as usize] < row.seq);
         }
         if reverted {
             self.shared.counters.one(Count::SessionsReverted);
         }
+        let takes_lines = self.settings.lanes & (1 << Lane::P2 as u8) != 0 && !greeting.positions.is_empty();
+        let pages = if takes_lines { pages(&greeting.positions) } else { Vec::new() };
         self.stage = Stage::Open;
         self.shared.counters.one(Count::Sessions);
         self.send(Message::Welcome(Welcome {
@@ -73,11 +80,14 @@ impl Session {
             incarnation: greeting.incarnation,
             clock_ms: now.millis(),
             marks,
-            position_pages: 0,
+            position_pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             lanes: self.settings.lanes,
             throttle: self.shared.throttle,
             extensions: Vec::new(),
         }));
+        for page in pages {
+            self.send(Message::Positions(page));
+        }
         self.effects.push(Effect::Welcomed);
     }
 }

@@ -26,19 +26,23 @@ pub(super) struct Track {
     next: u64,
     /// Since when batches are discarded because the agent must rewind.
     discarding: Option<Timestamp>,
+    /// Nothing of it is taken any more in this session: the agent was told positions and goes on in another epoch (rule 13).
+    is_closed: bool,
 }
 
 impl Track {
     pub(super) fn at(mark: u64) -> Self {
-        Self { mark, next: mark.saturating_add(1), discarding: None }
+        Self { mark, next: mark.saturating_add(1), discarding: None, is_closed: false }
     }
 
     pub(super) fn unknown() -> Self {
-        Self { mark: 0, next: 0, discarding: None }
+        Self { mark: 0, next: 0, discarding: None, is_closed: false }
     }
 
     pub(super) fn turn(&self, seq: u64, to: u64) -> Turn {
-        if to <= self.mark {
+        if self.is_closed {
+            Turn::Discard
+        } else if to <= self.mark {
             Turn::Repeat
         } else if self.next == 0 || (seq <= self.next && to >= self.next) {
             Turn::Take
@@ -66,8 +70,17 @@ impl Track {
         self.discarding.get_or_insert(now);
     }
 
+    /// Since when the agent was told to rewind and has not; of a closed lane nothing is expected.
     pub(super) fn discarding(&self) -> Option<Timestamp> {
-        self.discarding
+        self.discarding.filter(|_| !self.is_closed)
+    }
+
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Everything up to `mark` is durable.
@@ -112,6 +125,15 @@ mod tests {
         assert_eq!(track.turn(6, 6), Turn::Repeat);
         track.reset(2, now);
         assert_eq!((track.turn(3, 3), track.turn(4, 4)), (Turn::Take, Turn::Discard));
+    }
+
+    #[test]
+    fn of_a_closed_lane_nothing_is_taken_and_nothing_is_waited_for() {
+        let mut track = Track::at(4);
+        track.discard(Timestamp::from_millis(0));
+        track.close();
+        assert_eq!([3, 5, 9].map(|seq| track.turn(seq, seq)), [Turn::Discard; 3]);
+        assert_eq!(track.discarding(), None);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
-    Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Refused, Renew, Renewed, Throttle,
+    Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Problem, Refused, Renew, Renewed, Throttle,
 };
-use muster_store::{Append, MarkRow, Outcome};
+use muster_store::{Append, MarkRow, Outcome, PositionRow};
 
 use crate::host_labels::HostLabels;
 
@@ -18,7 +18,7 @@ pub struct Settings {
     pub lanes: u8,
     /// Batches handed to the store and not yet answered; beyond it the session reads no further.
     pub outstanding_batches_max: usize,
-    /// Bytes of values in those batches. One batch is always allowed.
+    /// Bytes of values and lines in those batches. One batch is always allowed.
     pub outstanding_bytes_max: usize,
     /// Memory of this session's contexts.
     pub contexts_bytes_max: usize,
@@ -33,6 +33,8 @@ pub struct Settings {
     pub rewind_patience: Duration,
     /// Samples older than this are refused.
     pub retention: Duration,
+    /// Lines older than this are refused.
+    pub retention_logs: Duration,
     /// The bug that the simulator is to find.
     #[cfg(feature = "planted")]
     pub planted: Option<Planted>,
@@ -41,7 +43,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            lanes: 1 << Lane::P1 as u8,
+            lanes: 1 << Lane::P1 as u8 | 1 << Lane::P2 as u8,
             outstanding_batches_max: 16,
             outstanding_bytes_max: 1 << 20,
             contexts_bytes_max: 32 << 20,
@@ -51,6 +53,7 @@ impl Default for Settings {
             hold_max: Duration::from_secs(10),
             rewind_patience: Duration::from_secs(60),
             retention: Duration::from_secs(90 * 86_400),
+            retention_logs: Duration::from_secs(30 * 86_400),
             #[cfg(feature = "planted")]
             planted: None,
         }
@@ -82,6 +85,8 @@ pub struct Greeting {
     pub store_id: [u8; 16],
     pub incarnation: u64,
     pub marks: Vec<MarkRow>,
+    /// How far the host's log sources are committed.
+    pub positions: Vec<PositionRow>,
 }
 
 /// Something that happened to a session.
@@ -153,7 +158,7 @@ pub enum Effect {
     See(Box<Hello>),
     /// Give [`Input::Fenced`] to each older session of this host; answer with [`Input::Drained`] when all have ended.
     Fence,
-    /// Close the epochs not held and read the marks of these; answer with [`Input::Marks`].
+    /// Close the epochs not held, read the marks of these and the host's positions; answer with [`Input::Marks`].
     AskMarks {
         held: Vec<Epoch>,
     },
@@ -167,6 +172,8 @@ pub enum Effect {
     },
     /// A batch arrived, whatever becomes of it.
     Heard,
+    /// All that is wrong on the host now; the latest set counts.
+    Problems(Vec<Problem>),
     /// The agent says that it stops.
     Goodbye(GoodbyeReason),
     /// Nothing is under way any more: close the connection.

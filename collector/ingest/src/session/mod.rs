@@ -11,10 +11,12 @@ mod batch;
 mod content;
 mod hello;
 mod lane;
+mod lines;
 mod machine;
 mod message;
 mod outcome;
 mod outstanding;
+mod positions;
 mod refusal;
 #[cfg(test)]
 mod tests;

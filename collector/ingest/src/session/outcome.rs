@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Ack, Epoch, Lane, Message, Throttle};
-use muster_store::{Append, Outcome};
+use muster_store::{Append, Outcome, PositionRow};
 
 use super::lane::Track;
 use super::machine::{Session, Stage};
 use super::message::Effect;
 use super::outstanding::Kind;
+use super::positions::pages;
 use crate::counters::Count;
 
 impl Session {
@@ -30,6 +31,11 @@ impl Session {
                         counters.one(Count::BatchesCommitted);
                         counters.add(Count::Samples, samples);
                     }
+                    Kind::Lines { lines, skips } => {
+                        counters.one(Count::BatchesCommitted);
+                        counters.add(Count::Lines, lines);
+                        counters.add(Count::LogSkips, skips);
+                    }
                     Kind::Gap => counters.one(Count::GapsCommitted),
                     Kind::Refusal => counters.one(Count::BatchesRefused),
                     Kind::Expired => counters.one(Count::BatchesExpired),
@@ -43,12 +49,25 @@ impl Session {
                 counters.one(Count::BatchesRepeated);
                 self.advance(key, mark);
             }
+            // The files still have these lines: they go on in an epoch that is known, and no loss is to be named.
+            Outcome::Expired { .. } if matches!(pending.kind, Kind::Lines { .. }) => {
+                counters.one(Count::BatchesExpired);
+                self.misplaced(key, &[]);
+            }
             Outcome::Expired { .. } if pending.kind != Kind::Expired => self.expire(now, &pending),
             Outcome::Expired { .. } => self.advance(key, pending.to),
-            // Lane p2 is not offered yet: a place that is wrong is an order that is wrong.
-            Outcome::NotNext { mark } | Outcome::Misplaced { mark, .. } => {
+            Outcome::Misplaced { positions, .. } => {
+                counters.one(Count::BatchesMisplaced);
+                self.misplaced(key, &positions);
+            }
+            Outcome::NotNext { mark } => {
                 counters.one(Count::BatchesOutOfOrder);
                 let track = self.tracks.entry(key).or_insert_with(Track::unknown);
+                if track.is_closed() {
+                    // It came behind a batch that did not fit.
+                    self.plan_retry(now);
+                    return;
+                }
                 let told = track.discarding().is_some() && track.mark == mark;
                 track.reset(mark, now);
                 if !told {
@@ -57,6 +76,21 @@ impl Session {
             }
         }
         self.plan_retry(now);
+    }
+
+    /// A batch does not continue what is committed of its sources: the agent is told where they stand, and what follows in this epoch
+    /// is dropped. It goes on in another one (rule 13).
+    fn misplaced(&mut self, key: (Epoch, Lane), positions: &[PositionRow]) {
+        let track = self.tracks.entry(key).or_insert_with(Track::unknown);
+        if track.is_closed() {
+            return;
+        }
+        track.close();
+        for mut page in pages(positions) {
+            // Each stands for itself: unlike in the answer to hello, none is waited for.
+            page.page = 0;
+            self.send(Message::Positions(page));
+        }
     }
 
     pub(super) fn failed(&mut self, now: Timestamp, token: u64, append: Append, retry_after: Option<Duration>) {

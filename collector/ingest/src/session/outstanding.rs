@@ -13,6 +13,11 @@ pub(super) enum Kind {
     Batch {
         samples: u64,
     },
+    /// Lines of files: how many, and how many of its ranges skip something.
+    Lines {
+        lines: u64,
+        skips: u64,
+    },
     /// A gap that the agent named.
     Gap,
     /// A gap that stands for a batch refused for its content.

@@ -1,3 +1,5 @@
+mod lines;
+
 use std::collections::BTreeMap;
 
 use muster_common::host::HostId;
@@ -120,7 +122,7 @@ impl Bench {
         assert_eq!(self.step(Input::Drained), [ask.as_str()]);
         let marks = held.iter().filter(|(_, seq)| *seq > 0);
         let marks = marks.map(|(epoch, seq)| MarkRow { epoch: *epoch, lane: Lane::P1, seq: *seq, arrived_ms: NOW });
-        let greeting = Greeting { store_id: [1; 16], incarnation: 7, marks: marks.collect() };
+        let greeting = Greeting { store_id: [1; 16], incarnation: 7, marks: marks.collect(), positions: Vec::new() };
         assert_eq!(self.step(Input::Marks(Ok(greeting))), ["welcome", "welcomed"]);
     }
 
@@ -155,6 +157,7 @@ impl Bench {
                 format!("throttle {} hold {}", throttle.linger_ms, throttle.hold_ms)
             }
             Effect::Send(Message::Refused(refused)) => format!("refused {:?}", refused.code),
+            Effect::Send(Message::Positions(page)) => format!("page {} of {}", page.page, page.positions.len()),
             Effect::Send(Message::CollectorGoodbye(goodbye)) => format!("goodbye {}", goodbye.spread_ms),
             Effect::Send(message) => format!("send {}", message.kind().name()),
             Effect::Enrol(_) => "enrol".to_owned(),
@@ -164,6 +167,7 @@ impl Bench {
             Effect::AskMarks { held } => format!("ask marks of {}", held.len()),
             Effect::Welcomed => "welcomed".to_owned(),
             Effect::Heard => "heard".to_owned(),
+            Effect::Problems(problems) => format!("{} problems", problems.len()),
             Effect::Goodbye(reason) => format!("agent leaves {reason:?}"),
             Effect::End { .. } => "end".to_owned(),
             Effect::Commit { token, append } => {
@@ -449,7 +453,10 @@ fn the_planted_session_asks_before_the_older_has_drained() {
 fn a_lane_that_is_not_stored_ends_the_session() {
     let logs = LogBatch { ranges: Vec::new(), streams: Vec::new(), extensions: Vec::new() };
     let frame = Frame::batch(Lane::P2, epoch(1), 1, Message::Logs(logs));
-    assert_eq!(Bench::open(&[]).frame(frame), ["refused Protocol", "end"]);
+    let settings = Settings { lanes: 1 << Lane::P1 as u8, ..Settings::default() };
+    let mut bench = Bench::with(Peer::Host(labels("web1")), settings);
+    bench.welcome(&[]);
+    assert_eq!(bench.frame(frame), ["refused Protocol", "end"]);
     let mut frame = gap(epoch(1), 1, 2);
     frame.lane = Some(Lane::P0);
     assert_eq!(Bench::open(&[]).frame(frame), ["refused Protocol", "end"]);
@@ -526,7 +533,7 @@ fn marks_that_cannot_be_read_end_the_session_and_reverts_are_counted() {
     bench.step(Input::Seen(Ok(())));
     bench.step(Input::Drained);
     let marks = vec![MarkRow { epoch: one, lane: Lane::P1, seq: 9, arrived_ms: NOW }];
-    bench.step(Input::Marks(Ok(Greeting { store_id: [0; 16], incarnation: 1, marks })));
+    bench.step(Input::Marks(Ok(Greeting { store_id: [0; 16], incarnation: 1, marks, positions: Vec::new() })));
     assert_eq!(bench.counters.value(Count::SessionsReverted), 1);
 }
 

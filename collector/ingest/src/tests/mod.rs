@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod http;
+mod lines;
 mod listener;
 mod registry;
 mod storage;
