@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::committer::QueueLimits;
 use crate::connection_limits::ConnectionLimits;
-use crate::remote_write::body::BodyLimits;
+use crate::http::body::BodyLimits;
 use crate::session::Settings;
 
 /// Settings of [`crate::start`]. [`IngestConfig::new`] gives the defaults for an address.
@@ -19,6 +19,8 @@ pub struct IngestConfig {
     /// Memory of all sessions' contexts. At 500 series a host about 120 KB each: 10,000 hosts need 1.2 GB.
     pub contexts_bytes_max: usize,
     pub remote_write: RemoteWriteConfig,
+    /// How long lines are kept: older ones are not taken.
+    pub retention_logs: Duration,
     /// The grid of `up` and of the collector's own numbers.
     pub interval: Duration,
     /// How long after its last arrival a host is silent.
@@ -29,7 +31,7 @@ pub struct IngestConfig {
     pub offload: bool,
 }
 
-/// Bounds of remote write.
+/// Bounds of remote write; those of bodies hold for Loki's push as well.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteWriteConfig {
     pub body: BodyLimits,
@@ -52,6 +54,7 @@ impl IngestConfig {
                 cached_series_max: 2_000_000,
                 decoding_bytes_max: 256 << 20,
             },
+            retention_logs: Duration::from_secs(30 * 86_400),
             interval: Duration::from_secs(15),
             silent_after: Duration::from_secs(60),
             goodbye_spread: Duration::from_secs(30),

@@ -25,6 +25,8 @@ const SERIES: &str = "Series of contexts and requests that are not taken, by rea
 const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
 const HTTP: &str = "Remote write requests that were let in, by the status answered.";
+const LINES: &str = "Pushed log lines that were refused one by one, by reason.";
+const PUSH: &str = "Loki push requests that were let in, by the status answered.";
 const OWN: &str = "Batches that the collector made itself (up, own numbers, stale markers), by what became of them.";
 
 counts! {
@@ -97,6 +99,18 @@ counts! {
     Http415 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "415";
     Http429 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "429";
     Http503 = "muster_collector_ingest_http_requests_total", HTTP, "status" = "503";
+    Push204 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "204";
+    Push400 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "400";
+    Push413 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "413";
+    Push415 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "415";
+    Push429 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "429";
+    Push503 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "503";
+    Lines = "muster_collector_ingest_pushed_lines_total", "Log lines that pushes brought and the store keeps.";
+    LinesFuture = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "future";
+    LinesTooOld = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "too_old";
+    LinesTooLong = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "too_long";
+    LinesLabels = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "labels";
+    LinesReserved = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "reserved";
     HttpRepeats = "muster_collector_ingest_http_repeats_total", "Requests that the repeat table knew and that were not stored again.";
     OwnCommitted = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "committed";
     /// One that was durable already, or whose tick was used by an earlier time of a clock that was set back: then it goes again above it.

@@ -23,10 +23,10 @@ use crate::hub::Hub;
 use crate::listener::{self, ListenError};
 use crate::own::Run;
 use crate::presence::Presence;
-use crate::remote_write::route;
 use crate::ticker::Ticker;
 use crate::ticking::{self, Runs};
 use crate::watch;
+use crate::{loki_push, remote_write};
 
 /// How long sessions may take to end when the collector stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,7 +126,7 @@ impl Ingest {
     /// request's extensions; a request without one has all rights. To be served with `into_make_service_with_connect_info::<SocketAddr>()`, so that senders without a
     /// token are told apart by their address.
     pub fn routes(&self) -> Router {
-        route::routes(self.hub.clone())
+        remote_write::route::routes(self.hub.clone()).merge(loki_push::route::routes(self.hub.clone()))
     }
 
     /// This crate's numbers.

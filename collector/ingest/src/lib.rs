@@ -1,4 +1,4 @@
-//! Every intake of the collector: agents over QUIC, remote write over HTTP, and what the collector says itself.
+//! Every intake of the collector: agents over QUIC, remote write and Loki's push over HTTP, and what the collector says itself.
 //!
 //! Pure parts decide ([`session`], [`fences`], [`contexts`], [`admit`], [`ticker`], [`stale`], [`presence`],
 //! [`connection_limits`]); the committer's thread alone writes; listener, connection and routes move bytes. An ack follows a
@@ -16,9 +16,11 @@ mod error_text;
 pub mod fences;
 mod guards;
 pub mod host_labels;
+pub mod http;
 mod hub;
 mod ingest;
 mod listener;
+pub mod loki_push;
 pub mod own;
 pub mod presence;
 pub mod remote_write;

@@ -8,11 +8,12 @@ use muster_store::{Point, Record, SampleBlock, SeriesTable, TableSeries};
 use parking_lot::RwLock;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::series::{Place, RawKey, Refusal, SeriesCache, Speaker, TABLES_MAX, kind_of_number, resolve};
+use super::series::{Place, RawKey, Refusal, SeriesCache, TABLES_MAX, kind_of_number, resolve};
 use super::walker::{Request, WalkError, walk, walk_labels};
 use crate::admit::{TimeBounds, TimeRefusal};
 use crate::counters::{Count, Counters};
 use crate::host_labels::SeriesRefusal;
+use crate::http::speaker::Speaker;
 
 /// Reads bodies. One for all requests: the cache is shared.
 pub struct Intake {

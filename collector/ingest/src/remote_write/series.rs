@@ -4,7 +4,7 @@
 //! requests are a few blocks of few tables; a request whose series lie in many tables gets one of its own and they move
 //! there. The cache is two generations: when the young one is full it becomes the old one, and what is used moves up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use muster_common::sample::MetricKind;
 use muster_store::SeriesTable;
 
 use super::walker::{WalkError, walk_labels};
-use crate::host_labels::{HOST, HOST_MUSTER, SOURCE, SOURCE_MUSTER, SeriesRefusal};
+use crate::host_labels::SeriesRefusal;
+use crate::http::speaker::Speaker;
 
 /// The key of a series: a seeded hash of its label fields as they lie in the body.
 pub type RawKey = u128;
@@ -30,15 +31,6 @@ pub enum Refusal {
     NotText,
     #[error("its labels cannot be read: {0}")]
     Labels(WalkError),
-}
-
-/// What a pushed `host` label may name.
-#[derive(Clone, Debug, Default)]
-pub struct Speaker {
-    /// Names of enrolled hosts: a push that uses one is renamed, so that it cannot pass for the host's own series.
-    pub enrolled: Arc<HashSet<String>>,
-    /// The token may speak for enrolled hosts.
-    pub speaks_for_hosts: bool,
 }
 
 /// Where a series stands.
@@ -65,19 +57,9 @@ pub fn resolve(labels: &[u8], speaker: &Speaker) -> Result<LabelSet, Refusal> {
     if !pairs.iter().any(|(name, _)| *name == NAME) {
         return Err(SeriesRefusal::NoName.into());
     }
-    let reserved = |pair: &(&str, &str)| *pair == (SOURCE, SOURCE_MUSTER) || *pair == (HOST, HOST_MUSTER);
-    if pairs.iter().any(reserved) {
-        return Err(SeriesRefusal::Reserved.into());
-    }
-    let is_foreign = |(name, value): &&mut (&str, &str)| {
-        *name == HOST && !speaker.speaks_for_hosts && speaker.enrolled.contains(*value)
-    };
-    let mut exported = "exported_host".to_owned();
-    while pairs.iter().any(|(name, _)| *name == exported) {
-        exported.insert_str(0, "exported_");
-    }
-    if let Some(host) = pairs.iter_mut().find(is_foreign) {
-        host.0 = &exported;
+    let renamed = speaker.renamed(&pairs)?;
+    if let Some((place, exported)) = &renamed {
+        pairs[*place].0 = exported;
     }
     LabelSet::new(pairs).map_err(|error: LabelError| Refusal::Series(error.into()))
 }
@@ -219,6 +201,8 @@ pub const fn kind_of_number(number: u64) -> MetricKind {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::remote_write::tests::label_fields;
 

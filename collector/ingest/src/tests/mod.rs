@@ -5,18 +5,21 @@ mod agents;
 mod http;
 mod lines;
 mod listener;
+mod push;
 mod registry;
 mod storage;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
+use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
 use muster_common::time;
 use muster_fleet::{Binding, Fleet, TokenSpec};
-use muster_store::{Config, Parts, Reader, Select};
+use muster_store::{Config, LogEntryRef, LogLimits, LogOrder, LogSelect, Parts, Reader, Select};
 
 use crate::{Ingest, IngestConfig, start};
 
@@ -98,6 +101,29 @@ impl Collector {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         panic!("{labels:?} stay {:?}", self.samples(labels));
+    }
+
+    /// `labels@at_ns line fields` of each line of these labels, of all classes, by time.
+    fn lines(&self, labels: &[(&str, &str)]) -> Vec<String> {
+        let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+        let request = LogSelect {
+            matchers: &matchers,
+            from_ns: i64::MIN,
+            to_ns: i64::MAX,
+            order: LogOrder::Forward,
+            needles: &[],
+            limits: LogLimits { streams_max: 100_000, bytes_max: 1 << 30 },
+            cancelled: None,
+        };
+        let mut lines = Vec::new();
+        let mut each = |labels: &Arc<LabelSet>, entry: &LogEntryRef<'_>| {
+            let fields: Vec<(&str, &str)> = entry.fields.iter().collect();
+            let fields = LabelSet::new(fields).unwrap();
+            lines.push(format!("{labels}@{} {} {fields}", entry.at_ns, String::from_utf8_lossy(entry.line)));
+            ControlFlow::Continue(())
+        };
+        self.reader.view().logs(&request, &mut each).unwrap();
+        lines
     }
 
     fn stat(&self, name: &str, label: &str) -> f64 {

@@ -42,18 +42,18 @@ fn unknown_fields_are_skipped_and_defaults_hold() {
 
 #[test]
 fn broken_bytes_are_refused_with_their_place() {
-    let cases: [(&[u8], WalkError); 8] = [
-        (&[0x0a, 5, 1], WalkError::Cut { at: 0 }),
-        (&[0x0a], WalkError::Cut { at: 1 }),
-        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], WalkError::Cut { at: 0 }),
-        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], WalkError::Varint { at: 1 }),
-        (&[0x02, 0], WalkError::FieldZero { at: 0 }),
-        (&[0x0b], WalkError::Wire { field: 1, wire: 3, at: 0 }),
-        (&[0x0a, 2, 0x0a, 9], WalkError::Cut { at: 2 }),
-        (&[0x0a, 3, 0x12, 1, 9], WalkError::Cut { at: 5 }),
+    let cases: [(&[u8], ProtobufError); 8] = [
+        (&[0x0a, 5, 1], ProtobufError::Cut { at: 0 }),
+        (&[0x0a], ProtobufError::Cut { at: 1 }),
+        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], ProtobufError::Cut { at: 0 }),
+        (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], ProtobufError::Varint { at: 1 }),
+        (&[0x02, 0], ProtobufError::FieldZero { at: 0 }),
+        (&[0x0b], ProtobufError::Wire { field: 1, wire: 3, at: 0 }),
+        (&[0x0a, 2, 0x0a, 9], ProtobufError::Cut { at: 2 }),
+        (&[0x0a, 3, 0x12, 1, 9], ProtobufError::Cut { at: 5 }),
     ];
     for (body, error) in cases {
-        assert_eq!(walk(body), Err(error), "{body:02x?}");
+        assert_eq!(walk(body), Err(WalkError::Protobuf(error)), "{body:02x?}");
     }
 }
 
