@@ -25,7 +25,6 @@ const SERIES: &str = "Series of contexts and requests that are not taken, by rea
 const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
 const HTTP: &str = "Remote write requests that were let in, by the status answered.";
-const LINES: &str = "Pushed log lines that were refused one by one, by reason.";
 const PUSH: &str = "Loki push requests that were let in, by the status answered.";
 const OWN: &str = "Batches that the collector made itself (up, own numbers, stale markers), by what became of them.";
 
@@ -53,9 +52,11 @@ counts! {
     SamplesReserved = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "reserved";
     SamplesTwice = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "series_twice";
     SamplesHistogram = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "native_histogram";
-    Lines = "muster_collector_ingest_lines_total", "Log lines committed.";
+    Lines = "muster_collector_ingest_lines_total", "Log lines committed, of all intakes.";
     LinesFuture = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "future";
     LinesTooOld = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "too_old";
+    /// Pushed ones: agents cut theirs.
+    LinesTooLong = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "too_long";
     LinesLabels = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "labels";
     LinesReserved = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "reserved";
     LineFields = "muster_collector_ingest_line_fields_dropped_total", "Lines stored without their fields, since those broke a limit.";
@@ -105,12 +106,6 @@ counts! {
     Push415 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "415";
     Push429 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "429";
     Push503 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "503";
-    Lines = "muster_collector_ingest_pushed_lines_total", "Log lines that pushes brought and the store keeps.";
-    LinesFuture = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "future";
-    LinesTooOld = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "too_old";
-    LinesTooLong = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "too_long";
-    LinesLabels = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "labels";
-    LinesReserved = "muster_collector_ingest_pushed_lines_dropped_total", LINES, "reason" = "reserved";
     HttpRepeats = "muster_collector_ingest_http_repeats_total", "Requests that the repeat table knew and that were not stored again.";
     OwnCommitted = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "committed";
     /// One that was durable already, or whose tick was used by an earlier time of a clock that was set back: then it goes again above it.

@@ -104,7 +104,7 @@ impl Collector {
     }
 
     /// `labels@at_ns line fields` of each line of these labels, of all classes, by time.
-    fn lines(&self, labels: &[(&str, &str)]) -> Vec<String> {
+    fn stored_lines(&self, labels: &[(&str, &str)]) -> Vec<String> {
         let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
         let request = LogSelect {
             matchers: &matchers,

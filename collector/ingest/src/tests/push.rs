@@ -82,16 +82,16 @@ async fn lines_are_stored_once_in_their_order_and_equal_ones_are_kept() {
     for _ in 0..2 {
         assert_eq!(post(address, JSON, None, body.as_bytes()).await, done());
     }
-    assert_eq!(collector.lines(&[("app", "x")]), expect);
+    assert_eq!(collector.stored_lines(&[("app", "x")]), expect);
     assert_eq!(collector.stat("ingest_http_repeats_total", ""), 1.0);
-    assert_eq!(collector.stat("ingest_pushed_lines_total", ""), 4.0);
+    assert_eq!(collector.stat("ingest_lines_total", ""), 4.0);
     let collector = collector.restart().await;
     let address = serve(&collector, Some(&word)).await;
     assert_eq!(post(address, JSON, None, body.as_bytes()).await, done());
-    assert_eq!(collector.lines(&[("app", "x")]), expect, "the table outlives the collector");
+    assert_eq!(collector.stored_lines(&[("app", "x")]), expect, "the table outlives the collector");
     // The same lines in another body are other lines: nothing tells them from equal ones.
     assert_eq!(post(address, JSON, Some("gzip"), &gzip(body.as_bytes())).await, done());
-    assert_eq!(collector.lines(&[("app", "x")]).len(), 8);
+    assert_eq!(collector.stored_lines(&[("app", "x")]).len(), 8);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn protobuf_is_taken_as_promtail_sends_it() {
         format!(r#"{{app="x", env="y"}}@{} b {{trace="1"}}"#, now + 1),
         format!(r#"{{app="x"}}@{} c {{}}"#, now + 2),
     ];
-    assert_eq!(collector.lines(&[("app", "x")]), expect);
+    assert_eq!(collector.stored_lines(&[("app", "x")]), expect);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_push_cannot_pass_for_a_host_or_for_the_collector() {
     for _ in 0..4_000 {
         // The name is known to the intakes a moment after the enrolment.
         assert_eq!(post(address, JSON, None, body("web1", "y").as_bytes()).await, done());
-        if collector.lines(&[("exported_host", "web1")]) == of_host {
+        if collector.stored_lines(&[("exported_host", "web1")]) == of_host {
             break;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -135,7 +135,7 @@ async fn a_push_cannot_pass_for_a_host_or_for_the_collector() {
         text.starts_with("1 entries refused, 0 taken; the first: stream 1: label `source=\"muster\"` and host"),
         "{text}"
     );
-    assert!(collector.lines(&[("host", "web2")]).is_empty());
+    assert!(collector.stored_lines(&[("host", "web2")]).is_empty());
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn hostile_bodies_get_lokis_status_and_the_place() {
     let (status, text) = post(address, JSON, None, mixed.as_bytes()).await;
     let expect = "2 entries refused, 2 taken; the first: stream 1 {app=\"x\"}, entry 2: the line has 262145 bytes, but at most 262144 are allowed: split it\n";
     assert_eq!((status, text.as_str()), (400, expect));
-    assert_eq!(collector.lines(&[("app", "x")]).len(), 2);
+    assert_eq!(collector.stored_lines(&[("app", "x")]).len(), 2);
     let (status, text) = post(address, JSON, None, br#"{"streams":[{"stream":{"a":"b"},"values":[["x","y"]]}]}"#).await;
     let expect = "the body is no push request, nothing of it was taken: stream 1, entry 1, byte ";
     assert!(status == 400 && text.starts_with(expect), "{text}");
