@@ -53,7 +53,7 @@ pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, Sele
 pub use logs::delete::DeleteReport;
 pub use logs::record::{LogBlock, LogClass, LogEntry, PositionRow, RangeRecord};
 pub use logs::select::{LabelsRef, LogEntryRef, LogLimits, LogOrder, LogSelect, LogVolume};
-pub use logs::tail::{TailEntry, TailReceiver, Wake};
+pub use logs::tail::{LineArrival, TailEntry, TailReceiver, Wake};
 pub use open::{Parts, open};
 pub use past::{Past, Reborn};
 pub use reader::Reader;

@@ -12,6 +12,7 @@ use crate::columns::Columns;
 use crate::error::{FileError, SelectError};
 use crate::head::HeadReader;
 use crate::head::index::SeriesIndex;
+use crate::logs::tail::LineArrival;
 use crate::postings::resolve;
 use crate::segment::Segment;
 use crate::segment::cursor::Cursor;
@@ -186,6 +187,16 @@ impl View {
             }
         }
         Ok(count)
+    }
+
+    /// Whether a line with this arrival is in the view (unless a delete hides it, or retention took it): what a live tail gave
+    /// of it, then, the view holds as well.
+    pub fn has_arrived(&self, arrival: LineArrival) -> bool {
+        // The last head is the active one.
+        self.snapshot
+            .heads
+            .last()
+            .is_some_and(|view| arrival < LineArrival { generation: view.head.generation, block: view.lines_visible })
     }
 
     /// What an answer from this view must tell: segments that are not read because they are damaged.

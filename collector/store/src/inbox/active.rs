@@ -18,6 +18,8 @@ use crate::database::{make_durable, open_database};
 use crate::error::FileError;
 use crate::head::Head;
 use crate::head::index::SeriesIndex;
+use crate::logs::record::LogBlock;
+use crate::logs::tail::LineArrival;
 use crate::shared::{Shared, add};
 
 /// Owner of all inbox files.
@@ -153,13 +155,31 @@ impl Active {
     }
 
     /// As [`Active::take_up`], of a file whose last use may have ended in an error.
+    /// Views and live tails then show it.
     pub(crate) fn take_up_again(&mut self, shared: &Shared, entries: &mut Vec<ReplayEntry>) -> Result<(), FileError> {
         make_durable(&*shared.disk, &self.path)?;
-        self.take_up(shared, entries)
+        // Before the head is shown nobody can listen.
+        let is_shown = shared.published.load().heads.iter().any(|view| Arc::ptr_eq(&view.head, &self.head));
+        let lines = self.read(shared, entries, is_shown)?;
+        shared.published.arrived(&self.head);
+        lines.iter().for_each(|(arrival, block)| {
+            shared.tails.push(block, *arrival);
+        });
+        Ok(())
     }
 
     /// Opens the file and takes up everything in it that is not in memory yet.
     pub(crate) fn take_up(&mut self, shared: &Shared, entries: &mut Vec<ReplayEntry>) -> Result<(), FileError> {
+        self.read(shared, entries, false).map(drop)
+    }
+
+    /// Answers the lines, if they are to be kept.
+    fn read(
+        &mut self,
+        shared: &Shared,
+        entries: &mut Vec<ReplayEntry>,
+        keeps_lines: bool,
+    ) -> Result<Vec<(LineArrival, LogBlock)>, FileError> {
         let database = open_database(&*shared.disk, &self.path, false, shared.config.inbox_cache_bytes)?;
         let read = file::begin_read(&database, &self.path)?;
         file::check_version(&read, &self.path)?;
@@ -170,7 +190,7 @@ impl Active {
                 index.restore(slot, &series);
                 registered.set(slot);
             })?;
-        let mut replayer = replay::Replayer::new(&self.head, None).telling(&shared.tails);
+        let mut replayer = replay::Replayer::new(&self.head, None).keeping_lines(keeps_lines);
         let blobs = file::read_blobs(&read, self.next_piece, &self.path, &mut |blob| replayer.blob(blob))?;
         let replayed = replayer.finish();
         index.reserve(replayed.slots_end);
@@ -189,7 +209,7 @@ impl Active {
         let mut health = shared.health.lock();
         health.damaged_entries += blobs.damaged + damaged;
         health.lost_samples += replayed.lost;
-        Ok(())
+        Ok(replayed.lines)
     }
 }
 
@@ -207,11 +227,9 @@ impl Inbox {
         if newest > self.active.generation {
             // Everything committed to the old file must be in its head before it is sealed.
             self.active.take_up_again(&shared, &mut self.entries)?;
-            shared.published.arrived(&self.active.head);
             self.rotate(newest);
         }
         self.active.take_up_again(&shared, &mut self.entries)?;
-        shared.published.arrived(&self.active.head);
         shared.health.lock().inbox_failing = None;
         Ok(())
     }

@@ -8,15 +8,15 @@ use muster_common::time::Timestamp;
 use super::blob::{Entry, Samples, decode};
 use crate::append::{Position, ReplayEntry};
 use crate::head::Head;
-use crate::logs::tail::Tails;
+use crate::logs::record::LogBlock;
+use crate::logs::tail::LineArrival;
 
 /// Appends the entries of one file to its head.
 pub(crate) struct Replayer<'a> {
     head: &'a Arc<Head>,
     /// The index' slots of the file's slots, where they are not the same.
     slots: Option<&'a HashMap<u32, u32>>,
-    /// Who is told lines that turn out to be durable after an error.
-    tails: Option<&'a Tails>,
+    keeps_lines: bool,
     out: Replayed,
 }
 
@@ -30,29 +30,33 @@ pub(crate) struct Replayed {
     pub(crate) entries: Vec<ReplayEntry>,
     /// Samples of series whose block is damaged.
     pub(crate) lost: u64,
+    /// The blocks of lines, where they are kept for live tails.
+    pub(crate) lines: Vec<(LineArrival, LogBlock)>,
     /// Above every slot that was named.
     pub(crate) slots_end: usize,
 }
 
 impl<'a> Replayer<'a> {
     pub(crate) fn new(head: &'a Arc<Head>, slots: Option<&'a HashMap<u32, u32>>) -> Self {
-        Self { head, slots, tails: None, out: Replayed::default() }
+        Self { head, slots, keeps_lines: false, out: Replayed::default() }
     }
 
-    pub(crate) fn telling(self, tails: &'a Tails) -> Self {
-        Self { tails: Some(tails), ..self }
+    /// Keeps the lines: they turn out to be durable after an error, and live tails have not had them.
+    pub(crate) fn keeping_lines(self, keeps_lines: bool) -> Self {
+        Self { keeps_lines, ..self }
     }
 
     /// `None`: the blob is damaged.
     pub(crate) fn blob(&mut self, blob: &[u8]) -> Option<()> {
-        for entry in decode(blob, true)? {
+        for mut entry in decode(blob, true)? {
             for samples in &entry.samples {
                 self.append(samples);
             }
-            for block in &entry.logs {
-                self.head.logs.append(block);
-                if let Some(tails) = self.tails {
-                    tails.push(block);
+            for block in std::mem::take(&mut entry.logs) {
+                let arrival = LineArrival { generation: self.head.generation, block: self.head.logs.arrived() };
+                self.head.logs.append(&block);
+                if self.keeps_lines {
+                    self.out.lines.push((arrival, block));
                 }
             }
             note(entry, self.head.generation, &mut self.out);

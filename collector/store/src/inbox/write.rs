@@ -17,6 +17,7 @@ use crate::append::{
     Append, MarkRow, OWN_HOST, Outcome, Position, Record, ReplayEntry, SampleBlock, Source, StateRecord,
 };
 use crate::error::{CommitError, FileError};
+use crate::logs::tail::LineArrival;
 use crate::planted::{Planted, is_planted};
 use crate::shared::add;
 use crate::table::Cached;
@@ -300,10 +301,10 @@ impl Inbox {
         active.repeats.add(&staged.bodies, now.millis());
         active.positions.take(staged.moved);
         let mut samples = 0;
+        let arrival = LineArrival { generation: active.generation, block: active.head.logs.arrived() };
         for taken in &staged.taken {
             active.first_at.get_or_insert(now);
             samples += append_to_head(active, taken);
-            self.shared.note_lines(taken.append.records.iter());
             if !taken.state.is_empty() {
                 active.last_state = Some(taken.entry);
                 self.entries.push(ReplayEntry {
@@ -317,6 +318,7 @@ impl Inbox {
         let counters = &self.shared.counters;
         if !staged.taken.is_empty() {
             self.shared.published.arrived(&active.head);
+            self.shared.note_lines(arrival, staged.taken.iter().flat_map(|taken| &taken.append.records));
             add(&counters.appends_committed, staged.taken.len() as u64);
             add(&counters.samples_committed, samples);
             add(&counters.blob_bytes, staged.bytes);

@@ -13,6 +13,13 @@ use super::record::LogBlock;
 /// Called when lines come and none waited.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
+/// Where in the order of arrival a line stands: generation, then block of lines in it. [`crate::View::has_arrived`] compares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineArrival {
+    pub(crate) generation: u64,
+    pub(crate) block: u32,
+}
+
 /// Bytes of lines that wait for one receiver: a line may have 256 KiB, so their number is no bound.
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
@@ -43,6 +50,7 @@ pub struct TailEntry {
     pub at_ns: i64,
     pub line: Vec<u8>,
     pub fields: LabelSet,
+    pub arrival: LineArrival,
 }
 
 /// What [`crate::Reader::tail`] gives; dropping it ends the subscription.
@@ -60,9 +68,9 @@ impl Tails {
     }
 
     /// Hands a committed block to everyone whose matchers it passes; answers how many lines were dropped.
-    pub(crate) fn push(&self, block: &LogBlock) -> u64 {
+    pub(crate) fn push(&self, block: &LogBlock, arrival: LineArrival) -> u64 {
         let list = self.list.read();
-        list.iter().filter_map(Weak::upgrade).map(|queue| queue.push(block)).sum()
+        list.iter().filter_map(Weak::upgrade).map(|queue| queue.push(block, arrival)).sum()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -71,7 +79,7 @@ impl Tails {
 }
 
 impl Queue {
-    fn push(&self, block: &LogBlock) -> u64 {
+    fn push(&self, block: &LogBlock, arrival: LineArrival) -> u64 {
         let passes = |matcher: &Matcher| matcher.is_match(block.labels.get(&matcher.name).unwrap_or(""));
         if block.entries.is_empty() || !self.matchers.iter().all(passes) {
             return 0;
@@ -90,6 +98,7 @@ impl Queue {
                 at_ns: entry.at_ns,
                 line: entry.line.clone(),
                 fields: entry.fields.clone(),
+                arrival,
             });
         }
         waiting.dropped += dropped;
@@ -112,14 +121,22 @@ impl TailReceiver {
 }
 
 impl crate::shared::Shared {
-    /// Counts the lines of a committed append and tells them to those who listen.
-    pub(crate) fn note_lines<'a>(&self, records: impl Iterator<Item = &'a crate::append::Record>) {
+    /// Counts the lines that a commit added to a head from this arrival on, and tells them to those who listen. Only once views
+    /// show them: whoever listens and then takes a view has each line in one of the two.
+    pub(crate) fn note_lines<'a>(
+        &self,
+        mut arrival: LineArrival,
+        records: impl Iterator<Item = &'a crate::append::Record>,
+    ) {
         let count = |counter: &AtomicU64, number: u64| counter.fetch_add(number, Ordering::Relaxed);
         for record in records {
-            if let crate::append::Record::Logs(block) = record {
+            if let crate::append::Record::Logs(block) = record
+                && !block.entries.is_empty()
+            {
                 count(&self.counters.lines_committed, block.entries.len() as u64);
                 count(&self.counters.line_bytes_committed, block.bytes() as u64);
-                count(&self.counters.tail_dropped, self.tails.push(block));
+                count(&self.counters.tail_dropped, self.tails.push(block, arrival));
+                arrival.block += 1;
             }
         }
     }
@@ -147,13 +164,15 @@ mod tests {
             let entry = |at_ns| LogEntry { at_ns, line: b"x".to_vec(), fields: LabelSet::default() };
             LogBlock { class: LogClass::Logs, labels, entries: (0..count).map(entry).collect() }
         };
-        assert_eq!((tails.push(&block("a", 2)), tails.push(&block("b", 9)), tails.push(&block("a", 2))), (0, 0, 1));
+        let arrival = LineArrival { generation: 1, block: 0 };
+        let push = |job: &str, count: i64| tails.push(&block(job, count), arrival);
+        assert_eq!((push("a", 2), push("b", 9), push("a", 2)), (0, 0, 1));
         let mut out = Vec::new();
         assert_eq!((receiver.drain(&mut out), woken.load(Ordering::Relaxed)), (1, 1));
         assert_eq!(out.iter().map(|entry| entry.at_ns).collect::<Vec<_>>(), [0, 1, 0]);
-        assert_eq!((tails.push(&block("a", 1)), receiver.drain(&mut out), woken.load(Ordering::Relaxed)), (0, 0, 2));
+        assert_eq!((push("a", 1), receiver.drain(&mut out), woken.load(Ordering::Relaxed)), (0, 0, 2));
         assert_eq!((tails.count(), out.len()), (1, 4));
         drop(receiver);
-        assert_eq!((tails.push(&block("a", 9)), tails.count()), (0, 0));
+        assert_eq!((push("a", 9), tails.count()), (0, 0));
     }
 }

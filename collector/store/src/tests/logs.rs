@@ -489,6 +489,46 @@ fn tails_get_what_is_committed_from_then_on() {
 }
 
 #[test]
+fn who_listens_and_then_looks_has_each_line_in_one_of_the_two() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let reader = world.parts.reader.clone();
+    let (begun, has_begun) = std::sync::mpsc::sync_channel(1);
+    let listener = std::thread::spawn(move || {
+        let mut rounds = Vec::new();
+        for _ in 0..40 {
+            let tail = reader.tail(vec![Matcher::equal("job", "web")], 10_000, Box::new(|| {}));
+            let view = reader.view();
+            let mut seen = Vec::new();
+            let matchers = [Matcher::equal("job", "web")];
+            let select = LogSelect::all_times(&matchers);
+            view.logs(&select, &mut |_, entry| {
+                seen.push(entry.at_ns - BEGIN_NS);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            rounds.push((seen, view, tail));
+            let _ = begun.try_send(());
+        }
+        rounds
+    });
+    has_begun.recv().unwrap();
+    for seq in 1..=60_u64 {
+        // A line of another stream and a flush between: blocks and generations count on.
+        world.commit(&[p2(epoch(1), seq, vec![lines("db", &[(0, "z")]), lines("web", &[(seq as i64, "x")])])]);
+        if seq % 20 == 0 {
+            world.parts.admin.flush(false, world.now).unwrap();
+        }
+    }
+    for (mut seen, view, tail) in listener.join().unwrap() {
+        let mut out = Vec::new();
+        assert_eq!(tail.drain(&mut out), 0);
+        seen.extend(out.iter().filter(|one| !view.has_arrived(one.arrival)).map(|one| one.at_ns - BEGIN_NS));
+        assert_eq!(seen, (1..=60).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn metrics_and_lines_share_a_generation_and_its_flush() {
     let folder = Folder::new();
     let mut world = open_real(&folder);
