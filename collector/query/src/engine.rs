@@ -1,4 +1,4 @@
-//! The engine: parses, evaluates, and makes the answer. The only file that knows the store.
+//! The engine: parses, evaluates, and makes the answer. With `log_engine` the only file that knows the store.
 
 use muster_store::{Select, SelectError, SelectLimits, SeriesColumns, View};
 
@@ -13,7 +13,7 @@ use crate::value::{Answer, Point, Series, Value};
 /// Times beyond this many milliseconds (some 290,000 years) are refused, so that no sum of times overflows.
 const TIME_MS_MAX: i64 = i64::MAX / 1_000;
 
-/// Answers PromQL over views of the store. Holds limits only; any number of queries may run at a time.
+/// Answers PromQL and LogQL over views of the store. Holds limits only; any number of queries may run at a time.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
     limits: Limits,

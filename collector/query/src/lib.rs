@@ -1,4 +1,4 @@
-//! Queries: PromQL over views of the store, LogQL over whoever gives lines.
+//! Queries: PromQL and LogQL over views of the store.
 //!
 //! [`Engine`] parses the text, reads each selector once for just the time it looks at, evaluates series by series over
 //! the grid of steps, and answers with Prometheus' value types and error kinds. It never writes, and a query ends when
@@ -23,7 +23,9 @@ pub use limits::{CHAIN_MAX, Control, Limits, NESTING_MAX, QUERY_BYTES_MAX};
 pub use logql::ast::LogExpr;
 pub use logql::parse::{parse_log_query, parse_log_selector};
 pub use logql::pipeline::LogPipeline;
-pub use logql::source::{FetchLogs, LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
+pub use logql::source::LogFields;
 pub use parse::{parse, parse_selector};
 pub use promql::ast::{Expr, ValueType};
-pub use value::{Answer, AnswerEntry, Direction, LogAnswer, LogStats, LogValue, Point, Series, StreamAnswer, Value};
+pub use value::{
+    Answer, AnswerEntry, Direction, LogAnswer, LogMark, LogPage, LogStats, LogValue, Point, Series, StreamAnswer, Value,
+};

@@ -1,4 +1,10 @@
-//! The engine's LogQL half: from a query to its answer, over whoever gives lines.
+//! The engine's LogQL half: from a query to its answer, over views of the store or whoever else gives lines.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use muster_common::label::LabelSet;
+use muster_store::{LogEntryRef, LogLimits, LogSelect, SelectError, View};
 
 use crate::engine::{Engine, by_labels, instant_value, series_of, thousands};
 use crate::error::QueryError;
@@ -6,11 +12,13 @@ use crate::limits::Control;
 use crate::logql::eval::{Evaluator, lines};
 use crate::logql::fields::Cut;
 use crate::logql::parse::parse_log_query;
-use crate::logql::source::FetchLogs;
-use crate::value::{Direction, LogAnswer, LogValue, Value};
+use crate::logql::source::{FetchLogs, LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
+use crate::value::{LogAnswer, LogPage, LogValue, Value};
 use crate::vector::grid::Grid;
 
 const NS_PER_MS: i64 = 1_000_000;
+
+type Each<'a> = dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()> + 'a;
 
 impl Engine {
     /// The value of a metric query at one time. Loki answers no log queries so, and neither does this.
@@ -18,6 +26,17 @@ impl Engine {
     /// # Errors
     /// [`QueryError`], with Loki's texts where Loki has one.
     pub fn log_instant(
+        &self,
+        view: &View,
+        query: &str,
+        at_ns: i64,
+        control: &Control,
+    ) -> Result<LogAnswer, QueryError> {
+        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| select_lines(view, request, control, each);
+        self.log_instant_over(&fetch, query, at_ns, control).map(|answer| warned(answer, view))
+    }
+
+    pub(crate) fn log_instant_over(
         &self,
         fetch: &FetchLogs<'_>,
         query: &str,
@@ -42,18 +61,29 @@ impl Engine {
         Ok(answer(value, &evaluator, Cut::default()))
     }
 
-    /// The lines of a log query from `start_ns` to before `end_ns`, at most `limit`; or the value of a metric query at
-    /// `start_ns` and each `step_ns` after it up to `end_ns`, which is included.
+    /// The page's lines of a log query from the first of `times` to before the second; or the value of a metric query at the first
+    /// and each third after it up to the second, which is included. Nanoseconds.
     ///
     /// # Errors
     /// [`QueryError`], with Loki's texts where Loki has one.
     pub fn log_range(
         &self,
+        view: &View,
+        query: &str,
+        times: (i64, i64, i64),
+        page: &LogPage,
+        control: &Control,
+    ) -> Result<LogAnswer, QueryError> {
+        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| select_lines(view, request, control, each);
+        self.log_range_over(&fetch, query, times, page, control).map(|answer| warned(answer, view))
+    }
+
+    pub(crate) fn log_range_over(
+        &self,
         fetch: &FetchLogs<'_>,
         query: &str,
         (start_ns, end_ns, step_ns): (i64, i64, i64),
-        limit: usize,
-        direction: Direction,
+        page: &LogPage,
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
         let bad = |message: String| Err(QueryError::BadData { message });
@@ -63,11 +93,12 @@ impl Engine {
         let expr = parse_log_query(query)?;
         let mut evaluator = Evaluator::new(fetch, self.limits(), control.within(self.limits().timeout));
         if let Some(log) = expr.lines() {
-            if limit == 0 {
+            if page.limit == 0 {
                 return bad("limit must be a positive value".into());
             }
-            let (streams, cut) = lines(&mut evaluator, log, (start_ns, end_ns), limit, direction)?;
-            return Ok(answer(LogValue::Streams(streams), &evaluator, cut));
+            let lines = lines(&mut evaluator, log, (start_ns, end_ns), page)?;
+            let answer = answer(LogValue::Streams(lines.streams), &evaluator, lines.cut);
+            return Ok(LogAnswer { next: lines.next, ..answer });
         }
         if step_ns <= 0 {
             return bad("zero or negative query resolution step widths are not accepted. Try a positive integer".into());
@@ -103,5 +134,46 @@ fn answer(value: LogValue, evaluator: &Evaluator<'_>, cut: Cut) -> LogAnswer {
             muster_common::limits::LABEL_VALUE_BYTES_MAX
         ));
     }
-    LogAnswer { value, warnings, stats: evaluator.stats }
+    LogAnswer { value, warnings, stats: evaluator.stats, next: None }
+}
+
+/// Gives one selector's lines from a view of the store.
+fn select_lines(
+    view: &View,
+    request: &LogRequest<'_>,
+    control: &Control,
+    each: &mut Each<'_>,
+) -> Result<(), LogSourceError> {
+    let order = match request.order {
+        LogOrder::ByStream => muster_store::LogOrder::ByStream,
+        LogOrder::Forward => muster_store::LogOrder::Forward,
+        LogOrder::Backward => muster_store::LogOrder::Backward,
+    };
+    let select = LogSelect {
+        matchers: request.matchers,
+        from_ns: request.from_ns,
+        to_ns: request.to_ns,
+        order,
+        needles: request.needles,
+        limits: LogLimits { streams_max: request.streams_max, bytes_max: request.bytes_max },
+        cancelled: Some(&control.cancelled),
+    };
+    let mut line = |labels: &Arc<LabelSet>, entry: &LogEntryRef<'_>| {
+        let fields = LogFields::canonical(entry.fields.canonical());
+        each(labels, &LogLine { at_ns: entry.at_ns, line: entry.line, fields })
+    };
+    match view.logs(&select, &mut line) {
+        Ok(()) => Ok(()),
+        Err(SelectError::Cancelled) => Err(LogSourceError::Cancelled),
+        Err(error @ (SelectError::TooManyStreams { .. } | SelectError::TooManyBytes { .. })) => {
+            Err(LogSourceError::TooMuch(error.to_string()))
+        }
+        Err(error) => Err(LogSourceError::Failed(error.to_string())),
+    }
+}
+
+/// The answer, with what the store could not read of it.
+fn warned(mut answer: LogAnswer, view: &View) -> LogAnswer {
+    answer.warnings.extend(view.warnings());
+    answer
 }

@@ -69,6 +69,8 @@ pub struct LogAnswer {
     /// What the answer lacks, and why.
     pub warnings: Vec<String>,
     pub stats: LogStats,
+    /// Where the next page begins; none where the limit cut nothing off.
+    pub next: Option<LogMark>,
 }
 
 /// Loki's result types. Times of vectors and matrices are milliseconds since 1970, those of lines nanoseconds.
@@ -87,7 +89,8 @@ pub enum LogValue {
 /// The lines that ended with these labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamAnswer {
-    /// Those of the stream, of structured metadata, and what the pipeline made of them.
+    /// Those of the stream, of structured metadata, and what the pipeline made of them; only the stream's where the page is
+    /// [`LogPage::categorized`].
     pub labels: LabelSet,
     pub entries: Vec<AnswerEntry>,
 }
@@ -96,8 +99,63 @@ pub struct StreamAnswer {
 pub struct AnswerEntry {
     pub at_ns: i64,
     pub line: Vec<u8>,
-    /// Structured metadata as it was stored.
+    /// Structured metadata as it was stored; of a categorized page, as the pipeline left it.
     pub fields: Vec<(String, String)>,
+    /// Labels that the pipeline made, by name; only of a categorized page.
+    pub parsed: Vec<(String, String)>,
+}
+
+/// Which of a query's lines are wanted, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    pub limit: usize,
+    pub direction: Direction,
+    /// Lines at least so far apart; 0: all.
+    pub interval_ns: i64,
+    /// Go on where another page ended.
+    pub after: Option<LogMark>,
+    /// Labels are told apart by where they come from.
+    pub categorized: bool,
+}
+
+/// A place between two lines of an answer, in its direction. Lines of one nanosecond are told apart by their number, so it holds
+/// as long as none comes to this very nanosecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark {
+    pub at_ns: i64,
+    /// Lines of this nanosecond that were given.
+    pub count: u64,
+}
+
+impl LogPage {
+    /// The first so many lines.
+    pub fn new(limit: usize, direction: Direction) -> Self {
+        Self { limit, direction, interval_ns: 0, after: None, categorized: false }
+    }
+
+    /// What of these times, the end excluded, is not before the mark.
+    pub(crate) fn times(&self, (from_ns, to_ns): (i64, i64)) -> (i64, i64) {
+        match (self.after, self.direction) {
+            (None, _) => (from_ns, to_ns),
+            (Some(mark), Direction::Forward) => (from_ns.max(mark.at_ns), to_ns),
+            (Some(mark), Direction::Backward) => (from_ns, to_ns.min(mark.at_ns.saturating_add(1))),
+        }
+    }
+}
+
+impl std::fmt::Display for LogMark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.at_ns, self.count)
+    }
+}
+
+impl std::str::FromStr for LogMark {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at_ns, count) = text.split_once('.').ok_or(())?;
+        Ok(Self { at_ns: at_ns.parse().map_err(drop)?, count: count.parse().map_err(drop)? })
+    }
 }
 
 /// Which lines come first, and which the limit cuts off.

@@ -189,14 +189,12 @@ impl View {
         Ok(count)
     }
 
-    /// Whether a line with this arrival is in the view (unless a delete hides it, or retention took it): what a live tail gave
-    /// of it, then, the view holds as well.
-    pub fn has_arrived(&self, arrival: LineArrival) -> bool {
+    /// Lines that arrived before this are in the view (unless a delete hides them, or retention took them), others are not: what
+    /// of a live tail the view gives as well. None: the view is of nothing.
+    pub fn lines_end(&self) -> Option<LineArrival> {
         // The last head is the active one.
-        self.snapshot
-            .heads
-            .last()
-            .is_some_and(|view| arrival < LineArrival { generation: view.head.generation, block: view.lines_visible })
+        let active = self.snapshot.heads.last()?;
+        Some(LineArrival { generation: active.head.generation, block: active.lines_visible })
     }
 
     /// What an answer from this view must tell: segments that are not read because they are damaged.

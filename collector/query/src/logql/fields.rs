@@ -285,21 +285,8 @@ impl Fields {
     pub(crate) fn finish(&mut self, grouping: Option<&Grouping>, out: &mut Vec<u8>) -> Cut {
         out.clear();
         let whole = !self.error.is_empty();
-        if !self.error.is_empty() {
-            self.put(ERROR, self.error);
-            if self.preserve {
-                self.put(PRESERVE_ERROR, "true");
-            }
-        }
-        if !self.details.is_empty() {
-            let details = std::mem::take(&mut self.details);
-            self.put(ERROR_DETAILS, &details);
-            self.details = details;
-        }
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(0..self.pairs.len());
-        order.sort_unstable_by(|a, b| self.part(self.pairs[*a].name).cmp(self.part(self.pairs[*b].name)));
+        self.put_errors();
+        let order = self.take_order();
         let grouped = |name: &str| match grouping.filter(|_| !whole) {
             None => true,
             Some(group) => group.labels.binary_search_by(|own| own.as_str().cmp(name)).is_ok() != group.without,
@@ -316,10 +303,7 @@ impl Fields {
             let kept = &value[..value.floor_char_boundary(LABEL_VALUE_BYTES_MAX)];
             cut.values |= kept.len() < value.len();
             count += 1;
-            for text in [name, kept] {
-                out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
-            }
+            push_pair(out, name, kept);
         };
         let mut added = order.iter().map(|index| self.pairs[*index]).peekable();
         for (name, value) in self.base.iter() {
@@ -337,6 +321,63 @@ impl Fields {
         }
         self.order = order;
         cut
+    }
+
+    /// As [`Fields::finish`] of all labels, with those that the line gained apart from its stream's: into `out` go the canonical
+    /// bytes of what is left of the stream's, the rest is answered by name: structured metadata, and what the pipeline made.
+    pub(crate) fn finish_apart(&mut self, out: &mut Vec<u8>) -> (Pairs, Pairs) {
+        self.put_errors();
+        out.clear();
+        for (name, value) in self.base.iter() {
+            if self.find(name).is_none() && !self.is_removed(name) {
+                push_pair(out, name, value);
+            }
+        }
+        let (order, mut gained) = (self.take_order(), (Vec::new(), Vec::new()));
+        for pair in order.iter().map(|index| self.pairs[*index]) {
+            let (name, value) = (self.part(pair.name), self.part(pair.value));
+            if !name.is_empty() && !value.is_empty() {
+                let list = if pair.origin == Origin::Metadata { &mut gained.0 } else { &mut gained.1 };
+                list.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        self.order = order;
+        gained
+    }
+
+    /// The error becomes labels.
+    fn put_errors(&mut self) {
+        if !self.error.is_empty() {
+            self.put(ERROR, self.error);
+            if self.preserve {
+                self.put(PRESERVE_ERROR, "true");
+            }
+        }
+        if !self.details.is_empty() {
+            let details = std::mem::take(&mut self.details);
+            self.put(ERROR_DETAILS, &details);
+            self.details = details;
+        }
+    }
+
+    /// The places of `pairs` by name.
+    fn take_order(&mut self) -> Vec<usize> {
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend(0..self.pairs.len());
+        order.sort_unstable_by(|a, b| self.part(self.pairs[*a].name).cmp(self.part(self.pairs[*b].name)));
+        order
+    }
+}
+
+/// Names and values, by name.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// Appends a pair in the form of a label set's canonical bytes.
+fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
+    for text in [name, value] {
+        out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -375,6 +416,25 @@ mod tests {
         assert_eq!(shown(&mut fields, Some(&by)), "{host=\"c\"}");
         fields.fail("JSONParserErr", "why");
         assert!(shown(&mut fields, Some(&by)).contains("__error_details__=\"why\""), "errors outlive grouping");
+    }
+
+    #[test]
+    fn labels_are_told_apart_by_where_they_come_from() {
+        let mut fields = begun();
+        fields.add_metadata("trace", "7");
+        fields.add_metadata("user", "u");
+        fields.extract("user", "v");
+        fields.extract("b", "1");
+        fields.extract("a", "");
+        fields.set("host", "c");
+        fields.fail("JSONParserErr", "why");
+        let mut bytes = Vec::new();
+        let (metadata, parsed) = fields.finish_apart(&mut bytes);
+        assert_eq!(LabelSet::from_canonical(&bytes).unwrap().to_string(), "{app=\"web\"}");
+        let text =
+            |pairs: Pairs| pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(text(metadata), "trace=7");
+        assert_eq!(text(parsed), "__error__=JSONParserErr __error_details__=why b=1 host=c user=v");
     }
 
     #[test]

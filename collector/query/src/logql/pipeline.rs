@@ -11,6 +11,7 @@ use crate::logql::ast::{LogExpr, LogSelector};
 use crate::logql::fields::{Fields, Wanted};
 use crate::logql::source::{LogFields, LogLine};
 use crate::logql::stages::{Line, Stage};
+use crate::value::AnswerEntry;
 
 pub(crate) struct Pipeline {
     /// Line filters that stand first: they need no labels.
@@ -52,6 +53,7 @@ pub(crate) fn needles(log: &LogSelector) -> Vec<Vec<u8>> {
 pub struct LogPipeline {
     matchers: Vec<Matcher>,
     pipeline: Pipeline,
+    categorized: bool,
     labels: Arc<LabelSet>,
     key: Vec<u8>,
 }
@@ -59,7 +61,7 @@ pub struct LogPipeline {
 impl LogPipeline {
     /// # Errors
     /// [`QueryError::BadData`] if the query answers numbers.
-    pub fn new(expr: &LogExpr) -> Result<Self, QueryError> {
+    pub fn new(expr: &LogExpr, categorized: bool) -> Result<Self, QueryError> {
         let log = expr.lines().ok_or_else(|| QueryError::BadData {
             message: "only log queries can be tailed: leave the functions out and write the selector with its pipeline"
                 .into(),
@@ -67,6 +69,7 @@ impl LogPipeline {
         Ok(Self {
             matchers: log.matchers.clone(),
             pipeline: Pipeline::new(log, Wanted::All),
+            categorized,
             labels: Arc::default(),
             key: Vec::new(),
         })
@@ -77,19 +80,25 @@ impl LogPipeline {
         &self.matchers
     }
 
-    /// The labels and the line that this one ends with; `None` where it is filtered out.
+    /// The labels and the line that this one ends with, as a range query gives them; `None` where it is filtered out. Lines in a
+    /// row with equal labels share them.
     pub fn run(
         &mut self,
         labels: &Arc<LabelSet>,
         at_ns: i64,
         line: &[u8],
         fields: LogFields<'_>,
-    ) -> Option<(LabelSet, Vec<u8>)> {
-        let line = self.pipeline.run(labels, &LogLine { at_ns, line, fields })?;
-        self.pipeline.fields.finish(None, &mut self.key);
+    ) -> Option<(Arc<LabelSet>, AnswerEntry)> {
+        let line = self.pipeline.run(labels, &LogLine { at_ns, line, fields })?.into_owned();
+        let (fields, parsed) = if self.categorized {
+            self.pipeline.fields.finish_apart(&mut self.key)
+        } else {
+            self.pipeline.fields.finish(None, &mut self.key);
+            (fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(), Vec::new())
+        };
         if self.key != self.labels.canonical() {
             self.labels = Arc::new(LabelSet::from_canonical(&self.key).unwrap_or_default());
         }
-        Some((LabelSet::clone(&self.labels), line.into_owned()))
+        Some((Arc::clone(&self.labels), AnswerEntry { at_ns, line, fields, parsed }))
     }
 }

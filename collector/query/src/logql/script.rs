@@ -35,7 +35,7 @@ use crate::logql::parse::parse_log_query;
 use crate::logql::source::{LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
 use crate::promql::script::{compare_series, items, labels_of, same};
 use crate::text::literal::span_ms;
-use crate::value::{Direction, LogAnswer, LogValue};
+use crate::value::{Direction, LogAnswer, LogPage, LogValue};
 use crate::vector::labels::compare;
 
 /// One stored line.
@@ -89,7 +89,7 @@ pub(crate) fn control() -> Control {
 }
 
 pub(crate) fn instant(stored: &[Stored], query: &str, at_ns: i64) -> Result<LogAnswer, QueryError> {
-    Engine::new(Limits::default()).log_instant(&|r, each| fetch_from(stored, r, each), query, at_ns, &control())
+    Engine::new(Limits::default()).log_instant_over(&|r, each| fetch_from(stored, r, each), query, at_ns, &control())
 }
 
 pub(crate) fn range(stored: &[Stored], query: &str, times: (i64, i64, i64)) -> Result<LogAnswer, QueryError> {
@@ -106,7 +106,7 @@ pub(crate) fn asked(
     let fetch = |r: &LogRequest<'_>, each: &mut dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()>| {
         fetch_from(stored, r, each)
     };
-    Engine::new(Limits::default()).log_range(&fetch, query, times, limit, direction, &control())
+    Engine::new(Limits::default()).log_range_over(&fetch, query, times, &LogPage::new(limit, direction), &control())
 }
 
 /// Nanoseconds of `1h30m`, `-5s`, `1500ms`.

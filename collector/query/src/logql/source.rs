@@ -10,7 +10,7 @@ use crate::vector::labels::pairs_of;
 
 /// The order of lines that a query needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogOrder {
+pub(crate) enum LogOrder {
     /// Stream by stream, each by time.
     ByStream,
     /// All streams by time, oldest first.
@@ -21,25 +21,25 @@ pub enum LogOrder {
 
 /// One selector's reading.
 #[derive(Clone, Copy, Debug)]
-pub struct LogRequest<'a> {
-    pub matchers: &'a [Matcher],
+pub(crate) struct LogRequest<'a> {
+    pub(crate) matchers: &'a [Matcher],
     /// Included.
-    pub from_ns: i64,
+    pub(crate) from_ns: i64,
     /// Excluded.
-    pub to_ns: i64,
-    pub order: LogOrder,
+    pub(crate) to_ns: i64,
+    pub(crate) order: LogOrder,
     /// Texts that every wanted line contains. Lines given may still lack them.
-    pub needles: &'a [Vec<u8>],
-    pub streams_max: usize,
-    pub bytes_max: u64,
+    pub(crate) needles: &'a [Vec<u8>],
+    pub(crate) streams_max: usize,
+    pub(crate) bytes_max: u64,
 }
 
 /// One line.
 #[derive(Clone, Copy, Debug)]
-pub struct LogLine<'a> {
-    pub at_ns: i64,
-    pub line: &'a [u8],
-    pub fields: LogFields<'a>,
+pub(crate) struct LogLine<'a> {
+    pub(crate) at_ns: i64,
+    pub(crate) line: &'a [u8],
+    pub(crate) fields: LogFields<'a>,
 }
 
 /// The structured metadata of a line: the canonical bytes of a label set.
@@ -63,7 +63,7 @@ impl<'a> LogFields<'a> {
 
 /// Why there are no more lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogSourceError {
+pub(crate) enum LogSourceError {
     /// The text names the limit.
     TooMuch(String),
     Cancelled,
@@ -71,5 +71,5 @@ pub enum LogSourceError {
 }
 
 /// Whoever answers requests: shows each line with its stream's labels until it is told to break.
-pub type FetchLogs<'a> = dyn Fn(&LogRequest<'_>, &mut dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()>) -> Result<(), LogSourceError>
+pub(crate) type FetchLogs<'a> = dyn Fn(&LogRequest<'_>, &mut dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()>) -> Result<(), LogSourceError>
     + 'a;

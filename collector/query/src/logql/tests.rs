@@ -14,7 +14,7 @@ use crate::logql::parse::{parse_log_query, parse_log_selector};
 use crate::logql::pipeline::LogPipeline;
 use crate::logql::script::{Stored, control, fetch_from, instant, range};
 use crate::logql::source::{LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
-use crate::value::{Direction, LogValue};
+use crate::value::{Direction, LogMark, LogPage, LogValue};
 
 fn failure(query: &str) -> String {
     match parse_log_query(query) {
@@ -262,7 +262,9 @@ fn requests_say_what_is_needed_and_no_more() {
             seen.borrow_mut().push((needles.join(","), r.from_ns, r.to_ns, r.order));
             Ok(())
         };
-        Engine::default().log_range(&fetch, query, (1_000, 2_000, 100), 10, Direction::Backward, &control()).unwrap();
+        Engine::default()
+            .log_range_over(&fetch, query, (1_000, 2_000, 100), &LogPage::new(10, Direction::Backward), &control())
+            .unwrap();
         seen.into_inner()
     };
     let lines = asked(
@@ -284,7 +286,13 @@ fn limits_stop_a_query_and_are_named() {
         fetch_from(&lines, r, each)
     };
     let ask = |limits: Limits, query: &str| {
-        Engine::new(limits).log_range(&fetch, query, (0, 1_000, 1), 1_000, Direction::Forward, &control())
+        Engine::new(limits).log_range_over(
+            &fetch,
+            query,
+            (0, 1_000, 1),
+            &LogPage::new(1_000, Direction::Forward),
+            &control(),
+        )
     };
     let few = Limits { samples_max: 5_000, ..Limits::default() };
     let error = ask(few, "count_over_time({app=\"web\"}[1s])").unwrap_err();
@@ -300,7 +308,13 @@ fn limits_stop_a_query_and_are_named() {
     let stopped = control();
     stopped.cancelled.store(true, Ordering::Relaxed);
     let range = |control: &Control| {
-        Engine::default().log_range(&fetch, "rate({app=\"web\"}[1s])", (0, 10, 1), 1, Direction::Forward, control)
+        Engine::default().log_range_over(
+            &fetch,
+            "rate({app=\"web\"}[1s])",
+            (0, 10, 1),
+            &LogPage::new(1, Direction::Forward),
+            control,
+        )
     };
     assert_eq!(range(&stopped).unwrap_err(), QueryError::Cancelled);
     let late = Control { deadline: Duration::ZERO, ..control() };
@@ -308,11 +322,16 @@ fn limits_stop_a_query_and_are_named() {
     let failing = |_: &LogRequest<'_>, _: &mut dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()>| {
         Err(LogSourceError::Failed("disk".into()))
     };
-    let failed = Engine::default().log_instant(&failing, "rate({app=\"web\"}[1s])", 0, &control());
+    let failed = Engine::default().log_instant_over(&failing, "rate({app=\"web\"}[1s])", 0, &control());
     assert_eq!(failed.unwrap_err(), QueryError::Source { message: "disk".into() });
     for times in [(i64::MIN, i64::MIN + 5, 1), (i64::MAX - 5, i64::MAX, 1)] {
-        let asked =
-            Engine::default().log_range(&fetch, "rate({app=\"web\"}[1s])", times, 1, Direction::Forward, &control());
+        let asked = Engine::default().log_range_over(
+            &fetch,
+            "rate({app=\"web\"}[1s])",
+            times,
+            &LogPage::new(1, Direction::Forward),
+            &control(),
+        );
         assert!(matches!(asked.unwrap_err(), QueryError::BadData { .. }));
     }
 }
@@ -321,12 +340,76 @@ fn limits_stop_a_query_and_are_named() {
 fn tail_runs_the_pipeline_on_single_lines() {
     let expr = parse_log_query("{app=\"web\"} |= \"x\" | logfmt | line_format `{{.x}}`").unwrap();
     assert_eq!((expr.is_metric(), expr.matchers().len()), (false, 1));
-    let mut pipeline = LogPipeline::new(&expr).unwrap();
+    let mut pipeline = LogPipeline::new(&expr, false).unwrap();
     let labels = Arc::new(LabelSet::new([("app", "web")]).unwrap());
     let fields = LabelSet::new([("trace", "7")]).unwrap();
     let fields = LogFields::canonical(fields.canonical());
     assert_eq!(pipeline.run(&labels, 1, b"y=1", fields), None);
-    let (labels, line) = pipeline.run(&labels, 1, b"x=1", fields).unwrap();
-    assert_eq!((labels.to_string(), &*line), ("{app=\"web\", trace=\"7\", x=\"1\"}".to_owned(), &b"1"[..]));
-    assert!(LogPipeline::new(&parse_log_query("vector(1)").unwrap()).is_err());
+    let (ended, entry) = pipeline.run(&labels, 1, b"x=1", fields).unwrap();
+    assert_eq!((ended.to_string(), &*entry.line), ("{app=\"web\", trace=\"7\", x=\"1\"}".to_owned(), &b"1"[..]));
+    let (ended, entry) = LogPipeline::new(&expr, true).unwrap().run(&labels, 1, b"x=1", fields).unwrap();
+    assert_eq!(ended, labels);
+    assert_eq!((&*entry.fields[0].1, &*entry.parsed[0].0), ("7", "x"));
+    assert!(LogPipeline::new(&parse_log_query("vector(1)").unwrap(), false).is_err());
+}
+
+/// Lines as `n:i` of stream n, several to a nanosecond.
+fn crowded() -> Vec<Stored> {
+    let mut lines = Vec::new();
+    for index in 0..60_i64 {
+        for stream in 0..3 {
+            let labels = Arc::new(LabelSet::new([("app", "web"), ("n", &*stream.to_string())]).unwrap());
+            let line = format!("{stream}:{index}").into_bytes();
+            lines.push(Stored { labels, at_ns: index / 20, line, fields: LabelSet::default() });
+        }
+    }
+    lines
+}
+
+#[test]
+fn pages_put_together_are_the_whole() {
+    let stored = crowded();
+    let fetch = |r: &LogRequest<'_>, each: &mut dyn FnMut(&Arc<LabelSet>, &LogLine<'_>) -> ControlFlow<()>| {
+        fetch_from(&stored, r, each)
+    };
+    let ask = |query: &str, page: &LogPage| {
+        let answer = Engine::default().log_range_over(&fetch, query, (0, 10, 1), page, &control()).unwrap();
+        let LogValue::Streams(streams) = answer.value else { panic!() };
+        let mut lines: Vec<(i64, String)> = Vec::new();
+        for stream in streams {
+            lines.extend(stream.entries.into_iter().map(|one| (one.at_ns, String::from_utf8(one.line).unwrap())));
+        }
+        (lines, answer.next)
+    };
+    for query in ["{app=\"web\"}", "{app=\"web\"} != \"7\""] {
+        for (direction, limit) in [Direction::Forward, Direction::Backward]
+            .into_iter()
+            .flat_map(|one| [1, 2, 7, 60, 61, 500].map(|n| (one, n)))
+        {
+            let (mut whole, next) = ask(query, &LogPage::new(1_000, direction));
+            assert_eq!((whole.len() > 130, next), (true, None));
+            let (mut pages, mut page) = (Vec::new(), LogPage::new(limit, direction));
+            for _ in 0..500 {
+                let (lines, next) = ask(query, &page);
+                assert!(lines.len() <= limit && (next.is_some() == (lines.len() == limit)), "{lines:?}");
+                pages.extend(lines);
+                page.after = next;
+                if next.is_none() {
+                    break;
+                }
+            }
+            whole.sort();
+            pages.sort();
+            assert_eq!(pages, whole, "{direction:?} {limit}");
+        }
+    }
+    // Lines apart: one of each nanosecond, also page by page.
+    let mut page = LogPage { interval_ns: 1, ..LogPage::new(1, Direction::Backward) };
+    for at_ns in [2, 1, 0] {
+        let (lines, next) = ask("{app=\"web\"}", &page);
+        assert_eq!((lines.len(), lines[0].0, next), (1, at_ns, Some(LogMark { at_ns, count: 1 })));
+        page.after = next;
+    }
+    assert_eq!(ask("{app=\"web\"}", &page), (Vec::new(), None));
+    assert_eq!(("5.7".parse(), "5".parse::<LogMark>()), (Ok(LogMark { at_ns: 5, count: 7 }), Err(())));
 }

@@ -13,7 +13,7 @@ use super::record::LogBlock;
 /// Called when lines come and none waited.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// Where in the order of arrival a line stands: generation, then block of lines in it. [`crate::View::has_arrived`] compares it.
+/// Where in the order of arrival a line stands: generation, then block of lines in it. [`crate::View::lines_end`] is compared with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineArrival {
     pub(crate) generation: u64,
