@@ -73,6 +73,8 @@ pub(super) struct Logs {
     at: Option<(Epoch, u64)>,
     /// In this epoch no line is numbered any more: seqs of it were given out for lines that go again.
     stale: Option<Epoch>,
+    /// Given when it could not be numbered: a step of the clock, or a hold, came between the question and the batch.
+    waiting: VecDeque<LogFrame>,
     unacked: VecDeque<Sent>,
     bytes: u64,
     repeated: Option<Duration>,
@@ -100,6 +102,7 @@ impl Logs {
     /// Everything unacked goes again, in another epoch.
     fn drop_window(&mut self) {
         self.unacked.clear();
+        self.waiting.clear();
         (self.bytes, self.repeated) = (0, None);
         self.stale = self.at.map(|(epoch, _)| epoch).or(self.stale);
     }
@@ -113,6 +116,10 @@ impl Logs {
 impl Session {
     /// Whether a [`super::Input::Logs`] would be taken now.
     pub fn takes_logs(&self, now: Moment) -> bool {
+        self.logs.waiting.is_empty() && self.can_send_logs(now)
+    }
+
+    fn can_send_logs(&self, now: Moment) -> bool {
         let Logs { stage, unacked, bytes, .. } = &self.logs;
         let has_room = unacked.len() < WINDOW_BATCHES && *bytes < WINDOW_BYTES;
         let may_number = self.current.is_some_and(|epoch| !self.logs.is_stale(epoch))
@@ -126,9 +133,25 @@ impl Session {
         !matches!(self.logs.stage, Stage::Open) || now.steady < self.hold_until || self.is_stopping()
     }
 
-    /// Numbers and sends a batch. One that comes when none is taken was made for a connection that is gone: its lines are read again.
+    /// Numbers and sends a batch, now or as soon as that can be. One that comes while no positions are known was made for a connection that
+    /// is gone: its lines are read again.
     pub(super) fn log_batch(&mut self, now: Moment, batch: LogFrame) {
-        let Some(epoch) = self.current.filter(|_| self.takes_logs(now)) else { return };
+        if matches!(self.logs.stage, Stage::Open) {
+            self.logs.waiting.push_back(batch);
+            self.send_logs(now);
+        }
+    }
+
+    fn send_logs(&mut self, now: Moment) {
+        while self.can_send_logs(now)
+            && let Some(batch) = self.logs.waiting.pop_front()
+        {
+            self.send_log_batch(now, batch);
+        }
+    }
+
+    fn send_log_batch(&mut self, now: Moment, batch: LogFrame) {
+        let Some(epoch) = self.current else { return };
         let seq = self.logs.last_seq(epoch) + 1;
         let Some(frame) = reframe(&batch.frame, epoch, seq) else { return };
         let bytes = frame.len() as u64;
@@ -218,6 +241,7 @@ impl Session {
         if connected && self.current.is_some_and(|epoch| self.logs.is_stale(epoch)) && self.has_room_for_epochs() {
             self.keeping.wish(Wish::Backlog);
         }
+        self.send_logs(now);
     }
 
     /// The set of present problems has changed, or was told to no one yet.

@@ -183,6 +183,19 @@ fn what_does_not_continue_is_read_again_from_the_told_position() {
 }
 
 #[test]
+fn a_batch_that_comes_as_the_clock_steps_waits_for_the_new_epoch() {
+    let mut world = logging(7);
+    world.reader.written = 10;
+    world.wall_ahead_ms += 20_000;
+    // The question is asked before the session has seen the step, the batch comes after it.
+    world.read_logs();
+    world.reader.written = 20;
+    world.pass(3_000);
+    assert_once(&world);
+    assert_eq!(world.own.log_rewinds.value(), 0);
+}
+
+#[test]
 fn a_batch_that_the_collector_does_not_see_comes_again() {
     let mut world = logging(4);
     world.collector.logs.ignores = 1;

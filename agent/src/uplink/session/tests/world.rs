@@ -292,7 +292,7 @@ impl World {
     }
 
     /// Lines go out while the session takes them.
-    fn read_logs(&mut self) {
+    pub(super) fn read_logs(&mut self) {
         while self.agent.is_some() && self.session().takes_logs(self.moment()) {
             let Some(batch) = self.reader.next() else { return };
             self.step(Input::Logs(batch));
