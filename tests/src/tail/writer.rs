@@ -154,7 +154,7 @@ impl Writer {
         let text = b"the quick brown fox jumps over the lazy dog 0123456789 ";
         while self.line.len() < length - 4 {
             let byte = text[(self.line.len() + self.written as usize) % text.len()];
-            self.line.push(if binary && self.line.len() % 7 == 0 { 0xff } else { byte });
+            self.line.push(if binary && self.line.len().is_multiple_of(7) { 0xff } else { byte });
         }
         self.line.extend_from_slice(b";end\n");
         self.written += 1;
