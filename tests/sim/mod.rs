@@ -1,6 +1,6 @@
 //! The simulator's short form; `cargo xtask figures` runs 50,000 seeds.
 
-use muster_tests::sim::{Bug, catch, many};
+use muster_tests::sim::{Bug, Report, catch, many};
 
 #[test]
 fn two_thousand_worlds_keep_every_promise() {
@@ -10,6 +10,8 @@ fn two_thousand_worlds_keep_every_promise() {
     assert!(first.is_empty(), "{} worlds broke a promise:\n{}", found.violations.len(), first.join("\n"));
     assert!(found.report.rows > 50_000 && found.report.crashes > 5_000, "worlds are too tame: {:?}", found.report);
     assert!(found.report.restores > 100 && found.report.inboxes_lost > 50, "worlds are too tame: {:?}", found.report);
+    let Report { lines, wipes, deletes, .. } = found.report;
+    assert!(lines > 200_000 && wipes > 300 && deletes > 200, "worlds are too tame: {:?}", found.report);
     assert!(found.report.gaps > 500, "nothing is lost that could be named: {:?}", found.report);
 }
 

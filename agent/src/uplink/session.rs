@@ -102,6 +102,8 @@ pub enum Planted {
     SpoolDroppedWhenSent,
     /// What is held of an epoch that a restored store lacks goes on under that epoch and again under a new one (breaks rules 9 and 10).
     MovedTwice,
+    /// The window of lines is sent again when the connection is back, beside being read again (breaks rule 13).
+    LinesResentAndReread,
 }
 
 /// What hello tells of this host and process.

@@ -17,6 +17,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::{HostFacts, Lane, Message};
 
 use super::ledger::{Ledger, RowNumber, Violation, Wiretap, rows_in};
+use super::lines::{Files, Reader};
 use super::link::Link;
 use super::planted::Bug;
 
@@ -51,6 +52,9 @@ pub(super) struct AgentNode {
     rng: fastrand::Rng,
     bug: Option<Bug>,
     pub(super) trace: bool,
+    pub(super) files: Files,
+    /// Whether its programs write lines.
+    pub(super) writes: bool,
     /// What a frame on a lane takes at most: retransmissions hold a stream up.
     pub(super) lane_delay_ms: i64,
 }
@@ -64,6 +68,7 @@ struct Running {
     /// Appended and not yet synced.
     unsynced: Vec<RowNumber>,
     series: Vec<Series>,
+    reader: Reader,
 }
 
 impl AgentNode {
@@ -83,6 +88,8 @@ impl AgentNode {
             rng: fastrand::Rng::with_seed(seed),
             bug,
             trace: false,
+            files: Files::default(),
+            writes: true,
             lane_delay_ms: 120,
         }
     }
@@ -102,14 +109,20 @@ impl AgentNode {
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.session.is_settled())
+        let settled = |running: &Running| running.session.is_settled() && running.reader.has_all(&self.files);
+        self.running.as_ref().is_some_and(settled)
     }
 
     /// Everything of the session that tells why it does not settle.
     pub(super) fn describe(&self) -> String {
         let Some(running) = &self.running else { return "not running".to_owned() };
         let epochs: Vec<_> = running.session.epochs().collect();
-        format!("{:?}, epochs (epoch, acked, given out) {epochs:?}", running.session.link_state())
+        format!(
+            "{:?}, epochs (epoch, acked, given out) {epochs:?}, {:?} of {:?}",
+            running.session.link_state(),
+            running.reader,
+            self.files
+        )
     }
 
     fn moment(&self, now_ms: i64) -> Moment {
@@ -158,6 +171,14 @@ impl AgentNode {
         ledger.revert(self.number, saved.kept);
     }
 
+    /// Somebody deletes the state folder while the agent is down.
+    pub(super) fn wipe(&mut self, now_ms: i64, ledger: &mut Ledger) {
+        self.crash(now_ms, true);
+        self.tell(now_ms, "wiped");
+        self.disk = CutDisk::new(self.rng.u64(..));
+        ledger.revert(self.number, BTreeSet::new());
+    }
+
     /// The process starts: what the spool holds is taken over.
     fn boot(&mut self, now_ms: i64) -> Result<(), Violation> {
         let own = Arc::new(Own::default());
@@ -203,6 +224,7 @@ impl AgentNode {
             spool_tap: Wiretap::default(),
             unsynced: Vec::new(),
             series: (0..SERIES).map(series).collect(),
+            reader: Reader::default(),
         });
         self.restart_ms = None;
         Ok(())
@@ -214,6 +236,10 @@ impl AgentNode {
             self.boot(now_ms)?;
         }
         self.receive(now_ms, ledger)?;
+        if self.writes && self.rng.u32(..10) == 0 {
+            self.files.write(&mut self.rng);
+            ledger.lines.note_written(self.number, &self.files);
+        }
         let now = self.moment(now_ms);
         let Some(running) = &mut self.running else { return Ok(()) };
         if running.next_row_ms <= now_ms {
@@ -230,9 +256,24 @@ impl AgentNode {
             let row = Row { at_ms, generation: 1, series: &series, values: &values, present: &[0b111] };
             self.input(now_ms, Input::Row(row), ledger)?;
         }
+        self.lines(now_ms, ledger)?;
         let due = self.running.as_ref().and_then(|running| running.session.deadline());
         if due.is_some_and(|due| due <= self.moment(now_ms).steady) || self.rng.u32(..10) == 0 {
             self.input(now_ms, Input::Tick, ledger)?;
+        }
+        Ok(())
+    }
+
+    /// The reader hands out what the session takes.
+    fn lines(&mut self, now_ms: i64, ledger: &mut Ledger) -> Result<(), Violation> {
+        let now = self.moment(now_ms);
+        while let Some(running) = &mut self.running {
+            // Often several batches wait behind each other, and lines behind them.
+            if !running.session.takes_logs(now) || self.rng.u32(..5) > 0 {
+                return Ok(());
+            }
+            let Some(frame) = running.reader.next(self.number, &self.files, &mut self.rng)? else { return Ok(()) };
+            self.input(now_ms, Input::Logs(frame), ledger)?;
         }
         Ok(())
     }
@@ -264,6 +305,7 @@ impl AgentNode {
         self.link = Some(link);
         if let Some(running) = &mut self.running {
             running.tap = Wiretap::default();
+            running.reader.connected();
         }
         self.input(now_ms, Input::Connected, ledger)
     }
@@ -327,8 +369,10 @@ impl AgentNode {
                 let most_ms = if on == Channel::Control { 120 } else { self.lane_delay_ms };
                 let delay = self.rng.i64(1..most_ms);
                 let Some(running) = &mut self.running else { return Ok(()) };
-                if on == Channel::Lane(Lane::P1) {
-                    ledger.on_wire(&mut running.tap, self.host, &bytes)?;
+                match on {
+                    Channel::Lane(Lane::P2) => ledger.lines.on_wire(&mut running.reader, self.host, &bytes)?,
+                    Channel::Lane(_) => ledger.on_wire(&mut running.tap, self.host, &bytes)?,
+                    Channel::Control => {}
                 }
                 let Some(link) = self.link.as_mut().filter(|link| !link.is_cut()) else { return Ok(()) };
                 match on {
@@ -343,7 +387,13 @@ impl AgentNode {
                 }
             }
             Effect::Note(note) => self.tell(now_ms, &format!("{note:?}")),
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Logs(_) => {}
+            Effect::Logs(order) => {
+                self.tell(now_ms, &format!("reader {order:?}"));
+                if let Some(running) = &mut self.running {
+                    running.reader.obey(self.number, &order);
+                }
+            }
+            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) => {}
         }
         Ok(())
     }
@@ -352,10 +402,14 @@ impl AgentNode {
 /// The message that arrives at an agent, as the ledger sees it on its way.
 pub(super) fn note_promise(ledger: &mut Ledger, host: HostId, message: &Message, now_ms: i64) {
     match message {
+        Message::Ack(ack) if ack.lane == Lane::P2 => ledger.lines.on_ack(host, ack.epoch, ack.seq),
         Message::Ack(ack) => ledger.on_ack(host, ack.epoch, ack.lane, ack.seq, now_ms),
         Message::Welcome(welcome) => {
             for mark in &welcome.marks {
-                ledger.on_ack(host, mark.epoch, mark.lane, mark.seq, now_ms);
+                match mark.lane {
+                    Lane::P2 => ledger.lines.on_ack(host, mark.epoch, mark.seq),
+                    lane => ledger.on_ack(host, mark.epoch, lane, mark.seq, now_ms),
+                }
             }
         }
         _ => {}

@@ -18,7 +18,7 @@ use muster_ingest::counters::Counters;
 use muster_ingest::fences::{Claim, Fences, SessionNumber};
 use muster_ingest::host_labels::HostLabels;
 use muster_ingest::session::{Effect, Greeting, Input, Peer, Session, Settings, Shared};
-use muster_store::{Admin, Append, CommitError, Config, Outcome, Reader, Writer};
+use muster_store::{Admin, Append, CommitError, Config, Outcome, PositionRow, Reader, Writer};
 use parking_lot::Mutex;
 
 use super::ledger::Violation;
@@ -271,6 +271,11 @@ impl Running {
         let peer = Peer::Host(labels(host));
         let session = Session::new(Arc::clone(&self.settings), self.shared.clone(), peer, at(now_ms));
         self.connections.insert(connection, Connection { host, session, hello: None });
+    }
+
+    /// How far a host's files are committed, unless the disk does not tell now.
+    pub(super) fn positions(&mut self, host: HostId) -> Option<Vec<PositionRow>> {
+        self.writer.positions(host).ok()
     }
 
     pub(super) fn takes_batches(&self, connection: u64) -> bool {

@@ -10,6 +10,8 @@ use muster_common::wire::message::{Epoch, Lane, Message};
 use muster_common::wire::metrics::RowCoder;
 use muster_store::{GapRecord, OWN_HOST};
 
+use super::lines::LineLedger;
+
 /// A promise that was broken, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -50,6 +52,7 @@ pub(super) struct Ledger {
     kept: HashMap<usize, BTreeSet<RowNumber>>,
     /// The collector lost its inbox: what was stored and not acknowledged may come and be stored again.
     pub(super) marks_lost: bool,
+    pub(super) lines: LineLedger,
     next: RowNumber,
 }
 

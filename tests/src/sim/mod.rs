@@ -3,7 +3,8 @@
 //!
 //! Real: the agent's session and spool, frames, the collector's session, fences, inbox, head, segments, catalog, redb, and the
 //! projection to state.redb. Stood in for: sockets, the clock, the disk, TLS and enrolment. [`ledger`] is an account of its own of what was made,
-//! sent, promised and stored, and shares no code with what it judges but the frame decoder.
+//! sent, promised and stored, and shares no code with what it judges but the frame decoder; [`lines`] has log files, a reader of them and the
+//! account of their lines.
 //!
 //! A world runs under faults, then without until everything has settled; then the ledger is closed. The same seed gives the same
 //! faults, so a violation is reported with its seed. (Hash tables of the product iterate in an order of their own, so a seed that fails one
@@ -13,6 +14,7 @@ mod agent;
 mod collector;
 mod http;
 mod ledger;
+mod lines;
 mod link;
 mod many;
 pub mod planted;

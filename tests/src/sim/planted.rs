@@ -33,6 +33,9 @@ impl Bug {
             ("epoch reused after a revert", Self::Agent(Agent::EpochReusedAfterRevert)),
             ("spool dropped when sent", Self::Agent(Agent::SpoolDroppedWhenSent)),
             ("moved content kept under both epochs", Self::Agent(Agent::MovedTwice)),
+            ("position in a transaction after that of its lines", Self::Store(Store::PositionApartFromData)),
+            ("tombstone that hides later arrivals", Self::Store(Store::TombstoneHidesLater)),
+            ("lines sent and read again", Self::Agent(Agent::LinesResentAndReread)),
         ]
     }
 
@@ -57,6 +60,7 @@ impl Bug {
                 at_least(&mut scenario.flush, 80);
                 at_least(&mut scenario.connection_break, 20);
             }
+            Self::Store(Store::TombstoneHidesLater) => at_least(&mut scenario.lines_deleted, 6),
             Self::Store(_) => {
                 at_least(&mut scenario.flush, 40);
                 at_least(&mut scenario.collector_power, 25);

@@ -21,6 +21,10 @@ pub struct Scenario {
     pub collector_restore: u32,
     /// The inbox files go while the collector is down.
     pub inbox_gone: u32,
+    /// A host's state folder is deleted.
+    pub agent_wipe: u32,
+    /// Lines are deleted from the store.
+    pub lines_deleted: u32,
     pub clone: u32,
     pub clock_step: u32,
     pub disk_error: u32,
@@ -59,10 +63,12 @@ impl Scenario {
             partition: chance(10),
             contexts_lost: chance(10),
             inbox_gone: 0,
+            agent_wipe: 0,
+            lines_deleted: 0,
             lane_delay_ms: 120,
         };
         scenario.agents = rng.usize(1..=2);
-        scenario.faulty_ms = rng.i64(40_000..160_000);
+        scenario.faulty_ms = rng.i64(40_000..125_000);
         if scenario.clone > 0 {
             // Two machines with one spool that both must move its content to another epoch would both send it: what prevents
             // that is the registry, which sets the second machine aside, and it has tests of its own.
@@ -76,6 +82,12 @@ impl Scenario {
         // Drawn last, so that the worlds without it are those of their seeds. In an eighth of the worlds: doubles are not judged there.
         if scenario.clone == 0 && bug.is_none() && rng.u32(..8) == 0 {
             scenario.inbox_gone = rng.u32(1..=4);
+        }
+        if rng.u32(..4) == 0 {
+            scenario.agent_wipe = rng.u32(1..=4);
+        }
+        if rng.u32(..4) == 0 {
+            scenario.lines_deleted = rng.u32(1..=6);
         }
         if let Some(bug) = bug {
             bug.provoke(&mut scenario);

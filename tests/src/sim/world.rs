@@ -13,6 +13,7 @@ use super::agent::{AgentNode, SERIES, note_promise};
 use super::collector::{CollectorNode, Said};
 use super::http::{HttpSender, OVERWRITTEN, SENDER, place_ms};
 use super::ledger::{Ledger, RowNumber, Violation};
+use super::lines::{any_file, committed, matchers};
 use super::link::Link;
 use super::scenario::Scenario;
 
@@ -28,6 +29,11 @@ pub struct Report {
     pub crashes: u64,
     pub restores: u64,
     pub inboxes_lost: u64,
+    /// Lines that the store has at the end.
+    pub lines: u64,
+    /// Times that a host's state folder was deleted, and that lines were.
+    pub wipes: u64,
+    pub deletes: u64,
     /// Gaps that the collector names at the end.
     pub gaps: u64,
 }
@@ -109,7 +115,7 @@ impl World {
         }
         let is_up = self.collector.running.is_some();
         if is_up && !was_up {
-            self.audit()?;
+            self.audit(false)?;
         }
         if was_up && !is_up {
             self.collector_gone();
@@ -276,6 +282,7 @@ impl World {
             self.tell(&format!("restored to {image_ms}"));
             self.report.restores += 1;
             self.ledger.restore(image_ms);
+            self.ledger.lines.restore(image_ms);
             self.http.written.clear();
             self.http.maybe.clear();
             self.collector_gone();
@@ -286,6 +293,7 @@ impl World {
             // What is in segments has no mark any more; what is not is gone.
             self.ledger.restore(if flushed { self.now_ms } else { 0 });
             self.ledger.marks_lost = true;
+            self.ledger.lines.restore(i64::MAX);
             self.http.written.clear();
             self.http.maybe.clear();
             self.report.inboxes_lost += 1;
@@ -299,6 +307,9 @@ impl World {
             } else if self.rng.u32(..1_000) < scenario.flush {
                 let _ = running.admin.flush(false, now);
             }
+        }
+        if self.luck(scenario.lines_deleted) {
+            self.delete_lines();
         }
         if self.luck(scenario.contexts_lost)
             && let Some(running) = &mut self.collector.running
@@ -320,6 +331,22 @@ impl World {
             self.agent_faults(number, &scenario);
         }
         Ok(())
+    }
+
+    /// Somebody deletes what the store has of one file.
+    fn delete_lines(&mut self) {
+        let agent = &self.agents[self.rng.usize(..self.agents.len())];
+        let (host, key) = (agent.host, any_file(agent.number, &mut self.rng));
+        let Some(running) = &mut self.collector.running else { return };
+        let Some(positions) = running.positions(host) else { return };
+        let through = committed(&positions, key);
+        let now = Timestamp::from_millis(self.now_ms);
+        let deleted = running.admin.delete_logs(matchers(host, key), i64::MIN, i64::MAX, now);
+        // Where the power went meanwhile, what was said before that is not known to be so.
+        let is_known = deleted.is_ok() && !self.collector.disk.is_off();
+        self.ledger.lines.delete(key, self.now_ms, through, is_known);
+        self.report.deletes += 1;
+        self.tell(&format!("{through} lines of {key:?} deleted: {is_known}"));
     }
 
     fn agent_faults(&mut self, number: usize, scenario: &Scenario) {
@@ -344,6 +371,10 @@ impl World {
         if self.luck(scenario.agent_revert) {
             self.agents[number].revert(self.now_ms, &mut self.ledger);
         }
+        if self.luck(scenario.agent_wipe) {
+            self.report.wipes += 1;
+            self.agents[number].wipe(self.now_ms, &mut self.ledger);
+        }
         if self.luck(scenario.clock_step) {
             self.agents[number].clock_offset_ms = self.rng.i64(-40_000..40_000);
         }
@@ -359,6 +390,9 @@ impl World {
     /// One last power cut of all, then no more faults: every host delivers what its disk has, and the account is closed.
     fn settle(&mut self) -> Result<(), Violation> {
         self.agents.truncate(self.scenario.agents);
+        for agent in &mut self.agents {
+            agent.writes = false;
+        }
         self.partitioned_until_ms = 0;
         // Faults that are planned and did not come yet are forgotten with the power.
         self.collector.crash(self.now_ms, true);
@@ -381,12 +415,12 @@ impl World {
                 )));
             }
         }
-        self.audit()?;
+        self.audit(true)?;
         if let Some(running) = &mut self.collector.running {
             let merged = running.admin.flush(true, Timestamp::from_millis(self.now_ms));
             merged.map_err(|error| Violation(format!("the last flush failed: {error:?}")))?;
         }
-        let view = self.audit()?.ok_or_else(|| Violation("the collector is gone".to_owned()))?;
+        let view = self.audit(true)?.ok_or_else(|| Violation("the collector is gone".to_owned()))?;
         let gaps = self.gaps()?;
         self.report.gaps += gaps.len() as u64;
         for agent in &self.agents {
@@ -401,13 +435,19 @@ impl World {
         self.judge_overwritten(&view)
     }
 
-    /// Every promise against what can be asked for now.
-    fn audit(&mut self) -> Result<Option<View>, Violation> {
-        let Some(running) = self.collector.running.as_ref().filter(|_| !self.collector.disk.is_off()) else {
+    /// Every promise against what can be asked for now; with `all`, everything has arrived that was to.
+    fn audit(&mut self, all: bool) -> Result<Option<View>, Violation> {
+        let Some(running) = self.collector.running.as_mut().filter(|_| !self.collector.disk.is_off()) else {
             return Ok(None);
         };
         let view = running.reader.view();
         let hosts: BTreeSet<HostId> = self.agents.iter().map(|agent| agent.host).collect();
+        self.report.lines = 0;
+        for host in &hosts {
+            let Some(positions) = running.positions(*host) else { continue };
+            let nodes: Vec<usize> = self.agents.iter().filter(|one| one.host == *host).map(|one| one.number).collect();
+            self.report.lines += self.ledger.lines.judge(*host, &view, &positions, &nodes, all)?;
+        }
         for host in hosts {
             let (stored, raw) = self.rows(&view, &host.to_string())?;
             self.ledger.judge(host, &stored, raw, SERIES as u64)?;

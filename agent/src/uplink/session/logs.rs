@@ -63,6 +63,8 @@ struct Sent {
     seq: u64,
     bytes: u64,
     ends: Vec<(SourceId, u64)>,
+    #[cfg(feature = "planted")]
+    frame: Arc<[u8]>,
 }
 
 /// Where the lane stands.
@@ -79,6 +81,8 @@ pub(super) struct Logs {
     bytes: u64,
     repeated: Option<Duration>,
     problems: Vec<Problem>,
+    #[cfg(feature = "planted")]
+    left: Vec<Arc<[u8]>>,
 }
 
 impl Logs {
@@ -109,6 +113,8 @@ impl Logs {
 
     pub(super) fn leave(&mut self) {
         self.stage = Stage::Closed;
+        #[cfg(feature = "planted")]
+        self.left.extend(self.unacked.iter().map(|sent| Arc::clone(&sent.frame)));
         self.drop_window();
     }
 }
@@ -161,7 +167,14 @@ impl Session {
         }
         self.logs.at = Some((epoch, seq));
         self.logs.bytes += bytes;
-        self.logs.unacked.push_back(Sent { epoch, seq, bytes, ends: batch.ends });
+        self.logs.unacked.push_back(Sent {
+            epoch,
+            seq,
+            bytes,
+            ends: batch.ends,
+            #[cfg(feature = "planted")]
+            frame: Arc::clone(&frame),
+        });
         self.own.log_batches.add(1);
         self.send(Channel::Lane(Lane::P2), frame);
     }
@@ -196,6 +209,12 @@ impl Session {
             let positions = std::mem::take(positions);
             self.logs.stage = Stage::Open;
             self.effects.push(Effect::Logs(LogOrder::SeekAll(positions)));
+            #[cfg(feature = "planted")]
+            for frame in std::mem::take(&mut self.logs.left) {
+                if self.planted(super::Planted::LinesResentAndReread) {
+                    self.send(Channel::Lane(Lane::P2), frame);
+                }
+            }
         }
     }
 

@@ -32,7 +32,10 @@ pub(super) fn read_lines(batch: LogBatch, host: &HostLabels, bounds: TimeBounds,
     read.records.reserve(batch.ranges.len() + batch.streams.len());
     for range in batch.ranges {
         let SourceRange { source, from, to, skipped, tail_hash, gone } = range;
-        read.skips += u64::from(!skipped.is_empty());
+        if !skipped.is_empty() {
+            read.skips += 1;
+            tracing::warn!(host = %host.name, path = source.path, "lines before byte {from} are lost: {skipped}");
+        }
         read.bytes += RECORD_BYTES + source.path.len() + skipped.len();
         read.records.push(Record::Range(RangeRecord { source, from, to, skipped, tail_hash, gone }));
     }
