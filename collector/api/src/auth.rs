@@ -38,7 +38,7 @@ impl Guard {
         routes.route_layer(middleware::from_fn(move |request: Request, next: Next| check(self.clone(), request, next)))
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<Option<Grant>, ApiError> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Option<Grant>, ApiError> {
         let Some(scope) = self.scope else { return Ok(None) };
         if self.state.access == Access::Everyone {
             check_site(headers)?;

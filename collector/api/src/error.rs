@@ -67,6 +67,16 @@ impl ErrorKind {
             Self::Timeout | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+
+    /// The HTTP status that Loki gives: limits are the question's fault, a full queue is 429.
+    fn loki_status(self) -> StatusCode {
+        match self {
+            Self::Execution => StatusCode::BAD_REQUEST,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unavailable => StatusCode::TOO_MANY_REQUESTS,
+            other => other.status(),
+        }
+    }
 }
 
 /// Why a request was not answered: what, where it went wrong, and what to do about it.
@@ -119,10 +129,14 @@ impl ApiError {
             Dialect::Prometheus => ("application/json", self.prometheus_body()),
             Dialect::Muster => ("application/json", self.muster_body()),
             Dialect::Plain => ("text/plain; charset=utf-8", self.plain_body()),
+            Dialect::Loki => ("text/plain; charset=utf-8", self.line().into_bytes()),
         };
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.kind.status();
+        *response.status_mut() = if dialect == Dialect::Loki { self.kind.loki_status() } else { self.kind.status() };
         let headers = response.headers_mut();
+        if dialect == Dialect::Loki {
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if self.kind == ErrorKind::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"muster\""));
@@ -180,6 +194,8 @@ pub enum Dialect {
     Prometheus,
     /// `/api/muster/v1`: `{"version":1,"error":{"code","message","where","remedy"}}`.
     Muster,
+    /// `/loki/api/v1`: the message alone, with Loki's statuses.
+    Loki,
     /// `/-/` and `/metrics`: one line of text.
     Plain,
 }
@@ -191,6 +207,8 @@ impl Dialect {
             Self::Muster
         } else if path.starts_with("/api/") {
             Self::Prometheus
+        } else if path.starts_with("/loki/") {
+            Self::Loki
         } else {
             Self::Plain
         }
@@ -234,6 +252,7 @@ macro_rules! dialect_error {
 dialect_error!(PrometheusError, Dialect::Prometheus);
 dialect_error!(MusterError, Dialect::Muster);
 dialect_error!(PlainError, Dialect::Plain);
+dialect_error!(LokiError, Dialect::Loki);
 
 #[cfg(test)]
 mod tests {
@@ -256,6 +275,24 @@ mod tests {
             r#"{"version":1,"error":{"code":"bad_request","message":"a \u003c b is \"wrong\"","where":"parameter `x`","remedy":"turn it round"}}"#
         );
         assert_eq!(body(error.respond(Dialect::Plain)).await, "a < b is \"wrong\" (parameter `x`): turn it round\n");
+        let response = error.respond(Dialect::Loki);
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(body(response).await, "a < b is \"wrong\" (parameter `x`): turn it round");
+    }
+
+    #[test]
+    fn statuses_of_lokis_dialect_are_its_own() {
+        for (kind, status) in [
+            (ErrorKind::BadData, 400),
+            (ErrorKind::Execution, 400),
+            (ErrorKind::Canceled, 499),
+            (ErrorKind::Timeout, 504),
+            (ErrorKind::Unavailable, 429),
+            (ErrorKind::Internal, 500),
+            (ErrorKind::Unauthorized, 401),
+        ] {
+            assert_eq!(ApiError::new(kind, "x").respond(Dialect::Loki).status().as_u16(), status, "{kind:?}");
+        }
     }
 
     #[test]

@@ -41,6 +41,16 @@ impl Parameters {
         Ok(Self(all))
     }
 
+    /// Of the query string alone.
+    ///
+    /// # Errors
+    /// `bad_data` where an escape is broken.
+    pub(crate) fn of_uri(uri: &axum::http::Uri) -> Result<Self, ApiError> {
+        let mut all = Vec::new();
+        parse_into(uri.query().unwrap_or(""), &mut all)?;
+        Ok(Self(all))
+    }
+
     #[cfg(test)]
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let mut all = Vec::new();

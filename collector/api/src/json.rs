@@ -4,6 +4,8 @@
 
 use std::io::Write as _;
 
+use muster_common::label::LabelSet;
+
 /// Appends a quoted JSON string. Control characters, quotes and backslashes are escaped; all else stays as it is.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -24,6 +26,23 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
 /// As [`push_string`], and `<`, `>`, `&` as `\u003c` and so on: Prometheus writes its messages and plain lists so.
 pub(crate) fn push_html_safe_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    push_html_safe_text(out, text);
+    out.push(b'"');
+}
+
+/// As [`push_html_safe_string`], of any bytes: each that is no part of UTF-8 becomes `\ufffd`, as Go writes it.
+pub(crate) fn push_html_safe_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    for chunk in bytes.utf8_chunks() {
+        push_html_safe_text(out, chunk.valid());
+        for _ in chunk.invalid() {
+            out.extend_from_slice(b"\\ufffd");
+        }
+    }
+    out.push(b'"');
+}
+
+fn push_html_safe_text(out: &mut Vec<u8>, text: &str) {
     for character in text.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_unicode_escape(out, u32::from(character)),
@@ -36,7 +55,25 @@ pub(crate) fn push_html_safe_string(out: &mut Vec<u8>, text: &str) {
             _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    out.push(b'"');
+}
+
+/// Appends a label set as an object.
+pub(crate) fn push_labels(out: &mut Vec<u8>, labels: &LabelSet) {
+    push_pairs(out, labels.iter());
+}
+
+/// Appends names and values as an object.
+pub(crate) fn push_pairs<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.push(b'{');
+    for (index, (name, value)) in pairs.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_string(out, name);
+        out.push(b':');
+        push_string(out, value);
+    }
+    out.push(b'}');
 }
 
 fn push_escape(out: &mut Vec<u8>, byte: u8) {
@@ -230,6 +267,10 @@ mod tests {
         assert_eq!(
             written(|out| push_html_safe_string(out, "a\"<&>\u{e9}\u{2028}\n")),
             "\"a\\\"\\u003c\\u0026\\u003e\u{e9}\\u2028\\n\""
+        );
+        assert_eq!(
+            written(|out| push_html_safe_bytes(out, b"a<\xff\xc3\x00\xe9\x28")),
+            "\"a\\u003c\\ufffd\\ufffd\\u0000\\ufffd(\""
         );
         assert_eq!(written(|out| push_list(out, ["a", "b"], push_string)), "[\"a\",\"b\"]");
     }

@@ -1,7 +1,7 @@
-//! Every question and command that comes over HTTP: Prometheus' query API, Muster's own, and the administrator's routes.
+//! Every question and command that comes over HTTP: Prometheus' and Loki's query APIs, Muster's own, and the administrator's routes.
 //!
 //! An edge that depends downwards only (store, query, fleet). What other edges and the wiring know (who is connected, how to
-//! reload, how the disk is) comes as closures in [`Hooks`]. Three dialects, each in its folder, none of which imports another:
+//! reload, how the disk is) comes as closures in [`Hooks`]. Four dialects, each in its folder, none of which imports another:
 //! they differ in shapes and in how an error is said, never in what is true.
 
 mod admin;
@@ -10,11 +10,13 @@ mod error;
 mod form;
 mod gaps;
 mod json;
+mod loki;
 mod muster;
 mod pool;
 mod prometheus;
 mod route;
 mod state;
+mod tails;
 
 pub use auth::protect;
 pub use error::{ApiError, Dialect, ErrorKind};
@@ -22,6 +24,7 @@ pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
 pub use route::{Route, router, routes};
 pub use state::{Access, Counts, Health, Hooks, HostPresence, Problem, State};
+pub use tails::Tails;
 
 /// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");

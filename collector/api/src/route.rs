@@ -11,7 +11,7 @@ use muster_fleet::Scope;
 use crate::auth::Guard;
 use crate::error::{ApiError, Dialect, ErrorKind};
 use crate::state::State;
-use crate::{admin, muster, prometheus};
+use crate::{admin, loki, muster, prometheus};
 
 /// One row of a dialect's table: a path, its methods, and who may ask.
 pub struct Route {
@@ -26,7 +26,7 @@ pub struct Route {
 
 /// Every route, by dialect.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    prometheus::ROUTES.iter().chain(muster::ROUTES).chain(admin::ROUTES)
+    prometheus::ROUTES.iter().chain(loki::ROUTES).chain(muster::ROUTES).chain(admin::ROUTES)
 }
 
 /// The router of all routes. Paths and methods that it does not know are refused in the dialect that the path begins with.

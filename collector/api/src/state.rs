@@ -13,6 +13,7 @@ use muster_query::Engine;
 use muster_store::{Admin, Reader};
 
 use crate::pool::QueryPool;
+use crate::tails::Tails;
 
 /// Everything a request may need. Built by the server once, shared by all routes.
 pub struct State {
@@ -22,6 +23,7 @@ pub struct State {
     /// Swapped by a reload.
     pub engine: Arc<ArcSwap<Engine>>,
     pub pool: QueryPool,
+    pub tails: Tails,
     pub hooks: Hooks,
     pub access: Access,
     /// The version of the collector.
@@ -160,6 +162,7 @@ impl State {
         ];
         stats.extend(self.counts.refusals());
         stats.extend(self.pool.stats());
+        stats.extend(self.tails.stats());
         stats.extend(self.admin.stats());
         stats.extend((self.hooks.process_stats)());
         stats

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use muster_api::{Access, Counts, Dialect, PoolSettings, QueryPool, Scope, State};
+use muster_api::{Access, Counts, Dialect, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::time::now;
@@ -109,6 +109,7 @@ impl Collector {
                 waiting_max: config.query.waiting_max,
                 ..PoolSettings::default()
             }),
+            tails: Tails::default(),
             hooks: hooks(&seen),
             access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },
             version: env!("CARGO_PKG_VERSION"),
@@ -178,6 +179,7 @@ impl Collector {
         self.stop_loops.cancel();
         // Intakes over HTTP end with the listener: they must have been answered before the committer goes.
         self.stop_http.cancel();
+        self.state.tails.end().await;
         join(self.listening).await;
         if let Some(ingest) = self.intake.take() {
             ingest.stop("the collector stops").await;

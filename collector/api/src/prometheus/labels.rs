@@ -11,10 +11,10 @@ use muster_common::matcher::Matcher;
 use muster_store::{Select, SelectError, SelectLimits, View};
 
 use super::parameters::{invalid, limit, optional_time};
-use super::response::{json, push_labels, success};
+use super::response::{json, success};
 use crate::error::{ApiError, ErrorKind, PrometheusError, chain};
 use crate::form::Parameters;
-use crate::json::{push_html_safe_string, push_list};
+use crate::json::{push_html_safe_string, push_labels, push_list};
 use crate::state::State;
 
 const TRUNCATED: &str = "results truncated due to limit";

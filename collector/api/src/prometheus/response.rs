@@ -3,10 +3,9 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use muster_common::label::LabelSet;
 use muster_query::Value;
 
-use crate::json::{push_html_safe_string, push_list, push_millis, push_string, push_value};
+use crate::json::{push_html_safe_string, push_labels, push_list, push_millis, push_value};
 
 /// `{"status":"success","data":...,"warnings":[...],"infos":[...]}`; the lists only when they have something.
 pub(crate) fn success(data: impl FnOnce(&mut Vec<u8>), warnings: &[String], infos: &[String]) -> Vec<u8> {
@@ -64,20 +63,6 @@ pub(crate) fn push_query_data(out: &mut Vec<u8>, value: &Value) {
     out.push(b'}');
 }
 
-/// A label set as an object.
-pub(crate) fn push_labels(out: &mut Vec<u8>, labels: &LabelSet) {
-    out.push(b'{');
-    for (index, (name, value)) in labels.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        push_string(out, name);
-        out.push(b':');
-        push_string(out, value);
-    }
-    out.push(b'}');
-}
-
 fn push_sample(out: &mut Vec<u8>, at_ms: i64, value: f64) {
     out.push(b'[');
     push_millis(out, at_ms);
@@ -90,6 +75,7 @@ fn push_sample(out: &mut Vec<u8>, at_ms: i64, value: f64) {
 mod tests {
     use std::sync::Arc;
 
+    use muster_common::label::LabelSet;
     use muster_query::{Point, Series};
 
     use super::*;

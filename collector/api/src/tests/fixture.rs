@@ -14,11 +14,13 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
 use muster_fleet::{Fleet, Scope};
 use muster_query::Engine;
-use muster_store::{Append, Outcome, Parts, Record, Row, SampleBlock, SeriesTable, Source, Writer};
+use muster_store::{
+    Append, LogBlock, LogClass, LogEntry, Outcome, Parts, Record, Row, SampleBlock, SeriesTable, Source, Writer,
+};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Access, Counts, Health, HostPresence, PoolSettings, Problem, QueryPool, State, router};
+use crate::{Access, Counts, Health, HostPresence, PoolSettings, Problem, QueryPool, State, Tails, router};
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
@@ -38,6 +40,9 @@ pub(super) struct Fixture {
     tick: u64,
     _folder: TempDir,
 }
+
+/// Nanoseconds after [`NOW_MS`], line, structured metadata.
+pub(super) type Line<'a> = (i64, &'a [u8], &'a [(&'a str, &'a str)]);
 
 /// An answer, whole.
 pub(super) struct Answer {
@@ -87,6 +92,7 @@ impl Fixture {
             fleet,
             engine: Arc::new(ArcSwap::from_pointee(Engine::default())),
             pool: QueryPool::new(pool),
+            tails: Tails::default(),
             hooks,
             access,
             version: "0.1.0",
@@ -108,10 +114,29 @@ impl Fixture {
         let table = Arc::new(SeriesTable::new(vec![(set, kind)]));
         let row = |&(at_ms, value): &(i64, f64)| Row { at_ms, present: None, values: vec![value] };
         let block = SampleBlock::Rows { table, rows: samples.iter().map(row).collect() };
+        self.append(Record::Samples(block));
+    }
+
+    /// Stores these lines of one stream.
+    pub(super) fn log(&mut self, labels: &[(&str, &str)], lines: &[Line<'_>]) {
+        let entry = |&(after_ns, line, fields): &Line<'_>| LogEntry {
+            at_ns: NOW_MS * 1_000_000 + after_ns,
+            line: line.to_vec(),
+            fields: LabelSet::new(fields.iter().copied()).unwrap(),
+        };
+        let block = LogBlock {
+            class: LogClass::Logs,
+            labels: Arc::new(LabelSet::new(labels.iter().copied()).unwrap()),
+            entries: lines.iter().map(entry).collect(),
+        };
+        self.append(Record::Logs(block));
+    }
+
+    fn append(&mut self, record: Record) {
         self.tick += 1;
         let append = Append {
             source: Source::Own { run: Epoch::new(1, 1), tick: self.tick },
-            records: vec![Record::Samples(block)],
+            records: vec![record],
             arrived: now(),
             live: true,
         };
@@ -131,7 +156,7 @@ impl Fixture {
         Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
-    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+    pub(super) fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
         let bearer = format!("Bearer {}", self.admin_word);
         Request::builder().method(method).uri(path).header(header::AUTHORIZATION, bearer)
     }

@@ -4,5 +4,7 @@ mod admin;
 mod auth;
 mod fixture;
 mod gaps;
+mod loki;
+mod loki_tail;
 mod muster;
 mod prometheus;

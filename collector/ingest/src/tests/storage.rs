@@ -10,6 +10,18 @@ use crate::apply::Apply;
 use crate::committer::{self, Answer, QueueFull, QueueLimits};
 use crate::counters::{Count, Counters};
 
+/// Waits until the start's own transactions are over: a planted fault must meet the one it is meant for.
+async fn quiet(disk: &CutDisk) {
+    let mut last = disk.operations();
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if std::mem::replace(&mut last, disk.operations()) == disk.operations() {
+            return;
+        }
+    }
+    panic!("the disk does not come to rest within 5 s");
+}
+
 #[tokio::test]
 async fn nothing_is_acked_that_the_disk_did_not_take_and_all_of_it_later() {
     let disk = CutDisk::new(7);
@@ -26,6 +38,7 @@ async fn nothing_is_acked_that_the_disk_did_not_take_and_all_of_it_later() {
     agent.send(&context(one, 1, &["a"])).await;
     agent.send(&batch(one, 1, 1, 1)).await;
     agent.acked(1).await;
+    quiet(&disk).await;
     disk.fail(Operation::Sync, 1, 1, Fault::Io);
     for seq in 2..=4 {
         agent.send(&batch(one, seq, 1, 1)).await;
@@ -60,6 +73,7 @@ async fn small_state_that_its_disk_did_not_take_is_applied_later() {
     let one = epoch(1);
     let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
     agent.send(&context(one, 1, &["a"])).await;
+    quiet(&disk).await;
     disk.fail(Operation::Sync, 1, 1, Fault::Io);
     agent.send(&batch(one, 1, 1, 2)).await;
     agent.acked(1).await;

@@ -1,0 +1,40 @@
+//! Loki's HTTP API as Grafana and logcli speak it, over lines and events: the paths that have an answer in this version.
+//!
+//! Of our own: `data.next` and `after`, by which pages go on exactly where another ended, and `count` of dropped entries.
+
+mod build;
+mod delete;
+mod labels;
+mod parameters;
+mod query;
+mod response;
+mod tail;
+
+use axum::routing::{get, post};
+use muster_fleet::Scope;
+
+use crate::error::Dialect;
+use crate::route::Route;
+
+const BOTH: &[&str] = &["GET", "POST"];
+const READ: &[&str] = &["GET"];
+
+const fn route(
+    path: &'static str,
+    methods: &'static [&'static str],
+    handler: fn() -> axum::routing::MethodRouter<std::sync::Arc<crate::state::State>>,
+) -> Route {
+    Route { path, methods, scope: Some(Scope::Read), dialect: Dialect::Loki, handler }
+}
+
+pub(crate) const ROUTES: &[Route] = &[
+    route("/loki/api/v1/query", BOTH, || get(query::instant).post(query::instant)),
+    route("/loki/api/v1/query_range", BOTH, || get(query::range).post(query::range)),
+    route("/loki/api/v1/labels", BOTH, || get(labels::names).post(labels::names)),
+    route("/loki/api/v1/label/{name}/values", BOTH, || get(labels::values).post(labels::values)),
+    route("/loki/api/v1/series", BOTH, || get(labels::series).post(labels::series)),
+    route("/loki/api/v1/index/stats", BOTH, || get(labels::volume).post(labels::volume)),
+    route("/loki/api/v1/tail", READ, || get(tail::tail)),
+    route("/loki/api/v1/status/buildinfo", READ, || get(build::build)),
+    Route { scope: Some(Scope::Admin), ..route("/loki/api/v1/delete", &["POST"], || post(delete::delete)) },
+];
