@@ -1,5 +1,7 @@
 //! What an operator types: graphs, the status page, and exit codes that scripts stand on.
 
+use std::process::{Command, Stdio};
+
 use muster_tests::harness::agent::{AgentHome, muster, run, until};
 use muster_tests::harness::collector::{Collector, Options};
 use muster_tests::harness::programs;
@@ -35,6 +37,36 @@ fn a_range_is_drawn_and_the_status_says_who_sends() {
 }
 
 #[test]
+fn lines_are_asked_counted_and_followed_until_the_collector_stops() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    let (code, text, error) = muster(&programs, &collector, &["logs", "--host", "web-1", "--since", "5m"]).unwrap();
+    assert_eq!((code, text.as_str()), (0, ""), "{error}");
+    assert_eq!(error, "no lines: nothing of {host=\"web-1\"} in this time\n");
+    let words = ["logs", "vector(3) * 2", "--since", "5m", "--plot", "--width", "80"];
+    let (code, text, error) = muster(&programs, &collector, &words).unwrap();
+    assert!(code == 0 && text.contains("last 6, min 6, max 6"), "{text}{error}");
+    let (code, _, error) = muster(&programs, &collector, &["logs", "{host=", "--follow"]).unwrap();
+    assert!(code == 2 && error.starts_with("muster: parse error at line 1, col "), "{code}: {error}");
+
+    let url = format!("http://{}", collector.http);
+    let mut command = Command::new(programs::program(&programs, "muster"));
+    command.args(["--url", &url, "--token", &collector.token, "logs", "-f"]);
+    let following = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a live tail", LIMIT, || {
+        let metrics = collector.get("/metrics")?.text();
+        Ok(metrics.contains("\nmuster_collector_tails 1\n").then_some(()))
+    })
+    .unwrap();
+    assert!(collector.stop().unwrap().success());
+    let ended = following.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{error}");
+    assert_eq!(error, "muster: the collector ended the live lines: the collector stops; run it again to go on\n");
+}
+
+#[test]
 fn the_exit_code_tells_no_from_unknown() {
     let programs = programs::folder();
     let folder = tempfile::tempdir().unwrap();
@@ -47,6 +79,7 @@ fn the_exit_code_tells_no_from_unknown() {
         // The command was wrong.
         (&["query", "sum("], 2),
         (&["query", "up", "--plot"], 2),
+        (&["-o", "raw", "status"], 2),
         (&["nosuch"], 2),
     ] {
         let (code, text, error) = muster(&programs, &collector, words).unwrap();

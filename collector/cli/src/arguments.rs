@@ -31,6 +31,8 @@ pub enum Output {
     Table,
     Json,
     Csv,
+    /// Of `muster logs`: the lines alone, byte for byte.
+    Raw,
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +45,8 @@ pub enum Noun {
     Hosts(HostsVerb),
     /// Ask in PromQL.
     Query(QueryArguments),
+    /// Show log lines, or ask in LogQL.
+    Logs(Box<LogsArguments>),
     /// How the collector is: version, hosts, store, ingest, drops by reason.
     Status,
 }
@@ -153,6 +157,48 @@ pub struct QueryArguments {
     /// Draw a graph in the terminal.
     #[arg(long, requires = "since")]
     pub plot: bool,
+    /// Columns of the terminal [default: as it is, else 100].
+    #[arg(long, value_name = "N")]
+    pub width: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArguments {
+    /// A selector such as `{job="journal"}`, or any LogQL query [default: the lines of every host].
+    pub query: Option<String>,
+    /// Only lines of this host.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Only lines of this unit.
+    #[arg(long, value_name = "NAME")]
+    pub unit: Option<String>,
+    /// Only lines that contain this text; given several times, all of them.
+    #[arg(long, value_name = "TEXT")]
+    pub grep: Vec<String>,
+    /// How far to look back from --until.
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    pub since: String,
+    /// Up to when: a time (2026-01-31T14:00:00Z, or seconds since 1970) or how long ago (5m) [default: now].
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+    /// How many lines: the newest, or with --forward the oldest.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// The oldest lines of the time instead of the newest.
+    #[arg(long)]
+    pub forward: bool,
+    /// Then go on with lines as they come.
+    #[arg(short, long, conflicts_with_all = ["until", "forward", "context", "plot"])]
+    pub follow: bool,
+    /// Show so many lines before and after each line found, of its own stream.
+    #[arg(long, value_name = "N", conflicts_with = "plot")]
+    pub context: Option<u16>,
+    /// Draw numbers over time; of a query for lines, how many there are.
+    #[arg(long)]
+    pub plot: bool,
+    /// Time between two numbers [default: about 200 of them].
+    #[arg(long, value_name = "SPAN")]
+    pub step: Option<String>,
     /// Columns of the terminal [default: as it is, else 100].
     #[arg(long, value_name = "N")]
     pub width: Option<usize>,

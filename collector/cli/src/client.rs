@@ -4,14 +4,22 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::error::Failure;
 
 /// Longer than the longest query the collector lets run.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3_700);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// An open WebSocket.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A connection to one collector, with what to show it.
 pub struct Client {
@@ -94,6 +102,19 @@ impl Client {
         self.send(self.http.request(Method::POST, self.url(path)?).form(form)).await
     }
 
+    /// As [`Client::post_form`], with one more header.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn post_form_with(
+        &self,
+        path: &str,
+        form: &[(&str, String)],
+        (name, value): (&'static str, &str),
+    ) -> Result<Value, Failure> {
+        self.send(self.http.request(Method::POST, self.url(path)?).form(form).header(name, value)).await
+    }
+
     /// # Errors
     /// As [`Client::send`].
     pub async fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
@@ -122,26 +143,65 @@ impl Client {
         }
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
+        let is_text = is_text(answer.headers());
         let bytes = answer.bytes().await.map_err(|error| {
             Failure::Unknown(format!("the answer of {} broke off: {}; try again", self.base, innermost(&error)))
         })?;
         let json: Option<Value> = serde_json::from_slice(&bytes).ok();
         match json {
             Some(json) if status.is_success() => Ok(json),
-            json => Err(self.refusal(status.as_u16(), json.as_ref(), &bytes)),
+            json => Err(self.refusal(status.as_u16(), said(json.as_ref(), is_text, &bytes), &bytes)),
+        }
+    }
+
+    /// A WebSocket to this path, with what the URL's query says.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn socket(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        flag: (&'static str, &str),
+    ) -> Result<Socket, Failure> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(parameters);
+        let unusable = |error: &dyn std::fmt::Display| Failure::Usage(format!("`{}` is no URL: {error}", self.base));
+        // Of a URL with the scheme http, so this cannot fail.
+        let _ = url.set_scheme("ws");
+        let mut request = url.as_str().into_client_request().map_err(|error| unusable(&error))?;
+        let headers = request.headers_mut();
+        headers.insert(flag.0, HeaderValue::from_str(flag.1).map_err(|error| unusable(&error))?);
+        if let Some(token) = &self.token {
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.word)).map_err(|_| {
+                Failure::Usage(format!("the token from {} has characters that no token has", token.from))
+            })?;
+            headers.insert("authorization", bearer);
+        }
+        match tokio::time::timeout(CONNECT_WITHIN, connect_async(request)).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(WebSocketError::Http(answer))) => {
+                let bytes = answer.body().clone().unwrap_or_default();
+                let told = said(None, is_text(answer.headers()), &bytes);
+                Err(self.refusal(answer.status().as_u16(), told, &bytes))
+            }
+            Ok(Err(error)) => Err(self.no_answer(innermost(&error))),
+            Err(_) => Err(self.no_answer(format!("not within {} s", CONNECT_WITHIN.as_secs()))),
         }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        self.no_answer(innermost(error))
+    }
+
+    fn no_answer(&self, why: String) -> Failure {
         Failure::Unknown(format!(
-            "no answer from {}: {}; is muster-collector running there? name another place with --url",
-            self.base,
-            innermost(error)
+            "no answer from {}: {why}; is muster-collector running there? name another place with --url",
+            self.base
         ))
     }
 
-    fn refusal(&self, status: u16, json: Option<&Value>, bytes: &[u8]) -> Failure {
-        let told = json.and_then(told);
+    fn refusal(&self, status: u16, told: Option<String>, bytes: &[u8]) -> Failure {
         let line = match (&told, status) {
             (_, 401) => {
                 let said = told.as_deref().unwrap_or("not authorised");
@@ -168,6 +228,17 @@ impl Client {
             _ => Failure::Unknown(line),
         }
     }
+}
+
+/// What an error says: its JSON's text, or its one line where it is plain text.
+fn said(json: Option<&Value>, is_text: bool, bytes: &[u8]) -> Option<String> {
+    let line =
+        || std::str::from_utf8(bytes).ok().map(|text| text.trim_end().to_owned()).filter(|text| !text.is_empty());
+    json.and_then(told).or_else(|| is_text.then(line).flatten())
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    headers.get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with("text/plain"))
 }
 
 /// One line of an error in either dialect: message, place, remedy.
@@ -220,20 +291,23 @@ mod tests {
     #[test]
     fn the_status_decides_between_no_and_unknown() {
         let client = Client::new("http://127.0.0.1:1", None).unwrap();
-        let said = json!({"error": "said"});
+        let told = json!({"error": "said"});
         for (status, json, expect) in [
-            (400, Some(&said), 2),
-            (401, Some(&said), 2),
-            (403, Some(&said), 2),
-            (404, Some(&said), 1),
+            (400, Some(&told), 2),
+            (401, Some(&told), 2),
+            (403, Some(&told), 2),
+            (404, Some(&told), 1),
             (404, None, 2),
-            (409, Some(&said), 1),
-            (422, Some(&said), 1),
-            (503, Some(&said), 2),
+            (409, Some(&told), 1),
+            (422, Some(&told), 1),
+            (503, Some(&told), 2),
         ] {
-            assert_eq!(client.refusal(status, json, b"<html>").exit_code(), expect, "{status}");
+            let refusal = client.refusal(status, said(json, false, b"<html>"), b"<html>");
+            assert_eq!(refusal.exit_code(), expect, "{status}");
         }
-        let told = client.refusal(401, Some(&said), b"").to_string();
+        let plain = client.refusal(400, said(None, true, b"parse error at line 1\n"), b"");
+        assert_eq!(plain.to_string(), "parse error at line 1");
+        let told = client.refusal(401, said(Some(&told), false, b""), b"").to_string();
         assert!(told.starts_with("said; there is no token: give --token or MUSTER_TOKEN"), "{told}");
         let told = client.refusal(200, None, b"<html>").to_string();
         assert_eq!(

@@ -2,10 +2,10 @@
 
 use muster_common::time::Timestamp;
 
-use crate::arguments::{Arguments, Noun};
+use crate::arguments::{Arguments, Noun, Output};
 use crate::client::{Client, Token};
 use crate::commands::query::Terminal;
-use crate::commands::{Printed, hosts, query, status, token};
+use crate::commands::{Printed, hosts, logs, query, status, token};
 use crate::error::Failure;
 
 /// Does what the arguments say.
@@ -17,10 +17,14 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
     let found = Token::find(arguments.token.as_deref(), folder)?;
     let client = Client::new(&arguments.url, found)?;
     let (output, now_ms) = (arguments.output, now.millis());
+    if output == Output::Raw && !matches!(arguments.noun, Noun::Logs(_)) {
+        return Err(Failure::Usage("-o raw is of `muster logs` alone: write table, json or csv".to_owned()));
+    }
     match &arguments.noun {
         Noun::Token(verb) => token::run(&client, verb, output, now_ms).await,
         Noun::Hosts(verb) => hosts::run(&client, verb, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
+        Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Status => status::run(&client, output, now_ms).await,
     }
 }

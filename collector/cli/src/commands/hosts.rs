@@ -20,7 +20,7 @@ pub async fn run(client: &Client, verb: &HostsVerb, output: Output, now_ms: i64)
             let answer = client.get(&format!("{PATH}{}", if *all { "?all=true" } else { "" })).await?;
             return Ok(match output {
                 Output::Json => Printed::json(&answer),
-                Output::Table => Printed::text(rows(&answer, now_ms, output).to_table(
+                Output::Table | Output::Raw => Printed::text(rows(&answer, now_ms, output).to_table(
                     "no hosts yet: `muster token new --name NAME` makes a token, `muster-agent enrol` uses it",
                 )),
                 Output::Csv => Printed::text(rows(&answer, now_ms, output).to_csv()),
@@ -53,7 +53,7 @@ fn changed(answer: &Value, done: &str, now_ms: i64, output: Output) -> Printed {
     let host = &answer["host"];
     match output {
         Output::Json => Printed::json(answer),
-        Output::Table => Printed::text(format!("{} ({}) {done}\n", word(host, "name"), word(host, "id"))),
+        Output::Table | Output::Raw => Printed::text(format!("{} ({}) {done}\n", word(host, "name"), word(host, "id"))),
         Output::Csv => Printed::text(rows(&json!({"hosts": [host]}), now_ms, output).to_csv()),
     }
 }

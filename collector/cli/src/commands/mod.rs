@@ -1,6 +1,7 @@
 //! One file a noun: what it asks the collector, and what it prints of the answer.
 
 pub mod hosts;
+pub mod logs;
 pub mod query;
 pub mod status;
 pub mod token;

@@ -24,7 +24,7 @@ pub struct Terminal {
 
 /// The times of a query, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     At(i64),
     Range { from: i64, to: i64, step: i64 },
 }
@@ -52,7 +52,7 @@ pub async fn run(
 }
 
 /// Seconds with three decimals, as the collector takes times and steps.
-fn seconds(millis: i64) -> String {
+pub(super) fn seconds(millis: i64) -> String {
     let (sign, millis) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
     format!("{sign}{}.{:03}", millis / 1_000, millis % 1_000)
 }
@@ -69,14 +69,20 @@ fn when(arguments: &QueryArguments, now_ms: i64) -> Result<When, Failure> {
 }
 
 /// The round step that gives at most [`POINTS_WANTED`] points.
-fn default_step(span_ms: i64) -> i64 {
+pub(super) fn default_step(span_ms: i64) -> i64 {
     const SECONDS: [i64; 17] =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
     let least = span_ms / POINTS_WANTED;
     SECONDS.into_iter().map(|seconds| seconds * 1_000).find(|step| *step >= least).unwrap_or(least)
 }
 
-fn print(answer: &Value, when: When, output: Output, plot: bool, terminal: Terminal) -> Result<Printed, Failure> {
+pub(super) fn print(
+    answer: &Value,
+    when: When,
+    output: Output,
+    plot: bool,
+    terminal: Terminal,
+) -> Result<Printed, Failure> {
     let data = &answer["data"];
     let unreadable =
         || Failure::Unknown("the collector's answer has no result: is muster older than the collector?".to_owned());
@@ -165,7 +171,7 @@ fn nothing(when: When) -> String {
 }
 
 /// `name{a="b"}`, without the labels that `left_out` names.
-fn name(labels: &[(String, String)], left_out: &[(String, String)]) -> String {
+pub(super) fn name(labels: &[(String, String)], left_out: &[(String, String)]) -> String {
     let shown = labels.iter().filter(|pair| !left_out.contains(pair));
     let (mut metric, mut pairs) = (String::new(), Vec::new());
     for (name, value) in shown {

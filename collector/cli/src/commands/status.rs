@@ -17,7 +17,7 @@ pub async fn run(client: &Client, output: Output, now_ms: i64) -> Result<Printed
     let mut printed = match output {
         Output::Json => Printed::json(&answer),
         Output::Csv => Printed::text(numbers(&answer, |_| true).to_csv()),
-        Output::Table => Printed::text(page(&answer, now_ms)),
+        Output::Table | Output::Raw => Printed::text(page(&answer, now_ms)),
     };
     printed.is_problem = is_problem(&answer);
     Ok(printed)

@@ -20,7 +20,7 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
             let answer = client.post_json(PATH, &request(new)).await?;
             Ok(match output {
                 Output::Json => Printed::json(&answer),
-                Output::Table => Printed::text(made(&answer)),
+                Output::Table | Output::Raw => Printed::text(made(&answer)),
                 Output::Csv => Printed::text(format!("{}\n", answer["token"]["word"].as_str().unwrap_or(""))),
             })
         }
@@ -28,7 +28,7 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
             let answer = client.get(PATH).await?;
             Ok(match output {
                 Output::Json => Printed::json(&answer),
-                Output::Table => {
+                Output::Table | Output::Raw => {
                     Printed::text(rows(&answer, now_ms, output).to_table("no tokens: `muster token new` makes one"))
                 }
                 Output::Csv => Printed::text(rows(&answer, now_ms, output).to_csv()),
@@ -44,7 +44,7 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
 fn revoked(answer: &Value, id: &str, output: Output) -> Printed {
     match output {
         Output::Json => Printed::json(answer),
-        Output::Table => Printed::text(format!("token {id} is revoked\n")),
+        Output::Table | Output::Raw => Printed::text(format!("token {id} is revoked\n")),
         Output::Csv => {
             let mut rows = Rows::new(&["ID", "STATE"]);
             rows.rows.push(vec![id.to_owned(), "revoked".to_owned()]);
