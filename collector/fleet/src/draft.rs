@@ -34,6 +34,8 @@ pub(crate) struct Draft {
     /// Goes with a new incarnation. Everything in the inbox is applied again: its positions may be below those of the lost one.
     pub restored: Option<Restored>,
     pub projected: Option<Projected>,
+    /// Every event up to this seq is in the store.
+    pub delivered: Option<u64>,
     /// Their seqs are given when they are written.
     pub events: Vec<Event>,
     pub changes: Vec<RegistryChange>,
@@ -65,6 +67,9 @@ impl Draft {
         if let Some((incarnation, epoch)) = &self.incarnation {
             puts.push(Put::set(META, meta::INCARNATION, incarnation.to_le_bytes().to_vec()));
             puts.push(Put::set(META, meta::OUTBOX_EPOCH, epoch.to_vec()));
+        }
+        if let Some(delivered) = &self.delivered {
+            puts.push(Put::set(META, meta::OUTBOX_DELIVERED, delivered.to_le_bytes().to_vec()));
         }
         if let Some(restored) = &self.restored {
             puts.push(Put::set(META, meta::RESTORED, encode(restored)));

@@ -247,6 +247,7 @@ fn row_for(memory: &Memory, asking: &Asking<'_>, token: Option<&TokenRow>, name:
         ephemeral_ms: token.and_then(|token| token.ephemeral_ms),
         replaced_ms: None,
         retired_ms: None,
+        absence: None,
         reason: String::new(),
         of: None,
         traces: Vec::new(),

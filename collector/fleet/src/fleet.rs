@@ -18,6 +18,7 @@ use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::host::{HostRow, HostState};
+use crate::losses::Losses;
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::{GapRow, Projected};
@@ -39,6 +40,9 @@ pub struct Fleet {
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
     pub(crate) used: Mutex<BTreeMap<String, i64>>,
+    pub(crate) losses: Mutex<Losses>,
+    /// The next seq of the outbox, as far as is durable.
+    pub(crate) grown: watch::Sender<u64>,
     feed: Mutex<Feed>,
     pub(crate) counts: Mutex<Counts>,
 }
@@ -65,9 +69,12 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         memory: RwLock::new(memory),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
+        losses: Mutex::new(Losses::default()),
+        grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
         counts: Mutex::new(Counts::default()),
     };
+    fleet.grown.send_replace(fleet.memory.read().outbox.next_seq);
     if fleet.memory.read().authorities.is_empty() {
         fleet.change(|_, draft| {
             let authority = Authority::make(1, AuthorityRole::Current, now)?;
@@ -164,10 +171,15 @@ impl Fleet {
     /// [`FleetError`] when the disk or the file fails: then nothing is known, and the same entries may be applied again.
     pub fn apply(&self, entries: &[ReplayEntry]) -> Result<(), FleetError> {
         let mut state = self.sure_state()?;
-        let Some(projected) = Projected::new(entries, self.memory.read().applied) else { return Ok(()) };
+        let Some(mut projected) = Projected::new(entries, self.memory.read().applied) else { return Ok(()) };
         if projected.is_empty() {
             self.memory.write().applied = Some(projected.reached);
             return Ok(());
+        }
+        {
+            let memory = self.memory.read();
+            let name = |host| memory.host(host).map(|row| row.name.clone()).unwrap_or_default();
+            projected.tell(&mut self.losses.lock(), name);
         }
         self.commit(&mut state, Draft { projected: Some(projected), ..Draft::default() })
     }
@@ -191,7 +203,7 @@ impl Fleet {
     }
 
     /// Reads tables as they are now, and holds up no commit meanwhile.
-    fn scan<T>(&self, read: impl FnOnce(&Reading) -> Result<T, FleetError>) -> Result<T, FleetError> {
+    pub(crate) fn scan<T>(&self, read: impl FnOnce(&Reading) -> Result<T, FleetError>) -> Result<T, FleetError> {
         let state = self.sure_state()?;
         // Before the lock on the file goes: it is not opened anew while somebody reads what was open.
         let _reading = self.scans.read();
@@ -268,6 +280,7 @@ impl Fleet {
             };
             *memory = loaded.memory;
             memory.applied = applied;
+            self.grown.send_replace(memory.outbox.next_seq);
             drop(memory);
             // Sightings in memory are newer than those of the file.
             self.feed.lock().lost();
@@ -304,8 +317,11 @@ impl Fleet {
             sightings.landed(&riding);
             sightings.forget(&draft.forgotten);
         }
+        self.losses.lock().forget(&draft.forgotten);
         let changes = std::mem::take(&mut draft.changes);
+        let next_seq = committed.outbox.next_seq;
         self.memory.write().take(draft, committed)?;
+        self.grown.send_if_modified(|grown| std::mem::replace(grown, next_seq) != next_seq);
         self.feed.lock().tell(changes);
         Ok(())
     }

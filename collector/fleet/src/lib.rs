@@ -14,6 +14,7 @@
 mod ca;
 mod changes;
 mod csr;
+mod delivery;
 mod deny;
 mod draft;
 mod enrol;
@@ -22,6 +23,7 @@ mod fleet;
 mod host;
 mod http_tokens;
 mod issue;
+mod losses;
 mod machines;
 mod maintain;
 mod make_tokens;
@@ -37,6 +39,7 @@ mod restored;
 mod rotate;
 mod rows;
 mod seen;
+mod standing;
 mod state;
 mod tables;
 #[cfg(test)]
@@ -57,11 +60,12 @@ pub use names::{
     HOST_LABEL_VALUE_BYTES_MAX, HOST_LABELS_MAX, LabelRefusal, NameError, OWN_HOST, PatternError, RESERVED_LABELS,
     check_labels, check_name, check_pattern, pattern_matches,
 };
-pub use outbox::{Event, EventKind, OUTBOX_ROWS_MAX, OutboxState};
+pub use outbox::{Event, EventClass, EventKind, OUTBOX_ROWS_MAX, OutboxState};
 pub use projection::GAPS_MAX;
 pub use registry::ephemeral_reason;
 pub use restored::{Restored, RestoredWhy};
 pub use rotate::Rotation;
 pub use seen::Seen;
+pub use standing::{Standing, StandingNote, Told};
 pub use state::{FILE_NAME, FORMAT};
 pub use tokens::{Binding, EPHEMERAL_MIN, TOKEN_LIFE_MAX, TOKEN_USES_MAX, TOKENS_MAX, TokenSpec, TokenView};

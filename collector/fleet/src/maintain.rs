@@ -51,12 +51,14 @@ impl Fleet {
             Ok(())
         })?;
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
+        self.tell_losses(now);
         self.flush()
     }
 
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
+        let gaps_untold = self.losses.lock().gaps_untold;
         let counts = self.counts.lock();
         let mut stats = Vec::new();
         for state in HostState::ALL {
@@ -94,9 +96,19 @@ impl Fleet {
             Stat::gauge("muster_collector_tokens", "Tokens known.", memory.http_tokens.len() as f64)
                 .with("kind", "http"),
             Stat::gauge("muster_collector_outbox_rows", "Events kept in the outbox.", memory.outbox.rows as f64),
+            Stat::gauge(
+                "muster_collector_outbox_undelivered",
+                "Events that are not in the store yet.",
+                memory.outbox.next_seq.saturating_sub(1).saturating_sub(memory.outbox.delivered) as f64,
+            ),
+            Stat::counter(
+                "muster_collector_gap_events_untold_total",
+                "Gaps that became no event, since their host had told too many in the hour.",
+                gaps_untold,
+            ),
             Stat::counter(
                 "muster_collector_outbox_dropped_total",
-                "Events dropped from a full outbox.",
+                "Events dropped from a full outbox before they were delivered.",
                 memory.outbox.dropped,
             ),
             Stat::gauge("muster_collector_gaps", "Known gaps kept.", memory.gaps.rows as f64),

@@ -162,6 +162,7 @@ impl Memory {
     /// Takes in what was made durable.
     pub(crate) fn take(&mut self, draft: Draft, committed: Committed) -> Result<(), FleetError> {
         self.outbox = committed.outbox;
+        self.outbox.delivered = draft.delivered.unwrap_or(self.outbox.delivered);
         self.gaps = committed.gaps;
         if let Some(projected) = draft.projected {
             self.applied = Some(projected.reached);

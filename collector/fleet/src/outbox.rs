@@ -10,7 +10,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
 use serde::{Deserialize, Serialize};
 
-use crate::rows::host_id_option;
+use crate::rows::{epoch_hex, host_id_option};
 
 /// Rows kept. About 30 MB; a fleet of 10,000 makes 500 a day by renewals and as many by restarts.
 pub const OUTBOX_ROWS_MAX: u64 = 100_000;
@@ -37,12 +37,92 @@ pub enum EventKind {
     CertificateRenewed,
     CertificateDenied,
     StoreRestored,
+    /// Nothing has arrived of a host for too long, and nothing said that it would be so.
+    HostSilent,
+    /// A host that was silent or stopped is heard again.
+    HostReturned,
+    /// An agent said that it stops and will not come back by itself.
+    AgentStopped,
+    /// Another process of the agent on a machine that has not booted.
+    AgentRestarted,
+    /// An agent named batches that will never come.
+    Gap,
+    /// Log lines were gone before they could be read.
+    LogLost,
+}
+
+/// What an event is about: the value of label `event` of its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventClass {
+    /// How a host stands.
+    State,
+    /// A machine or an agent has begun anew.
+    Boot,
+    /// Somebody or something changed the registry.
+    Change,
+    /// Something is missing for good.
+    Loss,
+}
+
+impl EventClass {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Boot => "boot",
+            Self::Change => "change",
+            Self::Loss => "loss",
+        }
+    }
+}
+
+impl EventKind {
+    /// Its stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorityMade => "authority_made",
+            Self::AuthorityRotated => "authority_rotated",
+            Self::TokenMade => "token_made",
+            Self::TokenRevoked => "token_revoked",
+            Self::HostPending => "host_pending",
+            Self::HostEnrolled => "host_enrolled",
+            Self::HostApproved => "host_approved",
+            Self::HostReplaced => "host_replaced",
+            Self::HostRenamed => "host_renamed",
+            Self::HostRelabelled => "host_relabelled",
+            Self::HostRetired => "host_retired",
+            Self::HostQuarantined => "host_quarantined",
+            Self::HostBooted => "host_booted",
+            Self::HostReverted => "host_reverted",
+            Self::MachineChanged => "machine_changed",
+            Self::CertificateRenewed => "certificate_renewed",
+            Self::CertificateDenied => "certificate_denied",
+            Self::StoreRestored => "store_restored",
+            Self::HostSilent => "host_silent",
+            Self::HostReturned => "host_returned",
+            Self::AgentStopped => "agent_stopped",
+            Self::AgentRestarted => "agent_restarted",
+            Self::Gap => "gap",
+            Self::LogLost => "log_lost",
+        }
+    }
+
+    pub const fn class(self) -> EventClass {
+        match self {
+            Self::HostSilent | Self::HostReturned | Self::AgentStopped => EventClass::State,
+            Self::HostBooted | Self::AgentRestarted => EventClass::Boot,
+            Self::StoreRestored | Self::HostReverted | Self::Gap | Self::LogLost => EventClass::Loss,
+            _ => EventClass::Change,
+        }
+    }
 }
 
 /// One row of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub seq: u64,
+    /// The outbox's when it was made: (epoch, seq) names this event and no other.
+    #[serde(with = "epoch_hex")]
+    pub epoch: Epoch,
     /// By the collector's clock, milliseconds since 1970.
     pub ms: i64,
     pub kind: EventKind,
@@ -59,10 +139,11 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event whose seq is taken in its transaction.
+    /// An event whose epoch and seq are taken in its transaction.
     pub(crate) fn new(kind: EventKind, by: &str, now: Timestamp, text: String) -> Self {
         Self {
             seq: 0,
+            epoch: Epoch::NONE,
             ms: now.millis(),
             kind,
             host: None,
@@ -92,6 +173,8 @@ pub struct OutboxState {
     /// What the next row gets. Starts at 1.
     pub next_seq: u64,
     pub rows: u64,
-    /// Rows dropped unread because the outbox was full, since the data folder was made.
+    /// Every row up to this seq is in the store.
+    pub delivered: u64,
+    /// Rows dropped before they were delivered because the outbox was full, since the data folder was made.
     pub dropped: u64,
 }

@@ -4,11 +4,14 @@
 //! change nothing, so a replay that begins too early does no harm.
 
 use muster_common::host::HostId;
+use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 use muster_store::{GapRecord, Position, ReplayEntry, StateRecord};
 use redb::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::losses::Losses;
+use crate::outbox::{Event, EventKind};
 use crate::rows::{encode, hex_bytes, host_id};
 
 /// Gaps kept; about 25 MB. Each is a loss that somebody should have looked at long before there are so many.
@@ -17,6 +20,8 @@ pub const GAPS_MAX: u64 = 100_000;
 /// What an apply changes: gaps with their keys, and the position reached.
 pub(crate) struct Projected {
     pub gaps: Vec<(Vec<u8>, GapRow)>,
+    /// For each gap what tells of it if it is new, unless its host has told too much.
+    pub events: Vec<Option<Event>>,
     pub reached: Position,
 }
 
@@ -69,7 +74,13 @@ impl Projected {
                 }
             })
         });
-        Some(Self { gaps: gaps.collect(), reached })
+        Some(Self { gaps: gaps.collect(), events: Vec::new(), reached })
+    }
+
+    /// Makes the events of its gaps. `name`: of a host.
+    pub(crate) fn tell(&mut self, losses: &mut Losses, name: impl Fn(HostId) -> String) {
+        let told = self.gaps.iter().map(|(_, row)| losses.tells_gap(row.host, row.arrived_ms).then_some(row));
+        self.events = told.map(|row| row.map(|row| row.event(&name(row.host)))).collect();
     }
 
     /// Whether only the position moves.
@@ -122,6 +133,30 @@ impl GapRow {
         })
     }
 
+    /// What tells of it.
+    fn event(&self, name: &str) -> Event {
+        let why = match self.reason {
+            Reason::SpoolFull => "the agent's spool was full",
+            Reason::Thinned => "the agent thinned out its backlog",
+            Reason::Expired => "it came after its epoch was forgotten",
+            Reason::Refused => "the collector refused its content",
+            Reason::Lost => "the agent lost it",
+            Reason::Closed => "the epoch ended without it",
+        };
+        let (from_ms, to_ms) = self.missing();
+        let text = format!("batches {} to {} of host `{name}` will never come: {why}", self.from, self.to);
+        let at = Timestamp::from_millis(self.arrived_ms);
+        let event = Event::new(EventKind::Gap, "agent", at, text).of(self.host, name);
+        let reason = serde_json::to_value(self.reason).ok().and_then(|reason| reason.as_str().map(str::to_owned));
+        event
+            .with("from", self.from.to_string())
+            .with("to", self.to.to_string())
+            .with("from_ms", from_ms.to_string())
+            .with("to_ms", to_ms.to_string())
+            .with("lane", format!("p{}", self.lane))
+            .with("reason", reason.unwrap_or_default())
+    }
+
     /// The time in which something is missing. Where the agent could not tell: nothing of an epoch is older than the epoch, and
     /// nothing that was reported missing is younger than the report.
     pub(crate) fn missing(&self) -> (i64, i64) {
@@ -153,15 +188,17 @@ pub(crate) fn apart(gap: &GapRecord) -> (Vec<u8>, GapRow) {
     (row.key(Position { generation: 0, entry: 0 }, 0), row)
 }
 
-/// Writes the gaps and drops the oldest beyond [`GAPS_MAX`].
+/// Writes the gaps and drops the oldest beyond [`GAPS_MAX`]. `fresh` is called with the place of each that was not known.
 pub(crate) fn write_gaps(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
     rows: &[(Vec<u8>, GapRow)],
     mut counts: GapCounts,
+    mut fresh: impl FnMut(usize),
 ) -> Result<GapCounts, redb::Error> {
-    for (key, row) in rows {
+    for (place, (key, row)) in rows.iter().enumerate() {
         if table.insert(key.as_slice(), encode(row).as_slice())?.is_none() {
             counts.rows += 1;
+            fresh(place);
         }
     }
     while counts.rows > GAPS_MAX && table.pop_first()?.is_some() {

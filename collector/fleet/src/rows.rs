@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::HostState;
 use crate::machines::Trace;
+use crate::standing::Absence;
 
 /// The version byte of the rows this collector writes. A changed meaning is a new number, read beside the old one.
 pub(crate) const ROW_VERSION: u8 = 1;
@@ -62,6 +63,8 @@ pub(crate) struct Registration {
     pub retired_ms: Option<i64>,
     /// Why it waits, is set aside or is retired.
     pub reason: String,
+    /// It was told to be silent or stopped.
+    pub absence: Option<Absence>,
     /// Quarantined: the identity that this machine used.
     #[serde(with = "host_id_option")]
     pub of: Option<HostId>,
@@ -221,6 +224,22 @@ pub(crate) mod hex_bytes {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(input)?;
         super::unhex_any(&text).ok_or_else(|| serde::de::Error::custom("not hexadecimal"))
+    }
+}
+
+/// An epoch as 32 hexadecimal digits.
+pub(crate) mod epoch_hex {
+    use muster_common::wire::message::Epoch;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(epoch: &Epoch, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&super::hex(&epoch.0))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Epoch, D::Error> {
+        let text = String::deserialize(input)?;
+        let bytes = super::unhex_any(&text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Epoch).ok_or_else(|| serde::de::Error::custom("not an epoch"))
     }
 }
 

@@ -72,6 +72,16 @@ impl Sightings {
         self.hosts.get(&host).map(|watched| &watched.last).filter(|last| last.last_hello_ms != 0)
     }
 
+    /// Takes an event that rides to disk with the next change.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Whether an event waits for a ride.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Whether something is not on disk yet.
     pub(crate) fn waits(&self) -> bool {
         !self.events.is_empty() || self.hosts.values().any(|watched| watched.version != watched.written)
@@ -134,6 +144,11 @@ impl Sightings {
             let text = format!("host `{}` has booted", row.name);
             let event = Event::new(EventKind::HostBooted, "agent", now, text).of(row.id, &row.name);
             self.events.push(event.with("boot_id", boot_id.as_str()));
+        } else if watched.last.started_ms != hello.started_ms && watched.last.last_hello_ms != 0 {
+            let text = format!("the agent of host `{}` has started anew", row.name);
+            let event = Event::new(EventKind::AgentRestarted, "agent", now, text).of(row.id, &row.name);
+            let event = event.with("started_ms", hello.started_ms.to_string());
+            self.events.push(event.with("agent_version", cut(&hello.agent_version)));
         }
         let watched = self.hosts.entry(row.id).or_default();
         watched.last = Sighting {
@@ -327,6 +342,7 @@ fn set_aside(
             enrolled_ms: None,
             ephemeral_ms: None,
             replaced_ms: None,
+            absence: None,
             reason: reason.to_owned(),
             of: Some(host),
             traces: traces.to_vec(),

@@ -193,7 +193,13 @@ impl State {
         let missing = |name: &[u8]| self.damaged(&META, name, "the row is missing or has another length".into());
         let epoch = numbers.epoch.ok_or_else(|| missing(meta::OUTBOX_EPOCH))?;
         let next_seq = numbers.next_seq.ok_or_else(|| missing(meta::OUTBOX_NEXT))?;
-        let mut memory = Memory::new(OutboxState { epoch, next_seq, rows: numbers.events, dropped: numbers.dropped });
+        let mut memory = Memory::new(OutboxState {
+            epoch,
+            next_seq,
+            rows: numbers.events,
+            delivered: numbers.delivered,
+            dropped: numbers.dropped,
+        });
         memory.incarnation = numbers.incarnation;
         memory.applied = numbers.applied;
         let restored = numbers.restored.map(|bytes| decode::<Restored>(&bytes)).transpose();
@@ -266,6 +272,15 @@ impl Reading {
     /// The newest events, at most `limit`, newest first.
     pub(crate) fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
         self.newest(OUTBOX, "read events", limit)
+    }
+
+    /// The events after this seq, at most `limit`, in order.
+    pub(crate) fn events_after(&self, seq: u64, limit: usize) -> Result<Vec<Event>, FleetError> {
+        const ACTION: &str = "read events";
+        let from = seq.saturating_add(1).to_be_bytes();
+        let table = self.table(OUTBOX, ACTION)?;
+        let rows = table.range(from.as_slice()..).map_err(|error| self.failed(ACTION, error.into()))?;
+        rows.take(limit).map(|row| self.decoded(OUTBOX, ACTION, row)).collect()
     }
 
     /// The gaps whose missing time ended last, at most `limit`, newest first.
@@ -354,31 +369,45 @@ fn write_position_apart(database: &Database, draft: &Draft) -> Result<(), redb::
 fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Result<Committed, redb::Error> {
     let transaction = begin(database)?;
     let mut puts = draft.puts();
+    let mut gaps = memory.gaps;
+    let restored: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
+    let mut told = Vec::new();
+    if let Some(projected) = &mut draft.projected {
+        let events = &mut projected.events;
+        let fresh = |place: usize| told.extend(events.get_mut(place).and_then(Option::take));
+        if !projected.gaps.is_empty() {
+            gaps = write_gaps(&mut transaction.open_table(GAPS)?, &projected.gaps, gaps, fresh)?;
+        }
+        puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
+    }
+    // What a restore may have lost has an event of its own.
+    if !restored.is_empty() {
+        gaps = write_gaps(&mut transaction.open_table(GAPS)?, &restored, gaps, |_| {})?;
+    }
+    if gaps != memory.gaps {
+        puts.push(Put::set(META, meta::GAPS_DROPPED, gaps.dropped.to_le_bytes().to_vec()));
+    }
+    draft.events.append(&mut told);
     let mut outbox = memory.outbox;
+    let epoch = draft.incarnation.map_or(outbox.epoch, |(_, epoch)| Epoch(epoch));
+    let delivered = draft.delivered.unwrap_or(outbox.delivered);
     if !draft.events.is_empty() {
         let mut table = transaction.open_table(OUTBOX)?;
         for event in &mut draft.events {
-            event.seq = outbox.next_seq;
+            (event.epoch, event.seq) = (epoch, outbox.next_seq);
             outbox.next_seq += 1;
             table.insert(event.seq.to_be_bytes().as_slice(), encode(event).as_slice())?;
             outbox.rows += 1;
         }
-        while outbox.rows > OUTBOX_ROWS_MAX && table.pop_first()?.is_some() {
+        while outbox.rows > OUTBOX_ROWS_MAX
+            && let Some((seq, _)) = table.pop_first()?
+        {
+            let seq = seq.value().try_into().map_or(u64::MAX, u64::from_be_bytes);
             outbox.rows -= 1;
-            outbox.dropped += 1;
+            outbox.dropped += u64::from(seq > delivered);
         }
         puts.push(Put::set(META, meta::OUTBOX_NEXT, outbox.next_seq.to_le_bytes().to_vec()));
         puts.push(Put::set(META, meta::OUTBOX_DROPPED, outbox.dropped.to_le_bytes().to_vec()));
-    }
-    let mut gaps = memory.gaps;
-    let mut rows: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
-    if let Some(projected) = &mut draft.projected {
-        rows.append(&mut projected.gaps);
-        puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
-    }
-    if !rows.is_empty() {
-        gaps = write_gaps(&mut transaction.open_table(GAPS)?, &rows, gaps)?;
-        puts.push(Put::set(META, meta::GAPS_DROPPED, gaps.dropped.to_le_bytes().to_vec()));
     }
     write_puts(&transaction, &puts)?;
     transaction.commit()?;
@@ -391,6 +420,7 @@ struct Numbers {
     next_seq: Option<u64>,
     events: u64,
     dropped: u64,
+    delivered: u64,
     incarnation: Option<u64>,
     restored: Option<Vec<u8>>,
     applied: Option<Position>,
@@ -410,6 +440,7 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         next_seq: number(meta::OUTBOX_NEXT)?,
         events: transaction.open_table(OUTBOX)?.len()?,
         dropped: number(meta::OUTBOX_DROPPED)?.unwrap_or(0),
+        delivered: number(meta::OUTBOX_DELIVERED)?.unwrap_or(0),
         incarnation: number(meta::INCARNATION)?,
         restored: bytes(meta::RESTORED)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),

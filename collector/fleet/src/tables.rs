@@ -44,6 +44,8 @@ pub(crate) mod meta {
     pub(crate) const OUTBOX_NEXT: &[u8] = b"outbox_next";
     /// u64 LE.
     pub(crate) const OUTBOX_DROPPED: &[u8] = b"outbox_dropped";
+    /// u64 LE. Absent: nothing was delivered yet.
+    pub(crate) const OUTBOX_DELIVERED: &[u8] = b"outbox_delivered";
     /// u64 LE: the store's incarnation for which the epoch was made. Absent: not told yet.
     pub(crate) const INCARNATION: &[u8] = b"incarnation";
     /// Generation u64 LE, entry u64 LE. Absent: nothing was applied yet.

@@ -107,6 +107,7 @@ counts! {
     Push429 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "429";
     Push503 = "muster_collector_ingest_push_requests_total", PUSH, "status" = "503";
     HttpRepeats = "muster_collector_ingest_http_repeats_total", "Requests that the repeat table knew and that were not stored again.";
+    Events = "muster_collector_ingest_events_total", "Events that became lines of the collector's own streams.";
     OwnCommitted = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "committed";
     /// One that was durable already, or whose tick was used by an earlier time of a clock that was set back: then it goes again above it.
     OwnRepeated = "muster_collector_ingest_own_batches_total", OWN, "outcome" = "repeated";

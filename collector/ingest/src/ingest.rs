@@ -26,7 +26,7 @@ use crate::presence::Presence;
 use crate::ticker::Ticker;
 use crate::ticking::{self, Runs};
 use crate::watch;
-use crate::{loki_push, remote_write};
+use crate::{loki_push, outbox, remote_write, silence};
 
 /// How long sessions may take to end when the collector stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,6 +110,8 @@ pub async fn start(
     ticker.adopt(up);
     let (authorities, changed) = mpsc::channel(1);
     hub.tasks.spawn(watch::run(hub.clone(), runs, authorities, endings));
+    hub.tasks.spawn(outbox::run(hub.clone()));
+    hub.tasks.spawn(silence::run(hub.clone()));
     hub.tasks.spawn(ticking::run(hub.clone(), runs, ticker));
     hub.tasks.spawn(listener::keep_identity(hub.clone(), endpoint.clone(), renew_at, changed));
     hub.tasks.spawn(listener::accept(hub.clone(), endpoint.clone()));

@@ -1,6 +1,6 @@
 //! Every intake of the collector: agents over QUIC, remote write and Loki's push over HTTP, and what the collector says itself.
 //!
-//! Pure parts decide ([`session`], [`fences`], [`contexts`], [`admit`], [`ticker`], [`stale`], [`presence`],
+//! Pure parts decide ([`session`], [`fences`], [`contexts`], [`admit`], [`ticker`], [`stale`], [`presence`], [`silence`], [`outbox`],
 //! [`connection_limits`]); the committer's thread alone writes; listener, connection and routes move bytes. An ack follows a
 //! durable commit, every queue is bounded, every drop is counted ([`counters`]).
 
@@ -21,10 +21,12 @@ mod hub;
 mod ingest;
 mod listener;
 pub mod loki_push;
+pub mod outbox;
 pub mod own;
 pub mod presence;
 pub mod remote_write;
 pub mod session;
+pub mod silence;
 pub mod stale;
 #[cfg(test)]
 mod tests;

@@ -79,6 +79,7 @@ impl Collector {
             IngestConfig { goodbye_spread: config.agents.spread, ..IngestConfig::new(config.agents.listen) };
         // What would be unlinked at once is not taken.
         ingest_config.session.retention = config.retention.metrics;
+        ingest_config.retention_logs = config.retention.logs;
         let ingest = muster_ingest::start(ingest_config, writer, reader.clone(), replay, Arc::clone(&fleet)).await;
         let ingest =
             ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;
@@ -211,6 +212,8 @@ fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>
     let restored = marker.exists();
     let store = muster_store::Config {
         retention: config.retention.metrics,
+        retention_logs: config.retention.logs,
+        retention_events: config.retention.events,
         restored,
         ..muster_store::Config::new(&config.data)
     };

@@ -244,6 +244,33 @@ fn entries_are_applied_once_and_in_one_step_with_the_position() {
 }
 
 #[test]
+fn each_gap_is_one_event_however_often_its_entry_is_applied() {
+    let bench = Bench::new();
+    bench.fleet.set_incarnation(1, Past::default(), at(1)).unwrap();
+    let host = bench.host("web1").id();
+    let of_host = |from_ms: i64| GapRecord { host, ..gap(1, from_ms, from_ms + 5) };
+    let entries = [entry(1, 1, &[of_host(10), gap(7, 20, 30)]), entry(1, 2, &[of_host(40)])];
+    bench.fleet.apply(&entries[..1]).unwrap();
+    bench.fleet.apply(&entries).unwrap();
+    // A restore applies the whole inbox again.
+    let past = Past { reborn: Some(Reborn::Restored), last_arrival: None };
+    bench.fleet.set_incarnation(2, past, at(9)).unwrap();
+    bench.fleet.apply(&entries).unwrap();
+    let gap_events =
+        || -> Vec<Event> { bench.events().into_iter().filter(|event| event.kind == EventKind::Gap).collect() };
+    let told = gap_events();
+    let names: Vec<&str> = told.iter().map(|event| event.host_name.as_str()).collect();
+    assert_eq!(names, ["web1", "", "web1"]);
+    assert_eq!(told[0].text, "batches 1 to 9 of host `web1` will never come: the agent's spool was full");
+    let fields = ["from", "to", "from_ms", "to_ms", "lane", "reason"].map(|field| told[0].fields[field].as_str());
+    assert_eq!((fields, told[0].ms), (["1", "9", "10", "15", "p1", "spool_full"], 9_000));
+    let many: Vec<ReplayEntry> = (1..=200).map(|number| entry(2, number, &[of_host(number as i64)])).collect();
+    bench.fleet.apply(&many).unwrap();
+    assert_eq!(bench.fleet.gaps(i64::MIN, i64::MAX).unwrap().len(), 1 + 3 + 200);
+    assert!((96..=101).contains(&gap_events().len()), "a host has a bound of {}", gap_events().len());
+}
+
+#[test]
 fn a_scan_holds_up_no_commit_and_sees_one_moment() {
     let bench = Bench::new();
     bench.fleet.apply(&[entry(1, 1, &[gap(1, 1, 2)])]).unwrap();

@@ -2,6 +2,7 @@
 
 mod agent;
 mod agents;
+mod events;
 mod http;
 mod lines;
 mod listener;
@@ -105,25 +106,7 @@ impl Collector {
 
     /// `labels@at_ns line fields` of each line of these labels, of all classes, by time.
     fn stored_lines(&self, labels: &[(&str, &str)]) -> Vec<String> {
-        let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
-        let request = LogSelect {
-            matchers: &matchers,
-            from_ns: i64::MIN,
-            to_ns: i64::MAX,
-            order: LogOrder::Forward,
-            needles: &[],
-            limits: LogLimits { streams_max: 100_000, bytes_max: 1 << 30 },
-            cancelled: None,
-        };
-        let mut lines = Vec::new();
-        let mut each = |labels: &Arc<LabelSet>, entry: &LogEntryRef<'_>| {
-            let fields: Vec<(&str, &str)> = entry.fields.iter().collect();
-            let fields = LabelSet::new(fields).unwrap();
-            lines.push(format!("{labels}@{} {} {fields}", entry.at_ns, String::from_utf8_lossy(entry.line)));
-            ControlFlow::Continue(())
-        };
-        self.reader.view().logs(&request, &mut each).unwrap();
-        lines
+        lines_of(&self.reader, labels)
     }
 
     fn stat(&self, name: &str, label: &str) -> f64 {
@@ -134,4 +117,27 @@ impl Collector {
             .map(|stat| stat.value)
             .sum()
     }
+}
+
+/// `labels@at_ns line fields` of each line of these labels, of all classes, by time.
+fn lines_of(reader: &Reader, labels: &[(&str, &str)]) -> Vec<String> {
+    let matchers: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(*name, *value)).collect();
+    let request = LogSelect {
+        matchers: &matchers,
+        from_ns: i64::MIN,
+        to_ns: i64::MAX,
+        order: LogOrder::Forward,
+        needles: &[],
+        limits: LogLimits { streams_max: 100_000, bytes_max: 1 << 30 },
+        cancelled: None,
+    };
+    let mut lines = Vec::new();
+    let mut each = |labels: &Arc<LabelSet>, entry: &LogEntryRef<'_>| {
+        let fields: Vec<(&str, &str)> = entry.fields.iter().collect();
+        let fields = LabelSet::new(fields).unwrap();
+        lines.push(format!("{labels}@{} {} {fields}", entry.at_ns, String::from_utf8_lossy(entry.line)));
+        ControlFlow::Continue(())
+    };
+    reader.view().logs(&request, &mut each).unwrap();
+    lines
 }

@@ -38,6 +38,7 @@ async fn nothing_is_acked_that_the_disk_did_not_take_and_all_of_it_later() {
     agent.send(&context(one, 1, &["a"])).await;
     agent.send(&batch(one, 1, 1, 1)).await;
     agent.acked(1).await;
+    collector.delivered().await;
     quiet(&disk).await;
     disk.fail(Operation::Sync, 1, 1, Fault::Io);
     for seq in 2..=4 {
@@ -73,6 +74,7 @@ async fn small_state_that_its_disk_did_not_take_is_applied_later() {
     let one = epoch(1);
     let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
     agent.send(&context(one, 1, &["a"])).await;
+    collector.delivered().await;
     quiet(&disk).await;
     disk.fail(Operation::Sync, 1, 1, Fault::Io);
     agent.send(&batch(one, 1, 1, 2)).await;

@@ -51,6 +51,9 @@ pub struct Agents {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
     pub metrics: Duration,
+    pub logs: Duration,
+    /// What happened is asked for longer than what was said.
+    pub events: Duration,
 }
 
 /// `[store]`.
@@ -92,7 +95,7 @@ impl Default for Config {
             data: PathBuf::from("/var/lib/muster-collector"),
             http: Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9470)), connections_max: 512, no_auth: false },
             agents: Agents { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9471)), spread: Duration::from_secs(30) },
-            retention: Retention { metrics: 90 * DAY },
+            retention: Retention { metrics: 90 * DAY, logs: 30 * DAY, events: 730 * DAY },
             store: Store { maintenance_interval: Duration::from_secs(1) },
             query: Query {
                 timeout: Duration::from_secs(120),

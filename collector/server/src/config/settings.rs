@@ -49,6 +49,8 @@ pub(crate) const RULES: &[Rule] = &[
     key!("agents", "listen", AT_RESTART, agents.listen, address),
     key!("agents", "spread", AT_RESTART, agents.spread, |value| span(value, Duration::ZERO, 600 * SECOND)),
     key!("retention", "metrics", AT_RESTART, retention.metrics, |value| span(value, DAY, CENTURY)),
+    key!("retention", "logs", AT_RESTART, retention.logs, |value| span(value, DAY, CENTURY)),
+    key!("retention", "events", AT_RESTART, retention.events, |value| span(value, DAY, CENTURY)),
     key!("store", "maintenance_interval", AT_RELOAD, store.maintenance_interval, |value| span(
         value,
         SECOND,
@@ -65,12 +67,7 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 /// Sections and keys that a later version brings: named as such, so that nobody looks for a typing mistake.
-pub(crate) const LATER: &[(&str, &str)] = &[
-    ("retention.logs", "log lines"),
-    ("retention.events", "events"),
-    ("http.cert", "TLS on HTTP"),
-    ("http.key", "TLS on HTTP"),
-];
+pub(crate) const LATER: &[(&str, &str)] = &[("http.cert", "TLS on HTTP"), ("http.key", "TLS on HTTP")];
 
 /// The names of all sections.
 pub fn sections() -> Vec<&'static str> {

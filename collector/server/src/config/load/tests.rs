@@ -44,7 +44,7 @@ lsiten = \"127.0.0.1:1\"
 connections_max = 0
 [retention]
 metrics = \"90x\"
-logs = \"30d\"
+logs = \"1h\"
 [query]
 timeout = 5
 colour = 1
@@ -56,7 +56,7 @@ colour = 1
             "c.toml:4:1: unknown key `http.lsiten`: did you mean `listen`?",
             "c.toml:5:19: http.connections_max: 0 is out of bounds: write a whole number from 1 to 100000",
             "c.toml:7:11: retention.metrics: `90x` is no duration: write a number and a unit, such as `10s`, `5m`, `1h30m` or `90d`",
-            "c.toml:8:1: `retention.logs`: this version has no log lines yet; take the key out",
+            "c.toml:8:8: retention.logs: `1h` is out of bounds: write a duration from 1d to 36500d",
             "c.toml:10:11: query.timeout: this must be a duration in quotes, such as \"30s\", not a whole number",
             "c.toml:11:1: unknown key `query.colour`: [query] has timeout, lookback, series_max, samples_max, running_max, waiting_max",
             "--set query.timeout: there is no `=`: write `--set section.key=value`, such as `--set retention.metrics=90d`",
@@ -121,6 +121,21 @@ fn http_listens_on_loopback_only() {
 }
 
 #[test]
+fn a_key_of_a_later_version_is_named_as_such() {
+    let told = errors("[http]\ncert = \"x\"\n", &[]);
+    assert_eq!(told, ["c.toml:2:1: `http.cert`: this version has no TLS on HTTP yet; take the key out"]);
+}
+
+#[test]
+fn lines_and_events_have_a_retention_of_their_own() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let default = Config::default().retention;
+    assert_eq!((default.metrics, default.logs, default.events), (days(90), days(30), days(730)));
+    let told = with("[retention]\nlogs = \"7d\"\nevents = \"5y\"\n", &[]).unwrap().retention;
+    assert_eq!((told.metrics, told.logs, told.events), (days(90), days(7), days(5 * 365)));
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let arguments = Arguments { config: Some("/nonexistent/collector.toml".into()), ..Arguments::default() };
     let told = load(&arguments).unwrap_err().to_string();
@@ -137,6 +152,8 @@ fn every_key_that_a_reload_cannot_take_is_named() {
         ("agents.listen", "127.0.0.1:2"),
         ("agents.spread", "7s"),
         ("retention.metrics", "7d"),
+        ("retention.logs", "7d"),
+        ("retention.events", "7d"),
         ("store.maintenance_interval", "7s"),
         ("query.timeout", "7s"),
         ("query.lookback", "7s"),

@@ -1,0 +1,180 @@
+//! Who is silent, stopped or back: told once a change, and not for every wobble. Pure but for its loop.
+//!
+//! A host is silent when nothing has arrived for the configured time, and back only when it has been heard for half of that without a
+//! break. An agent that says goodbye is expected to be silent for a while; one that shuts down, until it comes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_common::host::HostId;
+use muster_common::time::{self, Timestamp};
+use muster_common::wire::message::GoodbyeReason;
+use muster_fleet::{Standing, StandingNote, Told};
+
+use crate::error_text::chain;
+use crate::hub::Hub;
+use crate::presence::PresenceState;
+use crate::ticker::GRACE;
+
+/// How long an agent that starts anew may be away.
+const RESTART_WITHIN: Duration = Duration::from_secs(120);
+/// How long a machine that boots may be away.
+const REBOOT_WITHIN: Duration = Duration::from_secs(600);
+
+/// What ingest knows of a host: how it stands, and when anything of it arrived last. `None`: not heard since the start.
+pub type Heard = Option<(PresenceState, Timestamp)>;
+
+/// The memory that tells a return from a wobble.
+#[derive(Debug, Default)]
+pub struct Silences {
+    /// Hosts that were told to be away and are heard, since when.
+    back: HashMap<HostId, Timestamp>,
+}
+
+impl Silences {
+    /// The changes that are to be told now. `ready`: when this collector began to listen.
+    pub fn decide(
+        &mut self,
+        told: &[Told],
+        heard: impl Fn(HostId) -> Heard,
+        now: Timestamp,
+        ready: Timestamp,
+        silent_after: Duration,
+    ) -> Vec<StandingNote> {
+        let mut back = HashMap::new();
+        let mut notes = Vec::new();
+        for one in told {
+            let heard = heard(one.host);
+            let (standing, goodbye) = match heard {
+                None if now.since(ready.max(one.since)) < GRACE => (one.standing, ""),
+                // Nobody heard it: what was told of it holds.
+                None if one.standing == Standing::Stopped => (Standing::Stopped, ""),
+                None | Some((PresenceState::Silent, _)) => (Standing::Silent, ""),
+                Some((PresenceState::AgentStopped(reason), last)) => stopped(one.standing, reason, now.since(last)),
+                Some((PresenceState::Up, _)) if one.standing == Standing::Present => (Standing::Present, ""),
+                Some((PresenceState::Up, _)) => {
+                    let since = self.back.get(&one.host).copied().unwrap_or(now);
+                    back.insert(one.host, since);
+                    let is_back = now.since(since) >= silent_after / 2;
+                    (if is_back { Standing::Present } else { one.standing }, "")
+                }
+            };
+            if standing != one.standing {
+                let last_heard = heard.map(|(_, last)| last);
+                notes.push(StandingNote { host: one.host, standing, last_heard, goodbye });
+            }
+        }
+        self.back = back;
+        notes
+    }
+}
+
+/// How a host stands whose agent said goodbye so long ago.
+fn stopped(told: Standing, reason: GoodbyeReason, ago: Duration) -> (Standing, &'static str) {
+    let (within, word) = match reason {
+        GoodbyeReason::Restart => (RESTART_WITHIN, "restart"),
+        GoodbyeReason::Upgrade => (RESTART_WITHIN, "upgrade"),
+        GoodbyeReason::Reboot => (REBOOT_WITHIN, "reboot"),
+        GoodbyeReason::Shutdown => return (Standing::Stopped, "shutdown"),
+        // Its host is being retired.
+        GoodbyeReason::Retire => return (told, ""),
+    };
+    if ago > within { (Standing::Silent, word) } else { (told, "") }
+}
+
+/// Looks on the grid of `up` until the collector stops.
+pub(crate) async fn run(hub: Arc<Hub>) {
+    let mut silences = Silences::default();
+    loop {
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            () = tokio::time::sleep(hub.config.interval) => {}
+        }
+        let now = time::now();
+        let told = hub.fleet.standings();
+        let notes = {
+            let presences = hub.presences.lock();
+            let heard = |host| Some((presences.state(host, now)?, presences.last_arrival(host)?));
+            silences.decide(&told, heard, now, hub.ready, hub.config.silent_after)
+        };
+        if notes.is_empty() {
+            continue;
+        }
+        let noting = hub.clone();
+        let noted = tokio::task::spawn_blocking(move || noting.fleet.note_standings(&notes, now)).await;
+        match noted {
+            Ok(Ok(())) => {}
+            // Nothing is taken for told: the next look tells it.
+            Ok(Err(error)) => tracing::error!("silent hosts are told later: {}", chain(&error)),
+            Err(error) => tracing::error!("silent hosts are told later, the note ended in a panic: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: HostId = HostId([1; 16]);
+    const AFTER: Duration = Duration::from_secs(60);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    /// Standings told over a run of looks: (second, standing, goodbye).
+    fn run_of(looks: &[(i64, Heard)]) -> Vec<(i64, Standing, &'static str)> {
+        let mut silences = Silences::default();
+        let mut standing = Standing::Present;
+        let mut told = Vec::new();
+        for (second, heard) in looks {
+            let now = [Told { host: HOST, standing, since: at(0) }];
+            for note in silences.decide(&now, |_| *heard, at(*second), at(0), AFTER) {
+                standing = note.standing;
+                told.push((*second, note.standing, note.goodbye));
+            }
+        }
+        told
+    }
+
+    fn up(second: i64) -> (i64, Heard) {
+        (second, Some((PresenceState::Up, at(second))))
+    }
+
+    fn silent(second: i64) -> (i64, Heard) {
+        (second, Some((PresenceState::Silent, at(0))))
+    }
+
+    #[test]
+    fn a_silence_is_told_once_and_a_return_once_it_holds() {
+        let looks =
+            [up(0), silent(75), silent(90), up(105), silent(120), up(135), up(150), up(165), up(180), silent(300)];
+        let expect = [(75, Standing::Silent, ""), (165, Standing::Present, ""), (300, Standing::Silent, "")];
+        assert_eq!(run_of(&looks), expect);
+    }
+
+    #[test]
+    fn a_goodbye_is_an_expected_silence_for_as_long_as_it_says() {
+        let stopped = |reason| move |second| (second, Some((PresenceState::AgentStopped(reason), at(0))));
+        let restart = stopped(GoodbyeReason::Restart);
+        assert_eq!(run_of(&[restart(15), restart(120), up(121), up(200)]), []);
+        assert_eq!(run_of(&[restart(120), restart(121), restart(136)]), [(121, Standing::Silent, "restart")]);
+        let reboot = stopped(GoodbyeReason::Reboot);
+        assert_eq!(run_of(&[reboot(600), reboot(601)]), [(601, Standing::Silent, "reboot")]);
+        let shutdown = stopped(GoodbyeReason::Shutdown);
+        let unheard = |second| (second, None);
+        // A collector that started meanwhile has not heard it, and knows what was told.
+        let looks = [shutdown(15), shutdown(90_000), unheard(90_015), up(90_030), up(90_060)];
+        assert_eq!(run_of(&looks), [(15, Standing::Stopped, "shutdown"), (90_060, Standing::Present, "")]);
+        assert_eq!(run_of(&[stopped(GoodbyeReason::Retire)(90_000)]), []);
+    }
+
+    #[test]
+    fn a_host_that_was_not_heard_since_the_start_has_its_grace() {
+        assert_eq!(run_of(&[(119, None), (120, None), (135, None)]), [(120, Standing::Silent, "")]);
+        let young = [Told { host: HOST, standing: Standing::Present, since: at(1_000) }];
+        let decide = |second| Silences::default().decide(&young, |_| None, at(second), at(0), AFTER).len();
+        assert_eq!((decide(1_119), decide(1_120)), (0, 1), "one that has just been enrolled has not connected yet");
+    }
+}
