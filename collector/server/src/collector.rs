@@ -80,6 +80,7 @@ impl Collector {
         // What would be unlinked at once is not taken.
         ingest_config.session.retention = config.retention.metrics;
         ingest_config.retention_logs = config.retention.logs;
+        ingest_config.session.retention_logs = config.retention.logs;
         let ingest = muster_ingest::start(ingest_config, writer, reader.clone(), replay, Arc::clone(&fleet)).await;
         let ingest =
             ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;

@@ -48,7 +48,7 @@ async fn what_happens_to_hosts_is_read_as_lines_in_order_also_after_a_restart() 
     collector.fleet.rename(host, "web2", "operator", time::now()).unwrap();
     collector.fleet.retire(host, "scrapped", "operator", time::now()).unwrap();
     collector.delivered().await;
-    let all = collector.lines(&EVENTS);
+    let all = collector.stored_lines(&EVENTS);
     let rows = collector.fleet.events(100).unwrap();
     let mut expect: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
     let mut told = texts(&all);
@@ -69,7 +69,7 @@ async fn what_happens_to_hosts_is_read_as_lines_in_order_also_after_a_restart() 
     assert_eq!(kinds(&before), ["host_enrolled"]);
     let collector = collector.restart().await;
     collector.delivered().await;
-    assert_eq!(collector.lines(&EVENTS), all);
+    assert_eq!(collector.stored_lines(&EVENTS), all);
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_silent_host_is_told_once_and_again_when_it_is_back() {
     let (mut agent, _) = Agent::open(address, &credentials, &[epoch(1)]).await;
     agent.send(&context(epoch(1), 1, &["a"])).await;
     let mut seq = 0;
-    while collector.lines(&state).len() < 2 {
+    while collector.stored_lines(&state).len() < 2 {
         seq += 1;
         assert!(seq < 4_000, "it is heard and not told to be back");
         agent.send(&batch(epoch(1), seq, 1, 1)).await;
@@ -121,13 +121,13 @@ async fn a_silent_host_is_told_once_and_again_when_it_is_back() {
 impl Collector {
     async fn until_lines(&self, labels: &[(&str, &str)], count: usize) -> Vec<String> {
         for _ in 0..4_000 {
-            let lines = self.lines(labels);
+            let lines = self.stored_lines(labels);
             if lines.len() >= count {
                 return lines;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        panic!("{labels:?} stay {:?}", self.lines(labels));
+        panic!("{labels:?} stay {:?}", self.stored_lines(labels));
     }
 }
 
