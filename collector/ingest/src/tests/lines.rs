@@ -48,7 +48,8 @@ fn many_sources(epoch: Epoch, seq: u64, sources: std::ops::Range<u64>) -> Frame 
 impl Collector {
     /// All lines of a host, in the order of their arrival where their times are equal, each with its label set.
     fn lines(&self, host: &str) -> Vec<(String, String)> {
-        let matchers = [Matcher::equal("host", host)];
+        // The collector's own events of that host are lines too.
+        let matchers = [Matcher::equal("host", host), Matcher::equal("job", "logs")];
         let mut found = Vec::new();
         let mut each = |labels: &Arc<LabelSet>, entry: &LogEntryRef<'_>| {
             found.push((labels.to_string(), String::from_utf8_lossy(entry.line).into_owned()));
