@@ -347,12 +347,15 @@ impl AgentNode {
             SpoolRequest::Append { batch, context_frame } => {
                 rows_in(context_frame.as_deref(), &batch.frame, &mut running.spool_tap)?
             }
-            _ => Vec::new(),
+            _ => None,
         };
         let answer = running.spool.serve(request);
         match &answer {
             Some(SpoolAnswer::Appended { outcome: muster_agent::spool::AppendOutcome::Held { .. }, .. }) => {
-                running.unsynced.extend(rows);
+                if let Some(batch) = rows {
+                    ledger.spool(self.host, &batch);
+                    running.unsynced.extend(batch.rows);
+                }
             }
             Some(SpoolAnswer::Synced { trouble: None }) => {
                 ledger.keep(self.number, std::mem::take(&mut running.unsynced));
@@ -371,7 +374,7 @@ impl AgentNode {
                 let Some(running) = &mut self.running else { return Ok(()) };
                 match on {
                     Channel::Lane(Lane::P2) => ledger.lines.on_wire(&mut running.reader, self.host, &bytes)?,
-                    Channel::Lane(_) => ledger.on_wire(&mut running.tap, self.host, &bytes)?,
+                    Channel::Lane(_) => ledger.on_wire(&mut running.tap, (self.number, self.host), &bytes)?,
                     Channel::Control => {}
                 }
                 let Some(link) = self.link.as_mut().filter(|link| !link.is_cut()) else { return Ok(()) };

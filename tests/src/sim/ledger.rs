@@ -3,6 +3,7 @@
 //! Rows are told apart by their value, which is unique in a world, so that clocks may lie.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use muster_common::host::HostId;
 use muster_common::wire::frame::{Frame, FrameReader};
@@ -50,6 +51,12 @@ pub(super) struct Ledger {
     excused: BTreeSet<RowNumber>,
     /// Rows that an agent's disk has for good, by node.
     kept: HashMap<usize, BTreeSet<RowNumber>>,
+    /// Under which seqs an agent's disk has had each row.
+    spooled: HashMap<(HostId, Epoch, u64), Vec<RowNumber>>,
+    /// Rows whose seqs were given up by a life of the agent that had them no more. Where a machine goes back to a state before a row was
+    /// made, tells its collector so, and is then brought to a later state, that row is on its disk again and its seq is taken: named,
+    /// and not to be prevented.
+    given_up: BTreeSet<RowNumber>,
     /// The collector lost its inbox: what was stored and not acknowledged may come and be stored again.
     pub(super) marks_lost: bool,
     pub(super) lines: LineLedger,
@@ -64,11 +71,16 @@ impl Ledger {
     }
 
     /// Bytes that a node wrote to its lane.
-    pub(super) fn on_wire(&mut self, tap: &mut Wiretap, host: HostId, bytes: &[u8]) -> Result<(), Violation> {
+    pub(super) fn on_wire(
+        &mut self,
+        tap: &mut Wiretap,
+        (node, host): (usize, HostId),
+        bytes: &[u8],
+    ) -> Result<(), Violation> {
         tap.frames.push(bytes);
         loop {
             match tap.frames.next() {
-                Ok(Some(frame)) => self.on_frame(&mut tap.contexts, host, frame)?,
+                Ok(Some(frame)) => self.on_frame(&mut tap.contexts, (node, host), frame)?,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(Violation(format!("an agent sent a frame that is none: {error}"))),
             }
@@ -78,7 +90,7 @@ impl Ledger {
     fn on_frame(
         &mut self,
         contexts: &mut HashMap<(Epoch, u32), RowCoder>,
-        host: HostId,
+        (node, host): (usize, HostId),
         frame: Frame,
     ) -> Result<(), Violation> {
         let sent = match frame.message {
@@ -100,6 +112,7 @@ impl Ledger {
                 for seq in frame.seq..=gap.to {
                     run.insert(seq, Sent::Gap);
                 }
+                self.give_up(node, host, frame.epoch, frame.seq..=gap.to);
                 return Ok(());
             }
             other => return Err(Violation(format!("{other:?} on a lane"))),
@@ -118,6 +131,21 @@ impl Ledger {
                 Ok(())
             }
         }
+    }
+
+    /// A life of the agent names as missing what its disk has not.
+    fn give_up(&mut self, node: usize, host: HostId, epoch: Epoch, seqs: RangeInclusive<u64>) {
+        let kept = self.kept.get(&node);
+        for row in seqs.filter_map(|seq| self.spooled.get(&(host, epoch, seq))).flatten() {
+            if !kept.is_some_and(|kept| kept.contains(row)) {
+                self.given_up.insert(*row);
+            }
+        }
+    }
+
+    /// An agent's disk is given these rows under that seq.
+    pub(super) fn spool(&mut self, host: HostId, batch: &SpooledRows) {
+        self.spooled.insert((host, batch.epoch, batch.seq), batch.rows.clone());
     }
 
     /// The collector said that everything up to `seq` is committed.
@@ -243,7 +271,9 @@ impl Ledger {
         crashed: bool,
         stored: &BTreeSet<RowNumber>,
     ) -> Result<(), Violation> {
-        let own = |row: &&RowNumber| self.made.get(*row) == Some(&host) && !self.excused.contains(*row);
+        let own = |row: &&RowNumber| {
+            self.made.get(*row) == Some(&host) && !self.excused.contains(*row) && !self.given_up.contains(*row)
+        };
         let kept = self.kept.get(&node).into_iter().flatten();
         let mut wanted: BTreeSet<RowNumber> = kept.filter(own).copied().collect();
         if !crashed {
@@ -269,8 +299,19 @@ fn rows_of(coder: &RowCoder, scrapes: &[muster_common::wire::message::Scrape]) -
     Ok(rows)
 }
 
-/// The rows in the bytes of one batch frame, decoded against the context frame that goes with it.
-pub(super) fn rows_in(context: Option<&[u8]>, frame: &[u8], tap: &mut Wiretap) -> Result<Vec<RowNumber>, Violation> {
+/// The rows of a batch that a disk is given.
+pub(super) struct SpooledRows {
+    epoch: Epoch,
+    seq: u64,
+    pub(super) rows: Vec<RowNumber>,
+}
+
+/// The rows in the bytes of one batch frame, decoded against the context frame that goes with it. `None`: it is no batch of rows.
+pub(super) fn rows_in(
+    context: Option<&[u8]>,
+    frame: &[u8],
+    tap: &mut Wiretap,
+) -> Result<Option<SpooledRows>, Violation> {
     for bytes in context.into_iter().chain([frame]) {
         tap.frames.push(bytes);
         while let Some(frame) =
@@ -284,11 +325,12 @@ pub(super) fn rows_in(context: Option<&[u8]>, frame: &[u8], tap: &mut Wiretap) -
                 Message::Metrics(batch) => {
                     let coder = tap.contexts.get(&(frame.epoch, batch.context));
                     let coder = coder.ok_or_else(|| Violation("a batch was spooled without its context".to_owned()))?;
-                    return rows_of(coder, &batch.scrapes);
+                    let rows = rows_of(coder, &batch.scrapes)?;
+                    return Ok(Some(SpooledRows { epoch: frame.epoch, seq: frame.seq, rows }));
                 }
                 _ => {}
             }
         }
     }
-    Ok(Vec::new())
+    Ok(None)
 }
