@@ -244,7 +244,8 @@ impl LineLedger {
         // What was acknowledged before is promised no more by an epoch of then.
         self.sent.clear();
         for deletes in self.deleted.values_mut() {
-            deletes.retain(|delete| delete.at_ms <= image_ms);
+            // An image of the same step was taken before its delete.
+            deletes.retain(|delete| delete.at_ms < image_ms);
         }
     }
 
