@@ -13,7 +13,8 @@ const PAGE: usize = 5_000;
 /// Pages of one reading: 20 million lines.
 const PAGES_MAX: usize = 4_000;
 
-/// All lines between these times (ns, the end excluded), stream by stream as they come, given to `each` as (stream's file name, text).
+/// All lines between these times (ns, the end excluded) by time, given to `each` as (stream's file name, text). A line that was cut at
+/// its limit says so in a field, and so stands in another stream of the answer than its neighbours.
 ///
 /// # Errors
 /// When the collector refuses, or the paging does not end.
@@ -31,13 +32,21 @@ pub fn read_all(
         );
         let answer = collector.get(&path)?.json()?;
         let streams = answer.pointer("/data/result").and_then(Value::as_array);
+        let mut lines = Vec::new();
         for stream in streams.with_context(|| format!("no streams in {answer}"))? {
             let file = stream["stream"]["filename"].as_str().unwrap_or_default();
             for value in stream["values"].as_array().into_iter().flatten() {
-                each(file, value[1].as_str().unwrap_or_default());
-                count += 1;
+                let at = value[0].as_str().and_then(|text| text.parse::<i64>().ok());
+                let at = at.with_context(|| format!("no time in {value}"))?;
+                lines.push((at, file, value[1].as_str().unwrap_or_default()));
             }
         }
+        // Lines of one file have times of their own.
+        lines.sort_by_key(|(at, ..)| *at);
+        for (_, file, text) in &lines {
+            each(file, text);
+        }
+        count += lines.len() as u64;
         match answer.pointer("/data/next").and_then(Value::as_str) {
             Some(next) => after = format!("&after={}", escape(next)),
             None => return Ok(count),
