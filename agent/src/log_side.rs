@@ -57,6 +57,7 @@ impl LogSide {
     pub(crate) fn obey(&mut self, order: LogOrder) {
         let (positions, scope) = match order {
             LogOrder::SeekAll(positions) => (positions, Scope::All),
+            LogOrder::SeekAnew(positions) => (positions, Scope::Anew),
             LogOrder::SeekSome(positions) => (positions, Scope::Some),
             LogOrder::Acked(ends) => {
                 ends.into_iter().for_each(|(source, to)| self.worker.say(LogWord::Acked { source, to }));

@@ -1,4 +1,4 @@
-//! The collector's first answer, and what the host remembers.
+//! The collector's first answer, or the first of another store, and what the host remembers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -11,11 +11,13 @@ use super::content::Mark;
 use super::files::Files;
 use super::hints::{Hints, SourceHint};
 use super::reader::LogReader;
+use super::settings::From;
 use super::source::{At, Source};
 use crate::uplink::Moment;
 
 impl<F: Files + Clone> LogReader<F> {
-    /// What the collector has of this host: from now on lines may be handed out.
+    /// What the collector has of this host: from now on lines may be handed out. Nothing that was known before counts but where files were
+    /// begun, and what can be read only because it is held open.
     pub(super) fn first_answer(&mut self, positions: &[Position], now: Moment) {
         self.is_answered = true;
         let is_wiped = self.hints.version == 0;
@@ -24,9 +26,12 @@ impl<F: Files + Clone> LogReader<F> {
         for (key, mut source) in std::mem::take(&mut self.sources) {
             if !source.is_unlinked || source.content.is_none() {
                 // Found again below, by what the collector knows; only where it was to be begun is kept.
-                starts.insert(source.place, source.opened.offset);
+                starts.insert(source.place, source.began);
                 self.close(&mut source);
                 continue;
+            }
+            if source.id.is_some() {
+                self.begin_again(&mut source);
             }
             self.adopt(&mut source, positions, &mut used);
             source.is_ordered = false;
@@ -63,6 +68,7 @@ impl<F: Files + Clone> LogReader<F> {
             source.id = Some(Arc::new(position.source.clone()));
             source.incarnation = position.source.incarnation;
             source.opened = At { offset: position.offset, hash: position.tail_hash };
+            source.began = self.began(position, group);
             source.seek(source.opened);
             source.acked = Some(position.offset);
             source.size = size.max(position.offset);
@@ -105,8 +111,29 @@ impl<F: Files + Clone> LogReader<F> {
         source.id = Some(Arc::new(position.source.clone()));
         source.incarnation = position.source.incarnation;
         source.opened = At { offset: position.offset, hash: position.tail_hash };
+        source.began = self.group_of(&source.head).map_or(0, |group| self.began(position, group));
         source.seek(source.opened);
         source.acked = Some(position.offset);
+    }
+
+    /// A held file of which the collector may know nothing any more goes back to where it was begun.
+    fn begin_again(&self, source: &mut Source<F>) {
+        let began = source.began;
+        let hash = source.content.as_mut().and_then(|one| one.hash_before(&self.files, began).ok().flatten());
+        source.opened = At { offset: began, hash: hash.unwrap_or(0) };
+        source.seek(source.opened);
+        source.trusts_next = hash.is_none();
+        source.acked = None;
+    }
+
+    /// Where a source was begun that was found by its position.
+    fn began(&self, position: &Position, group: usize) -> u64 {
+        match self.hints.sources.iter().find(|hint| hint.is_of(&position.source)) {
+            Some(hint) => hint.began,
+            None if self.groups[group].from == From::Start => 0,
+            // From before this process, and nobody knows: not from its start, which was not wanted.
+            None => position.offset,
+        }
     }
 
     /// What is worth remembering.
@@ -123,6 +150,7 @@ impl<F: Files + Clone> LogReader<F> {
                 acked: source.acked?,
                 size: source.size,
                 mtime_ns: source.mtime_ns,
+                began: source.began,
             })
         };
         let is_live = |source: &&Source<F>| !source.is_done || source.acked != Some(source.sent);

@@ -75,6 +75,9 @@ impl<F: Files + Clone> LogReader<F> {
         }
         let of_family = |reader: &Self, key: &Key| reader.sources.get(key).is_some_and(|source| source.head == head);
         let mut lost: Vec<Key> = unlocated.iter().filter(|key| of_family(self, key)).copied().collect();
+        // Whether the present file has been read says whether rotated ones are its copies: it is left as it is.
+        let known = items.iter().filter(|item| !item.is_head).filter_map(|item| item.known);
+        self.identify_early(known.chain(lost.iter().copied()).collect(), now);
         if !lost.is_empty() {
             self.find_by_content(head, &mut items, &mut lost, unlocated, now);
         }
@@ -90,6 +93,7 @@ impl<F: Files + Clone> LogReader<F> {
             is_judged: !item.is_head && item.known.is_none() && family.judged.contains(&item.print()),
             is_head: item.is_head,
             is_asked: item.is_asked,
+            is_begun: self.starts.contains_key(&item.stat.place()),
             mtime_ns: item.stat.mtime_ns,
         };
         let members: Vec<Member> = items.iter().map(member).collect();
@@ -149,6 +153,16 @@ impl<F: Files + Clone> LogReader<F> {
         let is_new =
             |item: &&Item| item.known.is_none() && judged.is_some_and(|judged| !judged.contains(&item.print()));
         (true, older.iter().filter(is_new).all(|item| self.is_forming(head, item)))
+    }
+
+    /// A file that had half a line when it was found has no identity yet. It gets it before its packed form could be taken for another file.
+    fn identify_early(&mut self, keys: Vec<Key>, now: Moment) {
+        let is_nameless = |source: &Source<F>| source.id.is_none() && source.opened.offset == 0;
+        for key in keys {
+            if self.is_answered && self.sources.get(&key).is_some_and(is_nameless) {
+                self.identify_waiting(key, now, &mut Batch::default());
+            }
+        }
     }
 
     fn forming(&self, items: &[Item], is_unborn: bool) -> Vec<bool> {
@@ -264,6 +278,7 @@ impl<F: Files + Clone> LogReader<F> {
         if start > 0 && start <= source.size {
             // The hash is read with the first bytes.
             source.opened = At { offset: start, hash: 0 };
+            source.began = start;
         }
         if !item.is_head {
             rotate(&mut source, now);

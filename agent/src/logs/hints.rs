@@ -43,6 +43,9 @@ pub struct SourceHint {
     pub size: u64,
     /// Its last writing then, ns since 1970.
     pub mtime_ns: i64,
+    /// Where it was begun for good.
+    #[serde(default)]
+    pub began: u64,
 }
 
 impl SourceHint {

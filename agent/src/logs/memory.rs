@@ -1,4 +1,4 @@
-//! A scripted file system for tests: names, inodes that are used again, links, files held open after their last name went.
+//! A scripted file system for tests and the simulator: names, inodes that are used again, links, files held open after their last name went.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,8 +15,9 @@ struct Node {
     is_closed_to_us: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tree {
+    device: u64,
     names: BTreeMap<PathBuf, u64>,
     links: BTreeMap<PathBuf, PathBuf>,
     nodes: BTreeMap<u64, Rc<RefCell<Node>>>,
@@ -25,19 +26,30 @@ struct Tree {
 }
 
 /// Clones share one tree.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryFiles {
+#[derive(Clone, Debug)]
+pub struct MemoryFiles {
     tree: Rc<RefCell<Tree>>,
+}
+
+impl Default for MemoryFiles {
+    fn default() -> Self {
+        Self::on_device(1)
+    }
 }
 
 /// An open file: it lives on when its name is gone, as long as this does.
 #[derive(Debug)]
-pub(crate) struct MemoryHandle {
+pub struct MemoryHandle {
     inode: u64,
     node: Rc<RefCell<Node>>,
 }
 
 impl Tree {
+    fn new(device: u64) -> Self {
+        let (names, links, nodes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { device, names, links, nodes, clock_ns: 0, opens: 0 }
+    }
+
     fn now(&mut self) -> i64 {
         self.clock_ns += 1_000;
         self.clock_ns
@@ -63,7 +75,7 @@ impl Tree {
     fn stat(&self, inode: u64) -> Option<Stat> {
         let node = self.nodes.get(&inode)?.borrow();
         Some(Stat {
-            device: 1,
+            device: self.device,
             inode,
             size: node.bytes.len() as u64,
             mtime_ns: node.mtime_ns,
@@ -78,8 +90,13 @@ impl Tree {
 }
 
 impl MemoryFiles {
+    /// A tree whose files are on the device of this number.
+    pub fn on_device(device: u64) -> Self {
+        Self { tree: Rc::new(RefCell::new(Tree::new(device))) }
+    }
+
     /// Appends, making the file where it is not.
-    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
+    pub fn write(&self, path: &str, bytes: &[u8]) {
         let mut tree = self.tree.borrow_mut();
         let path = tree.resolve(Path::new(path));
         let inode = match tree.names.get(&path) {
@@ -98,14 +115,14 @@ impl MemoryFiles {
     }
 
     /// Writes into what this handle is open on, wherever its name went.
-    pub(crate) fn write_to(&self, handle: &MemoryHandle, bytes: &[u8]) {
+    pub fn write_to(&self, handle: &MemoryHandle, bytes: &[u8]) {
         let now = self.tree.borrow_mut().now();
         let mut node = handle.node.borrow_mut();
         node.bytes.extend_from_slice(bytes);
         node.mtime_ns = now;
     }
 
-    pub(crate) fn overwrite(&self, path: &str, offset: usize, bytes: &[u8]) {
+    pub fn overwrite(&self, path: &str, offset: usize, bytes: &[u8]) {
         let mut tree = self.tree.borrow_mut();
         let now = tree.now();
         let mut node = tree.nodes[&tree.names[Path::new(path)]].borrow_mut();
@@ -113,18 +130,18 @@ impl MemoryFiles {
         node.mtime_ns = now;
     }
 
-    pub(crate) fn rename(&self, from: &str, to: &str) {
+    pub fn rename(&self, from: &str, to: &str) {
         let mut tree = self.tree.borrow_mut();
         let inode = tree.names.remove(Path::new(from)).expect("a file to rename");
         tree.names.insert(PathBuf::from(to), inode);
     }
 
-    pub(crate) fn remove(&self, path: &str) {
+    pub fn remove(&self, path: &str) {
         let mut tree = self.tree.borrow_mut();
         tree.names.remove(Path::new(path)).expect("a file to remove");
     }
 
-    pub(crate) fn truncate(&self, path: &str) {
+    pub fn truncate(&self, path: &str) {
         let mut tree = self.tree.borrow_mut();
         let now = tree.now();
         let mut node = tree.nodes[&tree.names[Path::new(path)]].borrow_mut();
@@ -132,33 +149,33 @@ impl MemoryFiles {
         node.mtime_ns = now;
     }
 
-    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
         let tree = self.tree.borrow();
         tree.nodes[&tree.names[Path::new(path)]].borrow().bytes.clone()
     }
 
     /// A new file with these bytes in the place of whatever was there.
-    pub(crate) fn replace(&self, path: &str, bytes: &[u8]) {
+    pub fn replace(&self, path: &str, bytes: &[u8]) {
         self.tree.borrow_mut().names.remove(Path::new(path));
         self.write(path, bytes);
     }
 
-    pub(crate) fn link(&self, path: &str, target: &str) {
+    pub fn link(&self, path: &str, target: &str) {
         self.tree.borrow_mut().links.insert(PathBuf::from(path), PathBuf::from(target));
     }
 
-    pub(crate) fn close_to_us(&self, path: &str, is_closed: bool) {
+    pub fn close_to_us(&self, path: &str, is_closed: bool) {
         let tree = self.tree.borrow();
         tree.nodes[&tree.names[Path::new(path)]].borrow_mut().is_closed_to_us = is_closed;
     }
 
     /// How often files were opened.
-    pub(crate) fn opens(&self) -> u64 {
+    pub fn opens(&self) -> u64 {
         self.tree.borrow().opens
     }
 
     /// Handles that are open now.
-    pub(crate) fn open_handles(&self) -> usize {
+    pub fn open_handles(&self) -> usize {
         let tree = self.tree.borrow();
         tree.nodes.values().map(|node| Rc::strong_count(node) - 1).sum()
     }
@@ -179,7 +196,7 @@ impl Files for MemoryFiles {
             let mut parts = rest.components();
             let Some(name) = parts.next() else { continue };
             let stat = if parts.next().is_some() {
-                Some(Stat { is_folder: true, device: 1, ..Stat::default() })
+                Some(Stat { is_folder: true, device: tree.device, ..Stat::default() })
             } else {
                 tree.names.get(&tree.resolve(path)).and_then(|inode| tree.stat(*inode))
             };

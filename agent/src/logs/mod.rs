@@ -21,6 +21,7 @@ pub mod hints;
 pub mod journal;
 mod level;
 mod lines;
+pub mod memory;
 pub mod multiline;
 mod names;
 mod plan;
@@ -34,7 +35,5 @@ mod source;
 pub mod watch;
 pub mod worker;
 
-#[cfg(test)]
-mod memory;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ pub(super) struct Member {
     pub(super) is_head: bool,
     /// A pattern names it, though it is rotated.
     pub(super) is_asked: bool,
+    /// It was begun before, and the collector has lost that.
+    pub(super) is_begun: bool,
     /// Last writing, ns since 1970.
     pub(super) mtime_ns: i64,
 }
@@ -34,6 +36,7 @@ pub(super) enum Verdict {
 /// Judges a family, oldest first. `lost_ns`: some known source of it is in none of these files, and was last seen written at this time.
 pub(super) fn judge(family: &[Member], lost_ns: Option<i64>) -> Vec<Verdict> {
     let anchor = family.iter().rposition(|member| member.is_known || member.is_judged);
+    let begun = family.iter().position(|member| member.is_begun);
     let verdict = |(index, member): (usize, &Member)| {
         if member.is_known {
             return Verdict::Known;
@@ -43,6 +46,8 @@ pub(super) fn judge(family: &[Member], lost_ns: Option<i64>) -> Vec<Verdict> {
         }
         match (anchor, lost_ns) {
             (Some(anchor), _) if index > anchor => Verdict::Unseen,
+            // What was followed is followed on, from where it was begun, and so is what is younger.
+            (None, _) if begun.is_some_and(|begun| index >= begun) => Verdict::Unseen,
             (None, Some(_)) if member.is_head => Verdict::Unseen,
             (None, Some(lost)) if member.mtime_ns > lost => Verdict::Unseen,
             (None, None) if member.is_head || member.is_asked => Verdict::First,
@@ -56,7 +61,7 @@ pub(super) fn judge(family: &[Member], lost_ns: Option<i64>) -> Vec<Verdict> {
 mod tests {
     use super::*;
 
-    /// `k` known, `j` judged, `u` unknown, `a` unknown and asked for; the last one is the head, times rise from 1.
+    /// `k` known, `j` judged, `u` unknown, `a` unknown and asked for, `b` begun before; the last one is the head, times rise from 1.
     fn verdicts(family: &str, lost_ns: Option<i64>) -> String {
         let last = family.len() - 1;
         let member = |(index, letter)| Member {
@@ -64,6 +69,7 @@ mod tests {
             is_judged: letter == 'j',
             is_head: index == last,
             is_asked: letter == 'a' || index == last,
+            is_begun: letter == 'b',
             mtime_ns: index as i64 + 1,
         };
         let members: Vec<Member> = family.chars().enumerate().map(member).collect();
@@ -89,6 +95,8 @@ mod tests {
             ("uuu", "--F"),
             ("aau", "FFF"),
             ("uau", "-FF"),
+            ("ubuu", "-UUU"),
+            ("bkbu", "-KUU"),
         ] {
             assert_eq!(verdicts(family, None), expected, "{family}");
         }

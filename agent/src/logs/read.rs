@@ -212,7 +212,10 @@ impl<F: Files + Clone> LogReader<F> {
             // Begun at its end: the collector has to know, or everything before would count as unread after a restart.
             match content.hash_before(&self.files, source.opened.offset) {
                 Ok(Some(hash)) => source.opened.hash = hash,
-                _ => source.opened = At { offset: 0, hash: tail_hash(&[]) },
+                _ => {
+                    source.opened = At { offset: 0, hash: tail_hash(&[]) };
+                    source.began = 0;
+                }
             }
             source.seek(source.opened);
             let end = source.end(&id, source.opened);

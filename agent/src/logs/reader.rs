@@ -59,6 +59,8 @@ impl Default for Limits {
 pub enum Scope {
     /// The answer to hello: every position that the collector has of this host.
     All,
+    /// The same, by a collector that may lack what the one before had: what this process remembers of acks says nothing any more.
+    Anew,
     /// The answer to a misplaced batch: these; all others go back to what is acknowledged.
     Some,
 }
@@ -194,7 +196,10 @@ impl<F: Files + Clone> LogReader<F> {
             let next = self.incarnations.entry(place).or_insert(0);
             *next = (*next).max(position.source.incarnation.saturating_add(1));
         }
-        if !self.is_answered && scope == Scope::All {
+        if scope == Scope::Anew || (!self.is_answered && scope == Scope::All) {
+            if self.is_answered {
+                self.hints = self.hints("");
+            }
             self.first_answer(positions, now);
             return;
         }
@@ -207,7 +212,7 @@ impl<F: Files + Clone> LogReader<F> {
                     source.acked = Some(position.offset);
                     At { offset: position.offset, hash: position.tail_hash }
                 }
-                (None, Scope::All) => {
+                (None, Scope::All | Scope::Anew) => {
                     source.acked = None;
                     source.opened
                 }

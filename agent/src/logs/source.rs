@@ -65,8 +65,10 @@ pub(super) struct Source<F: Files> {
     pub(super) is_copy: bool,
     /// Device and inode, size and last writing of that copy: its inode may come back as another file's.
     pub(super) copy: Option<((u64, u64), u64, i64)>,
-    /// Where the first range begins.
+    /// Where the first range of this process begins.
     pub(super) opened: At,
+    /// Where it was begun for good: a collector that lost its position gets it from here.
+    pub(super) began: u64,
     /// Up to here everything was handed out, or waits in `pending`.
     pub(super) at: At,
     /// Up to here ranges were handed out.
@@ -124,6 +126,7 @@ impl<F: Files> Source<F> {
             is_copy: false,
             copy: None,
             opened: empty,
+            began: 0,
             at: empty,
             sent: 0,
             acked: None,

@@ -16,8 +16,9 @@ use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{HostFacts, Lane, Message};
 
+use super::files::{Changed, LogFiles, Tailer};
 use super::ledger::{Ledger, RowNumber, Violation, Wiretap, rows_in};
-use super::lines::{Files, Reader};
+use super::lines::any_file;
 use super::link::Link;
 use super::planted::Bug;
 
@@ -52,9 +53,11 @@ pub(super) struct AgentNode {
     rng: fastrand::Rng,
     bug: Option<Bug>,
     pub(super) trace: bool,
-    pub(super) files: Files,
+    pub(super) files: LogFiles,
     /// Whether its programs write lines.
-    pub(super) writes: bool,
+    writes: bool,
+    /// How often a file is rotated, in thousandths a step.
+    pub(super) rotation: u32,
     /// What a frame on a lane takes at most: retransmissions hold a stream up.
     pub(super) lane_delay_ms: i64,
 }
@@ -68,11 +71,13 @@ struct Running {
     /// Appended and not yet synced.
     unsynced: Vec<RowNumber>,
     series: Vec<Series>,
-    reader: Reader,
+    tailer: Tailer,
 }
 
 impl AgentNode {
     pub(super) fn new(number: usize, host: HostId, seed: u64, bug: Option<Bug>) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let is_packing = rng.bool();
         Self {
             number,
             host,
@@ -85,11 +90,12 @@ impl AgentNode {
             stamped: BTreeSet::new(),
             saved: Vec::new(),
             running: None,
-            rng: fastrand::Rng::with_seed(seed),
+            rng,
             bug,
             trace: false,
-            files: Files::default(),
+            files: LogFiles::new(number, is_packing),
             writes: true,
+            rotation: 0,
             lane_delay_ms: 120,
         }
     }
@@ -101,6 +107,7 @@ impl AgentNode {
         clone.crashed = true;
         clone.trace = self.trace;
         clone.lane_delay_ms = self.lane_delay_ms;
+        clone.rotation = self.rotation;
         clone
     }
 
@@ -109,8 +116,7 @@ impl AgentNode {
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        let settled = |running: &Running| running.session.is_settled() && running.reader.has_all(&self.files);
-        self.running.as_ref().is_some_and(settled)
+        self.running.as_ref().is_some_and(|running| running.session.is_settled() && running.tailer.is_idle())
     }
 
     /// Everything of the session that tells why it does not settle.
@@ -120,7 +126,7 @@ impl AgentNode {
         format!(
             "{:?}, epochs (epoch, acked, given out) {epochs:?}, {:?} of {:?}",
             running.session.link_state(),
-            running.reader,
+            running.tailer,
             self.files
         )
     }
@@ -208,6 +214,7 @@ impl AgentNode {
             },
             ..Settings::default()
         };
+        let tailer = Tailer::new(&self.files, &self.disk, Arc::clone(&own))?;
         let session = Session::new(settings, facts, own, loaded, Box::new(move || random.u64(..)));
         let machine = self.number.to_string();
         let series = |number: usize| Series {
@@ -224,7 +231,7 @@ impl AgentNode {
             spool_tap: Wiretap::default(),
             unsynced: Vec::new(),
             series: (0..SERIES).map(series).collect(),
-            reader: Reader::default(),
+            tailer,
         });
         self.restart_ms = None;
         Ok(())
@@ -236,10 +243,7 @@ impl AgentNode {
             self.boot(now_ms)?;
         }
         self.receive(now_ms, ledger)?;
-        if self.writes && self.rng.u32(..10) == 0 {
-            self.files.write(&mut self.rng);
-            ledger.lines.note_written(self.number, &self.files);
-        }
+        self.write_lines(now_ms, ledger);
         let now = self.moment(now_ms);
         let Some(running) = &mut self.running else { return Ok(()) };
         if running.next_row_ms <= now_ms {
@@ -264,15 +268,51 @@ impl AgentNode {
         Ok(())
     }
 
+    /// The host's programs write their logs, and rotate them. A file of which nobody ever had a line is not rotated: what was rotated
+    /// away before the agent's time is not read.
+    fn write_lines(&mut self, now_ms: i64, ledger: &mut Ledger) {
+        if !self.writes {
+            return;
+        }
+        let mut changes: Vec<Changed> = Vec::new();
+        if self.rng.u32(..10) == 0 {
+            changes.push(self.files.write(&mut self.rng));
+            ledger.lines.note_written(self.number, &self.files);
+        }
+        let (_, file) = any_file(self.number, &mut self.rng);
+        if self.rng.u32(..1_000) < self.rotation && ledger.lines.is_known((self.number, file)) {
+            changes.extend(self.files.rotate(file));
+        }
+        let now = self.moment(now_ms);
+        for change in changes {
+            // What the system does not say is found by looking.
+            if self.rng.u32(..8) > 0
+                && let Some(running) = &mut self.running
+            {
+                running.tailer.changed(&change, now);
+            }
+        }
+    }
+
+    /// Programs end: no line stays half written.
+    pub(super) fn end_writing(&mut self) {
+        self.writes = false;
+        self.files.finish();
+    }
+
     /// The reader hands out what the session takes.
     fn lines(&mut self, now_ms: i64, ledger: &mut Ledger) -> Result<(), Violation> {
         let now = self.moment(now_ms);
+        if let Some(running) = &mut self.running {
+            let is_resting = running.session.rests_logs(now);
+            running.tailer.turn(is_resting, now, &mut self.rng)?;
+        }
         while let Some(running) = &mut self.running {
             // Often several batches wait behind each other, and lines behind them.
             if !running.session.takes_logs(now) || self.rng.u32(..5) > 0 {
                 return Ok(());
             }
-            let Some(frame) = running.reader.next(self.number, &self.files, &mut self.rng)? else { return Ok(()) };
+            let Some(frame) = running.tailer.next() else { return Ok(()) };
             self.input(now_ms, Input::Logs(frame), ledger)?;
         }
         Ok(())
@@ -305,7 +345,7 @@ impl AgentNode {
         self.link = Some(link);
         if let Some(running) = &mut self.running {
             running.tap = Wiretap::default();
-            running.reader.connected();
+            running.tailer.connected();
         }
         self.input(now_ms, Input::Connected, ledger)
     }
@@ -373,7 +413,7 @@ impl AgentNode {
                 let delay = self.rng.i64(1..most_ms);
                 let Some(running) = &mut self.running else { return Ok(()) };
                 match on {
-                    Channel::Lane(Lane::P2) => ledger.lines.on_wire(&mut running.reader, self.host, &bytes)?,
+                    Channel::Lane(Lane::P2) => ledger.lines.on_wire(&mut running.tailer, self.host, &bytes)?,
                     Channel::Lane(_) => ledger.on_wire(&mut running.tap, (self.number, self.host), &bytes)?,
                     Channel::Control => {}
                 }
@@ -392,8 +432,9 @@ impl AgentNode {
             Effect::Note(note) => self.tell(now_ms, &format!("{note:?}")),
             Effect::Logs(order) => {
                 self.tell(now_ms, &format!("reader {order:?}"));
+                let now = self.moment(now_ms);
                 if let Some(running) = &mut self.running {
-                    running.reader.obey(self.number, &order);
+                    running.tailer.obey(&order, now);
                 }
             }
             Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) => {}
@@ -405,12 +446,12 @@ impl AgentNode {
 /// The message that arrives at an agent, as the ledger sees it on its way.
 pub(super) fn note_promise(ledger: &mut Ledger, host: HostId, message: &Message, now_ms: i64) {
     match message {
-        Message::Ack(ack) if ack.lane == Lane::P2 => ledger.lines.on_ack(host, ack.epoch, ack.seq),
+        Message::Ack(ack) if ack.lane == Lane::P2 => ledger.lines.on_ack(host, ack.epoch, ack.seq, now_ms),
         Message::Ack(ack) => ledger.on_ack(host, ack.epoch, ack.lane, ack.seq, now_ms),
         Message::Welcome(welcome) => {
             for mark in &welcome.marks {
                 match mark.lane {
-                    Lane::P2 => ledger.lines.on_ack(host, mark.epoch, mark.seq),
+                    Lane::P2 => ledger.lines.on_ack(host, mark.epoch, mark.seq, now_ms),
                     lane => ledger.on_ack(host, mark.epoch, lane, mark.seq, now_ms),
                 }
             }

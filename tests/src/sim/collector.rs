@@ -18,7 +18,7 @@ use muster_ingest::counters::Counters;
 use muster_ingest::fences::{Claim, Fences, SessionNumber};
 use muster_ingest::host_labels::HostLabels;
 use muster_ingest::session::{Effect, Greeting, Input, Peer, Session, Settings, Shared};
-use muster_store::{Admin, Append, CommitError, Config, Outcome, PositionRow, Reader, Writer};
+use muster_store::{Admin, Append, CommitError, Config, Outcome, Reader, Writer};
 use parking_lot::Mutex;
 
 use super::ledger::Violation;
@@ -273,11 +273,6 @@ impl Running {
         self.connections.insert(connection, Connection { host, session, hello: None });
     }
 
-    /// How far a host's files are committed, unless the disk does not tell now.
-    pub(super) fn positions(&mut self, host: HostId) -> Option<Vec<PositionRow>> {
-        self.writer.positions(host).ok()
-    }
-
     pub(super) fn takes_batches(&self, connection: u64) -> bool {
         self.connections.get(&connection).is_some_and(|one| one.session.takes_batches())
     }
@@ -358,6 +353,11 @@ impl Running {
         for (connection, host) in all {
             self.input(connection, Input::HostChanged(labels(host)), now_ms, said);
         }
+    }
+
+    /// What a commit left open is looked up, so that the next view has it. `false`: the disk does not tell now.
+    pub(super) fn looks_up(&mut self, host: HostId) -> bool {
+        self.writer.positions(host).is_ok()
     }
 
     pub(super) fn http(&mut self, request: u64, append: Append) {

@@ -1,167 +1,34 @@
-//! Log files of a simulated host, their reader, and the account of every line.
+//! The account of every line.
 //!
-//! Files live beside the agent's disk: a crash, a cut, a reverted or wiped state folder takes nothing of them. The reader's state dies with the
-//! agent; it goes where the session sends it. A line says which it is, so that the account needs no memory of what was sent.
+//! A line says which it is, so that the account needs no memory of what was sent: of each file the store must have every number once, in
+//! order where clocks are true, without a hole, whatever the file was called meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use muster_agent::uplink::session::{LogFrame, LogOrder};
 use muster_common::host::HostId;
 use muster_common::matcher::Matcher;
-use muster_common::wire::frame::{self, Frame, FrameReader};
-use muster_common::wire::message::{
-    Epoch, Lane, LogBatch, LogLine, LogStream, Message, SourceId, SourceRange, WireLabel,
-};
-use muster_store::{LogOrder as Order, LogSelect, PositionRow, View};
+use muster_common::wire::message::{Epoch, LogBatch, Message, SourceId};
+use muster_store::{LogOrder as Order, LogSelect, View};
 
+use super::files::{FILES, LogFiles, Tailer};
 use super::ledger::Violation;
-use super::world::START_MS;
-
-/// Files of a host.
-const FILES: usize = 2;
-/// Bytes of a line: positions are bytes.
-const LINE_BYTES: u64 = 16;
-/// Lines of one batch at most.
-const BATCH_LINES: u64 = 20;
 
 /// A file of a world: the node that writes it, and which of its files it is.
 pub(super) type FileKey = (usize, usize);
 
-/// The files of one host and how many lines each has.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Files([u64; FILES]);
-
-impl Files {
-    /// Some more lines in one of them.
-    pub(super) fn write(&mut self, rng: &mut fastrand::Rng) {
-        self.0[rng.usize(..FILES)] += rng.u64(1..6);
-    }
-}
-
-fn text((node, file): FileKey, number: u64) -> String {
+/// The line of this number.
+pub(super) fn text((node, file): FileKey, number: u64) -> String {
     format!("n{node:02} f{file} l{number:08}")
 }
 
-/// Several lines have one time, so that their order is that of their arrival.
-fn at_ns(number: u64) -> i64 {
-    START_MS * 1_000_000 + i64::try_from(number / 7).unwrap_or(0)
+/// What the file is called while it is written.
+pub(super) fn path_of(file: usize) -> String {
+    format!("/log/{file}.log")
 }
 
-fn source((node, file): FileKey) -> SourceId {
-    let path = format!("/log/{file}");
-    SourceId { device: node as u64, inode: file as u64, fingerprint: 3, fingerprint_bytes: 16, incarnation: 0, path }
-}
-
-fn key_of(source: &SourceId) -> FileKey {
-    (source.device as usize, source.inode as usize)
-}
-
-/// A process' reader of its host's files: how far each is handed out, and acknowledged.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    sent: [u64; FILES],
-    acked: [u64; FILES],
-    turn: usize,
-    /// Where the next range of each file must begin on this connection; `None`: where the reader thinks that it is acknowledged.
-    expected: [Option<u64>; FILES],
-    frames: FrameReader,
-}
-
-impl Reader {
-    /// A new connection: what is sent on it is watched anew.
-    pub(super) fn connected(&mut self) {
-        self.frames = FrameReader::new();
-        self.expected = [None; FILES];
-    }
-
-    pub(super) fn obey(&mut self, node: usize, order: &LogOrder) {
-        let own = |source: &SourceId| Some(key_of(source)).filter(|(of, _)| *of == node).map(|(_, file)| file);
-        match order {
-            LogOrder::SeekAll(positions) => {
-                self.acked = [0; FILES];
-                for position in positions {
-                    if let Some(file) = own(&position.source) {
-                        self.acked[file] = position.offset;
-                    }
-                }
-                self.sent = self.acked;
-                self.expected = self.acked.map(Some);
-            }
-            LogOrder::SeekSome(positions) => {
-                self.sent = self.acked;
-                self.expected = [None; FILES];
-                for position in positions {
-                    if let Some(file) = own(&position.source) {
-                        (self.acked[file], self.sent[file]) = (position.offset, position.offset);
-                        self.expected[file] = Some(position.offset);
-                    }
-                }
-            }
-            LogOrder::Acked(ends) => {
-                for (source, to) in ends {
-                    if let Some(file) = own(source) {
-                        self.acked[file] = *to;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether everything in the files is acknowledged.
-    pub(super) fn has_all(&self, files: &Files) -> bool {
-        self.acked.iter().zip(&files.0).all(|(acked, lines)| *acked == lines * LINE_BYTES)
-    }
-
-    /// The next lines: of one file after the other, now and then of both.
-    pub(super) fn next(
-        &mut self,
-        node: usize,
-        files: &Files,
-        rng: &mut fastrand::Rng,
-    ) -> Result<Option<LogFrame>, Violation> {
-        self.turn += 1;
-        let (mut batch, mut ends, mut lines) = (empty(), Vec::new(), 0);
-        for file in (0..FILES).map(|file| (file + self.turn) % FILES) {
-            let (from, written) = (self.sent[file] / LINE_BYTES, files.0[file]);
-            if from > written {
-                return Err(Violation(format!("node {node} is sent to line {from} of a file of {written}")));
-            }
-            let to = written.min(from + rng.u64(1..=BATCH_LINES));
-            if from == to || (lines > 0 && rng.bool()) {
-                continue;
-            }
-            let key = (node, file);
-            let label = |name: &str, value: String| WireLabel { name: name.to_owned(), value };
-            batch.ranges.push(SourceRange {
-                source: source(key),
-                from: from * LINE_BYTES,
-                to: to * LINE_BYTES,
-                skipped: String::new(),
-                tail_hash: to,
-                gone: false,
-            });
-            batch.streams.push(LogStream {
-                labels: vec![label("filename", format!("/log/{file}")), label("machine", node.to_string())],
-                lines: (from..to)
-                    .map(|n| LogLine { at_ns: at_ns(n), line: text(key, n).into(), fields: Vec::new() })
-                    .collect(),
-            });
-            ends.push((source(key), to * LINE_BYTES));
-            self.sent[file] = to * LINE_BYTES;
-            lines += to - from;
-        }
-        if ends.is_empty() {
-            return Ok(None);
-        }
-        let frame = Frame::batch(Lane::P2, Epoch::new(1, 1), 1, Message::Logs(batch));
-        let bytes = frame::encode(&frame).map_err(|error| Violation(format!("lines do not fit a frame: {error}")))?;
-        Ok(Some(LogFrame { frame: bytes.into(), ends, lines }))
-    }
-}
-
-fn empty() -> LogBatch {
-    LogBatch { ranges: Vec::new(), streams: Vec::new(), extensions: Vec::new() }
+fn file_of(path: &str) -> Option<usize> {
+    path.strip_prefix("/log/")?.strip_suffix(".log")?.parse().ok()
 }
 
 /// Lines that a delete hides from a file's beginning.
@@ -173,30 +40,55 @@ struct Deleted {
     is_known: bool,
 }
 
-/// Of a batch: which bytes of which files.
-type Ranges = Vec<(FileKey, u64, u64)>;
+/// What a seq of lane p2 carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sent {
+    ranges: Vec<(SourceId, u64, u64)>,
+    /// One past the highest line of each file.
+    ends: BTreeMap<FileKey, u64>,
+}
 
 /// The account of lines.
 #[derive(Default)]
 pub(super) struct LineLedger {
     written: BTreeMap<FileKey, u64>,
-    /// What each seq of lane p2 carried.
-    sent: HashMap<(HostId, Epoch), BTreeMap<u64, Ranges>>,
-    /// How far each file was acknowledged, bytes.
+    sent: HashMap<(HostId, Epoch), BTreeMap<u64, Sent>>,
+    /// How many lines of each file were acknowledged.
     promised: BTreeMap<FileKey, u64>,
+    /// When the first line of each file was acknowledged.
+    known_since_ms: BTreeMap<FileKey, i64>,
+    /// Files of which a restored collector may never have heard. What was rotated away of them is then from before the agent's time: the
+    /// event of the restore says that something may be missing.
+    unheard_of: BTreeSet<FileKey>,
     deleted: BTreeMap<FileKey, Vec<Deleted>>,
 }
 
+/// How a host's lines are judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judging<'a> {
+    /// Nodes of the host that still run.
+    pub(super) nodes: &'a [usize],
+    /// Every line that they wrote must be there.
+    pub(super) all: bool,
+    /// Clocks are true, so that lines have the order of their file.
+    pub(super) in_order: bool,
+}
+
 impl LineLedger {
-    pub(super) fn note_written(&mut self, node: usize, files: &Files) {
-        self.written.extend(files.0.iter().enumerate().map(|(file, lines)| ((node, file), *lines)));
+    pub(super) fn note_written(&mut self, node: usize, files: &LogFiles) {
+        self.written.extend(files.written.iter().enumerate().map(|(file, lines)| ((node, file), *lines)));
+    }
+
+    /// Whether a line of the file was acknowledged.
+    pub(super) fn is_known(&self, key: FileKey) -> bool {
+        self.known_since_ms.contains_key(&key)
     }
 
     /// Bytes that a node wrote to lane p2.
-    pub(super) fn on_wire(&mut self, reader: &mut Reader, host: HostId, bytes: &[u8]) -> Result<(), Violation> {
-        reader.frames.push(bytes);
+    pub(super) fn on_wire(&mut self, tailer: &mut Tailer, host: HostId, bytes: &[u8]) -> Result<(), Violation> {
+        tailer.tap.push(bytes);
         loop {
-            let frame = match reader.frames.next() {
+            let frame = match tailer.tap.next() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(Violation(format!("an agent sent lines that are no frame: {error}"))),
@@ -206,23 +98,25 @@ impl LineLedger {
             };
             let mut ranges = Vec::new();
             for range in &batch.ranges {
-                let key = key_of(&range.source);
-                let expected = &mut reader.expected[key.1];
+                let expected = tailer.expected.insert(range.source.clone(), range.to);
                 if expected.is_some_and(|expected| expected != range.from) {
                     return Err(Violation(format!(
-                        "{key:?} goes on at {} on a connection on which {expected:?} is next (rule 13)",
-                        range.from
+                        "{:?} goes on at {} on a connection on which {expected:?} is next (rule 13)",
+                        range.source, range.from
                     )));
                 }
-                *expected = Some(range.to);
-                ranges.push((key, range.from, range.to));
+                if !range.skipped.is_empty() {
+                    return Err(Violation(format!("{range:?} is given up, though every file is there")));
+                }
+                ranges.push((range.source.clone(), range.from, range.to));
             }
+            let sent = Sent { ranges, ends: ends_of(&batch)? };
             let run = self.sent.entry((host, frame.epoch)).or_default();
-            if let Some(before) = run.insert(frame.seq, ranges.clone())
-                && before != ranges
+            if let Some(before) = run.insert(frame.seq, sent.clone())
+                && before != sent
             {
                 return Err(Violation(format!(
-                    "seq {} of epoch {:?} on p2 was sent as {before:?} and again as {ranges:?} (rule 2)",
+                    "seq {} of epoch {:?} on p2 was sent as {before:?} and again as {sent:?} (rule 2)",
                     frame.seq, frame.epoch
                 )));
             }
@@ -230,12 +124,19 @@ impl LineLedger {
     }
 
     /// The collector said that everything of the epoch up to there is committed.
-    pub(super) fn on_ack(&mut self, host: HostId, epoch: Epoch, seq: u64) {
+    pub(super) fn on_ack(&mut self, host: HostId, epoch: Epoch, seq: u64, now_ms: i64) {
         let Some(run) = self.sent.get(&(host, epoch)) else { return };
-        for (key, _, to) in run.range(..=seq).flat_map(|(_, ranges)| ranges) {
+        for (key, end) in run.range(..=seq).flat_map(|(_, sent)| &sent.ends) {
             let promised = self.promised.entry(*key).or_default();
-            *promised = (*promised).max(*to);
+            *promised = (*promised).max(*end);
+            self.known_since_ms.entry(*key).or_insert(now_ms);
         }
+    }
+
+    /// The collector knows no more than what it knew then of where files stand.
+    pub(super) fn forget_positions(&mut self, image_ms: i64) {
+        let forgotten = self.known_since_ms.extract_if(.., |_, since| *since > image_ms);
+        self.unheard_of.extend(forgotten.map(|(key, _)| key));
     }
 
     /// The collector is as it was then: lines that it lacks come again, and deletes that it lacks are undone.
@@ -254,65 +155,85 @@ impl LineLedger {
         self.deleted.entry(key).or_default().push(Deleted { at_ms, through, is_known });
     }
 
-    /// Judges what the store has of one host's lines: each once, in order, without a hole, as far as its position says; with `all`,
-    /// every line that was written by a node that still runs (`nodes`).
-    pub(super) fn judge(
-        &self,
-        host: HostId,
-        view: &View,
-        positions: &[PositionRow],
-        nodes: &[usize],
-        all: bool,
-    ) -> Result<u64, Violation> {
-        let stored = stored(host, view)?;
-        for key in stored.keys() {
-            if !self.written.contains_key(key) {
-                return Err(Violation(format!("lines of {key:?} are stored, which nobody wrote")));
-            }
+    /// How many lines of the file the store has or had: what a delete now hides.
+    pub(super) fn arrived(&self, host: HostId, key: FileKey, view: &View) -> Result<u64, Violation> {
+        let seen =
+            stored(host, view)?.get(&key).and_then(|lines| lines.iter().max().copied()).map_or(0, |last| last + 1);
+        let deleted = self.deleted.get(&key).into_iter().flatten().map(|delete| delete.through).max();
+        Ok(seen.max(deleted.unwrap_or(0)))
+    }
+
+    /// Judges what the store has of one host's lines, and gives how many.
+    pub(super) fn judge(&self, host: HostId, view: &View, how: Judging<'_>) -> Result<u64, Violation> {
+        let mut stored = stored(host, view)?;
+        if let Some(key) = stored.keys().find(|key| !self.written.contains_key(key)) {
+            return Err(Violation(format!("lines of {key:?} are stored, which nobody wrote")));
         }
+        let of_nodes = self.written.keys().filter(|(node, _)| how.nodes.contains(node));
+        let keys: BTreeSet<FileKey> = stored.keys().chain(of_nodes).copied().collect();
         let mut count = 0;
-        for position in positions {
-            let key = key_of(&position.source);
-            let lines = stored.get(&key).map_or(&[][..], Vec::as_slice);
-            let committed = position.offset / LINE_BYTES;
-            let first = committed.checked_sub(lines.len() as u64);
-            let is_run = first.is_some_and(|first| (first..committed).eq(lines.iter().copied()));
+        for key in keys {
+            let mut lines = stored.remove(&key).unwrap_or_default();
+            if !how.in_order {
+                lines.sort_unstable();
+            }
             let deletes = self.deleted.get(&key).map_or(&[][..], Vec::as_slice);
             let known = deletes.iter().filter(|delete| delete.is_known).map(|delete| delete.through).max().unwrap_or(0);
             let is_hidden = |through: u64| {
                 through == known || deletes.iter().any(|one| !one.is_known && one.through == through && through > known)
             };
-            if !is_run || !first.is_some_and(is_hidden) {
+            let first = lines.first().copied();
+            let is_run = first.is_none_or(|first| (first..first + lines.len() as u64).eq(lines.iter().copied()));
+            if !is_run || !(first.is_none_or(is_hidden) || self.unheard_of.contains(&key)) {
                 let (start, end) = (lines.iter().take(5), lines.iter().rev().take(5));
                 return Err(Violation(format!(
-                    "{key:?} is committed through line {committed} with {deletes:?}, but {} lines are there: {:?} to {:?}, first break at {:?}",
+                    "with {deletes:?} {} lines of {key:?} are there: {:?} to {:?}, first break at {:?}",
                     lines.len(),
                     start.collect::<Vec<_>>(),
                     end.collect::<Vec<_>>(),
                     lines.windows(2).find(|pair| pair[0] + 1 != pair[1]),
                 )));
             }
-            if position.tail_hash != committed {
-                return Err(Violation(format!("the position of {key:?} has the hash of another one")));
+            let hidden = deletes.iter().map(|delete| delete.through).max().unwrap_or(0);
+            let arrived = first.map_or(hidden, |first| first + lines.len() as u64);
+            let (promised, written) =
+                (self.promised.get(&key).copied().unwrap_or(0), self.written.get(&key).copied().unwrap_or(0));
+            if arrived < promised {
+                return Err(Violation(format!("of {key:?} {promised} lines were acknowledged and {arrived} arrived")));
             }
-            count += committed;
-        }
-        let place =
-            |key: &FileKey| positions.iter().find(|one| key_of(&one.source) == *key).map_or(0, |one| one.offset);
-        if let Some(key) = stored.keys().find(|key| place(key) == 0) {
-            return Err(Violation(format!("lines of {key:?} are stored without a position")));
-        }
-        for (key, written) in self.written.iter().filter(|((node, _), _)| nodes.contains(node)) {
-            let (place, promised) = (place(key), self.promised.get(key).copied().unwrap_or(0));
-            if place < promised {
-                return Err(Violation(format!("{key:?} was acknowledged through {promised} and stands at {place}")));
+            let may_miss_all = first.is_none() && self.unheard_of.contains(&key);
+            if how.all && how.nodes.contains(&key.0) && arrived != written && !may_miss_all {
+                return Err(Violation(format!("of {written} lines of {key:?} {arrived} arrived")));
             }
-            if all && place != written * LINE_BYTES {
-                return Err(Violation(format!("of {written} lines of {key:?} {} arrived", place / LINE_BYTES)));
-            }
+            count += arrived;
         }
         Ok(count)
     }
+}
+
+/// One past the highest line of each file in a batch.
+fn ends_of(batch: &LogBatch) -> Result<BTreeMap<FileKey, u64>, Violation> {
+    let mut ends: BTreeMap<FileKey, u64> = BTreeMap::new();
+    for stream in &batch.streams {
+        let label = |name: &str| stream.labels.iter().find(|one| one.name == name).map(|one| one.value.as_str());
+        for line in &stream.lines {
+            let (key, number) = key_of(label("machine"), label("filename"), &line.line)?;
+            let end = ends.entry(key).or_default();
+            *end = (*end).max(number + 1);
+        }
+    }
+    Ok(ends)
+}
+
+/// Which line this is.
+fn key_of(machine: Option<&str>, path: Option<&str>, line: &[u8]) -> Result<(FileKey, u64), Violation> {
+    let read = || {
+        let key = (machine?.parse().ok()?, file_of(path?)?);
+        let number = std::str::from_utf8(line).ok()?.get(8..)?.parse().ok()?;
+        (text(key, number).as_bytes() == line).then_some((key, number))
+    };
+    let text = || format!("the line `{}` of {path:?} on {machine:?} is none", String::from_utf8_lossy(line));
+    read().ok_or_else(|| Violation(text()))
 }
 
 /// The numbers of the lines that can be asked for, by file, in the store's order.
@@ -322,25 +243,17 @@ fn stored(host: HostId, view: &View) -> Result<BTreeMap<FileKey, Vec<u64>>, Viol
     let mut found: BTreeMap<FileKey, Vec<u64>> = BTreeMap::new();
     let mut strange = None;
     let asked = view.logs(&select, &mut |labels, entry| {
-        let line = String::from_utf8_lossy(entry.line);
-        let number = line.get(8..).and_then(|number| number.parse().ok());
-        let node = labels.get("machine").and_then(|node| node.parse().ok());
-        let file = labels.get("filename").and_then(|file| file.strip_prefix("/log/")?.parse().ok());
-        match (node, file, number) {
-            (Some(node), Some(file), Some(number))
-                if line == text((node, file), number) && entry.at_ns == at_ns(number) =>
-            {
-                found.entry((node, file)).or_default().push(number);
-                ControlFlow::Continue(())
-            }
-            _ => {
-                strange = Some(format!("{labels} has the line `{line}` at {}", entry.at_ns));
-                ControlFlow::Break(())
+        match key_of(labels.get("machine"), labels.get("filename"), entry.line) {
+            Ok((key, number)) => found.entry(key).or_default().push(number),
+            Err(violation) => {
+                strange = Some(violation);
+                return ControlFlow::Break(());
             }
         }
+        ControlFlow::Continue(())
     });
     asked.map_err(|error| Violation(format!("lines cannot be asked for: {error:?}")))?;
-    strange.map_or(Ok(found), |strange| Err(Violation(strange)))
+    strange.map_or(Ok(found), Err)
 }
 
 /// The matchers of one file's stream.
@@ -348,16 +261,11 @@ pub(super) fn matchers(host: HostId, (node, file): FileKey) -> Vec<Matcher> {
     vec![
         Matcher::equal("host", host.to_string()),
         Matcher::equal("machine", node.to_string()),
-        Matcher::equal("filename", format!("/log/{file}")),
+        Matcher::equal("filename", path_of(file)),
     ]
 }
 
 /// One of a node's files.
 pub(super) fn any_file(node: usize, rng: &mut fastrand::Rng) -> FileKey {
     (node, rng.usize(..FILES))
-}
-
-/// How far a file is committed, in lines.
-pub(super) fn committed(positions: &[PositionRow], key: FileKey) -> u64 {
-    positions.iter().find(|one| key_of(&one.source) == key).map_or(0, |one| one.offset / LINE_BYTES)
 }

@@ -1,10 +1,10 @@
 //! The simulator: agents and a collector of the real code, on disks whose power can be cut, over a network that loses, in
 //! virtual time, all from one seed.
 //!
-//! Real: the agent's session and spool, frames, the collector's session, fences, inbox, head, segments, catalog, redb, and the
-//! projection to state.redb. Stood in for: sockets, the clock, the disk, TLS and enrolment. [`ledger`] is an account of its own of what was made,
-//! sent, promised and stored, and shares no code with what it judges but the frame decoder; [`lines`] has log files, a reader of them and the
-//! account of their lines.
+//! Real: the agent's session, spool and reader of log files, frames, the collector's session, fences, inbox, head, segments, catalog, redb,
+//! and the projection to state.redb. Stood in for: sockets, the clock, both disks, threads, TLS and enrolment. [`ledger`] is an account of
+//! its own of what was made, sent, promised and stored, and shares no code with what it judges but the frame decoder; [`files`] writes and
+//! rotates log files, [`lines`] is the account of their lines.
 //!
 //! A world runs under faults, then without until everything has settled; then the ledger is closed. The same seed gives the same
 //! faults, so a violation is reported with its seed. (Hash tables of the product iterate in an order of their own, so a seed that fails one
@@ -12,6 +12,8 @@
 
 mod agent;
 mod collector;
+mod faults;
+mod files;
 mod http;
 mod ledger;
 mod lines;

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub agent_wipe: u32,
     /// Lines are deleted from the store.
     pub lines_deleted: u32,
+    /// A log file is rotated.
+    pub rotation: u32,
     pub clone: u32,
     pub clock_step: u32,
     pub disk_error: u32,
@@ -65,6 +67,7 @@ impl Scenario {
             inbox_gone: 0,
             agent_wipe: 0,
             lines_deleted: 0,
+            rotation: 0,
             lane_delay_ms: 120,
         };
         scenario.agents = rng.usize(1..=2);
@@ -88,6 +91,9 @@ impl Scenario {
         }
         if rng.u32(..4) == 0 {
             scenario.lines_deleted = rng.u32(1..=6);
+        }
+        if rng.u32(..4) > 0 {
+            scenario.rotation = rng.u32(1..=30);
         }
         if let Some(bug) = bug {
             bug.provoke(&mut scenario);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use muster_common::disk::cut::{Fault, Operation};
 use muster_common::host::HostId;
 use muster_common::matcher::Matcher;
 use muster_common::time::Timestamp;
@@ -13,7 +12,7 @@ use super::agent::{AgentNode, SERIES, note_promise};
 use super::collector::{CollectorNode, Said};
 use super::http::{HttpSender, OVERWRITTEN, SENDER, place_ms};
 use super::ledger::{Ledger, RowNumber, Violation};
-use super::lines::{any_file, committed, matchers};
+use super::lines::Judging;
 use super::link::Link;
 use super::scenario::Scenario;
 
@@ -38,18 +37,18 @@ pub struct Report {
     pub gaps: u64,
 }
 
-struct World {
-    scenario: Scenario,
-    rng: fastrand::Rng,
-    now_ms: i64,
-    agents: Vec<AgentNode>,
-    collector: CollectorNode,
-    http: HttpSender,
-    ledger: Ledger,
-    connections: u64,
-    partitioned_until_ms: i64,
-    clones: usize,
-    report: Report,
+pub(super) struct World {
+    pub(super) scenario: Scenario,
+    pub(super) rng: fastrand::Rng,
+    pub(super) now_ms: i64,
+    pub(super) agents: Vec<AgentNode>,
+    pub(super) collector: CollectorNode,
+    pub(super) http: HttpSender,
+    pub(super) ledger: Ledger,
+    pub(super) connections: u64,
+    pub(super) partitioned_until_ms: i64,
+    pub(super) clones: usize,
+    pub(super) report: Report,
 }
 
 /// Runs one world to its end.
@@ -75,6 +74,7 @@ impl World {
         for agent in &mut agents {
             agent.trace = scenario.trace;
             agent.lane_delay_ms = scenario.lane_delay_ms;
+            agent.rotation = scenario.rotation;
         }
         Ok(Self {
             agents,
@@ -91,13 +91,13 @@ impl World {
         })
     }
 
-    fn tell(&self, what: &str) {
+    pub(super) fn tell(&self, what: &str) {
         if self.scenario.trace {
             eprintln!("{} collector: {what}", self.now_ms);
         }
     }
 
-    fn luck(&mut self, thousandths: u32) -> bool {
+    pub(super) fn luck(&mut self, thousandths: u32) -> bool {
         self.rng.u32(..1_000) < thousandths
     }
 
@@ -130,7 +130,7 @@ impl World {
     }
 
     /// What the collector said goes on its way.
-    fn hear(&mut self, said: Vec<Said>) -> Result<(), Violation> {
+    pub(super) fn hear(&mut self, said: Vec<Said>) -> Result<(), Violation> {
         for one in said {
             match one {
                 Said::Message { connection, message } => {
@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    fn collector_gone(&mut self) {
+    pub(super) fn collector_gone(&mut self) {
         self.tell("gone");
         self.report.crashes += 1;
         for agent in &mut self.agents {
@@ -258,141 +258,10 @@ impl World {
         self.http.lost();
     }
 
-    fn faults(&mut self) -> Result<(), Violation> {
-        let scenario = self.scenario.clone();
-        if self.luck(scenario.collector_power) {
-            let after = self.collector.disk.operations() + self.rng.u64(1..60);
-            self.collector.disk.power_off_at(after);
-        }
-        if self.luck(scenario.collector_kill) && self.collector.running.is_some() {
-            self.collector.crash(self.now_ms, false);
-            self.collector_gone();
-        }
-        if self.luck(scenario.disk_error) {
-            let operation = if self.rng.bool() { Operation::Sync } else { Operation::Write };
-            let fault = if self.rng.bool() { Fault::Io } else { Fault::NoSpace };
-            self.collector.disk.fail(operation, self.rng.u64(1..10), 1, fault);
-        }
-        if self.luck(20) {
-            self.collector.save(self.now_ms);
-        }
-        if self.luck(scenario.collector_restore)
-            && let Some(image_ms) = self.collector.restore(self.now_ms)
-        {
-            self.tell(&format!("restored to {image_ms}"));
-            self.report.restores += 1;
-            self.ledger.restore(image_ms);
-            self.ledger.lines.restore(image_ms);
-            self.http.written.clear();
-            self.http.maybe.clear();
-            self.collector_gone();
-        }
-        if self.luck(scenario.inbox_gone) && self.collector.running.is_some() {
-            let flushed = self.collector.lose_inbox(self.now_ms);
-            self.tell(if flushed { "inbox gone, all flushed" } else { "inbox gone" });
-            // What is in segments has no mark any more; what is not is gone.
-            self.ledger.restore(if flushed { self.now_ms } else { 0 });
-            self.ledger.marks_lost = true;
-            self.ledger.lines.restore(i64::MAX);
-            self.http.written.clear();
-            self.http.maybe.clear();
-            self.report.inboxes_lost += 1;
-            self.collector_gone();
-        }
-        if let Some(running) = &mut self.collector.running {
-            let now = Timestamp::from_millis(self.now_ms);
-            // A disk error under these is the disk's; the next attempt is the product's.
-            if self.rng.u32(..1_000) < scenario.merge {
-                let _ = running.admin.flush(true, now);
-            } else if self.rng.u32(..1_000) < scenario.flush {
-                let _ = running.admin.flush(false, now);
-            }
-        }
-        if self.luck(scenario.lines_deleted) {
-            self.delete_lines();
-        }
-        if self.luck(scenario.contexts_lost)
-            && let Some(running) = &mut self.collector.running
-        {
-            let mut said = Vec::new();
-            running.lose_contexts(self.now_ms, &mut said);
-            self.hear(said)?;
-        }
-        if self.luck(scenario.partition) {
-            self.partitioned_until_ms = self.now_ms + self.rng.i64(5_000..40_000);
-            for agent in &mut self.agents {
-                let (first, second) = (self.rng.i64(1..20_000), self.rng.i64(1..20_000));
-                if let Some(link) = &mut agent.link {
-                    link.cut(self.now_ms + first, self.now_ms + second);
-                }
-            }
-        }
-        for number in 0..self.agents.len() {
-            self.agent_faults(number, &scenario);
-        }
-        Ok(())
-    }
-
-    /// Somebody deletes what the store has of one file.
-    fn delete_lines(&mut self) {
-        let agent = &self.agents[self.rng.usize(..self.agents.len())];
-        let (host, key) = (agent.host, any_file(agent.number, &mut self.rng));
-        let Some(running) = &mut self.collector.running else { return };
-        let Some(positions) = running.positions(host) else { return };
-        let through = committed(&positions, key);
-        let now = Timestamp::from_millis(self.now_ms);
-        let deleted = running.admin.delete_logs(matchers(host, key), i64::MIN, i64::MAX, now);
-        // Where the power went meanwhile, what was said before that is not known to be so.
-        let is_known = deleted.is_ok() && !self.collector.disk.is_off();
-        self.ledger.lines.delete(key, self.now_ms, through, is_known);
-        self.report.deletes += 1;
-        self.tell(&format!("{through} lines of {key:?} deleted: {is_known}"));
-    }
-
-    fn agent_faults(&mut self, number: usize, scenario: &Scenario) {
-        if self.luck(scenario.connection_break) {
-            let (first, second) = (self.rng.i64(1..5_000), self.rng.i64(1..5_000));
-            if let Some(link) = &mut self.agents[number].link {
-                link.cut(self.now_ms + first, self.now_ms + second);
-            }
-        }
-        if self.luck(scenario.agent_power) && self.agents[number].is_running() {
-            let agent = &mut self.agents[number];
-            let after = agent.disk.operations() + self.rng.u64(1..20);
-            agent.disk.power_off_at(after);
-        }
-        if self.luck(scenario.agent_kill) && self.agents[number].is_running() {
-            self.agents[number].crash(self.now_ms, false);
-            self.report.crashes += 1;
-        }
-        if self.luck(20) {
-            self.agents[number].save(&self.ledger);
-        }
-        if self.luck(scenario.agent_revert) {
-            self.agents[number].revert(self.now_ms, &mut self.ledger);
-        }
-        if self.luck(scenario.agent_wipe) {
-            self.report.wipes += 1;
-            self.agents[number].wipe(self.now_ms, &mut self.ledger);
-        }
-        if self.luck(scenario.clock_step) {
-            self.agents[number].clock_offset_ms = self.rng.i64(-40_000..40_000);
-        }
-        if self.luck(scenario.clone) && self.clones == 0 {
-            self.clones = 1;
-            self.tell(&format!("agent {number} cloned"));
-            let next = self.agents.len();
-            let clone = self.agents[number].clone_machine(next);
-            self.agents.push(clone);
-        }
-    }
-
     /// One last power cut of all, then no more faults: every host delivers what its disk has, and the account is closed.
     fn settle(&mut self) -> Result<(), Violation> {
         self.agents.truncate(self.scenario.agents);
-        for agent in &mut self.agents {
-            agent.writes = false;
-        }
+        self.agents.iter_mut().for_each(AgentNode::end_writing);
         self.partitioned_until_ms = 0;
         // Faults that are planned and did not come yet are forgotten with the power.
         self.collector.crash(self.now_ms, true);
@@ -401,18 +270,24 @@ impl World {
             agent.crash(self.now_ms, true);
         }
         let end = self.now_ms + SETTLE_MS;
+        let (mut looks_at_ms, mut unaccounted) = (self.now_ms, None);
         loop {
             self.step()?;
-            let settled = self.agents.iter().all(AgentNode::is_settled) && self.collector.running.is_some();
-            if settled {
-                break;
+            let is_settled = self.agents.iter().all(AgentNode::is_settled) && self.collector.running.is_some();
+            // The reader may have nothing in hand and not have looked yet: the account says whether every line is there.
+            if is_settled && self.now_ms >= looks_at_ms {
+                match self.audit(true) {
+                    Ok(_) => break,
+                    Err(violation) => unaccounted = Some(violation),
+                }
+                looks_at_ms = self.now_ms + 5_000;
             }
             if self.now_ms > end {
                 let states: Vec<_> = self.agents.iter().map(AgentNode::describe).collect();
                 let start = &self.collector.start_error;
-                return Err(Violation(format!(
-                    "not everything was delivered within {SETTLE_MS} ms: {states:?} {start}"
-                )));
+                return Err(unaccounted.unwrap_or_else(|| {
+                    Violation(format!("not everything was delivered within {SETTLE_MS} ms: {states:?} {start}"))
+                }));
             }
         }
         self.audit(true)?;
@@ -444,9 +319,10 @@ impl World {
         let hosts: BTreeSet<HostId> = self.agents.iter().map(|agent| agent.host).collect();
         self.report.lines = 0;
         for host in &hosts {
-            let Some(positions) = running.positions(*host) else { continue };
             let nodes: Vec<usize> = self.agents.iter().filter(|one| one.host == *host).map(|one| one.number).collect();
-            self.report.lines += self.ledger.lines.judge(*host, &view, &positions, &nodes, all)?;
+            // Where clocks step, a later line may bear an earlier time.
+            let how = Judging { nodes: &nodes, all, in_order: self.scenario.clock_step == 0 };
+            self.report.lines += self.ledger.lines.judge(*host, &view, how)?;
         }
         for host in hosts {
             let (stored, raw) = self.rows(&view, &host.to_string())?;

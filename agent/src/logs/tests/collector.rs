@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_common::wire::message::{LogBatch, LogLine, Position, SourceId};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Collector {
     committed: BTreeMap<SourceId, (u64, u64)>,
     /// Lines by their file, in the order of arrival, which has to be that of their times.

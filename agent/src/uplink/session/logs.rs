@@ -38,6 +38,9 @@ pub struct LogFrame {
 pub enum LogOrder {
     /// The answer to hello: every position that the collector has of this host.
     SeekAll(Vec<Position>),
+    /// As [`LogOrder::SeekAll`], by another store than the one that answered before, or one that was restored: these positions alone say
+    /// what it has.
+    SeekAnew(Vec<Position>),
     /// These sources stand there; all others go back to what is acked.
     SeekSome(Vec<Position>),
     /// The collector has these sources that far.
@@ -80,6 +83,8 @@ pub(super) struct Logs {
     unacked: VecDeque<Sent>,
     bytes: u64,
     repeated: Option<Duration>,
+    /// Another store answered, and the reader does not know yet.
+    is_other_store: bool,
     problems: Vec<Problem>,
     #[cfg(feature = "planted")]
     left: Vec<Arc<[u8]>>,
@@ -180,7 +185,8 @@ impl Session {
     }
 
     /// The answer to hello says how many pages of positions follow.
-    pub(super) fn log_welcome(&mut self, pages: u32) {
+    pub(super) fn log_welcome(&mut self, pages: u32, is_other_store: bool) {
+        self.logs.is_other_store |= is_other_store;
         if self.lanes & (1 << Lane::P2 as u8) == 0 {
             return;
         }
@@ -208,7 +214,9 @@ impl Session {
         if let Stage::Paging { left: 0, positions } = &mut self.logs.stage {
             let positions = std::mem::take(positions);
             self.logs.stage = Stage::Open;
-            self.effects.push(Effect::Logs(LogOrder::SeekAll(positions)));
+            let is_other_store = std::mem::take(&mut self.logs.is_other_store);
+            let order = if is_other_store { LogOrder::SeekAnew } else { LogOrder::SeekAll };
+            self.effects.push(Effect::Logs(order(positions)));
             #[cfg(feature = "planted")]
             for frame in std::mem::take(&mut self.logs.left) {
                 if self.planted(super::Planted::LinesResentAndReread) {

@@ -27,7 +27,7 @@ impl Session {
             let (seq, arrived_ms) = mark.map_or((0, 0), |mark| (mark.seq, mark.arrived_ms));
             self.take_mark(epoch, seq, arrived_ms, other);
         }
-        self.log_welcome(welcome.position_pages);
+        self.log_welcome(welcome.position_pages, other);
     }
 
     fn take_mark(&mut self, epoch: Epoch, mark: u64, arrived_ms: i64, other_store: bool) {

@@ -29,7 +29,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(super) fn obey(&mut self, order: LogOrder) {
         match &order {
-            LogOrder::SeekAll(positions) => {
+            LogOrder::SeekAll(positions) | LogOrder::SeekAnew(positions) => {
                 self.acked = positions.first().map_or(0, |position| position.offset);
                 self.sent = self.acked;
             }
@@ -146,6 +146,28 @@ fn lines_go_out_after_the_positions_and_acks_reach_the_reader() {
     world.pass(1_000);
     assert_once(&world);
     assert_eq!(world.reader.orders.last(), Some(&LogOrder::Acked(vec![(source(), 35)])));
+}
+
+#[test]
+fn the_reader_is_told_when_another_store_answers_also_when_the_first_answer_is_lost() {
+    let mut world = logging(3);
+    world.reader.written = 50;
+    world.pass(1_000);
+    world.collector.store.incarnation += 1;
+    world.break_connection();
+    world.pass(5_000);
+    let kinds = |world: &World| -> String {
+        let letter = |order: &LogOrder| match order {
+            LogOrder::SeekAll(_) => Some('a'),
+            LogOrder::SeekAnew(_) => Some('n'),
+            _ => None,
+        };
+        world.reader.orders.iter().filter_map(letter).collect()
+    };
+    assert_eq!(kinds(&world), "an");
+    world.break_connection();
+    world.pass(5_000);
+    assert_eq!(kinds(&world), "ana");
 }
 
 #[test]
