@@ -2,7 +2,6 @@
 //!
 //! What decides whether a row is in the store is the store's own mark; the number here only follows it.
 
-use muster_common::time::Timestamp;
 use tokio::sync::watch;
 
 use crate::draft::Draft;
@@ -42,12 +41,11 @@ impl Fleet {
         self.commit(&mut state, Draft { delivered: Some(seq), ..Draft::default() })
     }
 
-    /// Makes events durable that wait for a ride: those of hellos and of lost log lines. To be called every few seconds.
+    /// Makes events durable that wait for a ride: those of hellos. To be called every few seconds.
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails: they ride later.
-    pub fn flush_events(&self, now: Timestamp) -> Result<(), FleetError> {
-        self.tell_losses(now);
+    pub fn flush_events(&self) -> Result<(), FleetError> {
         if !self.sightings.lock().has_events() {
             return Ok(());
         }

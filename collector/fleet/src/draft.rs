@@ -47,7 +47,7 @@ impl Draft {
         self.puts().is_empty() && self.events.is_empty() && self.projected.is_none()
     }
 
-    /// The rows of everything but events and gaps, which are numbered and counted as they are written.
+    /// The rows of everything but events, gaps and losses, which are numbered and counted as they are written.
     pub(crate) fn puts(&self) -> Vec<Put> {
         let mut puts = Vec::new();
         puts.extend(self.hosts.iter().map(|row| Put::set(HOSTS, &row.id.0, encode(row))));

@@ -18,7 +18,7 @@ use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::host::{HostRow, HostState};
-use crate::losses::Losses;
+use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::{GapRow, Projected};
@@ -191,6 +191,16 @@ impl Fleet {
     pub fn gaps(&self, from_ms: i64, to_ms: i64) -> Result<Vec<GapRecord>, FleetError> {
         let rows = self.scan(|reading| reading.gaps_ending_from(from_ms))?;
         Ok(rows.iter().filter(|row| row.missing().0 <= to_ms).filter_map(GapRow::record).collect())
+    }
+
+    /// Losses of log lines that touch this time, both ends included, by the end of what is missing.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn log_losses(&self, from_ms: i64, to_ms: i64) -> Result<Vec<LogLoss>, FleetError> {
+        let mut losses = self.scan(|reading| reading.log_losses_ending_from(from_ms))?;
+        losses.retain(|loss| loss.from_ms <= to_ms);
+        Ok(losses)
     }
 
     /// The gaps whose missing time ended last, at most `limit`, the newest last.

@@ -55,6 +55,7 @@ pub use fleet::{Fleet, open};
 pub use host::{HostRow, HostState};
 pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
 pub use issue::{Admitted, RenewOutcome};
+pub use losses::LogLoss;
 pub use maintain::{RETIRED_MAX, WAITING_KEPT};
 pub use names::{
     HOST_LABEL_VALUE_BYTES_MAX, HOST_LABELS_MAX, LabelRefusal, NameError, OWN_HOST, PatternError, RESERVED_LABELS,

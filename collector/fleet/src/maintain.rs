@@ -51,14 +51,13 @@ impl Fleet {
             Ok(())
         })?;
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
-        self.tell_losses(now);
         self.flush()
     }
 
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let gaps_untold = self.losses.lock().gaps_untold;
+        let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
         let mut stats = Vec::new();
         for state in HostState::ALL {
@@ -103,8 +102,8 @@ impl Fleet {
             ),
             Stat::counter(
                 "muster_collector_gap_events_untold_total",
-                "Gaps that became no event, since their host had told too many in the hour.",
-                gaps_untold,
+                "Gaps and losses of log lines that became no event, since their host had told too many in the hour.",
+                untold,
             ),
             Stat::counter(
                 "muster_collector_outbox_dropped_total",
@@ -116,6 +115,16 @@ impl Fleet {
                 "muster_collector_gaps_dropped_total",
                 "Known gaps dropped, the oldest first.",
                 memory.gaps.dropped,
+            ),
+            Stat::gauge(
+                "muster_collector_log_losses",
+                "Known losses of log lines kept.",
+                memory.log_losses.rows as f64,
+            ),
+            Stat::counter(
+                "muster_collector_log_losses_dropped_total",
+                "Known losses of log lines dropped, the oldest first.",
+                memory.log_losses.dropped,
             ),
             Stat::counter("muster_collector_state_commits_total", "Commits to state.redb.", counts.commits),
             Stat::counter(

@@ -15,7 +15,7 @@ use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
 use crate::names::folded;
 use crate::outbox::OutboxState;
-use crate::projection::GapCounts;
+use crate::projection::Kept;
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256};
 use crate::state::Committed;
@@ -42,7 +42,8 @@ pub(crate) struct Memory {
     pub incarnation: Option<u64>,
     pub restored: Option<Restored>,
     pub applied: Option<Position>,
-    pub gaps: GapCounts,
+    pub gaps: Kept,
+    pub log_losses: Kept,
 }
 
 impl Memory {
@@ -62,7 +63,8 @@ impl Memory {
             incarnation: None,
             restored: None,
             applied: None,
-            gaps: GapCounts::default(),
+            gaps: Kept::default(),
+            log_losses: Kept::default(),
         }
     }
 
@@ -163,7 +165,7 @@ impl Memory {
     pub(crate) fn take(&mut self, draft: Draft, committed: Committed) -> Result<(), FleetError> {
         self.outbox = committed.outbox;
         self.outbox.delivered = draft.delivered.unwrap_or(self.outbox.delivered);
-        self.gaps = committed.gaps;
+        (self.gaps, self.log_losses) = (committed.gaps, committed.log_losses);
         if let Some(projected) = draft.projected {
             self.applied = Some(projected.reached);
         }

@@ -1,4 +1,4 @@
-//! The projection of inbox entries to small state: known gaps, and how far the inbox is applied, in one transaction.
+//! The projection of inbox entries to small state: known gaps and lost log lines, and how far the inbox is applied, in one transaction.
 //!
 //! `ingest::apply` is its only caller, live and at replay (EXACTLY-ONCE.md rule 19). Entries at or below the position reached
 //! change nothing, so a replay that begins too early does no harm.
@@ -10,24 +10,34 @@ use muster_store::{GapRecord, Position, ReplayEntry, StateRecord};
 use redb::Table;
 use serde::{Deserialize, Serialize};
 
-use crate::losses::Losses;
+use crate::losses::{LogLoss, Losses};
 use crate::outbox::{Event, EventKind};
 use crate::rows::{encode, hex_bytes, host_id};
 
-/// Gaps kept; about 25 MB. Each is a loss that somebody should have looked at long before there are so many.
+/// Gaps kept, and as many losses of log lines; about 25 MB each. Each is a loss that somebody should have looked at long before there
+/// are so many.
 pub const GAPS_MAX: u64 = 100_000;
 
-/// What an apply changes: gaps with their keys, and the position reached.
+/// What an apply changes: gaps, losses of log lines, and the position reached.
 pub(crate) struct Projected {
-    pub gaps: Vec<(Vec<u8>, GapRow)>,
-    /// For each gap what tells of it if it is new, unless its host has told too much.
-    pub events: Vec<Option<Event>>,
+    pub gaps: Vec<Keyed<GapRow>>,
+    pub losses: Vec<Keyed<LogLoss>>,
     pub reached: Position,
 }
 
-/// Gaps kept and dropped.
+/// A row and its key.
+pub(crate) struct Keyed<R> {
+    /// Of the entry that it comes from.
+    pub position: Position,
+    pub key: Vec<u8>,
+    pub row: R,
+    /// What tells of it if it is new, unless its host has told too much.
+    pub event: Option<Event>,
+}
+
+/// Rows of table `gaps` or `log_losses`, kept and dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GapCounts {
+pub(crate) struct Kept {
     pub rows: u64,
     /// The oldest, dropped because there were more than [`GAPS_MAX`].
     pub dropped: u64,
@@ -66,26 +76,37 @@ impl Projected {
     pub(crate) fn new(entries: &[ReplayEntry], applied: Option<Position>) -> Option<Self> {
         let fresh = || entries.iter().filter(|entry| applied.is_none_or(|applied| entry.position > applied));
         let reached = fresh().map(|entry| entry.position).max()?;
-        let gaps = fresh().flat_map(|entry| {
-            entry.records.iter().zip(0_u32..).map(|(record, number)| match record {
-                StateRecord::Gap(gap) => {
+        let (mut gaps, mut losses) = (Vec::new(), Vec::new());
+        for entry in fresh() {
+            for (record, number) in entry.records.iter().zip(0_u32..) {
+                if let StateRecord::Gap(gap) = record {
                     let row = GapRow::new(gap);
-                    (row.key(entry.position, number), row)
+                    let key = row.key(entry.position, number);
+                    gaps.push(Keyed { position: entry.position, key, row, event: None });
                 }
-            })
-        });
-        Some(Self { gaps: gaps.collect(), events: Vec::new(), reached })
+            }
+            let lost = LogLoss::of_entry(entry).into_iter().zip(0_u32..);
+            losses.extend(lost.map(|(row, number)| {
+                let key = key(row.to_ms, entry.position, number);
+                Keyed { position: entry.position, key, row, event: None }
+            }));
+        }
+        Some(Self { gaps, losses, reached })
     }
 
-    /// Makes the events of its gaps. `name`: of a host.
+    /// Makes the events of its rows. `name`: of a host.
     pub(crate) fn tell(&mut self, losses: &mut Losses, name: impl Fn(HostId) -> String) {
-        let told = self.gaps.iter().map(|(_, row)| losses.tells_gap(row.host, row.arrived_ms).then_some(row));
-        self.events = told.map(|row| row.map(|row| row.event(&name(row.host)))).collect();
+        for Keyed { row, event, .. } in &mut self.gaps {
+            *event = losses.tells(row.host, row.arrived_ms).then(|| row.event(&name(row.host)));
+        }
+        for Keyed { row, event, .. } in &mut self.losses {
+            *event = losses.tells(row.host, row.to_ms).then(|| row.event(&name(row.host)));
+        }
     }
 
     /// Whether only the position moves.
     pub(crate) fn is_empty(&self) -> bool {
-        self.gaps.is_empty()
+        self.gaps.is_empty() && self.losses.is_empty()
     }
 }
 
@@ -144,9 +165,14 @@ impl GapRow {
             Reason::Closed => "the epoch ended without it",
         };
         let (from_ms, to_ms) = self.missing();
-        let text = format!("batches {} to {} of host `{name}` will never come: {why}", self.from, self.to);
+        let (kind, of) = if self.lane == Lane::P2 as u8 {
+            (EventKind::LogLost, "log lines of host")
+        } else {
+            (EventKind::Gap, "host")
+        };
+        let text = format!("batches {} to {} of {of} `{name}` will never come: {why}", self.from, self.to);
         let at = Timestamp::from_millis(self.arrived_ms);
-        let event = Event::new(EventKind::Gap, "agent", at, text).of(self.host, name);
+        let event = Event::new(kind, "agent", at, text).of(self.host, name);
         let reason = serde_json::to_value(self.reason).ok().and_then(|reason| reason.as_str().map(str::to_owned));
         event
             .with("from", self.from.to_string())
@@ -167,43 +193,50 @@ impl GapRow {
     }
 
     fn key(&self, position: Position, number: u32) -> Vec<u8> {
-        let mut key = Self::key_from(self.missing().1);
-        key.extend_from_slice(&position.generation.to_be_bytes());
-        key.extend_from_slice(&position.entry.to_be_bytes());
-        key.extend_from_slice(&number.to_be_bytes());
-        key
-    }
-
-    /// Where the gaps begin whose missing time ends at or after this.
-    pub(crate) fn key_from(end_ms: i64) -> Vec<u8> {
-        // With the sign bit turned, byte order is the order of the numbers.
-        (end_ms ^ i64::MIN).to_be_bytes().to_vec()
+        key(self.missing().1, position, number)
     }
 }
 
-/// The row of a gap that comes from no entry of the inbox, and its key.
-pub(crate) fn apart(gap: &GapRecord) -> (Vec<u8>, GapRow) {
+/// The key of a row by the end of what is missing, so that a reader of a time begins at its start.
+fn key(end_ms: i64, position: Position, number: u32) -> Vec<u8> {
+    let mut key = key_from(end_ms);
+    key.extend_from_slice(&position.generation.to_be_bytes());
+    key.extend_from_slice(&position.entry.to_be_bytes());
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Where the rows begin whose missing time ends at or after this.
+pub(crate) fn key_from(end_ms: i64) -> Vec<u8> {
+    // With the sign bit turned, byte order is the order of the numbers.
+    (end_ms ^ i64::MIN).to_be_bytes().to_vec()
+}
+
+/// The row of a gap that comes from no entry of the inbox and has an event of its own.
+pub(crate) fn apart(gap: &GapRecord) -> Keyed<GapRow> {
     let row = GapRow::new(gap);
     // No entry has this position.
-    (row.key(Position { generation: 0, entry: 0 }, 0), row)
+    let position = Position { generation: 0, entry: 0 };
+    Keyed { position, key: row.key(position, 0), row, event: None }
 }
 
-/// Writes the gaps and drops the oldest beyond [`GAPS_MAX`]. `fresh` is called with the place of each that was not known.
-pub(crate) fn write_gaps(
+/// Writes the rows and drops the oldest beyond [`GAPS_MAX`]. The events of those that were not known go to `told`, with the
+/// positions that give their order.
+pub(crate) fn write_rows<R: Serialize>(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
-    rows: &[(Vec<u8>, GapRow)],
-    mut counts: GapCounts,
-    mut fresh: impl FnMut(usize),
-) -> Result<GapCounts, redb::Error> {
-    for (place, (key, row)) in rows.iter().enumerate() {
+    rows: &mut [Keyed<R>],
+    mut kept: Kept,
+    told: &mut Vec<(Position, Event)>,
+) -> Result<Kept, redb::Error> {
+    for Keyed { position, key, row, event } in rows {
         if table.insert(key.as_slice(), encode(row).as_slice())?.is_none() {
-            counts.rows += 1;
-            fresh(place);
+            kept.rows += 1;
+            told.extend(event.take().map(|event| (*position, event)));
         }
     }
-    while counts.rows > GAPS_MAX && table.pop_first()?.is_some() {
-        counts.rows -= 1;
-        counts.dropped += 1;
+    while kept.rows > GAPS_MAX && table.pop_first()?.is_some() {
+        kept.rows -= 1;
+        kept.dropped += 1;
     }
-    Ok(counts)
+    Ok(kept)
 }

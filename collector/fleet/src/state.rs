@@ -23,13 +23,15 @@ use serde::de::DeserializeOwned;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
+use crate::losses::LogLoss;
 use crate::memory::Memory;
 use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
-use crate::projection::{GapCounts, GapRow, apart, write_gaps};
+use crate::projection::{GapRow, Kept, apart, key_from, write_rows};
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Sighting, decode, encode, hex};
 use crate::tables::{
-    ALL, AUTHORITIES, DENIED, GAPS, HOSTS, HTTP_TOKENS, LEAVES, META, OUTBOX, Put, SIGHTINGS, TOKENS, Table, meta,
+    ALL, AUTHORITIES, DENIED, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX, Put, SIGHTINGS, TOKENS,
+    Table, meta,
 };
 use crate::tokens::TokenRow;
 
@@ -67,7 +69,8 @@ pub(crate) struct Loaded {
 /// What a commit numbered and counted.
 pub(crate) struct Committed {
     pub outbox: OutboxState,
-    pub gaps: GapCounts,
+    pub gaps: Kept,
+    pub log_losses: Kept,
 }
 
 impl State {
@@ -100,7 +103,7 @@ impl State {
         let database = open_database(self.disk.as_ref(), &self.path, true, CACHE_BYTES)?;
         match self.format(&database)? {
             None => self.make_tables(&database, self.opened)?,
-            Some(FORMAT) => {}
+            Some(FORMAT) => self.make_missing(&database)?,
             // No format below 1 exists, so another number is a newer one.
             Some(found) => return Err(FleetError::Newer { path: self.shown(), found, known: FORMAT }),
         }
@@ -187,6 +190,21 @@ impl State {
         write().map_err(|error| self.failed("make the tables", error))
     }
 
+    /// A file that is older than a table of its format gets it.
+    fn make_missing(&self, database: &Database) -> Result<(), FleetError> {
+        let make = || -> Result<(), redb::Error> {
+            if database.begin_read()?.list_tables()?.count() >= ALL.len() {
+                return Ok(());
+            }
+            let transaction = begin(database)?;
+            for table in ALL {
+                transaction.open_table(table)?;
+            }
+            Ok(transaction.commit()?)
+        };
+        make().map_err(|error| self.failed("make the tables that are missing", error))
+    }
+
     fn read(&self, database: &Database) -> Result<Loaded, FleetError> {
         let transaction = database.begin_read().map_err(|error| self.failed("begin to read", error.into()))?;
         let numbers = read_numbers(&transaction).map_err(|error| self.failed("read how far it is", error))?;
@@ -204,7 +222,7 @@ impl State {
         memory.applied = numbers.applied;
         let restored = numbers.restored.map(|bytes| decode::<Restored>(&bytes)).transpose();
         memory.restored = restored.map_err(|what| self.damaged(&META, meta::RESTORED, what))?;
-        memory.gaps = numbers.gaps;
+        (memory.gaps, memory.log_losses) = (numbers.gaps, numbers.log_losses);
         for row in self.rows(&transaction, AUTHORITIES)? {
             memory.put_authority(row.1)?;
         }
@@ -290,10 +308,24 @@ impl Reading {
 
     /// Gaps whose missing time ends at or after this, by that end.
     pub(crate) fn gaps_ending_from(&self, from_ms: i64) -> Result<Vec<GapRow>, FleetError> {
-        let from = GapRow::key_from(from_ms);
-        let table = self.table(GAPS, "read gaps")?;
-        let rows = table.range(from.as_slice()..).map_err(|error| self.failed("read gaps", error.into()))?;
-        rows.map(|row| self.decoded(GAPS, "read gaps", row)).collect()
+        self.ending_from(GAPS, "read gaps", from_ms)
+    }
+
+    /// Losses of log lines whose missing time ends at or after this, by that end.
+    pub(crate) fn log_losses_ending_from(&self, from_ms: i64) -> Result<Vec<LogLoss>, FleetError> {
+        self.ending_from(LOG_LOSSES, "read losses of log lines", from_ms)
+    }
+
+    fn ending_from<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        action: &'static str,
+        from_ms: i64,
+    ) -> Result<Vec<T>, FleetError> {
+        let from = key_from(from_ms);
+        let opened = self.table(table, action)?;
+        let rows = opened.range(from.as_slice()..).map_err(|error| self.failed(action, error.into()))?;
+        rows.map(|row| self.decoded(table, action, row)).collect()
     }
 
     fn newest<T: DeserializeOwned>(
@@ -369,25 +401,30 @@ fn write_position_apart(database: &Database, draft: &Draft) -> Result<(), redb::
 fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Result<Committed, redb::Error> {
     let transaction = begin(database)?;
     let mut puts = draft.puts();
-    let mut gaps = memory.gaps;
-    let restored: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
+    let (mut gaps, mut log_losses) = (memory.gaps, memory.log_losses);
+    let mut restored: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
     let mut told = Vec::new();
     if let Some(projected) = &mut draft.projected {
-        let events = &mut projected.events;
-        let fresh = |place: usize| told.extend(events.get_mut(place).and_then(Option::take));
         if !projected.gaps.is_empty() {
-            gaps = write_gaps(&mut transaction.open_table(GAPS)?, &projected.gaps, gaps, fresh)?;
+            gaps = write_rows(&mut transaction.open_table(GAPS)?, &mut projected.gaps, gaps, &mut told)?;
+        }
+        if !projected.losses.is_empty() {
+            let mut table = transaction.open_table(LOG_LOSSES)?;
+            log_losses = write_rows(&mut table, &mut projected.losses, log_losses, &mut told)?;
         }
         puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
     }
-    // What a restore may have lost has an event of its own.
     if !restored.is_empty() {
-        gaps = write_gaps(&mut transaction.open_table(GAPS)?, &restored, gaps, |_| {})?;
+        gaps = write_rows(&mut transaction.open_table(GAPS)?, &mut restored, gaps, &mut told)?;
     }
     if gaps != memory.gaps {
         puts.push(Put::set(META, meta::GAPS_DROPPED, gaps.dropped.to_le_bytes().to_vec()));
     }
-    draft.events.append(&mut told);
+    if log_losses != memory.log_losses {
+        puts.push(Put::set(META, meta::LOG_LOSSES_DROPPED, log_losses.dropped.to_le_bytes().to_vec()));
+    }
+    told.sort_by_key(|(position, _)| *position);
+    draft.events.extend(told.into_iter().map(|(_, event)| event));
     let mut outbox = memory.outbox;
     let epoch = draft.incarnation.map_or(outbox.epoch, |(_, epoch)| Epoch(epoch));
     let delivered = draft.delivered.unwrap_or(outbox.delivered);
@@ -411,10 +448,10 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
     }
     write_puts(&transaction, &puts)?;
     transaction.commit()?;
-    Ok(Committed { outbox, gaps })
+    Ok(Committed { outbox, gaps, log_losses })
 }
 
-/// The rows of `meta`, and how many events and gaps there are.
+/// The rows of `meta`, and how many events, gaps and losses there are.
 struct Numbers {
     epoch: Option<Epoch>,
     next_seq: Option<u64>,
@@ -424,7 +461,8 @@ struct Numbers {
     incarnation: Option<u64>,
     restored: Option<Vec<u8>>,
     applied: Option<Position>,
-    gaps: GapCounts,
+    gaps: Kept,
+    log_losses: Kept,
 }
 
 fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
@@ -444,9 +482,10 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         incarnation: number(meta::INCARNATION)?,
         restored: bytes(meta::RESTORED)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),
-        gaps: GapCounts {
-            rows: transaction.open_table(GAPS)?.len()?,
-            dropped: number(meta::GAPS_DROPPED)?.unwrap_or(0),
+        gaps: Kept { rows: transaction.open_table(GAPS)?.len()?, dropped: number(meta::GAPS_DROPPED)?.unwrap_or(0) },
+        log_losses: Kept {
+            rows: transaction.open_table(LOG_LOSSES)?.len()?,
+            dropped: number(meta::LOG_LOSSES_DROPPED)?.unwrap_or(0),
         },
     })
 }

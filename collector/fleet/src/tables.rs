@@ -25,12 +25,14 @@ pub(crate) const HTTP_TOKENS: Table = TableDefinition::new("http_tokens");
 pub(crate) const DENIED: Table = TableDefinition::new("denied");
 /// (end of the missing time, generation, entry, number in the entry) to gap.
 pub(crate) const GAPS: Table = TableDefinition::new("gaps");
+/// (arrival of what tells of it, generation, entry, number in the entry) to lost log lines.
+pub(crate) const LOG_LOSSES: Table = TableDefinition::new("log_losses");
 /// Seq (u64) to event.
 pub(crate) const OUTBOX: Table = TableDefinition::new("outbox");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 10] =
-    [META, AUTHORITIES, HOSTS, LEAVES, SIGHTINGS, TOKENS, HTTP_TOKENS, DENIED, GAPS, OUTBOX];
+pub(crate) const ALL: [Table; 11] =
+    [META, AUTHORITIES, HOSTS, LEAVES, SIGHTINGS, TOKENS, HTTP_TOKENS, DENIED, GAPS, LOG_LOSSES, OUTBOX];
 
 /// Rows of [`META`].
 pub(crate) mod meta {
@@ -52,6 +54,8 @@ pub(crate) mod meta {
     pub(crate) const APPLIED: &[u8] = b"applied";
     /// u64 LE.
     pub(crate) const GAPS_DROPPED: &[u8] = b"gaps_dropped";
+    /// u64 LE.
+    pub(crate) const LOG_LOSSES_DROPPED: &[u8] = b"log_losses_dropped";
     /// A row: the last new incarnation and why it was taken. Absent: never.
     pub(crate) const RESTORED: &[u8] = b"restored";
 }

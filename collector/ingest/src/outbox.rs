@@ -143,7 +143,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             () = hub.stop.cancelled() => return,
             changed = grown.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(wait) => {}
-            _ = flush.tick() => blocking(&hub, |hub| hub.fleet.flush_events(time::now())).await.unwrap_or_default(),
+            _ = flush.tick() => blocking(&hub, |hub| hub.fleet.flush_events()).await.unwrap_or_default(),
         }
     }
 }

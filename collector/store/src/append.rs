@@ -6,7 +6,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 
-use crate::logs::record::{LogBlock, PositionRow, RangeRecord};
+use crate::logs::record::{LogBlock, LogLossRecord, PositionRow, RangeRecord};
 use crate::table::SeriesTable;
 
 /// The host under which the collector's own batches keep their marks. No certificate can carry it.
@@ -137,6 +137,17 @@ pub struct ReplayEntry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StateRecord {
     Gap(GapRecord),
+    LogLoss(LogLossRecord),
+}
+
+impl Source {
+    /// The host whose batch or gap it is.
+    pub(crate) const fn host(&self) -> Option<HostId> {
+        match *self {
+            Self::Batch { host, .. } | Self::Gap { host, .. } => Some(host),
+            Self::Http { .. } | Self::Own { .. } => None,
+        }
+    }
 }
 
 impl Append {

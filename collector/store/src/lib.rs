@@ -51,7 +51,7 @@ pub use append::{
 pub use config::Config;
 pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError};
 pub use logs::delete::DeleteReport;
-pub use logs::record::{LogBlock, LogClass, LogEntry, PositionRow, RangeRecord};
+pub use logs::record::{LogBlock, LogClass, LogEntry, LogLossRecord, PositionRow, RangeRecord};
 pub use logs::select::{LabelsRef, LogEntryRef, LogLimits, LogOrder, LogSelect, LogVolume};
 pub use logs::tail::{LineArrival, TailEntry, TailReceiver, Wake};
 pub use open::{Parts, open};

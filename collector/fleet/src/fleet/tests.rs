@@ -9,7 +9,7 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use super::*;
 use crate::rows::Registration;
-use crate::tables::{META, OUTBOX, Table, meta};
+use crate::tables::{LOG_LOSSES, META, OUTBOX, Table, meta};
 use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
 use crate::{ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, RestoredWhy, Scope};
 
@@ -50,6 +50,21 @@ fn put(bench: Bench, table: Table, key: &[u8], value: &[u8]) -> Bench {
     transaction.commit().unwrap();
     drop(database);
     bench
+}
+
+#[test]
+fn a_file_that_is_older_than_a_table_gets_it() {
+    let bench = Bench::new();
+    let path = bench.folder.join(FILE_NAME);
+    bench.fleet.state.lock().close();
+    let database = open_database(bench.disk.as_ref(), &path, false, 1 << 20).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(transaction.delete_table(LOG_LOSSES).unwrap());
+    transaction.commit().unwrap();
+    drop(database);
+    let bench = bench.reopen();
+    assert_eq!(bench.fleet.log_losses(0, i64::MAX).unwrap(), []);
+    assert_eq!(bench.kinds(), [EventKind::AuthorityMade], "and keeps what it had");
 }
 
 #[test]

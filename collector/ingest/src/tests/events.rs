@@ -15,7 +15,7 @@ use crate::outbox::{Delivery, Settled};
 const EVENTS: [(&str, &str); 1] = [("source", "muster")];
 
 /// The text of each line.
-fn texts(lines: &[String]) -> Vec<&str> {
+pub(super) fn texts(lines: &[String]) -> Vec<&str> {
     lines.iter().map(|line| text_of(line)).collect()
 }
 

@@ -6,12 +6,13 @@ use muster_common::host::HostId;
 use muster_common::label::LabelSet;
 use muster_common::wire::frame::Frame;
 use muster_common::wire::message::{
-    Epoch, Lane, LogBatch, LogLine, LogStream, Message, Position, Problem, Problems, RefusalCode, SourceId,
-    SourceRange, WireLabel,
+    Epoch, Gap, GapReason, Lane, LogBatch, LogLine, LogStream, Message, Position, Problem, Problems, RefusalCode,
+    SourceId, SourceRange, WireLabel,
 };
 use muster_store::{LogEntryRef, LogSelect};
 
 use super::agent::{Agent, epoch};
+use super::events::texts;
 use super::*;
 
 fn source(inode: u64) -> SourceId {
@@ -28,6 +29,13 @@ fn lines(epoch: Epoch, seq: u64, inode: u64, from: u64, to: u64) -> Frame {
     let stream = LogStream { labels: vec![label], lines: (from..to).map(line).collect() };
     let batch = LogBatch { ranges: vec![range], streams: vec![stream], extensions: Vec::new() };
     Frame::batch(Lane::P2, epoch, seq, Message::Logs(batch))
+}
+
+/// Lines as they are, with the reason why what lies before them is skipped.
+fn skipping(mut frame: Frame, why: &str) -> Frame {
+    let Message::Logs(batch) = &mut frame.message else { panic!("a batch of lines") };
+    why.clone_into(&mut batch.ranges[0].skipped);
+    frame
 }
 
 /// A batch that moves so many sources and has no line.
@@ -131,6 +139,39 @@ async fn what_does_not_continue_is_answered_by_positions_and_goes_on_in_a_new_ep
     agent.acked(1).await;
     assert_eq!(collector.numbers("web1", 7), (0..9).collect::<Vec<u64>>());
     assert_eq!(collector.stat("ingest_batches_total", "discarded_misplaced"), 1.0);
+}
+
+#[tokio::test]
+async fn lines_that_were_rotated_away_are_an_event_once_also_after_a_restart() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let one = epoch(1);
+    let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&lines(one, 1, 7, 0, 4)).await;
+    let rotated = skipping(lines(one, 2, 7, 9, 11), "rotated away before it was read");
+    agent.send(&rotated).await;
+    agent.send(&rotated).await;
+    let gap = Gap { to: 4, reason: GapReason::SpoolFull, from_ms: 0, to_ms: 0 };
+    agent.send(&Frame::gap(Lane::P2, one, 3, gap)).await;
+    agent.acked(4).await;
+    collector.delivered().await;
+    let loss = [("source", "muster"), ("event", "loss"), ("host", "web1")];
+    let told = collector.stored_lines(&loss);
+    let expect = [
+        "host `web1` lost 5 bytes of log lines in `/var/log/7`: rotated away before it was read",
+        "batches 3 to 4 of log lines of host `web1` will never come: the agent's spool was full",
+    ];
+    assert_eq!(texts(&told), expect);
+    assert!(told.iter().all(|line| line.contains(r#"kind="log_lost""#)), "{told:?}");
+    assert!(told[0].contains(r#"bytes="5""#) && told[0].contains(r#"path="/var/log/7""#), "{told:?}");
+    assert_eq!(collector.numbers("web1", 7), [0, 1, 2, 3, 9, 10]);
+    drop(agent);
+    let collector = collector.restart().await;
+    collector.delivered().await;
+    assert_eq!(collector.stored_lines(&loss), told, "replay adds none");
+    let losses = collector.fleet.log_losses(0, i64::MAX).unwrap();
+    assert!(losses.len() == 1 && losses[0].from_ms > 0 && losses[0].from_ms <= losses[0].to_ms, "{losses:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 
 use super::blob_logs::{LOGS, RANGE, decode_logs, decode_range, put_logs, put_range};
+use super::positions::Lost;
 use crate::append::{Append, GapRecord, Point, Record, Row, SampleBlock, Source, StateRecord};
 use crate::bytes::{Bytes, Squeezer, expand, put_signed, put_values, put_varint, values};
 use crate::logs::record::{LogBlock, RangeRecord};
@@ -47,14 +48,19 @@ impl BlobEncoder {
     }
 
     /// Adds one append. `slots`: of each sample block's table, in order. `state`: its records of small state, cuts applied.
-    pub(crate) fn add(&mut self, append: &Append, slots: &[Arc<[u32]>], state: &[StateRecord]) {
+    /// `lost`: what its ranges lose, in order.
+    pub(crate) fn add(&mut self, append: &Append, slots: &[Arc<[u32]>], state: &[StateRecord], lost: &[Lost]) {
         self.appends += 1;
         self.put_source(&append.source);
         self.meta.extend(append.arrived.nanos().to_le_bytes());
         self.meta.push(if append.live { LIVE } else { 0 });
         put_varint(&mut self.meta, append.records.len() as u64);
-        let (mut slots, mut state) = (slots.iter(), state.iter());
-        for record in &append.records {
+        let mut gaps = state.iter().filter_map(|record| match record {
+            StateRecord::Gap(gap) => Some(gap),
+            StateRecord::LogLoss(_) => None,
+        });
+        let (mut slots, mut lost) = (slots.iter(), lost.iter().peekable());
+        for (place, record) in append.records.iter().enumerate() {
             match record {
                 Record::Samples(block) => {
                     let slots: &[u32] = slots.next().map_or(&[], |slots| slots);
@@ -64,12 +70,14 @@ impl BlobEncoder {
                     }
                 }
                 Record::Gap(_) => {
-                    if let Some(StateRecord::Gap(gap)) = state.next() {
+                    if let Some(gap) = gaps.next() {
                         self.put_gap(gap);
                     }
                 }
                 Record::Logs(block) => put_logs(&mut self.meta, &mut self.lines, block),
-                Record::Range(range) => put_range(&mut self.meta, range),
+                Record::Range(range) => {
+                    put_range(&mut self.meta, range, lost.next_if(|lost| lost.record == place));
+                }
             }
         }
     }
@@ -267,8 +275,8 @@ fn decode_entry(
     lines: &mut Bytes<'_>,
     with_values: bool,
 ) -> Option<Entry> {
-    // For people and later projections: the mark has done its work.
-    decode_source(meta)?;
+    // For people and later projections, but for the host: the mark has done its work.
+    let host = decode_source(meta)?.host();
     let (arrived, flags, records) = (Timestamp::from_nanos(meta.i64()?), meta.u8()?, meta.count()?);
     let (mut samples, mut logs, mut ranges, mut state) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..records {
@@ -277,7 +285,13 @@ fn decode_entry(
             POINTS => decode_points(meta, column, with_values, &mut samples)?,
             GAP => state.push(StateRecord::Gap(decode_gap(meta)?)),
             LOGS => decode_logs(meta, lines, with_values, &mut logs)?,
-            RANGE => ranges.push(decode_range(meta)?),
+            RANGE => {
+                let (range, lost) = decode_range(meta)?;
+                if let Some((bytes, from_ms)) = lost {
+                    state.push(range.loss(host?, bytes, from_ms, arrived.millis()));
+                }
+                ranges.push(range);
+            }
             _ => return None,
         }
     }
@@ -416,8 +430,8 @@ mod tests {
         let empty = Append { source: http, records: Vec::new(), arrived: Timestamp::from_nanos(78), live: false };
         let mut encoder = BlobEncoder::new().unwrap();
         encoder.begin(40);
-        encoder.add(&append, &[slots.clone(), slots], &[StateRecord::Gap(gap())]);
-        encoder.add(&empty, &[], &[]);
+        encoder.add(&append, &[slots.clone(), slots], &[StateRecord::Gap(gap())], &[]);
+        encoder.add(&empty, &[], &[], &[]);
         encoder.finish().unwrap().to_vec()
     }
 

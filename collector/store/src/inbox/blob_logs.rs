@@ -5,6 +5,7 @@ use std::sync::Arc;
 use muster_common::label::LabelSet;
 use muster_common::wire::message::SourceId;
 
+use super::positions::Lost;
 use crate::bytes::{Bytes, put_signed, put_varint};
 use crate::logs::record::{LogBlock, LogClass, LogEntry, RangeRecord};
 
@@ -12,6 +13,8 @@ pub(crate) const LOGS: u8 = 4;
 pub(crate) const RANGE: u8 = 5;
 
 const GONE: u8 = 1;
+/// The range loses something: how much, and since when, follows.
+const LOSES: u8 = 2;
 
 /// Labels stand inline: streams have no numbers of their own, and zstd takes repeats for little.
 pub(crate) fn put_logs(meta: &mut Vec<u8>, lines: &mut Vec<u8>, block: &LogBlock) {
@@ -30,7 +33,7 @@ pub(crate) fn put_logs(meta: &mut Vec<u8>, lines: &mut Vec<u8>, block: &LogBlock
     }
 }
 
-pub(crate) fn put_range(meta: &mut Vec<u8>, range: &RangeRecord) {
+pub(crate) fn put_range(meta: &mut Vec<u8>, range: &RangeRecord, lost: Option<&Lost>) {
     meta.push(RANGE);
     let source = &range.source;
     for number in [source.device, source.inode, source.fingerprint] {
@@ -43,7 +46,11 @@ pub(crate) fn put_range(meta: &mut Vec<u8>, range: &RangeRecord) {
         meta.extend(number.to_le_bytes());
     }
     put_bytes(meta, range.skipped.as_bytes());
-    meta.push(if range.gone { GONE } else { 0 });
+    meta.push(if range.gone { GONE } else { 0 } | if lost.is_some() { LOSES } else { 0 });
+    if let Some(lost) = lost {
+        meta.extend(lost.bytes.to_le_bytes());
+        meta.extend(lost.from_ms.to_le_bytes());
+    }
 }
 
 fn put_bytes(meta: &mut Vec<u8>, bytes: &[u8]) {
@@ -85,14 +92,17 @@ pub(crate) fn decode_logs(
     Some(())
 }
 
-pub(crate) fn decode_range(meta: &mut Bytes<'_>) -> Option<RangeRecord> {
+/// The range, and how many bytes it loses since when.
+pub(crate) fn decode_range(meta: &mut Bytes<'_>) -> Option<(RangeRecord, Option<(u64, i64)>)> {
     let (device, inode, fingerprint) = (meta.u64()?, meta.u64()?, meta.u64()?);
     let (fingerprint_bytes, incarnation) = (meta.u16()?, meta.u32()?);
     let path = take_text(meta)?;
     let source = SourceId { device, inode, fingerprint, fingerprint_bytes, incarnation, path };
     let (from, to, tail_hash) = (meta.u64()?, meta.u64()?, meta.u64()?);
     let skipped = take_text(meta)?;
-    Some(RangeRecord { source, from, to, skipped, tail_hash, gone: meta.u8()? & GONE != 0 })
+    let flags = meta.u8()?;
+    let lost = if flags & LOSES == 0 { None } else { Some((meta.u64()?, meta.i64()?)) };
+    Some((RangeRecord { source, from, to, skipped, tail_hash, gone: flags & GONE != 0 }, lost))
 }
 
 #[cfg(test)]
@@ -113,10 +123,10 @@ mod tests {
         ];
         let block = LogBlock { class: LogClass::Events, labels, entries };
         let (mut meta, mut lines) = (Vec::new(), Vec::new());
-        put_range(&mut meta, &range);
+        put_range(&mut meta, &range, Some(&Lost { record: 0, bytes: 9, from_ms: -1 }));
         let end = meta.len();
         put_logs(&mut meta, &mut lines, &block);
-        assert_eq!(decode_range(&mut Bytes(&meta[1..])), Some(range));
+        assert_eq!(decode_range(&mut Bytes(&meta[1..])), Some((range, Some((9, -1)))));
         let mut out = Vec::new();
         let decode = |meta: &[u8], lines: &[u8], out: &mut Vec<LogBlock>| {
             decode_logs(&mut Bytes(meta), &mut Bytes(lines), true, out)

@@ -74,6 +74,15 @@ pub(crate) struct Layers<'a> {
     pub(crate) below: &'a Positions,
 }
 
+/// What the range at this place of an append's records loses, which nobody can tell later: the position moves over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) record: usize,
+    pub(crate) bytes: u64,
+    /// When the source was committed last, milliseconds; 0: never.
+    pub(crate) from_ms: i64,
+}
+
 /// Rows that a transaction sets.
 pub(crate) type Moved = BTreeMap<Key, Place>;
 
@@ -146,30 +155,41 @@ impl Layers<'_> {
         self.below.base.rows.get(key).copied()
     }
 
-    /// Judges the ranges of a batch, one after the other, and notes in `moved` where they lead.
+    /// Judges the ranges of a batch, one after the other, and notes in `moved` where they lead. Gives what they lose, in their order.
     ///
     /// # Errors
     /// The committed positions of the batch's sources, where one of its ranges does not continue its source's.
-    pub(crate) fn judge(&self, append: &Append, now: Timestamp, moved: &mut Moved) -> Result<(), Vec<PositionRow>> {
-        let Source::Batch { host, .. } = append.source else { return Ok(()) };
-        let ranges = append.records.iter().filter_map(|record| match record {
-            Record::Range(range) => Some(range),
+    pub(crate) fn judge(
+        &self,
+        append: &Append,
+        now: Timestamp,
+        moved: &mut Moved,
+    ) -> Result<Vec<Lost>, Vec<PositionRow>> {
+        let Source::Batch { host, .. } = append.source else { return Ok(Vec::new()) };
+        let ranges = append.records.iter().enumerate().filter_map(|(record, one)| match one {
+            Record::Range(range) => Some((record, range)),
             _ => None,
         });
-        let mut own = Moved::new();
-        for range in ranges.clone() {
+        let (mut own, mut lost) = (Moved::new(), Vec::new());
+        for (record, range) in ranges.clone() {
             let key = key(host, &range.source);
             let committed = own.get(&key).or_else(|| moved.get(&key)).copied().or_else(|| self.find(&key));
             if !continues(committed.map(|place| place.offset), range) {
-                let keys: BTreeSet<Key> = ranges.map(|range| self::key(host, &range.source)).collect();
+                let keys: BTreeSet<Key> = ranges.map(|(_, range)| self::key(host, &range.source)).collect();
                 let row = |key: Key| moved.get(&key).copied().or_else(|| self.find(&key))?.row(&key);
                 return Err(keys.into_iter().filter_map(row).collect());
+            }
+            let (position, from_ms) = committed.map_or((0, 0), |place| (place.offset, place.arrived_ms));
+            if !range.skipped.is_empty() && range.from > position {
+                // A commit under way when this arrived has a later time.
+                let from_ms = from_ms.min(append.arrived.millis());
+                lost.push(Lost { record, bytes: range.from - position, from_ms });
             }
             let RangeRecord { to: offset, tail_hash, gone, .. } = *range;
             own.insert(key, Place { offset, tail_hash, arrived_ms: now.millis(), gone });
         }
         moved.extend(own);
-        Ok(())
+        Ok(lost)
     }
 
     /// The positions of a host.

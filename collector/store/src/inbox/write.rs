@@ -9,12 +9,12 @@ use muster_common::wire::message::{Epoch, Lane};
 use redb::{Durability, WriteTransaction};
 
 use super::marks::{MarkTables, Standing, Verdict, judge_batch, judge_gap, judge_tick};
-use super::positions::{self, Layers, Moved};
+use super::positions::{self, Layers, Lost, Moved};
 use super::repeats::Evicted;
 use super::tables::{ENTRIES, LaneRow, SERIES, mark_key};
 use super::{Inbox, epochs, file, pieces, repeats};
 use crate::append::{
-    Append, MarkRow, OWN_HOST, Outcome, Position, Record, ReplayEntry, SampleBlock, Source, StateRecord,
+    Append, GapRecord, MarkRow, OWN_HOST, Outcome, Position, Record, ReplayEntry, SampleBlock, Source, StateRecord,
 };
 use crate::error::{CommitError, FileError};
 use crate::logs::tail::LineArrival;
@@ -40,12 +40,17 @@ struct Taken<'a> {
     append: &'a Append,
     entry: u64,
     slots: Vec<Arc<[u32]>>,
+    lost: Vec<Lost>,
     state: Vec<StateRecord>,
 }
 
 /// How an append was judged.
 enum Judged {
-    Take { from: u64 },
+    /// `from`: of a gap that is cut.
+    Take {
+        from: u64,
+        lost: Vec<Lost>,
+    },
     Refuse(Outcome),
 }
 
@@ -206,16 +211,17 @@ impl Inbox {
                             repeats::remember(&mut bodies, body, now, position, &path)?;
                             staged.bodies.push(body);
                         }
-                        Judged::Take { from: 0 }
+                        Judged::Take { from: 0, lost: Vec::new() }
                     }
                 }
                 _ => judge(&mut marks, &self.layers(), append, now, &mut staged.moved)?,
             };
             staged.outcomes.push(match judged {
                 Judged::Refuse(outcome) => outcome,
-                Judged::Take { from } => {
+                Judged::Take { from, lost } => {
                     let slots = self.resolve(append);
-                    staged.taken.push(Taken { append, entry, slots, state: state_records(append, from) });
+                    let state = state_records(append, from, &lost);
+                    staged.taken.push(Taken { append, entry, slots, lost, state });
                     Outcome::Committed { position }
                 }
             });
@@ -276,7 +282,7 @@ impl Inbox {
         let path = &self.active.path;
         self.encoder.begin(self.active.next_entry);
         for taken in &staged.taken {
-            self.encoder.add(taken.append, &taken.slots, &taken.state);
+            self.encoder.add(taken.append, &taken.slots, &taken.state, &taken.lost);
         }
         let blob = self.encoder.finish().map_err(FileError::disk("compress entries for", path))?;
         let mut table = transaction.open_table(ENTRIES).map_err(FileError::database("open table entries", path))?;
@@ -351,46 +357,53 @@ fn judge(
     let (host, epoch, lane) = match append.source {
         Source::Batch { host, epoch, lane, .. } | Source::Gap { host, epoch, lane, .. } => (host, epoch, lane),
         Source::Own { run, .. } => (OWN_HOST, run, Lane::P1),
-        Source::Http { .. } => return Ok(Judged::Take { from: 0 }),
+        Source::Http { .. } => return Ok(Judged::Take { from: 0, lost: Vec::new() }),
     };
     let standing: Standing = marks.standing(host, epoch, lane)?;
     let verdict = match append.source {
         Source::Gap { from, to, .. } => judge_gap(standing, from, to),
         Source::Own { tick, .. } => judge_tick(standing, tick),
         Source::Batch { seq, .. } => judge_batch(standing, seq),
-        Source::Http { .. } => return Ok(Judged::Take { from: 0 }),
+        Source::Http { .. } => return Ok(Judged::Take { from: 0, lost: Vec::new() }),
     };
     Ok(match verdict {
         Verdict::Repeat { mark } => Judged::Refuse(Outcome::Repeat { mark }),
         Verdict::NotNext { mark } => Judged::Refuse(Outcome::NotNext { mark }),
         Verdict::Expired { floor_ms } => Judged::Refuse(Outcome::Expired { floor_ms }),
         Verdict::Take { from, mark, expired } => {
-            if let Err(positions) = layers.judge(append, now, moved) {
+            let lost = match layers.judge(append, now, moved) {
+                Ok(lost) => lost,
                 // Only a batch has ranges, and its mark was one below.
-                return Ok(Judged::Refuse(Outcome::Misplaced { mark: mark - 1, positions }));
-            }
+                Err(positions) => return Ok(Judged::Refuse(Outcome::Misplaced { mark: mark - 1, positions })),
+            };
             let row = LaneRow { seq: mark, arrived_ms: now.millis(), expired };
             marks.put(mark_key(host, epoch, lane as u8), row)?;
-            Judged::Take { from }
+            Judged::Take { from, lost }
         }
     })
 }
 
-/// The records of small state; the gap that moves the mark says no more than it moved.
-fn state_records(append: &Append, from: u64) -> Vec<StateRecord> {
-    let gaps = append.records.iter().filter_map(|record| match record {
-        Record::Gap(gap) => Some(gap.clone()),
-        _ => None,
-    });
-    let cut = gaps.map(|mut gap| {
+/// The records of small state, in order; the gap that moves the mark says no more than it moved.
+fn state_records(append: &Append, from: u64, lost: &[Lost]) -> Vec<StateRecord> {
+    let cut = |gap: &GapRecord| {
+        let mut gap = gap.clone();
         if let Source::Gap { host, epoch, lane, to, .. } = append.source
             && (gap.host, gap.epoch, gap.lane, gap.to) == (host, epoch, lane, to)
         {
             gap.from = gap.from.max(from);
         }
         StateRecord::Gap(gap)
+    };
+    let mut lost = lost.iter().peekable();
+    let records = append.records.iter().enumerate().filter_map(|(place, record)| match record {
+        Record::Gap(gap) => Some(cut(gap)),
+        Record::Range(range) => {
+            let lost = lost.next_if(|lost| lost.record == place)?;
+            Some(range.loss(append.source.host()?, lost.bytes, lost.from_ms, append.arrived.millis()))
+        }
+        _ => None,
     });
-    cut.collect()
+    records.collect()
 }
 
 fn append_to_head(active: &super::Active, taken: &Taken<'_>) -> u64 {

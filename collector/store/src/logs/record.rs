@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use muster_common::host::HostId;
 use muster_common::label::LabelSet;
 use muster_common::wire::message::SourceId;
+
+use crate::append::StateRecord;
 
 /// Lines of one label set. Events are the collector's own streams: they have segments, a folder and a retention of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,19 @@ pub struct RangeRecord {
     pub tail_hash: u64,
     /// The source is no more: its position goes after 7 days.
     pub gone: bool,
+}
+
+/// Bytes of a source that will never come: a range named that it skips them, and they lay after what was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLossRecord {
+    pub host: HostId,
+    pub path: String,
+    pub bytes: u64,
+    /// Why, in the agent's words.
+    pub reason: String,
+    /// When the source was committed last, by the collector's clock: what is lost was written after what came then. 0: never.
+    pub from_ms: i64,
+    pub arrived_ms: i64,
 }
 
 /// How far a source of a host is committed.
@@ -100,6 +116,12 @@ impl LogEntry {
 }
 
 impl RangeRecord {
+    /// What this range of a host's batch loses.
+    pub(crate) fn loss(&self, host: HostId, bytes: u64, from_ms: i64, arrived_ms: i64) -> StateRecord {
+        let (path, reason) = (self.source.path.clone(), self.skipped.clone());
+        StateRecord::LogLoss(LogLossRecord { host, path, bytes, reason, from_ms, arrived_ms })
+    }
+
     pub(crate) fn malformed(&self, of_batch: bool) -> Option<&'static str> {
         if !of_batch {
             Some("a range stands outside a batch: it has no host")

@@ -51,7 +51,7 @@ fn gaps_move_the_mark_and_reach_the_projection_cut() {
     assert_eq!(entries(&outcomes)[1..], refused);
     assert_eq!(entries(&world.commit(&[batch(epoch(1), 4, vec![])])), [Ok((1, 3))]);
     let live = world.parts.writer.take_entries();
-    let StateRecord::Gap(record) = &live[0].records[0];
+    let StateRecord::Gap(record) = &live[0].records[0] else { panic!("{live:?}") };
     assert_eq!((live.len(), live[0].position.entry, record.from, record.to), (1, 2, 2, 3));
     assert_eq!(world.parts.replay.after(None).unwrap(), live, "replay says what was said live");
     assert!(world.parts.replay.after(Some(live[0].position)).unwrap().is_empty());

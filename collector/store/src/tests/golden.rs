@@ -65,7 +65,7 @@ fn files_of_version_1_are_read() {
     assert_eq!(entries[0].samples[0], Samples::Row { at_ms: BEGIN_MS, slots: vec![0, 1, 2], values });
     let Samples::Points(points) = &entries[0].samples[1] else { panic!("{entries:?}") };
     assert_eq!((points[0].0, points[0].1, points[0].2.to_bits()), (2, BEGIN_MS + 20, STALE_BITS));
-    let StateRecord::Gap(record) = &entries[1].state[0];
+    let StateRecord::Gap(record) = &entries[1].state[0] else { panic!("{entries:?}") };
     assert_eq!((entries.len(), record.from, record.to, record.epoch), (2, 2, 4, epoch(1)));
     let mut series = Vec::new();
     let block = std::fs::read(golden("series-v1.bin")).unwrap();

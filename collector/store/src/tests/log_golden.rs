@@ -10,7 +10,7 @@ use muster_common::label::LabelSet;
 use redb::ReadableDatabase;
 
 use super::log_world::{BEGIN_NS, labels, lines, p2, range, source};
-use super::world::{Folder, epoch, open_real};
+use super::world::{Folder, HOST, epoch, open_real};
 use crate::database::open_database;
 use crate::inbox::blob::decode;
 use crate::inbox::file::path as inbox_path;
@@ -68,6 +68,8 @@ fn files_of_version_1_with_lines_are_read() {
     let entries = decode(&blob, true).unwrap();
     let Record::Range(first) = range(1, 0, 20) else { panic!("a range") };
     assert_eq!((entries.len(), &entries[0].ranges), (1, &vec![first, gone()]));
+    let loss = gone().loss(HOST, 5, 0, BEGIN_NS / 1_000_000);
+    assert_eq!(entries[0].state, [loss], "the bytes before it came never");
     assert_eq!((entries[0].logs.len(), &entries[0].logs[0]), (2, &block()));
     assert!(decode(&blob, false).unwrap()[0].logs.is_empty(), "passed over");
 

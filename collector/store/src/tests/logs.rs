@@ -11,10 +11,10 @@ use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
 
 use super::log_world::{BEGIN_NS, SECOND_NS, labels, lines, misplaced, p2, range, source};
-use super::world::{Folder, HOST, World, batch, config, entries, epoch, open_at, open_real, scrape, table};
+use super::world::{BEGIN_MS, Folder, HOST, World, batch, config, entries, epoch, open_at, open_real, scrape, table};
 use crate::{
-    CommitError, LogBlock, LogClass, LogEntry, LogLimits, LogOrder, LogSelect, LogVolume, Outcome, RangeRecord, Record,
-    SelectError,
+    Append, CommitError, LogBlock, LogClass, LogEntry, LogLimits, LogLossRecord, LogOrder, LogSelect, LogVolume,
+    Outcome, RangeRecord, Record, SelectError, StateRecord,
 };
 
 const DAY_NS: i64 = 86_400 * SECOND_NS;
@@ -334,7 +334,9 @@ fn ranges_are_taken_from_the_committed_position_only() {
             p2(epoch(1), seq, vec![skip(1, at + 90, at + 100, "rotated away")]),
         ]);
         assert_eq!(entries(&refused)[..2], [Err(both.clone()), Err(both)], "round {round}");
-        assert!(matches!(refused[2], Outcome::Committed { .. }));
+        let Outcome::Committed { position } = refused[2] else { panic!("{refused:?}") };
+        // What was skipped is for state.redb, which the file waits for.
+        world.parts.writer.state_reached(position);
         // Later rounds go by the catalog and by a restart.
         world.parts.admin.flush(false, world.now).unwrap();
         if round == 1 {
@@ -346,6 +348,43 @@ fn ranges_are_taken_from_the_committed_position_only() {
     let outside = super::world::append(crate::Source::Http { body: 1, stamped: true }, vec![range(1, 0, 1)], world.now);
     assert!(matches!(world.try_commit(&[outside]), Err(CommitError::Malformed { .. })));
     assert!(world.try_commit(&[p2(epoch(1), 6, vec![range(1, 5, 4)])]).is_err());
+}
+
+#[test]
+fn what_ranges_skip_reaches_the_projection_with_its_bytes_live_and_at_replay() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let skip = |inode, from, to| {
+        let (source, skipped) = (source(inode), "rotated away".to_owned());
+        Record::Range(RangeRecord { source, from, to, skipped, tail_hash: 0, gone: false })
+    };
+    world.commit(&[p2(epoch(1), 1, vec![range(1, 0, 50)])]);
+    world.commit(&[
+        // Nothing lay between, as an agent that names a skip twice has it.
+        p2(epoch(1), 2, vec![skip(1, 50, 60)]),
+        p2(epoch(1), 3, vec![range(2, 0, 5), skip(1, 70, 70), skip(1, 75, 80), skip(3, 7, 9)]),
+        p2(epoch(1), 4, vec![skip(1, 10, 80)]),
+    ]);
+    let live = world.parts.writer.take_entries();
+    let loss = |path: &str, bytes, from_ms| {
+        let (path, reason) = (path.to_owned(), "rotated away".to_owned());
+        StateRecord::LogLoss(LogLossRecord { host: HOST, path, bytes, reason, from_ms, arrived_ms: BEGIN_MS })
+    };
+    assert_eq!((live.len(), live[0].position.entry), (1, 3));
+    assert_eq!(live[0].records, [loss("/log/1", 10, BEGIN_MS), loss("/log/1", 5, BEGIN_MS), loss("/log/3", 7, 0)]);
+    assert_eq!(world.parts.replay.after(None).unwrap(), live, "replay says what was said live");
+    world.parts.admin.flush(false, world.now).unwrap();
+    drop(world);
+    let mut world = open_real(&folder);
+    assert_eq!(world.parts.replay.after(None).unwrap(), live, "the file stays until state.redb has it");
+    let now = world.now.plus(Duration::from_secs(60));
+    let late = Append { arrived: now, ..p2(epoch(1), 4, vec![skip(2, 6, 7)]) };
+    world.commit(&[late]);
+    let later = world.parts.writer.take_entries();
+    let (path, reason) = ("/log/2".to_owned(), "rotated away".to_owned());
+    let (from_ms, arrived_ms) = (BEGIN_MS, now.millis());
+    let expect = LogLossRecord { host: HOST, path, bytes: 1, reason, from_ms, arrived_ms };
+    assert_eq!(later[0].records, [StateRecord::LogLoss(expect)], "by the catalog's position, since it moved last");
 }
 
 #[test]
