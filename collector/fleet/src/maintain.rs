@@ -57,7 +57,7 @@ impl Fleet {
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let untold = self.losses.lock().untold;
+        let losses = loss_stats(&memory, self.losses.lock().untold);
         let counts = self.counts.lock();
         let mut stats = Vec::new();
         for state in HostState::ALL {
@@ -101,30 +101,9 @@ impl Fleet {
                 memory.outbox.next_seq.saturating_sub(1).saturating_sub(memory.outbox.delivered) as f64,
             ),
             Stat::counter(
-                "muster_collector_gap_events_untold_total",
-                "Gaps and losses of log lines that became no event, since their host had told too many in the hour.",
-                untold,
-            ),
-            Stat::counter(
                 "muster_collector_outbox_dropped_total",
                 "Events dropped from a full outbox before they were delivered.",
                 memory.outbox.dropped,
-            ),
-            Stat::gauge("muster_collector_gaps", "Known gaps kept.", memory.gaps.rows as f64),
-            Stat::counter(
-                "muster_collector_gaps_dropped_total",
-                "Known gaps dropped, the oldest first.",
-                memory.gaps.dropped,
-            ),
-            Stat::gauge(
-                "muster_collector_log_losses",
-                "Known losses of log lines kept.",
-                memory.log_losses.rows as f64,
-            ),
-            Stat::counter(
-                "muster_collector_log_losses_dropped_total",
-                "Known losses of log lines dropped, the oldest first.",
-                memory.log_losses.dropped,
             ),
             Stat::counter("muster_collector_state_commits_total", "Commits to state.redb.", counts.commits),
             Stat::counter(
@@ -133,8 +112,32 @@ impl Fleet {
                 counts.failed_commits,
             ),
         ]);
+        stats.extend(losses);
         stats
     }
+}
+
+/// Numbers of what is known to be missing.
+fn loss_stats(memory: &Memory, untold: u64) -> [Stat; 5] {
+    [
+        Stat::gauge("muster_collector_gaps", "Known gaps kept.", memory.gaps.rows as f64),
+        Stat::counter(
+            "muster_collector_gaps_dropped_total",
+            "Known gaps dropped, the oldest first.",
+            memory.gaps.dropped,
+        ),
+        Stat::gauge("muster_collector_log_losses", "Known losses of log lines kept.", memory.log_losses.rows as f64),
+        Stat::counter(
+            "muster_collector_log_losses_dropped_total",
+            "Known losses of log lines dropped, the oldest first.",
+            memory.log_losses.dropped,
+        ),
+        Stat::counter(
+            "muster_collector_gap_events_untold_total",
+            "Gaps and losses of log lines that became no event, since their host had told too many in the hour.",
+            untold,
+        ),
+    ]
 }
 
 fn drop_tokens(memory: &Memory, draft: &mut Draft, now: Timestamp) {

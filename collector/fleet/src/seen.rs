@@ -72,11 +72,6 @@ impl Sightings {
         self.hosts.get(&host).map(|watched| &watched.last).filter(|last| last.last_hello_ms != 0)
     }
 
-    /// Takes an event that rides to disk with the next change.
-    pub(crate) fn tell(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
     /// Whether an event waits for a ride.
     pub(crate) fn has_events(&self) -> bool {
         !self.events.is_empty()

@@ -27,5 +27,6 @@ pub use logql::source::LogFields;
 pub use parse::{parse, parse_selector};
 pub use promql::ast::{Expr, ValueType};
 pub use value::{
-    Answer, AnswerEntry, Direction, LogAnswer, LogMark, LogPage, LogStats, LogValue, Point, Series, StreamAnswer, Value,
+    Answer, AnswerEntry, Direction, LogAnswer, LogMark, LogPage, LogRead, LogStats, LogValue, Point, Series,
+    StreamAnswer, Value,
 };

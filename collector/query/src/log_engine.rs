@@ -1,5 +1,6 @@
 //! The engine's LogQL half: from a query to its answer, over views of the store or whoever else gives lines.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::logql::eval::{Evaluator, lines};
 use crate::logql::fields::Cut;
 use crate::logql::parse::parse_log_query;
 use crate::logql::source::{FetchLogs, LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
-use crate::value::{LogAnswer, LogPage, LogValue, Value};
+use crate::value::{LogAnswer, LogPage, LogRead, LogValue, Value};
 use crate::vector::grid::Grid;
 
 const NS_PER_MS: i64 = 1_000_000;
@@ -32,8 +33,13 @@ impl Engine {
         at_ns: i64,
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
-        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| select_lines(view, request, control, each);
-        self.log_instant_over(&fetch, query, at_ns, control).map(|answer| warned(answer, view))
+        let reads = RefCell::default();
+        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
+            note(&reads, request);
+            select_lines(view, request, control, each)
+        };
+        let answer = self.log_instant_over(&fetch, query, at_ns, control)?;
+        Ok(told(answer, view, reads))
     }
 
     pub(crate) fn log_instant_over(
@@ -74,8 +80,13 @@ impl Engine {
         page: &LogPage,
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
-        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| select_lines(view, request, control, each);
-        self.log_range_over(&fetch, query, times, page, control).map(|answer| warned(answer, view))
+        let reads = RefCell::default();
+        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
+            note(&reads, request);
+            select_lines(view, request, control, each)
+        };
+        let answer = self.log_range_over(&fetch, query, times, page, control)?;
+        Ok(told(answer, view, reads))
     }
 
     pub(crate) fn log_range_over(
@@ -134,7 +145,7 @@ fn answer(value: LogValue, evaluator: &Evaluator<'_>, cut: Cut) -> LogAnswer {
             muster_common::limits::LABEL_VALUE_BYTES_MAX
         ));
     }
-    LogAnswer { value, warnings, stats: evaluator.stats, next: None }
+    LogAnswer { value, warnings, stats: evaluator.stats, next: None, reads: Vec::new() }
 }
 
 /// Gives one selector's lines from a view of the store.
@@ -172,8 +183,17 @@ fn select_lines(
     }
 }
 
-/// The answer, with what the store could not read of it.
-fn warned(mut answer: LogAnswer, view: &View) -> LogAnswer {
+/// Notes what is looked at.
+fn note(reads: &RefCell<Vec<LogRead>>, request: &LogRequest<'_>) {
+    if request.from_ns < request.to_ns {
+        let (from_ms, to_ms) = (request.from_ns.div_euclid(NS_PER_MS), (request.to_ns - 1).div_euclid(NS_PER_MS));
+        reads.borrow_mut().push(LogRead { matchers: request.matchers.to_vec(), from_ms, to_ms });
+    }
+}
+
+/// The answer, with what the store could not read of it, and what was looked at.
+fn told(mut answer: LogAnswer, view: &View, reads: RefCell<Vec<LogRead>>) -> LogAnswer {
     answer.warnings.extend(view.warnings());
+    answer.reads = reads.into_inner();
     answer
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use muster_common::label::LabelSet;
+use muster_common::matcher::Matcher;
 
 /// The answer of one query, with what Prometheus calls annotations.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +64,7 @@ impl Value {
 }
 
 /// The answer of one LogQL query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LogAnswer {
     pub value: LogValue,
     /// What the answer lacks, and why.
@@ -71,6 +72,17 @@ pub struct LogAnswer {
     pub stats: LogStats,
     /// Where the next page begins; none where the limit cut nothing off.
     pub next: Option<LogMark>,
+    /// What was looked at for it, one for each selector of the query.
+    pub reads: Vec<LogRead>,
+}
+
+/// What one selector looked at: lines of these labels and of this time are in the answer, or missing in it.
+#[derive(Clone, Debug)]
+pub struct LogRead {
+    pub matchers: Vec<Matcher>,
+    /// Milliseconds, both ends included.
+    pub from_ms: i64,
+    pub to_ms: i64,
 }
 
 /// Loki's result types. Times of vectors and matrices are milliseconds since 1970, those of lines nanoseconds.

@@ -11,6 +11,7 @@ use super::parameters::{SINCE_NS, bad, bounds, page, parse_time, refusal, step, 
 use super::response::{answered, json};
 use crate::error::{ApiError, LokiError};
 use crate::form::Parameters;
+use crate::gaps::log_warnings;
 use crate::state::State;
 
 /// What is asked.
@@ -56,7 +57,8 @@ async fn answer(state: Arc<State>, form: &Parameters, asked: Asked, page: LogPag
                 engine.log_range(&view, &query, (start_ns, end_ns, step_ns), &page, &control)
             }
         };
-        let answer = answer.map_err(refused)?;
+        let mut answer = answer.map_err(refused)?;
+        answer.warnings.extend(log_warnings(&shared.fleet, &answer.reads));
         Ok(answered(&answer, page.categorized, monotonic().saturating_sub(begun)))
     };
     let bytes: Result<Vec<u8>, ApiError> = state.pool.run(work).await?;

@@ -3,7 +3,7 @@
 use muster_common::host::HostId;
 use muster_common::sample::MetricKind;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
-use muster_store::{GapRecord, Position, ReplayEntry, StateRecord};
+use muster_store::{GapRecord, LogLossRecord, Position, ReplayEntry, StateRecord};
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, NOW_MS, now};
@@ -43,6 +43,28 @@ fn lose(fixture: &Fixture, entry: u64, host: HostId, from_ms: i64, to_ms: i64) {
         records: vec![StateRecord::Gap(gap)],
     };
     fixture.fleet().apply(&[entry]).unwrap();
+}
+
+/// Makes it known that 40 bytes of a file of this host were rotated away, or that a batch of its lines was refused.
+fn lose_lines(fixture: &Fixture, entry: u64, host: HostId, from_ms: i64, to_ms: i64, is_gap: bool) {
+    let record = if is_gap {
+        StateRecord::Gap(GapRecord {
+            host,
+            epoch: Epoch::new(NOW_MS - 100 * HOUR, 1),
+            lane: Lane::P2,
+            from: 3,
+            to: 3,
+            reason: GapReason::Refused,
+            from_ms,
+            to_ms,
+            arrived_ms: to_ms,
+        })
+    } else {
+        let (path, reason) = ("/var/log/a".to_owned(), "rotated away".to_owned());
+        StateRecord::LogLoss(LogLossRecord { host, path, bytes: 40, reason, from_ms, arrived_ms: to_ms })
+    };
+    let position = Position { generation: 1, entry };
+    fixture.fleet().apply(&[ReplayEntry { position, arrived: now(), live: true, records: vec![record] }]).unwrap();
 }
 
 async fn warnings(fixture: &Fixture, path: &str) -> Vec<String> {
@@ -114,4 +136,45 @@ async fn samples_under_a_former_name_do_not_hide_the_hosts_gap() {
     fixture.fleet().rename(host, "db-1", "test", now()).unwrap();
     let told = warnings(&fixture, query).await;
     assert!(told.len() == 1 && told[0].starts_with("host db-1: "), "{told:?}");
+}
+
+/// A question for lines or numbers of the hour before now.
+fn log_path(query: &str) -> String {
+    let query: String = query
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("/loki/api/v1/query_range?query={query}&start={}000000&end={NOW_MS}000000&step=60", NOW_MS - HOUR)
+}
+
+#[tokio::test]
+async fn lost_lines_are_warnings_of_the_log_queries_that_look_at_their_host_and_time() {
+    let fixture = filled();
+    lose_lines(&fixture, 1, id(&fixture, "web-1"), NOW_MS - 90_000, NOW_MS - 30_000, false);
+    lose_lines(&fixture, 2, id(&fixture, "web-2"), NOW_MS - 60_000, NOW_MS - 60_000, true);
+    lose(&fixture, 3, id(&fixture, "web-2"), NOW_MS - 60_000, NOW_MS - 30_000);
+    let one = "host web-1: 40 bytes of log lines missing between 2023-11-14T22:11:50Z and 2023-11-14T22:12:50Z (rotated away)";
+    let two = "host web-2: 1 batch of log lines missing between 2023-11-14T22:12:20Z and 2023-11-14T22:12:20Z (refused for its content)";
+    let both: &[&str] = &[one, two];
+    for (query, expect) in [
+        ("{job=\"nginx\"} |= \"error\"", both),
+        ("{host=~\"web-.*\"}", both),
+        ("{host=\"web-1\"}", &[one]),
+        ("{job=\"logs\", host!=\"web-1\"}", &[two]),
+        ("sum(count_over_time({host=\"web-1\"}[1m]))", &[one]),
+        ("sum(rate({host=\"web-1\"}[1m])) / sum(rate({host=\"web-2\"}[1m]))", both),
+        // A name that nobody has may be a former one.
+        ("{host=\"old\"}", both),
+        ("{host=\"muster\"}", &[]),
+        ("{source=\"muster\", host=\"web-1\"}", &[]),
+        ("count_over_time({host=\"web-1\"}[1m] offset 1h)", &[]),
+        ("vector(1)", &[]),
+    ] {
+        assert_eq!(warnings(&fixture, &log_path(query)).await, *expect, "{query}");
+    }
+    let early = log_path("{host=\"web-1\"}").replace(&format!("end={NOW_MS}"), &format!("end={}", NOW_MS - 90_000));
+    assert_eq!(warnings(&fixture, &early).await, [""; 0], "the end is excluded");
+    // Lines that are missing are no samples that are.
+    let samples = warnings(&fixture, "/api/v1/query?query=sum(up)").await;
+    assert!(samples.len() == 1 && samples[0].starts_with("host web-2: 3 batches missing"), "{samples:?}");
 }
