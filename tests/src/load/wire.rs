@@ -15,8 +15,8 @@ use muster_common::identity::token::TokenWord;
 use muster_common::identity::{SERVER_NAME, certificate};
 use muster_common::time;
 use muster_common::wire::frame::{Encoder, Frame, FrameReader, encode};
-use muster_common::wire::message::{Enrol, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL};
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+use muster_common::wire::message::{Enrol, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome};
+use quinn::{ClientConfig, Connecting, Connection, Endpoint, RecvStream, SendStream};
 
 use super::feed::HostFeed;
 use super::workload::host_name;
@@ -155,6 +155,61 @@ struct Session {
     lane: SendStream,
 }
 
+impl Session {
+    /// Up to the welcome.
+    async fn open(connecting: Connecting, hello: Hello) -> Result<(Self, Welcome)> {
+        let connection = tokio::time::timeout(Duration::from_secs(5), connecting).await.context("no handshake")??;
+        let (mut control_send, receive) = connection.open_bi().await?;
+        let mut control = Control { receive, frames: FrameReader::new() };
+        control_send.write_all(&encode(&Frame::control(Message::Hello(hello)))?).await?;
+        match tokio::time::timeout(Duration::from_secs(20), control.next()).await.context("no welcome")?? {
+            Message::Welcome(welcome) => {
+                let lane = connection.open_uni().await?;
+                Ok((Self { connection, control, _control_send: control_send, lane }, welcome))
+            }
+            other => bail!("no welcome: {other:?}"),
+        }
+    }
+}
+
+/// Sends these frames of one lane and epoch in a session of its own; returns when the last is acknowledged.
+///
+/// # Errors
+/// A refusal by the collector, or a broken connection.
+pub async fn send(target: SocketAddr, host: &Host, frames: &[Frame]) -> Result<()> {
+    let last = frames.last().context("nothing to send")?;
+    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let config = quic_config(&Trust::Roots(host.identity.chain_der[1..].to_vec()), Some(&host.identity))?;
+    let hello = hello(host.number, time::now().millis(), HeldEpoch { epoch: last.epoch, last_seq: [0; 3] });
+    let (mut session, _) = Session::open(endpoint.connect_with(config, target, SERVER_NAME)?, hello).await?;
+    for frame in frames {
+        session.lane.write_all(&encode(frame)?).await?;
+    }
+    loop {
+        match tokio::time::timeout(Duration::from_secs(20), session.control.next()).await.context("no ack")?? {
+            Message::Ack(ack) if (ack.epoch, Some(ack.lane)) == (last.epoch, last.lane) && ack.seq >= last.seq => break,
+            Message::Ack(_) | Message::Throttle(_) => {}
+            other => bail!("the session ends with {other:?}"),
+        }
+    }
+    session.connection.close(0u32.into(), b"done");
+    endpoint.wait_idle().await;
+    Ok(())
+}
+
+fn hello(host: usize, started_ms: i64, held: HeldEpoch) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        agent_version: "muster-trial".to_owned(),
+        boot_id: [1; 16],
+        clock_ms: time::now().millis(),
+        started_ms,
+        facts: facts(host),
+        epochs: vec![held],
+        extensions: Vec::new(),
+    }
+}
+
 /// One host: its feed, and the batches made and not acknowledged.
 struct Sender {
     load: Load,
@@ -203,27 +258,11 @@ impl Sender {
     }
 
     async fn connect(&mut self, endpoint: &Endpoint, config: &ClientConfig) -> Result<Session> {
-        let connecting = endpoint.connect_with(config.clone(), self.load.target, SERVER_NAME)?;
-        let connection = tokio::time::timeout(Duration::from_secs(5), connecting).await.context("no handshake")??;
-        let (mut control_send, receive) = connection.open_bi().await?;
-        let mut control = Control { receive, frames: FrameReader::new() };
         let last = u64::try_from(self.made)?;
-        let hello = Hello {
-            protocol: PROTOCOL,
-            agent_version: "muster-trial".to_owned(),
-            boot_id: [1; 16],
-            clock_ms: time::now().millis(),
-            started_ms: self.load.start_ms,
-            facts: facts(self.host.number),
-            epochs: vec![HeldEpoch { epoch: self.feed.epoch, last_seq: [0, last, 0] }],
-            extensions: Vec::new(),
-        };
-        control_send.write_all(&encode(&Frame::control(Message::Hello(hello)))?).await?;
-        let welcome =
-            match tokio::time::timeout(Duration::from_secs(20), control.next()).await.context("no welcome")?? {
-                Message::Welcome(welcome) => welcome,
-                other => bail!("no welcome: {other:?}"),
-            };
+        let held = HeldEpoch { epoch: self.feed.epoch, last_seq: [0, last, 0] };
+        let hello = hello(self.host.number, self.load.start_ms, held);
+        let connecting = endpoint.connect_with(config.clone(), self.load.target, SERVER_NAME)?;
+        let (mut session, welcome) = Session::open(connecting, hello).await?;
         self.progress.connects.fetch_add(1, Ordering::Relaxed);
         let mark = welcome.marks.iter().find(|mark| mark.epoch == self.feed.epoch && mark.lane == Lane::P1);
         let mark = mark.map_or(0, |mark| mark.seq);
@@ -231,8 +270,6 @@ impl Sender {
             bail!("the collector forgot: acknowledged {}, its mark is now {mark}", self.acked);
         }
         self.take_ack(mark);
-        let mut session =
-            Session { lane: connection.open_uni().await?, connection, control, _control_send: control_send };
         let mut bytes = Vec::new();
         self.feed.context(&mut self.encoder, &mut bytes)?;
         self.write(&mut session, &bytes).await?;
