@@ -166,6 +166,12 @@ fn the_health_check_and_the_editors_questions_are_answered() {
     let answer = ask(&collector, &histogram, Some("logvolhist")).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json().unwrap()["data"]["resultType"], "matrix");
+    let volume = data(&format!("index/volume?{times}&query={selector}&targetLabels=host&limit=5"));
+    assert!(volume["data"]["result"].as_array().unwrap().iter().any(|one| one["metric"]["host"] == "web1"), "{volume}");
+    for (of, word) in [("detected_fields", "fields"), ("patterns", "patterns"), ("drilldown-limits", "settings")] {
+        let refused = ask(&collector, &format!("/loki/api/v1/{of}?{times}&query={selector}"), None).unwrap();
+        assert!(refused.status == 404 && refused.text().contains(word), "{of}: {}: {}", refused.status, refused.text());
+    }
     // A refusal is shown as its text.
     let refused = ask(&collector, &range("{source=", 100), None).unwrap();
     assert_eq!((refused.status, refused.text().starts_with("parse error at line 1, col ")), (400, true));

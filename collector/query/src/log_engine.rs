@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use muster_common::label::LabelSet;
+use muster_common::matcher::Matcher;
 use muster_store::{LogEntryRef, LogLimits, LogSelect, SelectError, View};
 
 use crate::engine::{Engine, by_labels, instant_value, series_of, thousands};
 use crate::error::QueryError;
 use crate::limits::Control;
+use crate::logql::ast::LogExpr;
 use crate::logql::eval::{Evaluator, lines};
 use crate::logql::fields::Cut;
 use crate::logql::parse::parse_log_query;
@@ -57,8 +59,42 @@ impl Engine {
                     .into(),
             });
         }
+        self.log_value(fetch, &expr, at_ns, control)
+    }
+
+    /// Bytes of lines from the first of `times` to before the second, by these labels; streams that lack one of them are left out.
+    ///
+    /// # Errors
+    /// [`QueryError`] of limits and of reading.
+    pub fn log_volume(
+        &self,
+        view: &View,
+        matchers: &[Matcher],
+        (start_ns, end_ns): (i64, i64),
+        by: &[String],
+        control: &Control,
+    ) -> Result<LogAnswer, QueryError> {
+        let reads = RefCell::default();
+        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
+            note(&reads, request);
+            select_lines(view, request, control, each)
+        };
+        let expr = LogExpr::volume(matchers, end_ns.saturating_sub(start_ns), by)?;
+        // A window has its end and not its begin.
+        let answer = self.log_value(&fetch, &expr, end_ns.saturating_sub(1), control)?;
+        Ok(told(answer, view, reads))
+    }
+
+    /// The value of a metric query at one time.
+    fn log_value(
+        &self,
+        fetch: &FetchLogs<'_>,
+        expr: &LogExpr,
+        at_ns: i64,
+        control: &Control,
+    ) -> Result<LogAnswer, QueryError> {
         let mut evaluator = Evaluator::new(fetch, self.limits(), control.within(self.limits().timeout));
-        let out = evaluator.eval(&expr, Grid::instant(at_ns))?;
+        let out = evaluator.eval(expr, Grid::instant(at_ns))?;
         let value = match instant_value(out, at_ns.div_euclid(NS_PER_MS)) {
             Value::Scalar { at_ms, value } => LogValue::Scalar { at_ms, value },
             Value::Vector(points) => LogValue::Vector(points),

@@ -19,7 +19,7 @@ use crate::json::{push_labels, push_list, push_string};
 use crate::state::State;
 
 /// Streams and times.
-struct Asked {
+pub(super) struct Asked {
     matchers: Vec<Matcher>,
     times: (i64, i64),
 }
@@ -57,7 +57,7 @@ pub(super) async fn series(Shared(state): Shared<Arc<State>>, request: Request) 
     Ok(json(out))
 }
 
-pub(super) async fn volume(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, LokiError> {
+pub(super) async fn stats(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, LokiError> {
     let form = Parameters::of(request).await?;
     let mut asked = asked(&state, &form, SINCE_NS)?;
     asked.matchers = selector(form.first("query").unwrap_or(""))?;
@@ -71,18 +71,18 @@ pub(super) async fn volume(Shared(state): Shared<Arc<State>>, request: Request) 
 }
 
 /// The times and, where `query` stands, its selector.
-fn asked(state: &State, form: &Parameters, since_ns: i64) -> Result<Asked, ApiError> {
+pub(super) fn asked(state: &State, form: &Parameters, since_ns: i64) -> Result<Asked, ApiError> {
     let times = bounds(form, state.now(), since_ns)?;
     let matchers = form.first("query").map(selector).transpose()?.unwrap_or_default();
     Ok(Asked { matchers, times })
 }
 
-fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+pub(super) fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
     parse_log_selector(text).map_err(|error| refusal(&error))
 }
 
 /// Asks the store for each selector.
-async fn over<T: Send + 'static>(
+pub(super) async fn over<T: Send + 'static>(
     state: &Arc<State>,
     asked: Vec<Asked>,
     ask: impl Fn(&View, &LogSelect<'_>) -> Result<T, SelectError> + Send + 'static,

@@ -2,6 +2,7 @@
 //!
 //! Of our own: `data.next` and `after`, by which pages go on exactly where another ended, and `count` of dropped entries.
 
+mod absent;
 mod build;
 mod delete;
 mod labels;
@@ -9,6 +10,7 @@ mod parameters;
 mod query;
 mod response;
 mod tail;
+mod volume;
 
 use axum::routing::{get, post};
 use muster_fleet::Scope;
@@ -33,7 +35,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/loki/api/v1/labels", BOTH, || get(labels::names).post(labels::names)),
     route("/loki/api/v1/label/{name}/values", BOTH, || get(labels::values).post(labels::values)),
     route("/loki/api/v1/series", BOTH, || get(labels::series).post(labels::series)),
-    route("/loki/api/v1/index/stats", BOTH, || get(labels::volume).post(labels::volume)),
+    route("/loki/api/v1/index/stats", BOTH, || get(labels::stats).post(labels::stats)),
+    route("/loki/api/v1/index/volume", BOTH, || get(volume::volume).post(volume::volume)),
+    route("/loki/api/v1/index/volume_range", BOTH, || get(absent::volume_range).post(absent::volume_range)),
+    route("/loki/api/v1/detected_labels", BOTH, || get(volume::labels).post(volume::labels)),
+    route("/loki/api/v1/detected_fields", BOTH, || get(absent::fields).post(absent::fields)),
+    route("/loki/api/v1/detected_field/{name}/values", BOTH, || get(absent::fields).post(absent::fields)),
+    route("/loki/api/v1/patterns", BOTH, || get(absent::patterns).post(absent::patterns)),
+    route("/loki/api/v1/drilldown-limits", READ, || get(absent::drilldown_limits)),
     route("/loki/api/v1/tail", READ, || get(tail::tail)),
     route("/loki/api/v1/status/buildinfo", READ, || get(build::build)),
     Route { scope: Some(Scope::Admin), ..route("/loki/api/v1/delete", &["POST"], || post(delete::delete)) },

@@ -104,6 +104,37 @@ const SHAPES: &[(&str, Given, &str)] = &[
     ("series", &[("match[]", "{app=\"none\"}")], "{\"status\":\"success\",\"data\":[]}\n"),
     ("index/stats", &[("query", "{app=~\".+\"}")], "{\"streams\":2,\"chunks\":2,\"bytes\":92,\"entries\":5}\n"),
     (
+        "index/volume",
+        &[("query", "{app=~\".+\"}"), ("start", "1699999990"), ("end", "1700000000")],
+        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"app":"web"},"value":[1700000000,"66"]},{"metric":{"app":"db"},"value":[1700000000,"6"]}]}}"#,
+    ),
+    (
+        "index/volume",
+        &[("query", "{app=~\".+\"}"), ("targetLabels", "host,app"), ("limit", "1"), ("aggregateBy", "series")],
+        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"app":"web","host":"a"},"value":[1700000000,"66"]}]}}"#,
+    ),
+    // The begin is in it, the end is not; no stream has the label.
+    (
+        "index/volume",
+        &[("query", "{app=\"web\"}"), ("start", "1699999991"), ("end", "1699999995")],
+        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"app":"web"},"value":[1699999995,"22"]}]}}"#,
+    ),
+    (
+        "index/volume",
+        &[("query", "{app=~\".+\"}"), ("targetLabels", "service_name")],
+        r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+    ),
+    (
+        "detected_labels",
+        &[],
+        "{\"detectedLabels\":[{\"label\":\"app\",\"cardinality\":2},{\"label\":\"host\",\"cardinality\":2}]}\n",
+    ),
+    (
+        "detected_labels",
+        &[("query", "{app=\"db\"}")],
+        "{\"detectedLabels\":[{\"label\":\"app\",\"cardinality\":1},{\"label\":\"host\",\"cardinality\":1}]}\n",
+    ),
+    (
         "status/buildinfo",
         &[],
         "{\"version\":\"3.0.0+muster.0.1.0\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}\n",
@@ -269,6 +300,23 @@ const WRONG: &[(&str, Given, u16, &str)] = &[
     ("tail", &[("query", "{app=\"web\"}")], 400, "Connection header did not include 'upgrade' (the request's head): "),
     ("tail", &[("query", "{app=\"web\"}"), ("delay_for", "6")], 400, "delay_for can't be greater than 5"),
     ("tail", &[("query", "rate({app=\"web\"}[1m])")], 400, "only log queries can be tailed: "),
+    ("index/volume", &[], 400, "parse error at line 1, col 1: "),
+    (
+        "index/volume",
+        &[("query", "{app=\"web\"}"), ("aggregateBy", "labels")],
+        400,
+        "volumes are not aggregated by `labels` in this version (parameter `aggregateBy`): ",
+    ),
+    (
+        "index/volume_range",
+        &[],
+        404,
+        "volumes are told of a whole time only in this version (/loki/api/v1/index/volume",
+    ),
+    ("detected_fields", &[], 404, "fields of lines are not detected in this version (/loki/api/v1/detected_fields): "),
+    ("detected_field/level/values", &[], 404, "fields of lines are not detected in this version ("),
+    ("patterns", &[], 404, "patterns of lines are not detected in this version (/loki/api/v1/patterns): "),
+    ("drilldown-limits", &[], 404, "there are no settings for Logs Drilldown in this version ("),
     ("rules", &[], 404, "this version has no path `/loki/api/v1/rules`"),
 ];
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use muster_common::matcher::Matcher;
+use muster_common::matcher::{LabelRegex, Matcher, Test};
 
-use crate::logql::eval::range_ops::RangeOp;
+use crate::error::QueryError;
+use crate::logql::eval::range_ops::{RangeOp, find};
 use crate::logql::stages::Stage;
 use crate::logql::stages::unwrap::Unwrap;
 use crate::text::fault::Span;
@@ -15,6 +16,34 @@ use crate::vector::ops::{AggregateOp, BinaryOp, Grouping, Matching};
 pub struct LogExpr {
     pub(crate) kind: Kind,
     pub(crate) span: Span,
+}
+
+impl LogExpr {
+    /// `sum by (labels) (bytes_over_time({matchers, label=~".+"} [range]))`: what Loki's `index/volume` asks.
+    ///
+    /// # Errors
+    /// [`QueryError`]: never, unless a function of the language is gone.
+    pub(crate) fn volume(matchers: &[Matcher], range_ns: i64, by: &[String]) -> Result<Self, QueryError> {
+        let internal = |what: &str| QueryError::execution(format!("internal error: {what}"));
+        let op = find("bytes_over_time").ok_or_else(|| internal("no function bytes_over_time"))?;
+        let mut log = LogSelector { matchers: matchers.to_vec(), stages: Vec::new() };
+        let filled = LabelRegex::new(".+").map_err(|error| internal(&error.to_string()))?;
+        let named = |name: &&String| !matchers.iter().any(|matcher| matcher.name == **name);
+        let present = |name: &String| Matcher { name: name.clone(), test: Test::Regex(filled.clone()) };
+        log.matchers.extend(by.iter().filter(named).map(present));
+        let range = RangeAggregation { op, param: None, log, unwrap: None, range_ns, offset_ns: 0, grouping: None };
+        let span = Span { start: 0, end: 0 };
+        let mut labels = by.to_vec();
+        labels.sort_unstable();
+        labels.dedup();
+        let sum = Aggregate {
+            op: VectorOp::Fold(AggregateOp::Sum),
+            count: None,
+            inner: Self { kind: Kind::Range(Box::new(range)), span },
+            grouping: Some(Grouping { without: false, labels }),
+        };
+        Ok(Self { kind: Kind::Aggregate(Box::new(sum)), span })
+    }
 }
 
 #[derive(Clone, Debug)]
