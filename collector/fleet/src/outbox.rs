@@ -45,9 +45,9 @@ pub enum EventKind {
     AgentStopped,
     /// Another process of the agent on a machine that has not booted.
     AgentRestarted,
-    /// An agent named batches that will never come.
+    /// Batches that will never come; of log lines it is [`Self::LogLost`].
     Gap,
-    /// Log lines were gone before they could be read.
+    /// Log lines will never come: they were gone before they could be read, or their batches are a gap.
     LogLost,
 }
 
