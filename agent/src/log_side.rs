@@ -28,6 +28,8 @@ pub(crate) struct LogSide {
     frames: VecDeque<LogFrame>,
     /// Seeks told so far: what was read before the latest one is read again.
     seeks: u64,
+    /// Lines of a frame at most, while the collector could not read one that was larger.
+    parts: Option<u64>,
     is_held: bool,
 }
 
@@ -48,7 +50,7 @@ impl LogSide {
         let worker = LogWorker::start(config, tell)?;
         let side = worker.map(|worker| {
             worker.say(LogWord::Hold(true));
-            Self { worker, encoder: Encoder::new(), frames: VecDeque::new(), seeks: 0, is_held: true }
+            Self { worker, encoder: Encoder::new(), frames: VecDeque::new(), seeks: 0, parts: None, is_held: true }
         });
         Ok((side, news))
     }
@@ -63,6 +65,11 @@ impl LogSide {
                 ends.into_iter().for_each(|(source, to)| self.worker.say(LogWord::Acked { source, to }));
                 return;
             }
+            LogOrder::Parts(lines) => {
+                self.parts = lines;
+                return;
+            }
+            LogOrder::GiveUp(ends) => return self.worker.say(LogWord::GiveUp(ends)),
         };
         self.frames.clear();
         self.seeks += 1;
@@ -95,9 +102,12 @@ impl LogSide {
         self.frames.pop_front()
     }
 
-    /// One frame mostly; a batch that does not compress is cut into as many as it takes.
+    /// One frame mostly; a batch that does not compress, or that the collector could not read, is cut into as many as it takes.
     fn frame(&mut self, batch: Batch) {
-        if let Some(frame) = self.encode(batch.to_wire()) {
+        let lines_max = self.parts.unwrap_or(u64::MAX);
+        if batch.lines() as u64 <= lines_max
+            && let Some(frame) = self.encode(batch.to_wire())
+        {
             self.frames.push_back(frame);
             return;
         }
@@ -105,7 +115,7 @@ impl LogSide {
         let mut bytes = Vec::new();
         let parts = batch.split(&mut |part| {
             bytes.clear();
-            encoder.encode(&place(part.clone()), &mut bytes).is_ok()
+            lines_of(part) <= lines_max && encoder.encode(&place(part.clone()), &mut bytes).is_ok()
         });
         for part in parts {
             match self.encode(part) {
@@ -118,11 +128,15 @@ impl LogSide {
 
     fn encode(&mut self, batch: LogBatch) -> Option<LogFrame> {
         let ends = batch.ranges.iter().map(|range| (range.source.clone(), range.to)).collect();
-        let lines = batch.streams.iter().map(|stream| stream.lines.len() as u64).sum();
+        let lines = lines_of(&batch);
         let mut bytes = Vec::new();
         self.encoder.encode(&place(batch), &mut bytes).ok()?;
         Some(LogFrame { frame: bytes.into(), ends, lines })
     }
+}
+
+fn lines_of(batch: &LogBatch) -> u64 {
+    batch.streams.iter().map(|stream| stream.lines.len() as u64).sum()
 }
 
 fn place(batch: LogBatch) -> Frame {

@@ -119,6 +119,7 @@ pub struct Own {
     pub acked_batches: Count,
     pub log_batches: Count,
     pub log_rewinds: Count,
+    pub log_refusals: Count,
     pub gaps: Count,
     pub sent_bytes: Count,
     pub connects: Count,
@@ -200,7 +201,7 @@ impl Own {
         self.logs.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 19] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 20] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
@@ -210,6 +211,11 @@ impl Own {
                 "muster_agent_log_rewinds_total",
                 "Times that log lines were read again from what is committed.",
                 &self.log_rewinds,
+            ),
+            (
+                "muster_agent_log_refusals_total",
+                "Batches of log lines that the collector could not read.",
+                &self.log_refusals,
             ),
             ("muster_agent_gaps_total", "Gap batches sent.", &self.gaps),
             ("muster_agent_sent_bytes_total", "Bytes of frames sent.", &self.sent_bytes),
@@ -255,6 +261,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (19 + 6 + 14 + 5 + LogNumbers::SERIES, 3.0));
+        assert_eq!((seen.len(), sum), (20 + 6 + 14 + 5 + LogNumbers::SERIES, 3.0));
     }
 }

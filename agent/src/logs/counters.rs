@@ -19,11 +19,13 @@ pub enum SkipReason {
     Overlong,
     /// An entry of the journal that is none.
     Journal,
+    /// The collector cannot read it.
+    Refused,
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 6] =
-        [Self::Truncated, Self::RotatedAway, Self::Held, Self::Zeros, Self::Overlong, Self::Journal];
+    pub const ALL: [Self; 7] =
+        [Self::Truncated, Self::RotatedAway, Self::Held, Self::Zeros, Self::Overlong, Self::Journal, Self::Refused];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,6 +35,7 @@ impl SkipReason {
             Self::Zeros => "zeros",
             Self::Overlong => "overlong",
             Self::Journal => "journal",
+            Self::Refused => "refused",
         }
     }
 
@@ -45,6 +48,7 @@ impl SkipReason {
             Self::Zeros => "zeros that are no text",
             Self::Overlong => "the rest of a line beyond its limit",
             Self::Journal => "an entry of the journal that is none",
+            Self::Refused => "the collector could not read this line however it was sent",
         }
     }
 }

@@ -97,6 +97,8 @@ pub struct LogReader<F: Files> {
     pub(super) next_key: Key,
     pub(super) buffer: Vec<u8>,
     pub(super) is_answered: bool,
+    /// Ranges that name what was given up at the last seek, and go out first.
+    skips: Vec<Piece>,
     is_held: bool,
     sweep_every: Duration,
     scan_at: Duration,
@@ -128,6 +130,7 @@ impl<F: Files + Clone> LogReader<F> {
             next_key: 1,
             buffer: Vec::new(),
             is_answered: false,
+            skips: Vec::new(),
             is_held: false,
             sweep_every: SWEEP_EVERY,
             scan_at: Duration::ZERO,
@@ -189,6 +192,21 @@ impl<F: Files + Clone> LogReader<F> {
         }
     }
 
+    /// The collector cannot take this source's lines up to here: the next seek, which makes all that is unacknowledged go again, leaves them
+    /// out and names them.
+    pub fn give_up(&mut self, id: &SourceId, to: u64, now: Moment) {
+        let Some(key) = self.by_id.get(id).copied() else { return };
+        let Some(mut source) = self.sources.remove(&key) else { return };
+        let mut hash = (source.at.offset == to).then_some(source.at.hash);
+        if hash.is_none() && (source.content.is_some() || self.open(&mut source, now)) {
+            let content = source.content.as_mut();
+            hash = content.and_then(|one| one.hash_before(&self.files, to).ok().flatten());
+        }
+        // Where its bytes are gone nothing is read on from there.
+        source.gives_up = Some(At { offset: to, hash: hash.unwrap_or(0) });
+        self.sources.insert(key, source);
+    }
+
     /// What the collector has committed. Everything that was handed out and is not in it is handed out again.
     pub fn seek(&mut self, positions: &[Position], scope: Scope, now: Moment) {
         for position in positions {
@@ -203,10 +221,12 @@ impl<F: Files + Clone> LogReader<F> {
             self.first_answer(positions, now);
             return;
         }
+        self.skips.clear();
         let positions: HashMap<&SourceId, &Position> = positions.iter().map(|one| (&one.source, one)).collect();
         for source in self.sources.values_mut() {
             let position = source.id.as_deref().and_then(|id| positions.get(id));
             let mut trusts_next = false;
+            let gives_up = source.gives_up.take();
             let at = match (position, scope) {
                 (Some(position), _) => {
                     source.acked = Some(position.offset);
@@ -215,6 +235,17 @@ impl<F: Files + Clone> LogReader<F> {
                 (None, Scope::All | Scope::Anew) => {
                     source.acked = None;
                     source.opened
+                }
+                (None, Scope::Some) if gives_up.is_some() => {
+                    let (Some(to), Some(id)) = (gives_up, source.id.clone()) else { continue };
+                    let from = source.acked.unwrap_or(source.opened.offset);
+                    self.own.logs.skip(SkipReason::Refused, to.offset.saturating_sub(from));
+                    tracing::warn!(file = %source.head.display(), from, to = to.offset, "{}", SkipReason::Refused.text());
+                    let (tail_hash, skipped) = (to.hash, SkipReason::Refused.text());
+                    let gone = source.is_done && source.sent == to.offset;
+                    let end = End { source: id, from: to.offset, to: to.offset, tail_hash, skipped, gone };
+                    self.skips.push(Piece { entry: None, end, more: Vec::new() });
+                    to
                 }
                 (None, Scope::Some) => match source.acked {
                     Some(acked) if acked == source.sent && source.pending.is_none() => continue,
@@ -239,6 +270,9 @@ impl<F: Files + Clone> LogReader<F> {
     /// Does what is due and gives what was read, at most one batch.
     pub fn turn(&mut self, now: Moment) -> Option<Batch> {
         let mut batch = Batch::default();
+        if self.is_answered && !self.is_held {
+            self.skips.drain(..).for_each(|skip| batch.push(skip));
+        }
         if self.scan_at <= now.steady {
             self.look(now);
         }

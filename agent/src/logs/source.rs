@@ -74,6 +74,8 @@ pub(super) struct Source<F: Files> {
     /// Up to here ranges were handed out.
     pub(super) sent: u64,
     pub(super) acked: Option<u64>,
+    /// The collector cannot take what is before this: the next seek goes there.
+    pub(super) gives_up: Option<At>,
     /// Where the next read begins: behind `at` while the end of a long line or of zeros is looked for.
     pub(super) look: At,
     pub(super) overlong: Option<Overlong>,
@@ -130,6 +132,7 @@ impl<F: Files> Source<F> {
             at: empty,
             sent: 0,
             acked: None,
+            gives_up: None,
             look: empty,
             overlong: None,
             pending: None,

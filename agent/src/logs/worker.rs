@@ -46,6 +46,8 @@ pub enum LogWord {
         source: SourceId,
         to: u64,
     },
+    /// The collector cannot take these sources' lines up to here; said before the seek that makes them go again.
+    GiveUp(Vec<(SourceId, u64)>),
     Hold(bool),
 }
 
@@ -225,6 +227,7 @@ impl JournalEdge {
             self.restart(own, now);
         }
         let mut batch = Batch::default();
+        self.machine.told_skip().into_iter().for_each(|skip| batch.push(skip));
         while !batch.is_full() {
             match self.lines.try_recv() {
                 Ok(Said::Line { run, line }) if run == self.child.run() => match entry::parse(&line) {
@@ -317,6 +320,17 @@ impl<F: Files + Clone, D: Disk, T: FnMut(LogNews) -> Result<(), LogNews>> Worker
                 Some(journal) if *journal.machine.source() == source => journal.machine.acked(to),
                 _ => self.reader.acked(&source, to),
             },
+            LogWord::GiveUp(ends) => {
+                for (source, to) in ends {
+                    match &mut self.journal {
+                        Some(journal) if *journal.machine.source() == source => {
+                            self.own.logs.skip(SkipReason::Refused, 0);
+                            journal.machine.give_up(to);
+                        }
+                        _ => self.reader.give_up(&source, to, now),
+                    }
+                }
+            }
             LogWord::Hold(_) => {}
         }
     }

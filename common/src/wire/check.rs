@@ -6,7 +6,7 @@
 use super::error::ContentError;
 use super::message::{
     Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Problems,
-    Refused, Report, ReportBatch, SourceId, Welcome,
+    Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::limits::{
@@ -207,9 +207,13 @@ fn check_report(report: &Report) -> Result<(), ContentError> {
     }
 }
 
-fn check_logs(batch: &LogBatch) -> Result<(), ContentError> {
-    at_most("ranges", batch.ranges.len(), BATCH_STREAMS_MAX, SPLIT)?;
-    for range in &batch.ranges {
+/// Whether the ranges of a batch of lines keep to their rules.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_ranges(ranges: &[SourceRange]) -> Result<(), ContentError> {
+    at_most("ranges", ranges.len(), BATCH_STREAMS_MAX, SPLIT)?;
+    for range in ranges {
         check_source("ranges: path", &range.source)?;
         at_most("ranges: skipped", range.skipped.len(), TEXT_BYTES_MAX, SHORTEN)?;
         if range.from > range.to {
@@ -217,6 +221,11 @@ fn check_logs(batch: &LogBatch) -> Result<(), ContentError> {
             return Err(invalid("ranges", problem, FAULT));
         }
     }
+    Ok(())
+}
+
+fn check_logs(batch: &LogBatch) -> Result<(), ContentError> {
+    check_ranges(&batch.ranges)?;
     at_most("streams", batch.streams.len(), BATCH_STREAMS_MAX, SPLIT)?;
     for stream in &batch.streams {
         at_most("streams: labels", stream.labels.len(), LABELS_MAX, "send fewer labels")?;

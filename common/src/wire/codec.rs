@@ -8,7 +8,7 @@ use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use super::error::ContentError;
-use super::message::{FrameKind, Message};
+use super::message::{FrameKind, Message, SourceRange};
 use crate::limits::{CONTROL_DECODE_BYTES_MAX, CONTROL_PLAIN_BYTES_MAX, FRAME_DECODE_BYTES_MAX};
 
 /// Appends the body of this message.
@@ -69,6 +69,12 @@ pub(super) fn decode_body(kind: FrameKind, plain: &[u8]) -> Result<Message, Cont
         FrameKind::Logs => take(kind, plain).map(Message::Logs),
         FrameKind::Gap => take(kind, plain).map(Message::Gap),
     }
+}
+
+/// The ranges at the beginning of a batch of lines, whatever follows them; `None`: they cannot be read.
+pub(super) fn decode_ranges(plain: &[u8]) -> Option<Vec<SourceRange>> {
+    let config = config::standard().with_limit::<FRAME_DECODE_BYTES_MAX>();
+    bincode::decode_from_slice(plain, config).ok().map(|(ranges, _)| ranges)
 }
 
 fn put<T: Encode>(body: &T, out: &mut Vec<u8>) -> Result<(), ContentError> {

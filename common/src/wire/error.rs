@@ -1,7 +1,7 @@
 //! Why bytes are no frame, or a message cannot become one. Every text names the place and the remedy.
 
 use super::head::Head;
-use super::message::{FrameKind, RefusalCode};
+use super::message::{FrameKind, RefusalCode, SourceRange};
 
 /// Why bytes are refused. All but [`FrameError::Content`] lose the frame's borders or its sender: they end the session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +26,12 @@ pub enum FrameError {
     Overrun { bytes: usize },
     /// The frame's bytes are whole, what they say is not acceptable. A batch's seq is taken by the refusal.
     #[error("{} frame of lane {}, seq {}: {reason}", head.kind.name(), head.lane_name(), head.seq)]
-    Content { head: Head, reason: ContentError },
+    Content {
+        head: Head,
+        reason: ContentError,
+        /// Of a batch of lines, where these could be read all the same: the ranges whose lines are refused.
+        ranges: Box<[SourceRange]>,
+    },
 }
 
 /// Why the body of a whole frame is refused.

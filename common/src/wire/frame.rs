@@ -9,7 +9,7 @@ pub use super::error::{ContentError, EncodeError, FrameError};
 pub use super::head::{FLAG_ZSTD, FORMAT, HEAD_BYTES, Head, LANE_NONE, MAGIC, checksum, decode_head};
 pub use super::reader::FrameReader;
 
-use super::message::{Context, Epoch, Gap, Lane, Message};
+use super::message::{Context, Epoch, FrameKind, Gap, Lane, Message, SourceRange};
 use super::{check, codec, head};
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 
@@ -181,10 +181,20 @@ impl Decoder {
         if computed != head.crc {
             return Err(FrameError::Checksum { kind, told: head.crc, computed });
         }
-        let message = self.body(head, payload).map_err(|reason| FrameError::Content { head: *head, reason });
+        let message = self.body(head, payload).map_err(|reason| {
+            let ranges = if head.kind == FrameKind::Logs { self.ranges(head, payload) } else { Vec::new() };
+            FrameError::Content { head: *head, reason, ranges: ranges.into_boxed_slice() }
+        });
         self.plain.clear();
         self.plain.shrink_to(KEEP_BYTES);
         Ok(Frame { lane: head.lane, epoch: head.epoch, seq: head.seq, message: message? })
+    }
+
+    /// The ranges of a batch of lines whose content is refused, if they can be read.
+    fn ranges(&mut self, head: &Head, payload: &[u8]) -> Vec<SourceRange> {
+        let plain = if head.flags & FLAG_ZSTD == 0 { Ok(payload) } else { self.unpack(head, payload) };
+        let ranges = plain.ok().and_then(codec::decode_ranges).unwrap_or_default();
+        if check::check_ranges(&ranges).is_ok() { ranges } else { Vec::new() }
     }
 
     fn body(&mut self, head: &Head, payload: &[u8]) -> Result<Message, ContentError> {

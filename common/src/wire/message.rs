@@ -469,6 +469,11 @@ pub struct Positions {
     pub positions: Vec<Position>,
 }
 
+impl Positions {
+    /// The page of an unasked one that says: the first batch of lines not acknowledged yet cannot be read at all and is refused.
+    pub const REFUSED: u32 = 1;
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Position {
     pub source: SourceId,

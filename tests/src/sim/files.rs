@@ -182,6 +182,8 @@ impl Tailer {
             LogOrder::SeekAll(positions) => (positions, Scope::All),
             LogOrder::SeekAnew(positions) => (positions, Scope::Anew),
             LogOrder::SeekSome(positions) => (positions, Scope::Some),
+            // The collector of these worlds reads whatever it is sent.
+            LogOrder::Parts(_) | LogOrder::GiveUp(_) => return,
             LogOrder::Acked(ends) => {
                 ends.iter().for_each(|(source, to)| self.reader.acked(source, *to));
                 return;

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::JournalEntry;
 use crate::logs::batch::{Batch, End, Entry, Labels, Piece, flag_truncated};
+use crate::logs::counters::SkipReason;
 use crate::logs::level::level_of_priority;
 use crate::logs::redact::{KeyState, Redactor};
 use crate::logs::settings::From;
@@ -43,6 +44,8 @@ pub struct Journal {
     acked_cursor: String,
     acked: Option<(u64, u64)>,
     unacked: std::collections::VecDeque<(u64, String)>,
+    /// A range that names an entry given up, and goes out first.
+    skip: Option<Piece>,
     streams: std::collections::HashMap<(String, u8), Labels>,
     key_state: KeyState,
 }
@@ -64,6 +67,7 @@ impl Journal {
             acked_cursor: String::new(),
             acked: None,
             unacked: std::collections::VecDeque::new(),
+            skip: None,
             streams: std::collections::HashMap::new(),
             key_state: KeyState::default(),
         }
@@ -79,6 +83,7 @@ impl Journal {
         self.sent = position.map(|position| (position.offset, position.tail_hash));
         self.acked = self.sent;
         self.unacked.clear();
+        self.skip.take_if(|skip| Some(skip.end.to) != self.sent.map(|(offset, _)| offset));
         self.begin(hint)
     }
 
@@ -152,6 +157,22 @@ impl Journal {
             self.acked = Some((offset, xxh3_64(cursor.as_bytes())));
             self.acked_cursor = cursor;
         }
+    }
+
+    /// The collector cannot take the entries up to here: the next seek goes on behind them, and a range says why.
+    pub fn give_up(&mut self, to: u64) {
+        let is_held = self.unacked.iter().any(|(offset, _)| *offset == to);
+        self.acked(to);
+        if let (true, Some((offset, tail_hash))) = (is_held, self.acked) {
+            let (source, skipped) = (Arc::clone(&self.source), SkipReason::Refused.text());
+            let end = End { source, from: offset, to: offset, tail_hash, skipped, gone: false };
+            self.skip = Some(Piece { entry: None, end, more: Vec::new() });
+        }
+    }
+
+    /// The range that goes out before everything else, once.
+    pub fn told_skip(&mut self) -> Option<Piece> {
+        self.skip.take()
     }
 
     /// What is acknowledged, as the collector would tell it.
@@ -260,6 +281,22 @@ mod tests {
                 assert_eq!(range.from, position[0].offset);
             }
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_given_up_is_named_and_the_next_one_follows_it() {
+        let mut journal = Journal::new("m1", From::Start);
+        journal.seek(&[], "");
+        taken(&mut journal, &[entry(1, 1_000), entry(2, 2_000), entry(3, 3_000)]);
+        journal.acked(1_000);
+        journal.give_up(2_000);
+        let back = journal.acked_position();
+        assert_eq!(journal.seek(&back, ""), Begin::After { cursor: "s=1;i=2".to_owned() });
+        let skip = journal.told_skip().expect("a range that says so").end;
+        assert_eq!((skip.from, skip.to, skip.skipped), (2_000, 2_000, SkipReason::Refused.text()));
+        let rest = taken(&mut journal, &[entry(3, 3_000)]).to_wire();
+        assert_eq!((rest.ranges[0].from, rest.ranges[0].to), (2_000, 3_000));
+        assert_eq!(journal.told_skip(), None);
     }
 
     #[test]

@@ -424,6 +424,33 @@ fn a_misplaced_batch_makes_the_reader_go_back_and_nothing_is_lost_or_doubled() {
 }
 
 #[test]
+fn a_line_that_is_given_up_is_skipped_by_a_range_that_says_so_and_its_neighbours_come() {
+    let (files, mut bench) = bench();
+    files.write(LOG, &numbered(0..4));
+    bench.settle();
+    files.write(LOG, &numbered(4..8));
+    bench.wait(Duration::from_millis(200));
+    bench.reader.look_soon(bench.now);
+    // Line 4 alone was refused; it ends at byte 35, which is no place where a read ends.
+    assert!(bench.reader.turn(bench.now).is_some());
+    let source = bench.collector.positions()[0].source.clone();
+    bench.reader.give_up(&source, 35, bench.now);
+    bench.reader.seek(&[], Scope::Some, bench.now);
+    bench.settle();
+    assert_eq!(bench.lines(), format!("{}{}", text(0..4), text(5..8)));
+    assert_eq!(bench.collector.losses, [(SkipReason::Refused.text().to_owned(), 7)]);
+    assert_eq!(bench.own.logs.skipped(SkipReason::Refused), (7, 1));
+    bench.restart(false);
+    bench.answer();
+    bench.settle();
+    assert_eq!(
+        bench.lines(),
+        format!("{}{}", text(0..4), text(5..8)),
+        "the file is known by the bytes before its position"
+    );
+}
+
+#[test]
 fn lines_beyond_the_limit_keep_their_head_and_are_flagged() {
     let (files, mut bench) = bench();
     let long = vec![b'x'; 3 * LOG_LINE_BYTES_MAX];

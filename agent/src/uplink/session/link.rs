@@ -219,7 +219,7 @@ impl Session {
             }
             (Link::Open { .. }, Message::Ack(ack)) => self.ack(now, ack),
             (Link::Open { .. }, Message::NeedContext(need)) => self.need_context(need),
-            (Link::Open { .. }, Message::Positions(page)) => self.positions(page),
+            (Link::Open { .. }, Message::Positions(page)) => self.positions(now, page),
             (Link::Open { .. }, Message::Throttle(throttle)) => self.throttle(now, throttle),
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {

@@ -21,6 +21,14 @@ const WINDOW_BATCHES: usize = 16;
 const WINDOW_BYTES: u64 = 1 << 20;
 /// A repeated ack without progress for this long means that the collector discards what follows.
 const REWIND_AFTER: Duration = Duration::from_secs(2);
+/// Parts that a batch is handed out in again when the collector cannot read it: sixteen times smaller each time, so that one bad line of
+/// 100,000 stands alone after five refusals and takes no neighbours with it.
+const PARTS: u64 = 16;
+/// A line refused this often in a row is given up: once may be a fault on the way, and each try costs an epoch and the window behind it.
+const REFUSALS_MAX: u32 = 3;
+/// After a refusal nothing is sent for so long, doubled with each in a row: whatever is refused, it never turns in a tight loop.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Problems that are told: more than a person reads.
 const PROBLEMS_MAX: usize = 1_000;
 
@@ -45,6 +53,23 @@ pub enum LogOrder {
     SeekSome(Vec<Position>),
     /// The collector has these sources that far.
     Acked(Vec<(SourceId, u64)>),
+    /// From now on a batch has at most so many lines; `None`: as many as it takes.
+    Parts(Option<u64>),
+    /// The collector cannot take these sources' lines up to here: they are skipped, by ranges that say so, after the seek that follows.
+    GiveUp(Vec<(SourceId, u64)>),
+}
+
+/// What is done about lines that the collector cannot read (rule 7).
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Without an ack between them.
+    in_a_row: u32,
+    /// Of the line that stands alone.
+    of_line: u32,
+    /// Batches are small until this end, of the first one refused, is acknowledged.
+    until: Option<(SourceId, u64)>,
+    /// Nothing is sent before.
+    pause_until: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +90,7 @@ struct Sent {
     epoch: Epoch,
     seq: u64,
     bytes: u64,
+    lines: u64,
     ends: Vec<(SourceId, u64)>,
     #[cfg(feature = "planted")]
     frame: Arc<[u8]>,
@@ -85,6 +111,7 @@ pub(super) struct Logs {
     repeated: Option<Duration>,
     /// Another store answered, and the reader does not know yet.
     is_other_store: bool,
+    refusals: Refusals,
     problems: Vec<Problem>,
     #[cfg(feature = "planted")]
     left: Vec<Arc<[u8]>>,
@@ -100,7 +127,7 @@ impl Logs {
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.repeated
+        self.repeated.into_iter().chain(self.refusals.pause_until).min()
     }
 
     /// The highest seq given out in this epoch, as hello tells it.
@@ -136,12 +163,13 @@ impl Session {
         let may_number = self.current.is_some_and(|epoch| !self.logs.is_stale(epoch))
             && !self.keeping.is_opening()
             && !self.keeping.last_table;
-        matches!(stage, Stage::Open) && has_room && may_number && now.steady >= self.hold_until && !self.is_stopping()
+        matches!(stage, Stage::Open) && has_room && may_number && !self.rests_logs(now)
     }
 
     /// Whether lines are taken neither now nor soon: there is no connection, or the collector asks for a pause.
     pub fn rests_logs(&self, now: Moment) -> bool {
-        !matches!(self.logs.stage, Stage::Open) || now.steady < self.hold_until || self.is_stopping()
+        let hold_until = self.hold_until.max(self.logs.refusals.pause_until.unwrap_or_default());
+        !matches!(self.logs.stage, Stage::Open) || now.steady < hold_until || self.is_stopping()
     }
 
     /// Numbers and sends a batch, now or as soon as that can be. One that comes while no positions are known was made for a connection that
@@ -176,6 +204,7 @@ impl Session {
             epoch,
             seq,
             bytes,
+            lines: batch.lines,
             ends: batch.ends,
             #[cfg(feature = "planted")]
             frame: Arc::clone(&frame),
@@ -197,7 +226,7 @@ impl Session {
         }
     }
 
-    pub(super) fn positions(&mut self, page: Positions) {
+    pub(super) fn positions(&mut self, now: Moment, page: Positions) {
         match &mut self.logs.stage {
             Stage::Closed => {}
             Stage::Paging { left, positions } => {
@@ -205,6 +234,7 @@ impl Session {
                 positions.extend(page.positions);
                 self.log_paged();
             }
+            Stage::Open if page.page == Positions::REFUSED => self.refused_logs(now),
             // A batch did not continue what the collector has.
             Stage::Open => self.rewind_logs(page.positions),
         }
@@ -223,6 +253,44 @@ impl Session {
                     self.send(Channel::Lane(Lane::P2), frame);
                 }
             }
+        }
+    }
+
+    /// The collector cannot read the first unacked batch, not even which ranges it has: it goes again in smaller parts, and a line that is
+    /// refused by itself is given up.
+    fn refused_logs(&mut self, now: Moment) {
+        self.own.log_refusals.add(1);
+        let refusals = &mut self.logs.refusals;
+        let pause = REFUSED_PAUSE * 2_u32.saturating_pow(refusals.in_a_row);
+        refusals.pause_until = Some(now.steady + pause.min(REFUSED_PAUSE_MAX));
+        refusals.in_a_row += 1;
+        if let Some(refused) = self.logs.unacked.front() {
+            if refused.lines > 1 {
+                let parts = refused.lines.div_ceil(PARTS);
+                refusals.of_line = 0;
+                if refusals.until.is_none() {
+                    refusals.until = refused.ends.last().cloned();
+                }
+                self.effects.push(Effect::Logs(LogOrder::Parts(Some(parts))));
+            } else {
+                refusals.of_line += 1;
+                if refusals.of_line >= REFUSALS_MAX {
+                    refusals.of_line = 0;
+                    self.effects.push(Effect::Logs(LogOrder::GiveUp(refused.ends.clone())));
+                }
+            }
+        }
+        self.rewind_logs(Vec::new());
+    }
+
+    /// Batches may be large again when the one that was refused is behind.
+    fn accepted_logs(&mut self, ends: &[(SourceId, u64)]) {
+        let refusals = &mut self.logs.refusals;
+        (refusals.in_a_row, refusals.of_line) = (0, 0);
+        let is_past = |(source, end): &(SourceId, u64)| ends.iter().any(|(of, to)| of == source && to >= end);
+        if refusals.until.as_ref().is_some_and(is_past) {
+            refusals.until = None;
+            self.effects.push(Effect::Logs(LogOrder::Parts(None)));
         }
     }
 
@@ -252,6 +320,7 @@ impl Session {
             return;
         }
         logs.repeated = None;
+        self.accepted_logs(&ends);
         if let Link::Open { progress_at } = &mut self.link {
             *progress_at = now.steady;
         }
@@ -261,6 +330,7 @@ impl Session {
 
     /// What time makes due, and the epoch that lines wait for.
     pub(super) fn logs_on(&mut self, now: Moment) {
+        self.logs.refusals.pause_until.take_if(|until| now.steady >= *until);
         if self.logs.repeated.is_some_and(|due| now.steady >= due) {
             self.rewind_logs(Vec::new());
         }

@@ -4,12 +4,13 @@ use muster_common::time::Timestamp;
 use muster_common::wire::frame::FrameError;
 use muster_common::wire::message::{
     Context, Epoch, Gap, GapReason, Lane, LogBatch, Message, MetricBatch, NeedContext, RefusalCode, Refused,
+    SourceRange,
 };
 use muster_store::{Append, GapRecord, Record, Source};
 
 use super::content::read_batch;
 use super::lane::{Track, Turn};
-use super::lines::read_lines;
+use super::lines::{read_lines, refused_ranges};
 use super::machine::Session;
 use super::message::Effect;
 use super::outstanding::{Kind, Pending};
@@ -102,10 +103,44 @@ impl Session {
         (lane, epoch, seq): (Option<Lane>, Epoch, u64),
         error: &FrameError,
     ) {
-        if let Some(key) = self.turn(now, lane, epoch, (seq, seq)) {
-            self.took(key, seq);
-            self.refuse_seqs(now, key, (seq, seq), &error.to_string());
+        let Some(key) = self.turn(now, lane, epoch, (seq, seq)) else { return };
+        self.took(key, seq);
+        let (seqs, why) = ((seq, seq), error.to_string());
+        match (key.1, error) {
+            (Lane::P2, FrameError::Content { ranges, .. }) if !ranges.is_empty() => {
+                self.refuse_lines(now, key, seq, ranges, &why);
+            }
+            (Lane::P2, _) => self.refuse_unread_lines(now, key, seqs, &why),
+            _ => self.refuse_seqs(now, key, seqs, &why),
         }
+    }
+
+    /// Lines that cannot be read, of ranges that can: their positions move on, or the agent would send the same lines for ever.
+    fn refuse_lines(&mut self, now: Timestamp, key: (Epoch, Lane), seq: u64, ranges: &[SourceRange], why: &str) {
+        let Some(host) = self.host.clone() else { return };
+        tracing::warn!(host = %host.name, seq, "lines refused, their ranges are skipped: {why}");
+        let (epoch, lane) = key;
+        let arrived_ms = now.millis();
+        let reason = GapReason::Refused;
+        let (from_ms, to_ms) = (arrived_ms, arrived_ms);
+        let gap = GapRecord { host: host.id, epoch, lane, from: seq, to: seq, reason, from_ms, to_ms, arrived_ms };
+        let mut records = vec![Record::Gap(gap)];
+        records.extend(refused_ranges(ranges, why));
+        let bytes = GAP_BYTES * records.len();
+        let source = Source::Batch { host: host.id, epoch, lane, seq };
+        let kind = Kind::RefusedLines { ranges: ranges.len() as u64 };
+        self.commit(now, key, (seq, seq), kind, bytes, source, records);
+    }
+
+    /// Lines of ranges that nobody but the agent knows. It is not acknowledged, since the agent would take them for stored, and nothing that
+    /// follows is taken, since it might open a source behind them: the agent is told when the gap is committed.
+    pub(super) fn refuse_unread_lines(&mut self, now: Timestamp, key: (Epoch, Lane), seqs: (u64, u64), why: &str) {
+        if let Some(host) = &self.host {
+            tracing::warn!(host = %host.name, seq = seqs.0, "lines refused, the agent has to send them otherwise: {why}");
+        }
+        self.tracks.entry(key).or_insert_with(Track::unknown).close();
+        let at = now.millis();
+        self.commit_gap(now, key, seqs, Kind::UnreadLines, GapReason::Refused, (at, at));
     }
 
     /// The lane of a batch whose turn it is; for all others, does what is to be done and gives `None`.

@@ -16,6 +16,9 @@ use crate::host_labels::{HostLabels, SeriesRefusal};
 const RECORD_BYTES: usize = 256;
 const LINE_BYTES: usize = 64;
 
+/// Of the reason why lines are refused: a text of a label's size, since it stands once for each range.
+const REASON_BYTES_MAX: usize = 1_024;
+
 /// A batch of lines, admitted.
 pub(super) struct Lines {
     pub(super) records: Vec<Record>,
@@ -46,6 +49,22 @@ pub(super) fn read_lines(batch: LogBatch, host: &HostLabels, bounds: TimeBounds,
         read.records.push(Record::Logs(block));
     }
     read
+}
+
+/// What moves positions over lines that are refused as a whole: each range as it came, so that it is judged, and behind it one without
+/// bytes that names the loss.
+pub(super) fn refused_ranges(ranges: &[SourceRange], why: &str) -> Vec<Record> {
+    let mut skipped = format!("refused by the collector: {why}");
+    let mut end = skipped.len().min(REASON_BYTES_MAX);
+    while !skipped.is_char_boundary(end) {
+        end -= 1;
+    }
+    skipped.truncate(end);
+    let record = |range: &SourceRange, from: u64, skipped: &str| {
+        let SourceRange { source, to, tail_hash, gone, .. } = range.clone();
+        Record::Range(RangeRecord { source, from, to, skipped: skipped.to_owned(), tail_hash, gone })
+    };
+    ranges.iter().flat_map(|one| [record(one, one.from, &one.skipped), record(one, one.to, &skipped)]).collect()
 }
 
 fn read_stream(stream: LogStream, host: &HostLabels, bounds: TimeBounds, counters: &Counters) -> Option<LogBlock> {

@@ -106,7 +106,11 @@ impl Session {
             Input::PutOff { token, append, retry_after } => self.failed(now, token, append, Some(retry_after)),
             Input::Malformed { token, why } => {
                 if let Some(pending) = self.outstanding.take(token) {
-                    self.refuse_seqs(now, (pending.epoch, pending.lane), (pending.from, pending.to), why);
+                    let (key, seqs) = ((pending.epoch, pending.lane), (pending.from, pending.to));
+                    match pending.lane {
+                        Lane::P2 => self.refuse_unread_lines(now, key, seqs, why),
+                        _ => self.refuse_seqs(now, key, seqs, why),
+                    }
                 }
             }
             Input::Enrolled(answer) => self.enrolled(answer),

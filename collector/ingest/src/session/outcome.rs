@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_common::time::Timestamp;
-use muster_common::wire::message::{Ack, Epoch, Lane, Message, Throttle};
+use muster_common::wire::message::{Ack, Epoch, Lane, Message, Positions, Throttle};
 use muster_store::{Append, Outcome, PositionRow};
 
 use super::lane::Track;
@@ -24,6 +24,11 @@ impl Session {
         let Some(pending) = self.outstanding.take(token) else { return };
         let key = (pending.epoch, pending.lane);
         let counters = self.shared.counters.clone();
+        if pending.kind == Kind::UnreadLines {
+            self.told_unread(&outcome);
+            self.plan_retry(now);
+            return;
+        }
         match outcome {
             Outcome::Committed { .. } | Outcome::RepeatedBody => {
                 match pending.kind {
@@ -37,7 +42,11 @@ impl Session {
                         counters.add(Count::LogSkips, skips);
                     }
                     Kind::Gap => counters.one(Count::GapsCommitted),
-                    Kind::Refusal => counters.one(Count::BatchesRefused),
+                    Kind::Refusal | Kind::UnreadLines => counters.one(Count::BatchesRefused),
+                    Kind::RefusedLines { ranges } => {
+                        counters.one(Count::BatchesRefused);
+                        counters.add(Count::LogSkips, ranges);
+                    }
                     Kind::Expired => counters.one(Count::BatchesExpired),
                 }
                 self.advance(key, pending.to);
@@ -50,7 +59,7 @@ impl Session {
                 self.advance(key, mark);
             }
             // The files still have these lines: they go on in an epoch that is known, and no loss is to be named.
-            Outcome::Expired { .. } if matches!(pending.kind, Kind::Lines { .. }) => {
+            Outcome::Expired { .. } if matches!(pending.kind, Kind::Lines { .. } | Kind::RefusedLines { .. }) => {
                 counters.one(Count::BatchesExpired);
                 self.misplaced(key, &[]);
             }
@@ -76,6 +85,17 @@ impl Session {
             }
         }
         self.plan_retry(now);
+    }
+
+    /// The agent goes back to what is acknowledged, in another epoch. Only where the refusal stands does it count as one: else the same lines
+    /// are judged again.
+    fn told_unread(&mut self, outcome: &Outcome) {
+        let is_refused = matches!(outcome, Outcome::Committed { .. });
+        if is_refused {
+            self.shared.counters.one(Count::BatchesRefused);
+        }
+        let page = if is_refused { Positions::REFUSED } else { 0 };
+        self.send(Message::Positions(Positions { page, positions: Vec::new() }));
     }
 
     /// A batch does not continue what is committed of its sources: the agent is told where they stand, and what follows in this epoch

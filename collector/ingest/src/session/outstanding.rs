@@ -22,6 +22,12 @@ pub(super) enum Kind {
     Gap,
     /// A gap that stands for a batch refused for its content.
     Refusal,
+    /// Refused lines whose ranges, so many, are known and move.
+    RefusedLines {
+        ranges: u64,
+    },
+    /// A gap that stands for refused lines of ranges that are not known.
+    UnreadLines,
     /// A gap that stands for a batch of an epoch that the store has forgotten.
     Expired,
 }

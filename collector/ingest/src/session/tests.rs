@@ -172,6 +172,9 @@ impl Bench {
             Effect::End { .. } => "end".to_owned(),
             Effect::Commit { token, append } => {
                 let text = match append.source {
+                    Source::Batch { seq, .. } if matches!(append.records.first(), Some(Record::Gap(_))) => {
+                        format!("commit {token}: batch {seq} refused, {} records", append.records.len())
+                    }
                     Source::Batch { seq, .. } => format!("commit {token}: batch {seq} live {}", append.live),
                     Source::Gap { from, to, .. } => {
                         let Record::Gap(record) = &append.records[0] else { panic!("a gap has its record") };
@@ -328,7 +331,7 @@ fn a_refused_batch_takes_its_seq_as_a_gap() {
     let bytes = muster_common::wire::frame::encode(&batch(one, 4)).unwrap();
     let head = muster_common::wire::frame::decode_head(bytes[..42].try_into().unwrap()).unwrap();
     let reason = muster_common::wire::frame::ContentError::Body { problem: "x".to_owned() };
-    let error = muster_common::wire::frame::FrameError::Content { head, reason };
+    let error = muster_common::wire::frame::FrameError::Content { head, reason, ranges: Box::default() };
     assert_eq!(bench.step(Input::BadFrame(error)), ["commit 4: gap 4 to 4 Refused"]);
     assert_eq!(bench.frame(batch(one, 5)), ["commit 5: batch 5 live true"]);
     bench.under_way.remove(&5);

@@ -114,10 +114,15 @@ impl Agent {
     }
 
     pub(super) async fn send(&mut self, frame: &Frame) {
+        self.send_bytes(&encode(frame).unwrap()).await;
+    }
+
+    /// Sends bytes as they are on the lane's stream.
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
         if self.lane.is_none() {
             self.lane = Some(self.connection.open_uni().await.unwrap());
         }
-        self.lane.as_mut().unwrap().write_all(&encode(frame).unwrap()).await.unwrap();
+        self.lane.as_mut().unwrap().write_all(bytes).await.unwrap();
     }
 
     /// The next message, or `None` when the session is over.

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use muster_common::host::HostId;
 use muster_common::label::LabelSet;
-use muster_common::wire::frame::Frame;
+use muster_common::wire::frame::{Frame, HEAD_BYTES, checksum, encode};
 use muster_common::wire::message::{
-    Epoch, Gap, GapReason, Lane, LogBatch, LogLine, LogStream, Message, Position, Problem, Problems, RefusalCode,
-    SourceId, SourceRange, WireLabel,
+    Epoch, Gap, GapReason, Lane, LogBatch, LogLine, LogStream, Message, Position, Positions, Problem, Problems,
+    RefusalCode, SourceId, SourceRange, WireLabel,
 };
 use muster_store::{LogEntryRef, LogSelect};
 
@@ -87,6 +87,52 @@ async fn positions(agent: &mut Agent, pages: u32) -> Vec<Position> {
         }
     }
     all
+}
+
+/// A batch of one short line without labels whose body ends after so many bytes; its checksum is right.
+fn cut_lines(epoch: Epoch, seq: u64, (from, to): (u64, u64), body_bytes: usize) -> Vec<u8> {
+    let range = SourceRange { source: source(7), from, to, skipped: String::new(), tail_hash: to, gone: false };
+    let line = LogLine { at_ns: 0, line: b"x".to_vec(), fields: Vec::new() };
+    let stream = LogStream { labels: Vec::new(), lines: vec![line] };
+    let batch = LogBatch { ranges: vec![range], streams: vec![stream], extensions: Vec::new() };
+    let mut bytes = encode(&Frame::batch(Lane::P2, epoch, seq, Message::Logs(batch))).unwrap();
+    assert!(HEAD_BYTES + body_bytes < bytes.len() && bytes[4] == 0, "not compressed");
+    bytes.truncate(HEAD_BYTES + body_bytes);
+    for at in [6, 10] {
+        bytes[at..at + 4].copy_from_slice(&u32::try_from(body_bytes).unwrap().to_le_bytes());
+    }
+    let (head, body) = bytes.split_first_chunk_mut::<HEAD_BYTES>().unwrap();
+    let crc = checksum(head, body);
+    head[14..18].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[tokio::test]
+async fn refused_lines_are_a_named_loss_and_the_file_goes_on_behind_them() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let (one, two) = (epoch(1), epoch(2));
+    let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&lines(one, 1, 7, 0, 3)).await;
+    // Its ranges can be read, its lines cannot: nothing has to be sent again.
+    agent.send_bytes(&cut_lines(one, 2, (3, 5), 26)).await;
+    agent.send(&lines(one, 3, 7, 5, 6)).await;
+    agent.acked(3).await;
+    assert_eq!(collector.numbers("web1", 7), [0, 1, 2, 5]);
+    assert_eq!(collector.stat("log_skips_total", ""), 1.0);
+    let gaps = collector.fleet.gaps(0, i64::MAX).unwrap();
+    assert_eq!(gaps.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>(), [(2, 2)]);
+    // Not even the ranges: the agent alone knows what was in it.
+    agent.send_bytes(&cut_lines(one, 4, (6, 7), 3)).await;
+    let told = agent.hear().await;
+    assert_eq!(told, Some(Message::Positions(Positions { page: Positions::REFUSED, positions: Vec::new() })));
+    agent.send(&lines(two, 1, 7, 6, 8)).await;
+    agent.acked(1).await;
+    drop(agent);
+    let collector = collector.restart().await;
+    assert_eq!(collector.numbers("web1", 7), [0, 1, 2, 5, 6, 7]);
+    assert_eq!(collector.fleet.gaps(0, i64::MAX).unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use super::alloc;
 use super::samples::{EPOCH, assert_same, context, frames};
 use crate::limits::{
-    BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX, PROBLEM_TEXT_BYTES_MAX,
-    PROBLEMS_MAX,
+    BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX, LABELS_MAX,
+    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX,
 };
 use crate::wire::frame::{
     ContentError, EncodeError, Encoder, FLAG_ZSTD, Frame, FrameError, FrameReader, HEAD_BYTES, checksum, decode,
@@ -12,7 +12,7 @@ use crate::wire::frame::{
 };
 use crate::wire::message::{
     Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, Lane, LogBatch, LogLine, LogStream,
-    Message, MetricBatch, Problem, Problems, RefusalCode, Scrape,
+    Message, MetricBatch, Problem, Problems, RefusalCode, Scrape, SourceId, SourceRange, WireLabel,
 };
 
 /// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
@@ -114,6 +114,50 @@ fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
     let text = error.to_string();
     assert!(text.starts_with("metrics frame of lane p1, seq 65536: scrapes[0]: "), "{text}");
     assert_eq!(reader.next(), Ok(Some(ack(9))));
+}
+
+/// A frame of lane p2 with this body, as it is.
+fn logs_frame(body: &[u8]) -> Vec<u8> {
+    let batch = LogBatch { ranges: Vec::new(), streams: Vec::new(), extensions: Vec::new() };
+    let mut bytes = encode(&Frame::batch(Lane::P2, EPOCH, 7, Message::Logs(batch))).unwrap();
+    bytes.truncate(HEAD_BYTES);
+    bytes[4] = 0;
+    for at in [6, 10] {
+        bytes[at..at + 4].copy_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+    }
+    bytes.extend_from_slice(body);
+    fix_checksum(&mut bytes);
+    bytes
+}
+
+#[test]
+fn of_refused_lines_the_ranges_are_told_where_they_can_be_read() {
+    let source =
+        SourceId { device: 1, inode: 2, fingerprint: 3, fingerprint_bytes: 4, incarnation: 0, path: "/a".into() };
+    let range =
+        |from| SourceRange { source: source.clone(), from, to: 20, skipped: String::new(), tail_hash: 5, gone: false };
+    let field = WireLabel { name: "a".into(), value: "b".into() };
+    let many = LogLine { at_ns: 1, line: b"x".to_vec(), fields: vec![field; LABELS_MAX + 1] };
+    let body = |from| {
+        let streams = vec![LogStream { labels: Vec::new(), lines: vec![many.clone()] }];
+        let batch = LogBatch { ranges: vec![range(from)], streams, extensions: Vec::new() };
+        let mut body = Vec::new();
+        crate::wire::codec::encode_body(&Message::Logs(batch), &mut body).unwrap();
+        body
+    };
+    let told = |body: &[u8]| {
+        let mut reader = FrameReader::new();
+        reader.push(&logs_frame(body));
+        match reader.next() {
+            Err(FrameError::Content { head, ranges, .. }) if head.seq == 7 => ranges.into_vec(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(&body(10)), [range(10)], "a line with more fields than one may have");
+    let cut = body(10);
+    assert_eq!(told(&cut[..cut.len() - 9]), [range(10)], "lines that end too early");
+    assert_eq!(told(&body(30)), [], "a range that is none");
+    assert_eq!(told(&cut[..5]), [], "ranges that end too early");
 }
 
 #[test]

@@ -23,6 +23,11 @@ pub(crate) struct Reader {
     pub(crate) written: u64,
     sent: u64,
     acked: u64,
+    /// Lines of a batch at most: a byte is a line.
+    parts: Option<u64>,
+    /// Up to where is given up: at the next seek, and as a range that is to go out.
+    gives_up: Option<u64>,
+    skip: Option<u64>,
     pub(crate) orders: Vec<LogOrder>,
 }
 
@@ -34,24 +39,30 @@ impl Reader {
                 self.sent = self.acked;
             }
             LogOrder::SeekSome(positions) => {
-                self.sent = positions.first().map_or(self.acked, |position| position.offset);
+                self.skip = self.gives_up.take();
+                self.sent = self.skip.unwrap_or(positions.first().map_or(self.acked, |position| position.offset));
             }
+            LogOrder::Parts(lines) => self.parts = *lines,
+            LogOrder::GiveUp(ends) => self.gives_up = ends.first().map(|(_, to)| *to),
             LogOrder::Acked(ends) => self.acked = ends.iter().map(|(_, to)| *to).max().unwrap_or(self.acked),
         }
         self.orders.push(order);
     }
 
     pub(super) fn next(&mut self) -> Option<LogFrame> {
-        let (from, to) = (self.sent, self.written.min(self.sent + STEP));
-        if from == to {
+        let skip = self.skip.take();
+        let step = self.parts.unwrap_or(STEP).min(STEP);
+        let (from, to) = (self.sent, skip.unwrap_or(self.written.min(self.sent + step)));
+        if from == to && skip.is_none() {
             return None;
         }
         self.sent = to;
-        let range = SourceRange { source: source(), from, to, skipped: String::new(), tail_hash: 0, gone: false };
+        let skipped = skip.map_or("", |_| "refused").to_owned();
+        let range = SourceRange { source: source(), from, to, skipped, tail_hash: 0, gone: false };
         let batch = LogBatch { ranges: vec![range], streams: Vec::new(), extensions: Vec::new() };
         let frame = Frame::batch(Lane::P2, Epoch::new(9, 9), 9, Message::Logs(batch));
         let frame = frame::encode(&frame).unwrap().into();
-        Some(LogFrame { frame, ends: vec![(source(), to)], lines: 0 })
+        Some(LogFrame { frame, ends: vec![(source(), to)], lines: to - from })
     }
 }
 
@@ -65,6 +76,13 @@ pub(crate) struct LogStore {
     pub(crate) problems: Vec<Vec<Problem>>,
     /// Batches that arrive and are not taken nor answered.
     pub(crate) ignores: u32,
+    /// The byte, if any, that it cannot read: batches with it are refused, and not even their ranges are known.
+    unreadable: Option<u64>,
+    reads_nothing: bool,
+    /// How many batches were.
+    refused: u32,
+    /// Bytes that the agent gave up.
+    lost: Vec<(u64, u64)>,
     discards: Option<Epoch>,
     frames: FrameReader,
 }
@@ -103,6 +121,16 @@ impl LogStore {
             }
             if seq != mark + 1 {
                 answers.push(Message::Ack(Ack { epoch, lane: Lane::P2, seq: mark }));
+            } else if self.reads_nothing || self.unreadable.is_some_and(|byte| (range.from..range.to).contains(&byte)) {
+                self.marks.insert(epoch, seq);
+                self.discards = Some(epoch);
+                self.refused += 1;
+                answers.push(Message::Positions(Positions { page: Positions::REFUSED, positions: Vec::new() }));
+            } else if range.from > self.offset && !range.skipped.is_empty() {
+                self.marks.insert(epoch, seq);
+                self.lost.push((self.offset, range.from));
+                self.offset = range.to;
+                answers.push(Message::Ack(Ack { epoch, lane: Lane::P2, seq }));
             } else if range.from != self.offset {
                 self.discards = Some(epoch);
                 answers.push(Message::Positions(Positions { page: 0, positions: self.positions() }));
@@ -202,6 +230,41 @@ fn what_does_not_continue_is_read_again_from_the_told_position() {
     assert!(matches!(world.reader.orders.iter().rev().find(|order| !matches!(order, LogOrder::Acked(_))),
         Some(LogOrder::SeekSome(positions)) if positions[0].offset == 20));
     assert_once(&world);
+}
+
+#[test]
+fn a_line_that_the_collector_cannot_read_is_given_up_alone_and_named() {
+    for unreadable in [0, 3, 25, 39] {
+        let mut world = logging(8);
+        world.collector.logs.unreadable = Some(unreadable);
+        world.reader.written = 40;
+        world.pass(20_000);
+        assert_eq!(world.collector.logs.lost, [(unreadable, unreadable + 1)]);
+        let ranges: Vec<_> = world.collector.logs.taken.iter().map(|(_, _, from, to)| to - from).collect();
+        assert_eq!((ranges.iter().sum::<u64>(), world.collector.logs.offset), (39, 40), "its neighbours are stored");
+        let refused = world.collector.logs.refused;
+        assert_eq!(refused, 4, "once as ten lines, three times alone");
+        assert_eq!(world.own.log_refusals.value(), u64::from(refused));
+        // Once that is behind, batches are large again.
+        world.reader.written = 60;
+        world.pass(5_000);
+        assert_eq!(world.collector.logs.taken.last().map(|(_, _, from, to)| (*from, *to)), Some((50, 60)));
+        assert_eq!(world.collector.logs.refused, refused);
+    }
+}
+
+#[test]
+fn what_is_refused_whatever_is_done_is_tried_ever_less_often() {
+    let mut world = logging(9);
+    world.reader.written = 10;
+    world.collector.logs.reads_nothing = true;
+    world.pass(20 * 60_000);
+    let refused = world.collector.logs.refused;
+    assert!((20..40).contains(&refused), "{refused} times in 20 min");
+    assert!(world.session().epochs().count() <= 3, "epochs pile up");
+    world.collector.logs.reads_nothing = false;
+    world.pass(120_000);
+    assert_eq!(world.collector.logs.offset, 10);
 }
 
 #[test]

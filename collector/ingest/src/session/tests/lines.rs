@@ -103,17 +103,72 @@ fn lines_of_a_forgotten_epoch_go_again_in_another_one_and_no_loss_is_named() {
     assert_eq!(bench.frame(lines(epoch(2), 1, vec![range(0, 10)])), ["commit 2: batch 1 live true"]);
 }
 
-#[test]
-fn a_batch_of_lines_that_cannot_be_read_takes_its_seq_as_a_gap() {
-    let one = epoch(1);
-    let mut bench = Bench::open(&[(one, 0)]);
-    let bytes = muster_common::wire::frame::encode(&lines(one, 1, vec![range(0, 10)])).unwrap();
+/// A batch whose body is refused, with the ranges that could be read of it.
+fn refused(epoch: Epoch, seq: u64, ranges: Vec<SourceRange>) -> Input {
+    let bytes = muster_common::wire::frame::encode(&lines(epoch, seq, vec![range(0, 10)])).unwrap();
     let head = muster_common::wire::frame::decode_head(bytes[..42].try_into().unwrap()).unwrap();
     let reason = muster_common::wire::frame::ContentError::Body { problem: "x".to_owned() };
-    let error = muster_common::wire::frame::FrameError::Content { head, reason };
-    assert_eq!(bench.step(Input::BadFrame(error)), ["commit 1: gap 1 to 1 Refused"]);
+    Input::BadFrame(muster_common::wire::frame::FrameError::Content { head, reason, ranges: ranges.into() })
+}
+
+#[test]
+fn refused_lines_of_known_ranges_move_their_positions_and_name_the_loss() {
+    let one = epoch(1);
+    let mut bench = Bench::open(&[(one, 0)]);
+    assert_eq!(
+        bench.step(refused(one, 1, vec![range(0, 10), range(10, 30)])),
+        ["commit 1: batch 1 refused, 5 records"]
+    );
+    let append = &bench.under_way[&1];
+    let Record::Gap(gap) = &append.records[0] else { panic!("the gap comes first") };
+    assert_eq!((gap.from, gap.to, gap.reason, gap.lane), (1, 1, GapReason::Refused, Lane::P2));
+    let ranges = append.records.iter().filter_map(|record| match record {
+        Record::Range(range) => Some((range.from, range.to, range.skipped.starts_with("refused by the collector: "))),
+        _ => None,
+    });
+    // As they came, so that they are judged; then without bytes, so that the loss has its reason.
+    assert_eq!(ranges.collect::<Vec<_>>(), [(0, 10, false), (10, 10, true), (10, 30, false), (30, 30, true)]);
+    assert_eq!(bench.frame(lines(one, 2, vec![range(30, 40)])), ["commit 2: batch 2 live true"]);
     assert_eq!(bench.settle(1, committed()), ["ack 1"]);
-    assert_eq!(bench.frame(lines(one, 2, vec![range(0, 10)])), ["commit 2: batch 2 live true"]);
+    let counts = [Count::BatchesRefused, Count::LogSkips, Count::BatchesCommitted];
+    assert_eq!(counts.map(|count| bench.counters.value(count)), [1, 2, 0]);
+    assert_eq!(bench.step(refused(one, 3, vec![range(0, 10)])), ["commit 3: batch 3 refused, 3 records"]);
+    assert_eq!(bench.settle(3, misplaced(2)), ["page 0 of 1"], "a refusal skips nothing that is not its own");
+}
+
+#[test]
+fn refused_lines_of_unknown_ranges_end_their_epoch_on_that_lane_and_the_agent_is_told_after_the_acks() {
+    let (one, two) = (epoch(1), epoch(2));
+    let mut bench = Bench::open(&[(one, 0)]);
+    bench.frame(lines(one, 1, vec![range(0, 10)]));
+    assert_eq!(bench.step(refused(one, 2, Vec::new())), ["commit 2: gap 2 to 2 Refused"]);
+    assert_eq!(
+        bench.frame(lines(one, 3, vec![range(20, 30)])),
+        [""; 0],
+        "it might open a source behind the refused one"
+    );
+    assert_eq!(bench.settle(1, committed()), ["ack 1"]);
+    assert_eq!(bench.settle(2, committed()), ["page 1 of 0"], "not acknowledged: the agent would take it for stored");
+    assert_eq!(bench.frame(lines(two, 1, vec![range(10, 15)])), ["commit 3: batch 1 live true"]);
+    assert_eq!(bench.counters.value(Count::BatchesRefused), 1);
+    bench.under_way.remove(&3);
+    assert_eq!(bench.step(Input::Malformed { token: 3, why: "x" }), ["commit 4: gap 1 to 1 Refused"]);
+    assert_eq!(
+        bench.settle(4, Outcome::Expired { floor_ms: NOW }),
+        ["page 0 of 0"],
+        "only a refusal that stands counts"
+    );
+}
+
+#[test]
+fn a_refusal_of_unknown_ranges_waits_for_a_failing_disk() {
+    let one = epoch(1);
+    let mut bench = Bench::open(&[(one, 0)]);
+    bench.step(refused(one, 1, Vec::new()));
+    assert_eq!(bench.fail(1), ["throttle 1000 hold 1000"]);
+    bench.now = at(1);
+    assert_eq!(bench.step(Input::Tick), ["commit 1: gap 1 to 1 Refused"]);
+    assert_eq!(bench.settle(1, committed()), ["page 1 of 0"]);
 }
 
 #[test]
