@@ -7,12 +7,12 @@ use std::sync::Arc;
 use muster_common::wire::message::Position;
 
 use super::batch::Batch;
-use super::content::Mark;
+use super::content::{Mark, tail_hash};
 use super::files::Files;
 use super::hints::{Hints, SourceHint};
 use super::reader::LogReader;
 use super::settings::From;
-use super::source::{At, Source};
+use super::source::{At, Key, Source};
 use crate::uplink::Moment;
 
 impl<F: Files + Clone> LogReader<F> {
@@ -23,6 +23,7 @@ impl<F: Files + Clone> LogReader<F> {
         let is_wiped = self.hints.version == 0;
         let mut starts = HashMap::new();
         let mut used = BTreeSet::new();
+        let mut last_of: HashMap<PathBuf, Key> = HashMap::new();
         for (key, mut source) in std::mem::take(&mut self.sources) {
             if !source.is_unlinked || source.content.is_none() {
                 // Found again below, by what the collector knows; only where it was to be begun is kept.
@@ -30,12 +31,8 @@ impl<F: Files + Clone> LogReader<F> {
                 self.close(&mut source);
                 continue;
             }
-            if source.id.is_some() {
-                self.begin_again(&mut source);
-            }
-            self.adopt(&mut source, positions, &mut used);
-            source.is_ordered = false;
-            source.after = None;
+            self.answer_open(&mut source, positions, &mut used);
+            source.after = last_of.insert(source.head.clone(), key);
             if source.opened.offset == 0 {
                 // Known from now on, so that its packed form is not taken for another file.
                 self.identify(&mut source, &mut Batch::default());
@@ -93,12 +90,34 @@ impl<F: Files + Clone> LogReader<F> {
         }
     }
 
-    /// A deleted file that was held open for the answer.
+    /// A deleted file that was held open for the answer, or is in the spool, goes on where the collector is; where the collector has nothing
+    /// of what was handed out under its identity, from where it was begun.
+    fn answer_open(&mut self, source: &mut Source<F>, positions: &[Position], used: &mut BTreeSet<usize>) {
+        source.acked = None;
+        self.adopt(source, positions, used);
+        let mut trusts_next = false;
+        if source.acked.is_none() && source.id.is_some() {
+            let began = source.began;
+            let hash = source.content.as_mut().and_then(|one| one.hash_before(&self.files, began).ok().flatten());
+            trusts_next = hash.is_none() && began > 0;
+            source.opened = At { offset: began, hash: hash.unwrap_or(tail_hash(&[])) };
+        }
+        let at = self.within_kept(source, source.opened);
+        source.seek(at);
+        source.trusts_next = trusts_next && at == source.opened;
+        source.is_ordered = false;
+    }
+
+    /// Finds its position.
     fn adopt(&self, source: &mut Source<F>, positions: &[Position], used: &mut BTreeSet<usize>) {
         let Some(content) = &mut source.content else { return };
         let mut best: Option<(usize, &Position)> = None;
         for (index, position) in positions.iter().enumerate() {
             let id = &position.source;
+            if source.id.as_deref() == Some(id) {
+                best = Some((index, position));
+                break;
+            }
             if (id.device, id.inode) == source.place
                 && content.matches(&self.files, &mark_of(position)).unwrap_or(false)
                 && best.is_none_or(|(_, best)| best.source.incarnation < id.incarnation)
@@ -114,16 +133,6 @@ impl<F: Files + Clone> LogReader<F> {
         source.began = self.group_of(&source.head).map_or(0, |group| self.began(position, group));
         source.seek(source.opened);
         source.acked = Some(position.offset);
-    }
-
-    /// A held file of which the collector may know nothing any more goes back to where it was begun.
-    fn begin_again(&self, source: &mut Source<F>) {
-        let began = source.began;
-        let hash = source.content.as_mut().and_then(|one| one.hash_before(&self.files, began).ok().flatten());
-        source.opened = At { offset: began, hash: hash.unwrap_or(0) };
-        source.seek(source.opened);
-        source.trusts_next = hash.is_none();
-        source.acked = None;
     }
 
     /// Where a source was begun that was found by its position.
@@ -148,6 +157,7 @@ impl<F: Files + Clone> LogReader<F> {
                 incarnation: id.incarnation,
                 path: id.path.clone(),
                 acked: source.acked?,
+                tail_hash: source.hash_before_acked(),
                 size: source.size,
                 mtime_ns: source.mtime_ns,
                 began: source.began,

@@ -7,6 +7,7 @@ use muster_common::wire::message::SourceId;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::Files;
+use super::kept::Kept;
 
 /// Bytes of a fingerprint: with fewer, logs with a long common head look alike.
 pub(super) const FINGERPRINT_BYTES: usize = 1_024;
@@ -43,6 +44,8 @@ pub(super) fn fingerprint(beginning: &[u8]) -> Option<(u64, u16)> {
 pub(super) enum Content<F: Files> {
     Plain(F::Handle),
     Packed(Box<Packed<F>>),
+    /// What is left of a file that is gone or cut.
+    Kept(Box<Kept>),
 }
 
 /// A compressed file, read forward; going back starts it over.
@@ -81,6 +84,25 @@ impl<F: Files + Clone> Content<F> {
         matches!(self, Self::Packed(_))
     }
 
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        match self {
+            Self::Kept(kept) => Some(kept),
+            Self::Plain(_) | Self::Packed(_) => None,
+        }
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept().is_some()
+    }
+
+    /// The size of the file now, where that can be told.
+    pub(super) fn size(&self, files: &F) -> Option<u64> {
+        match self {
+            Self::Plain(handle) => files.stat_of(handle).ok().map(|stat| stat.size),
+            Self::Packed(_) | Self::Kept(_) => None,
+        }
+    }
+
     /// Bytes from `offset`, fewer than asked only at the end.
     ///
     /// # Errors
@@ -89,6 +111,7 @@ impl<F: Files + Clone> Content<F> {
         match self {
             Self::Plain(handle) => files.read_at(handle, buffer, offset),
             Self::Packed(packed) => packed.read_at(buffer, offset),
+            Self::Kept(kept) => kept.read_at(buffer, offset),
         }
     }
 

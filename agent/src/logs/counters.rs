@@ -21,11 +21,21 @@ pub enum SkipReason {
     Journal,
     /// The collector cannot read it.
     Refused,
+    /// Its file is gone, and the spool had no room for all of it.
+    SpoolFull,
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 7] =
-        [Self::Truncated, Self::RotatedAway, Self::Held, Self::Zeros, Self::Overlong, Self::Journal, Self::Refused];
+    pub const ALL: [Self; 8] = [
+        Self::Truncated,
+        Self::RotatedAway,
+        Self::Held,
+        Self::Zeros,
+        Self::Overlong,
+        Self::Journal,
+        Self::Refused,
+        Self::SpoolFull,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,6 +46,7 @@ impl SkipReason {
             Self::Overlong => "overlong",
             Self::Journal => "journal",
             Self::Refused => "refused",
+            Self::SpoolFull => "spool_full",
         }
     }
 
@@ -49,6 +60,7 @@ impl SkipReason {
             Self::Overlong => "the rest of a line beyond its limit",
             Self::Journal => "an entry of the journal that is none",
             Self::Refused => "the collector could not read this line however it was sent",
+            Self::SpoolFull => "the file is gone, and the spool had no room for all of it",
         }
     }
 }
@@ -62,17 +74,20 @@ pub struct LogNumbers {
     pub redacted: Count,
     pub restarts: Count,
     pub journal_starts: Count,
+    pub spooled_bytes: Count,
+    pub spool_errors: Count,
     pub files_followed: Level,
     pub files_open: Level,
     pub files_held: Level,
     pub problems: Level,
+    pub spool_bytes: Level,
     skipped_bytes: [Count; SkipReason::ALL.len()],
     losses: [Count; SkipReason::ALL.len()],
 }
 
 impl LogNumbers {
     /// How many series [`LogNumbers::each`] shows.
-    pub const SERIES: usize = 6 + 4 + 2 * SkipReason::ALL.len();
+    pub const SERIES: usize = 8 + 5 + 2 * SkipReason::ALL.len();
 
     pub fn skip(&self, reason: SkipReason, bytes: u64) {
         self.skipped_bytes[reason as usize].add(bytes);
@@ -93,6 +108,12 @@ impl LogNumbers {
             ("muster_agent_log_redacted_total", "Secrets cut out of lines.", &self.redacted),
             ("muster_agent_log_restarts_total", "Files found cut off or replaced in place.", &self.restarts),
             ("muster_agent_log_journal_starts_total", "Starts of journalctl.", &self.journal_starts),
+            (
+                "muster_agent_log_spooled_bytes_total",
+                "Bytes of logs put into the spool, since no file would give them again.",
+                &self.spooled_bytes,
+            ),
+            ("muster_agent_log_spool_errors_total", "Failures of the spool for logs.", &self.spool_errors),
         ] {
             show((name, help, MetricKind::Counter, None, count.value() as f64));
         }
@@ -101,6 +122,7 @@ impl LogNumbers {
             ("muster_agent_log_files_open", "Log files that are open.", &self.files_open),
             ("muster_agent_log_files_held", "Deleted log files held open.", &self.files_held),
             ("muster_agent_log_problems", "Things that keep logs from being read.", &self.problems),
+            ("muster_agent_log_spool_bytes", "Bytes of logs in the spool.", &self.spool_bytes),
         ] {
             show((name, help, MetricKind::Gauge, None, level.value() as f64));
         }

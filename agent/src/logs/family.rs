@@ -11,7 +11,7 @@ use super::content::{Content, FINGERPRINT_BYTES, Mark, TAIL_BYTES};
 use super::files::{Files, Stat};
 use super::names::{Age, sort_oldest_first};
 use super::plan::{Member, Verdict, judge};
-use super::reader::LogReader;
+use super::reader::{Family, LogReader};
 use super::scan::{Look, Print, rotate};
 use super::settings::From;
 use super::source::{At, Key, Source, Stream};
@@ -81,30 +81,23 @@ impl<F: Files + Clone> LogReader<F> {
         if !lost.is_empty() {
             self.find_by_content(head, &mut items, &mut lost, unlocated, now);
         }
+        self.find_spooled(head, &mut items);
         let (is_unborn, is_anchor) = self.head_of(&items);
         let first_new = self.next_key;
         let Some(family) = self.families.get(head) else { return };
-        let member = |item: &Item| Member {
-            is_known: item.known.is_some_and(|key| {
-                // What was found before the first answer was not judged by it.
-                let is_judged_by = self.sources.get(&key).is_some_and(|source| source.acked.is_some());
-                (is_judged_by || !self.is_first_look) && (is_anchor || !item.is_head)
-            }),
-            is_judged: !item.is_head && item.known.is_none() && family.judged.contains(&item.print()),
-            is_head: item.is_head,
-            is_asked: item.is_asked,
-            is_begun: self.starts.contains_key(&item.stat.place()),
-            mtime_ns: item.stat.mtime_ns,
-        };
-        let members: Vec<Member> = items.iter().map(member).collect();
+        let members: Vec<Member> = items.iter().map(|item| self.member(item, family, is_anchor)).collect();
         let (group, stream) = (family.group, Arc::clone(&family.stream));
         // A time that is not known counts as the latest: rather a loss that is named than lines twice.
         let seen = |key: &Key| self.sources.get(key).map(|one| if one.mtime_ns == 0 { i64::MAX } else { one.mtime_ns });
-        let lost_ns = lost.iter().filter_map(seen).max();
+        let is_spooled = |one: &Source<F>| one.spooled.is_some() && one.head == head;
+        let spooled = || self.sources.iter().filter(|(_, one)| is_spooled(one));
+        let lost_ns = lost.iter().filter_map(seen).chain(spooled().map(|(_, one)| one.mtime_ns)).max();
         let is_seen = self.is_seen(group, head);
-        // Deleted files that are still open come before the name's present file.
-        let mut before: Option<Key> =
-            lost.iter().filter(|key| self.sources.get(key).is_some_and(|one| one.content.is_some())).max().copied();
+        // Deleted files that are still open, or in the spool, come before the name's present file.
+        let open = lost.iter().filter(|key| self.sources.get(key).is_some_and(|one| one.content.is_some()));
+        let is_placed = |key: &Key| items.iter().any(|item| item.known == Some(*key));
+        let unplaced = spooled().map(|(key, _)| *key).filter(|key| !is_placed(key));
+        let mut before: Option<Key> = open.copied().chain(unplaced).max();
         let forming = self.forming(&items, is_unborn);
         for ((item, verdict), is_forming) in items.into_iter().zip(judge(&members, lost_ns)).zip(forming) {
             if is_forming {
@@ -165,6 +158,21 @@ impl<F: Files + Clone> LogReader<F> {
         }
     }
 
+    fn member(&self, item: &Item, family: &Family, is_anchor: bool) -> Member {
+        Member {
+            is_known: item.known.is_some_and(|key| {
+                // What was found before the first answer was not judged by it.
+                let is_judged_by = self.sources.get(&key).is_some_and(|source| source.acked.is_some());
+                (is_judged_by || !self.is_first_look) && (is_anchor || !item.is_head)
+            }),
+            is_judged: !item.is_head && item.known.is_none() && family.judged.contains(&item.print()),
+            is_head: item.is_head,
+            is_asked: item.is_asked,
+            is_begun: self.starts.contains_key(&item.stat.place()),
+            mtime_ns: item.stat.mtime_ns,
+        }
+    }
+
     fn forming(&self, items: &[Item], is_unborn: bool) -> Vec<bool> {
         let Some(head) = items.last().filter(|_| is_unborn) else { return vec![false; items.len()] };
         let is_one = |item: &Item| !item.is_head && item.known.is_none() && !item.is_gz();
@@ -190,13 +198,33 @@ impl<F: Files + Clone> LogReader<F> {
 
     /// Whether these are the bytes of a source that is known.
     fn is_twin(&self, head: &Path, item: &Item) -> bool {
-        let Ok(handle) = self.files.open(&item.path) else { return false };
+        self.twin_of(item, |source| source.head == head).is_some()
+    }
+
+    fn twin_of(&self, item: &Item, is_asked: impl Fn(&Source<F>) -> bool) -> Option<Key> {
+        let handle = self.files.open(&item.path).ok()?;
         let mut content = Content::new(&self.files, handle, item.is_gz());
-        self.sources.values().filter(|source| source.head == head).any(|source| {
+        let mut asked = self.sources.iter().filter(|(_, source)| is_asked(source));
+        let twin = asked.find(|(_, source)| {
             let Some(id) = &source.id else { return false };
             let mark = Mark { source: (**id).clone(), offset: source.at.offset, tail_hash: source.at.hash };
             content.matches(&self.files, &mark).unwrap_or(false)
-        })
+        });
+        twin.map(|(key, _)| *key)
+    }
+
+    /// Copies and packed forms of what is in the spool: they are not read, and say where in the order of the family it stands.
+    fn find_spooled(&mut self, head: &Path, items: &mut [Item]) {
+        let is_spooled = |source: &Source<F>| source.spooled.is_some() && source.head == head;
+        if !self.sources.values().any(is_spooled) {
+            return;
+        }
+        for item in items.iter_mut().filter(|item| item.known.is_none() && !item.is_head) {
+            item.known = self.twin_of(item, is_spooled);
+            if let (Some(_), Some(family)) = (item.known, self.families.get_mut(head)) {
+                family.judged.insert(item.print());
+            }
+        }
     }
 
     fn is_seen(&self, group: usize, head: &Path) -> bool {

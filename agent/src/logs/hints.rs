@@ -39,6 +39,9 @@ pub struct SourceHint {
     pub path: String,
     /// Acknowledged up to here.
     pub acked: u64,
+    /// What a position has: xxh3-64 of up to 64 bytes before it, where they were at hand.
+    #[serde(default)]
+    pub tail_hash: Option<u64>,
     /// Its size when it was last seen.
     pub size: u64,
     /// Its last writing then, ns since 1970.
@@ -49,6 +52,17 @@ pub struct SourceHint {
 }
 
 impl SourceHint {
+    pub fn source(&self) -> SourceId {
+        SourceId {
+            device: self.device,
+            inode: self.inode,
+            fingerprint: self.fingerprint,
+            fingerprint_bytes: self.fingerprint_bytes,
+            incarnation: self.incarnation,
+            path: self.path.clone(),
+        }
+    }
+
     pub fn is_of(&self, source: &SourceId) -> bool {
         (self.device, self.inode, self.fingerprint, self.fingerprint_bytes, self.incarnation)
             == (source.device, source.inode, source.fingerprint, source.fingerprint_bytes, source.incarnation)

@@ -80,6 +80,15 @@ impl<F: Files + Clone> LogReader<F> {
     /// Opens a source by its name, if that is still its own.
     pub(super) fn open(&mut self, source: &mut Source<F>, now: Moment) -> bool {
         self.make_room();
+        if let Some(number) = source.spooled {
+            let read = self.spool.as_ref().and_then(|spool| spool.read(number).ok().flatten());
+            source.content = read.map(|(_, kept)| Content::Kept(Box::new(kept)));
+            self.open += usize::from(source.content.is_some());
+            if source.content.is_none() {
+                source.next_read = now.steady + super::reader::SWEEP_EVERY;
+            }
+            return source.content.is_some();
+        }
         let place = source.path.display().to_string();
         let handle = match self.files.open(&source.path) {
             Ok(handle) => handle,
@@ -134,6 +143,7 @@ impl<F: Files + Clone> LogReader<F> {
             return Found::Read;
         }
         let Some(content) = &mut source.content else { return Found::Failed };
+        let is_kept = content.is_kept();
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(TAIL_BYTES + CHUNK_BYTES, 0);
         let mut look = source.look;
@@ -145,7 +155,7 @@ impl<F: Files + Clone> LogReader<F> {
                 look = source.at;
             }
         }
-        if source.trusts_next {
+        if source.trusts_next && !is_kept {
             let mut beginning = [0; FINGERPRINT_BYTES];
             let is_same = content
                 .read_at(&self.files, &mut beginning, 0)
@@ -158,9 +168,19 @@ impl<F: Files + Clone> LogReader<F> {
         let lead = usize::try_from(look.offset).unwrap_or(usize::MAX).min(TAIL_BYTES);
         let read = content.read_at(&self.files, &mut buffer[..lead + CHUNK_BYTES], look.offset - lead as u64);
         let found = match read {
+            // The collector's position is not of these bytes: there is nothing to go on with.
+            Ok(count)
+                if is_kept && (count < lead || (!source.trusts_next && tail_hash(&buffer[..lead]) != look.hash)) =>
+            {
+                source.read_to(true, now.steady);
+                Found::Read
+            }
             Ok(count) if count < lead => Found::Shorter,
             Ok(_) if !source.trusts_next && tail_hash(&buffer[..lead]) != look.hash => Found::Replaced,
-            Ok(count) if look.offset == 0 && !has_beginning(source.id.as_deref(), &buffer[..count]) => Found::Replaced,
+            // Of what was kept the beginning may be all there is.
+            Ok(count) if look.offset == 0 && !is_kept && !has_beginning(source.id.as_deref(), &buffer[..count]) => {
+                Found::Replaced
+            }
             Ok(count) => {
                 if std::mem::take(&mut source.trusts_next) {
                     look.hash = tail_hash(&buffer[..lead]);
@@ -236,7 +256,9 @@ impl<F: Files + Clone> LogReader<F> {
     ) {
         let base = source.look.offset - lead as u64;
         let at_of = |index: usize| At { offset: base + index as u64, hash: tail_hash(&bytes[..index]) };
-        source.saw(base + bytes.len() as u64, is_end, now.steady);
+        let is_kept = source.content.as_ref().is_some_and(Content::is_kept);
+        source.saw(base + bytes.len() as u64, is_end && !is_kept, now.steady);
+        let from = source.at.offset;
         if std::mem::take(&mut source.is_fresh) && source.at.offset > 0 {
             source.key_state = self.key_state(source);
         }
@@ -296,6 +318,7 @@ impl<F: Files + Clone> LogReader<F> {
                 }
             }
         }
+        self.keep(source, base, bytes, from);
         if source.overlong.is_some() {
             source.look = at_of(index);
         } else if !is_stuck || source.look.offset <= source.at.offset {

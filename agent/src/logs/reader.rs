@@ -15,6 +15,7 @@ use super::content::Content;
 use super::counters::SkipReason;
 use super::files::Files;
 use super::hints::Hints;
+use super::log_spool::LogSpool;
 use super::redact::Redactor;
 use super::settings::LogGroup;
 use super::source::{At, Key, Source, Stream};
@@ -97,9 +98,14 @@ pub struct LogReader<F: Files> {
     pub(super) next_key: Key,
     pub(super) buffer: Vec<u8>,
     pub(super) is_answered: bool,
+    pub(super) spool: Option<LogSpool>,
+    /// Bytes in memory of what is not acknowledged.
+    pub(super) unacked_bytes: usize,
     /// Ranges that name what was given up at the last seek, and go out first.
-    skips: Vec<Piece>,
-    is_held: bool,
+    pub(super) skips: Vec<Piece>,
+    pub(super) is_held: bool,
+    /// Since when nothing may be handed out.
+    pub(super) rests_since: Option<Duration>,
     sweep_every: Duration,
     scan_at: Duration,
     scanned_at: Option<Duration>,
@@ -130,8 +136,11 @@ impl<F: Files + Clone> LogReader<F> {
             next_key: 1,
             buffer: Vec::new(),
             is_answered: false,
+            spool: None,
+            unacked_bytes: 0,
             skips: Vec::new(),
             is_held: false,
+            rests_since: None,
             sweep_every: SWEEP_EVERY,
             scan_at: Duration::ZERO,
             scanned_at: None,
@@ -189,6 +198,7 @@ impl<F: Files + Clone> LogReader<F> {
     pub fn acked(&mut self, source: &SourceId, to: u64) {
         if let Some(source) = self.by_id.get(source).and_then(|key| self.sources.get_mut(key)) {
             source.acked = Some(to.max(source.acked.unwrap_or(0)));
+            source.unacked.acked(to);
         }
     }
 
@@ -217,27 +227,32 @@ impl<F: Files + Clone> LogReader<F> {
         if scope == Scope::Anew || (!self.is_answered && scope == Scope::All) {
             if self.is_answered {
                 self.hints = self.hints("");
+                self.skips.clear();
+                let kept = self.sources.values_mut().map(|source| usize::from(source.keep_in_memory()));
+                self.open += kept.sum::<usize>();
             }
             self.first_answer(positions, now);
             return;
         }
         self.skips.clear();
         let positions: HashMap<&SourceId, &Position> = positions.iter().map(|one| (&one.source, one)).collect();
-        for source in self.sources.values_mut() {
+        for (key, mut source) in std::mem::take(&mut self.sources) {
             let position = source.id.as_deref().and_then(|id| positions.get(id));
             let mut trusts_next = false;
             let gives_up = source.gives_up.take();
+            if position.is_some() || scope == Scope::All {
+                source.acked = position.map(|position| position.offset);
+                source.unacked.acked(source.acked.unwrap_or(0));
+            }
+            self.open += usize::from(source.keep_in_memory());
             let at = match (position, scope) {
-                (Some(position), _) => {
-                    source.acked = Some(position.offset);
-                    At { offset: position.offset, hash: position.tail_hash }
-                }
-                (None, Scope::All | Scope::Anew) => {
-                    source.acked = None;
-                    source.opened
-                }
+                (Some(position), _) => At { offset: position.offset, hash: position.tail_hash },
+                (None, Scope::All | Scope::Anew) => source.opened,
                 (None, Scope::Some) if gives_up.is_some() => {
-                    let (Some(to), Some(id)) = (gives_up, source.id.clone()) else { continue };
+                    let (Some(to), Some(id)) = (gives_up, source.id.clone()) else {
+                        self.sources.insert(key, source);
+                        continue;
+                    };
                     let from = source.acked.unwrap_or(source.opened.offset);
                     self.own.logs.skip(SkipReason::Refused, to.offset.saturating_sub(from));
                     tracing::warn!(file = %source.head.display(), from, to = to.offset, "{}", SkipReason::Refused.text());
@@ -248,7 +263,10 @@ impl<F: Files + Clone> LogReader<F> {
                     to
                 }
                 (None, Scope::Some) => match source.acked {
-                    Some(acked) if acked == source.sent && source.pending.is_none() => continue,
+                    Some(acked) if acked == source.sent && source.pending.is_none() => {
+                        self.sources.insert(key, source);
+                        continue;
+                    }
                     Some(acked) => {
                         let content = source.content.as_mut();
                         let hash = content.and_then(|one| one.hash_before(&self.files, acked).ok().flatten());
@@ -259,10 +277,12 @@ impl<F: Files + Clone> LogReader<F> {
                 },
             };
             let is_complete = source.is_done && at.offset == source.sent;
+            let at = self.within_kept(&mut source, at);
             source.seek(at);
             // What is read to its end and known there needs no second look; a done source that is not is looked for again.
             source.is_done = is_complete;
             source.trusts_next = trusts_next;
+            self.sources.insert(key, source);
         }
         self.look_soon(now);
     }
@@ -276,6 +296,7 @@ impl<F: Files + Clone> LogReader<F> {
         if self.scan_at <= now.steady {
             self.look(now);
         }
+        self.rescue(now, false);
         if !self.is_answered || self.is_held {
             self.hold_open(now);
         } else {
@@ -376,9 +397,18 @@ impl<F: Files + Clone> LogReader<F> {
             let is_over = source.rotated.is_some() && source.is_at_end && !source.is_dirty;
             let quiet = now.steady.saturating_sub(source.last_byte);
             let is_closed = source.is_copy || source.content.as_ref().is_some_and(Content::is_packed);
-            if is_over && source.size > source.at.offset && (quiet >= PARTIAL_WAIT || is_closed) {
+            let is_kept = source.content.as_ref().is_some_and(Content::is_kept);
+            let is_acked = source.id.is_none() || source.acked.is_some_and(|acked| acked >= source.at.offset);
+            if is_over && is_kept {
+                let reason = source.rest;
+                self.end(&mut source, Some(reason), batch);
+            } else if is_over && source.size > source.at.offset && (quiet >= PARTIAL_WAIT || is_closed) {
                 source.is_dirty = true;
-            } else if is_over && source.size <= source.at.offset && (quiet >= LATE || is_closed) {
+            } else if is_over
+                && source.size <= source.at.offset
+                && (quiet >= LATE || is_closed)
+                && (is_acked || !source.is_unlinked)
+            {
                 self.end(&mut source, None, batch);
             }
             let is_missing = source.missing.is_some_and(|since| source.is_cut || now.steady >= since + MISSING_WAIT);
@@ -417,24 +447,26 @@ impl<F: Files + Clone> LogReader<F> {
 
     /// Deleted files cost disk as long as they are open.
     fn give_up_held(&mut self, now: Moment, batch: &mut Batch) {
-        let mut held: Vec<Key> = self.held().map(|(key, _)| key).collect();
-        let too_many = held.len().saturating_sub(self.limits.held_max);
-        let is_late =
-            |source: &Source<F>| source.rotated.is_some_and(|since| now.steady >= since + self.limits.held_for);
-        let late: Vec<bool> = held.iter().map(|key| self.sources.get(key).is_some_and(is_late)).collect();
-        for (index, key) in held.drain(..).enumerate() {
-            if (index < too_many || late[index])
-                && let Some(mut source) = self.sources.remove(&key)
-            {
+        for key in self.over_held(now) {
+            if let Some(mut source) = self.sources.remove(&key) {
                 self.end(&mut source, Some(SkipReason::Held), batch);
                 self.sources.insert(key, source);
             }
         }
     }
 
+    /// Deleted files beyond what may be held, in number or in time.
+    pub(super) fn over_held(&self, now: Moment) -> Vec<Key> {
+        let too_many = self.held().count().saturating_sub(self.limits.held_max);
+        let is_late = |one: &Source<F>| one.rotated.is_some_and(|since| now.steady >= since + self.limits.held_for);
+        let held = self.held().enumerate();
+        held.filter(|(index, (_, source))| *index < too_many || is_late(source)).map(|(_, (key, _))| key).collect()
+    }
+
     /// Files that are open and have no name, the oldest first.
     fn held(&self) -> impl Iterator<Item = (Key, &Source<F>)> {
-        self.sources.iter().filter(|(_, one)| one.is_unlinked && one.content.is_some()).map(|(key, one)| (*key, one))
+        let is_held = |one: &Source<F>| one.is_unlinked && one.content.as_ref().is_some_and(|one| !one.is_kept());
+        self.sources.iter().filter(move |(_, one)| is_held(one)).map(|(key, one)| (*key, one))
     }
 
     /// While nothing may be read, files with news are opened, so that they can still be read when they lose their names.
@@ -497,13 +529,17 @@ impl<F: Files + Clone> LogReader<F> {
     }
 
     pub(super) fn close(&mut self, source: &mut Source<F>) {
-        if source.content.take().is_some() {
-            self.open = self.open.saturating_sub(1);
+        let Some(content) = source.content.take() else { return };
+        self.open = self.open.saturating_sub(1);
+        if let Content::Kept(kept) = content {
+            source.unacked = kept.into_unacked();
         }
     }
 
-    fn count(&self) {
+    fn count(&mut self) {
+        self.unacked_bytes = self.sources.values().map(|source| source.unacked.len()).sum();
         let logs = &self.own.logs;
+        logs.spool_bytes.set_size(self.spool.as_ref().map_or(0, LogSpool::bytes));
         logs.files_followed.set_size(self.sources.values().filter(|one| !one.is_done).count() as u64);
         logs.files_open.set_size(self.open as u64);
         logs.files_held.set_size(self.held().count() as u64);

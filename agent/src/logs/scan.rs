@@ -44,6 +44,9 @@ impl<F: Files + Clone> LogReader<F> {
     pub(super) fn forget(&mut self, key: Key) {
         let Some(mut source) = self.sources.remove(&key) else { return };
         self.close(&mut source);
+        if let (Some(number), Some(spool)) = (source.spooled, &mut self.spool) {
+            spool.remove(number);
+        }
         if self.by_place.get(&source.place) == Some(&key) {
             self.by_place.remove(&source.place);
         }
@@ -192,7 +195,8 @@ impl<F: Files + Clone> LogReader<F> {
                     if let Some((path, _)) = name {
                         source.path.clone_from(path);
                     }
-                    let is_there = source.is_copy && (source.content.is_some() || name.is_some());
+                    let is_held = source.content.is_some() || source.spooled.is_some();
+                    let is_there = source.is_copy && (is_held || name.is_some());
                     if is_there {
                         source.missing = None;
                     }

@@ -9,7 +9,9 @@ use muster_common::wire::message::{LogLine, SourceId};
 
 use super::batch::{End, Labels};
 use super::content::Content;
+use super::counters::SkipReason;
 use super::files::Files;
+use super::kept::Unacked;
 use super::multiline::Starts;
 use super::redact::KeyState;
 
@@ -65,6 +67,14 @@ pub(super) struct Source<F: Files> {
     pub(super) is_copy: bool,
     /// Device and inode, size and last writing of that copy: its inode may come back as another file's.
     pub(super) copy: Option<((u64, u64), u64, i64)>,
+    /// The file of the spool that has what is left of it.
+    pub(super) spooled: Option<u64>,
+    /// The spool did not take it.
+    pub(super) is_unspoolable: bool,
+    /// Bytes handed out and not acknowledged.
+    pub(super) unacked: Unacked,
+    /// Why what its content lacks will not come, where that is what was kept of it.
+    pub(super) rest: SkipReason,
     /// Where the first range of this process begins.
     pub(super) opened: At,
     /// Where it was begun for good: a collector that lost its position gets it from here.
@@ -127,6 +137,10 @@ impl<F: Files> Source<F> {
             content: None,
             is_copy: false,
             copy: None,
+            spooled: None,
+            is_unspoolable: false,
+            unacked: Unacked::default(),
+            rest: SkipReason::RotatedAway,
             opened: empty,
             began: 0,
             at: empty,
@@ -156,6 +170,12 @@ impl<F: Files> Source<F> {
             is_ordered: false,
             is_done: false,
         }
+    }
+
+    /// The hash that the collector has with its position, if the bytes before it are at hand.
+    pub(super) fn hash_before_acked(&self) -> Option<u64> {
+        let acked = self.acked?;
+        if acked == self.at.offset { Some(self.at.hash) } else { self.unacked.hash_before(acked) }
     }
 
     /// Goes on from here, whatever was read before.

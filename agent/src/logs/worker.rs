@@ -18,6 +18,7 @@ use super::hints::{HintFile, Hints};
 use super::journal::child::{JournalChild, Said, probe};
 use super::journal::entry;
 use super::journal::machine::Journal;
+use super::log_spool::{self, LogSpool};
 use super::reader::{LogReader, Scope};
 use super::redact::Redactor;
 use super::settings::{From, LogsConfig};
@@ -103,7 +104,7 @@ impl LogWorker {
     ///
     /// # Errors
     /// [`LogWorkerError`]
-    pub fn start<D: Disk>(
+    pub fn start<D: Disk + Clone>(
         config: LogWorkerConfig<D>,
         tell: impl FnMut(LogNews) -> Result<(), LogNews> + Send + 'static,
     ) -> Result<Option<Self>, LogWorkerError> {
@@ -121,12 +122,14 @@ impl LogWorker {
             // Missed ones are found by the sweep; a thread that has ended needs none.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         });
+        let spool = LogSpool::open(Arc::new(config.disk.clone()), &config.state_dir, log_spool::BYTES_MAX);
         let (hint_file, hints) = HintFile::open(config.disk, &config.state_dir);
         let from = config.logs.journal.from.unwrap_or(From::End);
         let journal =
             machine_id.filter(|_| reads_journal).map(|id| JournalEdge::new(&id, from, config.journalctl, &inbox));
         let body = move || {
-            let reader = LogReader::new(RealFiles, groups, redactor, Arc::clone(&config.own), hints.clone());
+            let mut reader = LogReader::new(RealFiles, groups, redactor, Arc::clone(&config.own), hints.clone());
+            reader.set_spool(spool);
             let worker = Worker {
                 reader,
                 watch,
@@ -286,7 +289,11 @@ impl<F: Files + Clone, D: Disk, T: FnMut(LogNews) -> Result<(), LogNews>> Worker
             // What came meanwhile is worked in before anything is read.
             for input in first.into_iter().chain(inputs.try_iter().take(INBOX_MAX)) {
                 match input {
-                    Input::Stop => return self.write_hints(Moment::read(), true),
+                    Input::Stop => {
+                        let now = Moment::read();
+                        self.reader.rescue(now, true);
+                        return self.write_hints(now, true);
+                    }
                     Input::Word(LogWord::Hold(hold)) => {
                         is_held = hold;
                         self.reader.hold(hold);

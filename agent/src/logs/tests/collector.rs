@@ -43,6 +43,12 @@ impl Collector {
         Ok(())
     }
 
+    /// Stands where it stood, as after a restore; what it was sent since is gone.
+    pub(super) fn put_back(&mut self, positions: &[Position]) {
+        let row = |one: &Position| (one.source.clone(), (one.offset, one.tail_hash));
+        self.committed = positions.iter().map(row).collect();
+    }
+
     pub(super) fn positions(&self) -> Vec<Position> {
         let position = |(source, (offset, tail_hash)): (&SourceId, &(u64, u64))| Position {
             source: source.clone(),

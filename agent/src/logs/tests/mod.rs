@@ -4,10 +4,13 @@ mod cases;
 mod collector;
 mod random;
 mod real;
+mod rescue;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::disk::cut::CutDisk;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::WireLabel;
 
@@ -16,6 +19,7 @@ use super::batch::Batch;
 use super::files::Files;
 use super::glob::Glob;
 use super::hints::Hints;
+use super::log_spool::{self, LogSpool};
 use super::multiline::Starts;
 use super::reader::{LogReader, Scope};
 use super::redact::Redactor;
@@ -41,14 +45,28 @@ pub(super) struct Bench<F: Files + Clone> {
     pub(super) collector: Collector,
     pub(super) own: Arc<Own>,
     pub(super) now: Moment,
+    /// Where the spool is.
+    pub(super) disk: CutDisk,
+    pub(super) spool_bytes_max: u64,
 }
 
 impl<F: Files + Clone> Bench<F> {
     pub(super) fn new(files: F, groups: Vec<LogGroup>) -> Self {
         let own = Arc::new(Own::default());
-        let reader = reader(&files, &groups, &own, Hints::default());
+        let disk = CutDisk::new(1);
+        let mut reader = reader(&files, &groups, &own, Hints::default());
+        reader.set_spool(spool(&disk, log_spool::BYTES_MAX));
         let now = Moment { wall: Timestamp::from_millis(1_800_000_000_000), steady: Duration::from_secs(100) };
-        Self { files, groups, reader, collector: Collector::default(), own, now }
+        Self {
+            files,
+            groups,
+            reader,
+            collector: Collector::default(),
+            own,
+            now,
+            disk,
+            spool_bytes_max: log_spool::BYTES_MAX,
+        }
     }
 
     /// As [`Bench::new`], with the collector's first answer.
@@ -101,8 +119,25 @@ impl<F: Files + Clone> Bench<F> {
     /// A new process; `is_wiped`: with an empty state folder.
     pub(super) fn restart(&mut self, is_wiped: bool) {
         let hints = if is_wiped { Hints::default() } else { self.reader.hints("") };
+        if is_wiped {
+            self.disk = CutDisk::new(2);
+        }
         self.reader = reader(&self.files, &self.groups, &self.own, hints);
+        self.reader.set_spool(spool(&self.disk, self.spool_bytes_max));
         self.wait(Duration::from_millis(500));
+    }
+
+    /// An orderly end, then a new process.
+    pub(super) fn stop_and_start(&mut self) {
+        self.reader.rescue(self.now, true);
+        self.restart(false);
+    }
+
+    /// What is handed out now and lost on the way.
+    pub(super) fn lose(&mut self) {
+        self.wait(Duration::from_millis(200));
+        self.reader.look_soon(self.now);
+        assert!(self.reader.turn(self.now).is_some(), "something is handed out");
     }
 
     pub(super) fn lines(&self) -> String {
@@ -112,6 +147,10 @@ impl<F: Files + Clone> Bench<F> {
 
 fn reader<F: Files + Clone>(files: &F, groups: &[LogGroup], own: &Arc<Own>, hints: Hints) -> LogReader<F> {
     LogReader::new(files.clone(), groups.to_vec(), Redactor::new(&[]).unwrap(), Arc::clone(own), hints)
+}
+
+fn spool(disk: &CutDisk, bytes_max: u64) -> LogSpool {
+    LogSpool::open(Arc::new(disk.clone()), Path::new("/state"), bytes_max)
 }
 
 pub(super) fn starts(text: &str) -> Option<Starts> {

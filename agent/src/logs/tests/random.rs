@@ -155,8 +155,11 @@ impl World {
     }
 
     fn crash(&mut self) {
-        let is_wiped = self.rng.bool();
-        self.bench.restart(is_wiped);
+        match self.rng.u8(..3) {
+            0 => self.bench.restart(true),
+            1 => self.bench.restart(false),
+            _ => self.bench.stop_and_start(),
+        }
         for _ in 0..self.rng.u32(0..3) {
             // What happens while nobody looks is judged by positions alone.
             self.is_looked_at = true;
@@ -171,6 +174,10 @@ impl World {
             self.write();
             self.rotate();
             self.turn(false);
+            if self.rng.bool() {
+                self.bench.wait(Duration::from_secs(60));
+                self.turn(false);
+            }
         }
         self.bench.answer();
         self.is_looked_at = self.has(LOG) && !self.files.bytes(LOG).is_empty();
