@@ -7,9 +7,10 @@ use std::sync::Arc;
 use muster_common::wire::message::Position;
 
 use super::batch::Batch;
-use super::content::{Mark, tail_hash};
-use super::files::Files;
+use super::content::{Content, Mark, tail_hash};
+use super::files::{Entry, Files};
 use super::hints::{Hints, SourceHint};
+use super::kept::Kept;
 use super::reader::LogReader;
 use super::settings::From;
 use super::source::{At, Key, Source};
@@ -28,6 +29,14 @@ impl<F: Files + Clone> LogReader<F> {
             if !source.is_unlinked || source.content.is_none() {
                 // Found again below, by what the collector knows; only where it was to be begun is kept.
                 starts.insert(source.place, source.began);
+                self.close(&mut source);
+                continue;
+            }
+            if self.is_whole_elsewhere(&mut source, positions) {
+                // Found again below as well, and with more than what was kept.
+                if let (Some(number), Some(spool)) = (source.spooled, &mut self.spool) {
+                    spool.remove(number);
+                }
                 self.close(&mut source);
                 continue;
             }
@@ -106,6 +115,31 @@ impl<F: Files + Clone> LogReader<F> {
         source.seek(at);
         source.trusts_next = trusts_next && at == source.opened;
         source.is_ordered = false;
+    }
+
+    /// Whether a file of its folder has also what was not kept of it, because the collector had that and has it no more.
+    fn is_whole_elsewhere(&self, source: &mut Source<F>, positions: &[Position]) -> bool {
+        let (Some(id), Some(content)) = (source.id.clone(), &mut source.content) else { return false };
+        let Some(first) = content.kept().map(Kept::first) else { return false };
+        let position = positions.iter().find(|position| position.source == *id);
+        if first <= position.map_or(source.began, |position| position.offset) {
+            return false;
+        }
+        let Some(tail_hash) = content.hash_before(&self.files, first).ok().flatten() else { return false };
+        let mark = Mark { source: (*id).clone(), offset: first, tail_hash };
+        let (Some(folder), Some(name)) = (source.head.parent(), source.head.file_name()) else { return false };
+        let is_of_family = |entry: &Entry| {
+            entry.stat.is_file
+                && entry.name.as_encoded_bytes().starts_with(name.as_encoded_bytes())
+                && entry.name != name
+        };
+        let entries = self.files.list(folder).unwrap_or_default();
+        entries.iter().filter(|entry| is_of_family(entry)).any(|entry| {
+            let path = folder.join(&entry.name);
+            let Ok(handle) = self.files.open(&path) else { return false };
+            let is_packed = path.extension().is_some_and(|ending| ending == "gz");
+            Content::new(&self.files, handle, is_packed).matches(&self.files, &mark).unwrap_or(false)
+        })
     }
 
     /// Finds its position.

@@ -168,7 +168,8 @@ impl<F: Files + Clone> LogReader<F> {
             is_judged: !item.is_head && item.known.is_none() && family.judged.contains(&item.print()),
             is_head: item.is_head,
             is_asked: item.is_asked,
-            is_begun: self.starts.contains_key(&item.stat.place()),
+            // What is held open or kept was begun too.
+            is_begun: self.starts.contains_key(&item.stat.place()) || (self.is_first_look && item.known.is_some()),
             mtime_ns: item.stat.mtime_ns,
         }
     }

@@ -13,6 +13,7 @@ use muster_agent::logs::batch::Batch;
 use muster_agent::logs::files::Files as _;
 use muster_agent::logs::glob::Glob;
 use muster_agent::logs::hints::HintFile;
+use muster_agent::logs::log_spool::{self, LogSpool};
 use muster_agent::logs::memory::MemoryFiles;
 use muster_agent::logs::reader::{LogReader, Scope};
 use muster_agent::logs::redact::Redactor;
@@ -156,8 +157,10 @@ impl Tailer {
         // A disk that is off, or fails now, has no hints: they are never needed.
         let _ = disk.create_dir_all(&state);
         let (file, hints) = HintFile::open(disk.clone(), &state);
+        let mut reader = LogReader::new(files.tree.clone(), vec![group], redactor, own, hints);
+        reader.set_spool(LogSpool::open(Arc::new(disk.clone()), &state, log_spool::BYTES_MAX));
         Ok(Self {
-            reader: LogReader::new(files.tree.clone(), vec![group], redactor, own, hints),
+            reader,
             hints: file,
             frames: VecDeque::new(),
             is_answered: false,
