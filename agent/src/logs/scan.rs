@@ -251,14 +251,16 @@ impl<F: Files + Clone> LogReader<F> {
             source.is_done &= stat.size <= source.at.offset;
         }
         source.mtime_ns = stat.mtime_ns;
-        if source.path == source.head {
-            source.rotated = None;
-        } else {
-            rotate(source, now);
-        }
         self.by_place.insert(source.place, key);
         self.by_path.insert(source.path.clone(), key);
-        self.by_path.insert(source.target.clone(), key);
+        if source.path == source.head {
+            source.rotated = None;
+            self.by_path.insert(source.target.clone(), key);
+        } else {
+            rotate(source, now);
+            // The name that it had belongs to the file that has it now, whichever of the two is looked at first.
+            self.by_path.entry(source.target.clone()).or_insert(key);
+        }
         true
     }
 

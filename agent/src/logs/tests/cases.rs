@@ -73,6 +73,27 @@ fn a_renamed_file_is_read_to_its_end_before_the_new_one_and_late_lines_still_com
 }
 
 #[test]
+fn what_is_told_of_a_name_is_of_the_file_that_has_it_also_when_older_files_are_known() {
+    let (files, mut bench) = bench();
+    for round in 0..3 {
+        files.write(LOG, &numbered(round * 10..round * 10 + 5));
+        // Looked at several times, so that both files are known ones.
+        bench.settle_for(Duration::from_secs(2));
+        files.write(LOG, &numbered(round * 10 + 5..round * 10 + 10));
+        bench.reader.changed(Path::new(LOG), false, bench.now);
+        // No look at the folders is due: only the hint tells.
+        while let Some(batch) = bench.reader.turn(bench.now) {
+            bench.deliver(batch);
+        }
+        whole(&bench, 0..round * 10 + 10);
+        if round > 0 {
+            files.rename(ONE, TWO);
+        }
+        files.rename(LOG, ONE);
+    }
+}
+
+#[test]
 fn the_last_line_of_a_rotated_file_waits_5_s_for_its_newline() {
     let (files, mut bench) = bench();
     files.write(LOG, b"line 0\nline 1");
