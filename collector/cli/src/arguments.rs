@@ -188,15 +188,18 @@ pub struct LogsArguments {
     #[arg(long)]
     pub forward: bool,
     /// Then go on with lines as they come.
-    #[arg(short, long, conflicts_with_all = ["until", "forward", "context", "plot"])]
+    #[arg(short, long, conflicts_with_all = ["until", "forward", "context", "plot", "histogram"])]
     pub follow: bool,
     /// Show so many lines before and after each line found, of its own stream.
-    #[arg(long, value_name = "N", conflicts_with = "plot")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["plot", "histogram"])]
     pub context: Option<u16>,
     /// Draw numbers over time; of a query for lines, how many there are.
     #[arg(long)]
     pub plot: bool,
-    /// Time between two numbers [default: about 200 of them].
+    /// Draw numbers over time as bars, one a step; of a query for lines, how many of each level there are.
+    #[arg(long, conflicts_with = "plot")]
+    pub histogram: bool,
+    /// Time between two numbers [default: about 200 of them, with --histogram about 20].
     #[arg(long, value_name = "SPAN")]
     pub step: Option<String>,
     /// Columns of the terminal [default: as it is, else 100].

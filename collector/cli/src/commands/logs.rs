@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use serde_json::Value;
 
 use super::Printed;
-use super::query::{Terminal, When, default_step, print, seconds};
+use super::query::{POINTS_WANTED, Picture, ROWS_WANTED, Terminal, When, default_step, print, seconds};
 use crate::arguments::{LogsArguments, Output};
 use crate::client::Client;
 use crate::error::Failure;
@@ -43,13 +43,19 @@ pub async fn run(
     let since_ms = parse_positive_span("--since", &arguments.since)?;
     let from_ms = until_ms.saturating_sub(since_ms);
     let is_lines = query.trim_start().starts_with('{');
-    if arguments.plot || !is_lines {
+    let picture = match (arguments.plot, arguments.histogram) {
+        (_, true) => Picture::Bars,
+        (true, false) => Picture::Graph,
+        (false, false) => Picture::None,
+    };
+    if picture != Picture::None || !is_lines {
         let width = arguments.width.unwrap_or(terminal.columns);
         let step = arguments.step.as_deref().map(|text| parse_positive_span("--step", text)).transpose()?;
-        let step = step.unwrap_or_else(|| default_step(since_ms));
-        let numbers = if is_lines { format!("sum(count_over_time({query} [{step}ms]))") } else { query };
+        let wanted = if picture == Picture::Bars { ROWS_WANTED } else { POINTS_WANTED };
+        let step = step.unwrap_or_else(|| default_step(since_ms, wanted));
+        let numbers = if is_lines { numbers(&query, step, picture) } else { query };
         let when = When::Range { from: from_ms, to: until_ms, step };
-        return counted(client, numbers, when, output, arguments.plot, Terminal { columns: width, ..terminal }).await;
+        return counted(client, numbers, when, output, picture, Terminal { columns: width, ..terminal }).await;
     }
     let mut writer = Writer::new(out, output);
     if arguments.follow {
@@ -128,13 +134,19 @@ where
     Ok(notes.into_list())
 }
 
+/// How many lines there are in each step: a histogram tells them by level.
+fn numbers(lines: &str, step_ms: i64, picture: Picture) -> String {
+    let by = if picture == Picture::Bars { " by (level) " } else { "" };
+    format!("sum{by}(count_over_time({lines} [{step_ms}ms]))")
+}
+
 /// Numbers, as `muster query` prints them.
 async fn counted(
     client: &Client,
     query: String,
     when: When,
     output: Output,
-    plot: bool,
+    picture: Picture,
     terminal: Terminal,
 ) -> Result<Printed, Failure> {
     let When::Range { from, to, step } = when else { return Ok(Printed::default()) };
@@ -150,7 +162,7 @@ async fn counted(
         ("step", seconds(step)),
     ];
     let answer = client.post_form(PATH, &form).await?;
-    print(&answer, when, output, plot, terminal)
+    print(&answer, when, output, picture, terminal)
 }
 
 /// The query that arguments and shortcuts come to.

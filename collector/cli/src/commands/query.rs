@@ -6,12 +6,14 @@ use super::Printed;
 use crate::arguments::{Output, QueryArguments};
 use crate::client::Client;
 use crate::error::Failure;
-use crate::plot::{Line, Plot, short, sparkline};
+use crate::plot::{Bars, Line, Plot, short, sparkline};
 use crate::table::Rows;
 use crate::time::{moment, parse_moment, parse_positive_span};
 
 /// Points of a range when `--step` is not given: a graph as wide as a terminal shows no more.
-const POINTS_WANTED: i64 = 200;
+pub(super) const POINTS_WANTED: i64 = 200;
+/// Rows of a histogram when `--step` is not given: they fit on a screen.
+pub(super) const ROWS_WANTED: i64 = 20;
 /// Columns of a sparkline.
 const SPARK_COLUMNS: usize = 20;
 
@@ -20,6 +22,14 @@ const SPARK_COLUMNS: usize = 20;
 pub struct Terminal {
     pub columns: usize,
     pub colours: bool,
+}
+
+/// The picture that is asked for, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Picture {
+    None,
+    Graph,
+    Bars,
 }
 
 /// The times of a query, in milliseconds.
@@ -48,7 +58,8 @@ pub async fn run(
         }
     };
     let width = arguments.width.unwrap_or(terminal.columns);
-    print(&answer, when, output, arguments.plot, Terminal { columns: width, ..terminal })
+    let picture = if arguments.plot { Picture::Graph } else { Picture::None };
+    print(&answer, when, output, picture, Terminal { columns: width, ..terminal })
 }
 
 /// Seconds with three decimals, as the collector takes times and steps.
@@ -63,16 +74,16 @@ fn when(arguments: &QueryArguments, now_ms: i64) -> Result<When, Failure> {
     let span = parse_positive_span("--since", since)?;
     let step = match &arguments.step {
         Some(step) => parse_positive_span("--step", step)?,
-        None => default_step(span),
+        None => default_step(span, POINTS_WANTED),
     };
     Ok(When::Range { from: at.saturating_sub(span), to: at, step })
 }
 
-/// The round step that gives at most [`POINTS_WANTED`] points.
-pub(super) fn default_step(span_ms: i64) -> i64 {
+/// The round step that gives at most `points` points.
+pub(super) fn default_step(span_ms: i64, points: i64) -> i64 {
     const SECONDS: [i64; 17] =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
-    let least = span_ms / POINTS_WANTED;
+    let least = span_ms / points;
     SECONDS.into_iter().map(|seconds| seconds * 1_000).find(|step| *step >= least).unwrap_or(least)
 }
 
@@ -80,7 +91,7 @@ pub(super) fn print(
     answer: &Value,
     when: When,
     output: Output,
-    plot: bool,
+    picture: Picture,
     terminal: Terminal,
 ) -> Result<Printed, Failure> {
     let data = &answer["data"];
@@ -92,7 +103,7 @@ pub(super) fn print(
         said.map(move |text| format!("{}: {text}", if key == "warnings" { "warning" } else { "note" }))
     });
     let mut printed = Printed { notes: notes.collect(), ..Printed::default() };
-    if output == Output::Json && !plot {
+    if output == Output::Json && picture == Picture::None {
         let mut json = json!({"version": 1, "resultType": kind, "result": data["result"]});
         for key in ["warnings", "infos"] {
             json[key] = if answer[key].is_array() { answer[key].clone() } else { json!([]) };
@@ -110,11 +121,11 @@ pub(super) fn print(
             }
             _ => format!("{text}\n"),
         },
-        Found::Series(series) => match (plot, output) {
-            (true, _) => draw(series, when, terminal),
-            (false, Output::Csv) => points(&series).to_csv(),
-            (false, _) if kind == "matrix" => summary(&series).to_table(&nothing(when)),
-            (false, _) => vector(&series).to_table(&nothing(when)),
+        Found::Series(series) => match (picture, output) {
+            (Picture::Graph | Picture::Bars, _) => draw(series, when, picture, terminal),
+            (Picture::None, Output::Csv) => points(&series).to_csv(),
+            (Picture::None, _) if kind == "matrix" => summary(&series).to_table(&nothing(when)),
+            (Picture::None, _) => vector(&series).to_table(&nothing(when)),
         },
     };
     Ok(printed)
@@ -239,7 +250,7 @@ fn points(series: &[Series]) -> Rows {
     rows
 }
 
-fn draw(series: Vec<Series>, when: When, terminal: Terminal) -> String {
+fn draw(series: Vec<Series>, when: When, picture: Picture, terminal: Terminal) -> String {
     let When::Range { from, to, step } = when else {
         return "nothing to draw: --plot needs --since\n".to_owned();
     };
@@ -255,9 +266,14 @@ fn draw(series: Vec<Series>, when: When, terminal: Terminal) -> String {
             points: one.points.into_iter().map(|(at_ms, value, _)| (at_ms, value)).collect(),
         })
         .collect();
-    let plot =
-        Plot { lines, from_ms: from, to_ms: to, step_ms: step, width: terminal.columns, colours: terminal.colours };
-    format!("{}{caption}", plot.draw())
+    let (width, colours) = (terminal.columns, terminal.colours);
+    let drawn = match picture {
+        Picture::Bars => Bars { lines, from_ms: from, to_ms: to, step_ms: step, width, colours }.draw(),
+        Picture::Graph | Picture::None => {
+            Plot { lines, from_ms: from, to_ms: to, step_ms: step, width, colours }.draw()
+        }
+    };
+    format!("{drawn}{caption}")
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Plot {
         let mut ends: Vec<String> = vec![String::new(); ROWS];
         for (index, line) in drawn.iter().enumerate() {
             if let Some(y) = self.draw_line(&mut canvas, &scale, index, line) {
-                ends[ROWS - 1 - y / 4].push_str(&self.coloured(index, &letter(index).to_string()));
+                ends[ROWS - 1 - y / 4].push_str(&coloured(self.colours, index, &letter(index).to_string()));
             }
         }
         let mut out = String::new();
@@ -150,24 +150,28 @@ impl Plot {
                     format!("last {}, min {}, max {}", short(*last), short(low), short(high))
                 }
             };
-            out.push_str(&format!("{} {}  {summary}\n", self.coloured(index, &letter(index).to_string()), line.name));
+            out.push_str(&format!(
+                "{} {}  {summary}\n",
+                coloured(self.colours, index, &letter(index).to_string()),
+                line.name
+            ));
         }
         if self.lines.len() > drawn.len() {
             let (more, all) = (self.lines.len() - drawn.len(), self.lines.len());
             out.push_str(&format!("and {more} of {all} series not drawn: narrow the expression, or sum or topk it\n"));
         }
     }
+}
 
-    fn coloured(&self, index: usize, text: &str) -> String {
-        if self.colours { format!("{}{text}\u{1b}[0m", start_colour(index)) } else { text.to_owned() }
-    }
+pub(super) fn coloured(colours: bool, index: usize, text: &str) -> String {
+    if colours { format!("{}{text}\u{1b}[0m", start_colour(index)) } else { text.to_owned() }
 }
 
 fn start_colour(index: usize) -> String {
     format!("\u{1b}[{}m", COLOURS[index % COLOURS.len()])
 }
 
-fn letter(index: usize) -> char {
+pub(super) fn letter(index: usize) -> char {
     // There are at most LINES_MAX of them.
     char::from(b'a' + u8::try_from(index % 26).unwrap_or(0))
 }

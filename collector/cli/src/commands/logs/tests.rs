@@ -37,10 +37,25 @@ fn shortcuts_become_matchers_and_filters() {
         let error = query(&arguments(words)).unwrap_err();
         assert!(error.to_string().starts_with(expect) && error.exit_code() == 2, "{error}");
     }
-    for words in
-        [&["-f", "--until", "5m"][..], &["-f", "--context", "1"], &["--limit", "0"], &["--plot", "--context", "1"]]
-    {
+    for words in [
+        &["-f", "--until", "5m"][..],
+        &["-f", "--context", "1"],
+        &["--limit", "0"],
+        &["--plot", "--context", "1"],
+        &["--histogram", "--plot"],
+        &["--histogram", "-f"],
+    ] {
         assert!(Arguments::try_parse_from(["muster", "logs"].iter().chain(words)).is_err(), "{words:?}");
+    }
+}
+
+#[test]
+fn lines_are_counted_together_or_in_a_histogram_by_level() {
+    for (picture, expect) in [
+        (Picture::Graph, "sum(count_over_time({a=\"b\"} [5000ms]))"),
+        (Picture::Bars, "sum by (level) (count_over_time({a=\"b\"} [5000ms]))"),
+    ] {
+        assert_eq!(numbers("{a=\"b\"}", 5_000, picture), expect);
     }
 }
 
