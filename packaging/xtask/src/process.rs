@@ -41,6 +41,11 @@ pub(crate) struct Kept {
 impl Kept {
     /// Starts it with standard error readable by line; standard output goes nowhere.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        Self::start_with(command, |_| {})
+    }
+
+    /// As [`Kept::start`]; `each` gets every line of standard error, on a thread of its own.
+    pub(crate) fn start_with(command: &mut Command, mut each: impl FnMut(&str) + Send + 'static) -> Result<Self> {
         let shown = show(command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // The terminal sends Ctrl-C to its whole foreground group: only this program shall hear it, and end its children in order.
@@ -51,6 +56,7 @@ impl Kept {
         let (sender, lines) = sync_channel(1_000);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr.take(u64::MAX)).lines().map_while(Result::ok) {
+                each(&line);
                 // Nobody reads any more: go on draining, so that the program never blocks on its log.
                 let _ = sender.try_send(line);
             }
@@ -76,6 +82,16 @@ impl Kept {
                 Err(RecvTimeoutError::Disconnected) => bail!("it ended before {what}; it said:\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// SIGKILL, and waits for its end.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("process {} had ended by itself, with {status}", self.child.id());
+        }
+        self.child.kill().context("failed to kill")?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// SIGTERM, then waits up to 10 s. An end of its own before, or another exit code than 0, is an error.
