@@ -13,7 +13,9 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use muster_common::time;
 use muster_tests::harness::http::Connection;
-use muster_tests::load::{remote_write, wire};
+use muster_tests::load::corpus::HostLines;
+use muster_tests::load::log_feed::LogFeed;
+use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::{kill, sim, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
@@ -23,6 +25,10 @@ enum Trial {
     Wire(LoadArguments),
     /// The same hosts by remote write.
     RemoteWrite(LoadArguments),
+    /// Hosts with log lines of the corpus over QUIC, 256 KiB of them a batch; `--ticks` batches a host.
+    LogWire(LoadArguments),
+    /// The same lines by Loki's push.
+    LokiPush(LoadArguments),
     /// Worlds of the simulator, one a seed.
     Sim {
         #[arg(long, default_value_t = 2_000)]
@@ -49,6 +55,14 @@ enum Trial {
         programs: std::path::PathBuf,
         /// The cases; none: all. `list` prints their names.
         cases: Vec<String>,
+    },
+    /// How soon the first lines of new files are visible in a query, from a real agent to a real collector.
+    NewFiles {
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        #[arg(long, default_value_t = 30)]
+        count: u32,
     },
     /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
     TailKills {
@@ -94,6 +108,38 @@ struct LoadArguments {
 }
 
 impl LoadArguments {
+    /// A word with which all hosts of the load may enrol.
+    fn word(&self) -> Result<String> {
+        let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{},"ttl":"1h"}}"#, self.hosts);
+        let made: serde_json::Value = serde_json::from_str(&self.post("/api/muster/v1/tokens", &body)?)?;
+        Ok(made["token"]["word"].as_str().with_context(|| format!("no word in {made}"))?.to_owned())
+    }
+
+    fn wire(&self) -> Result<wire::Load> {
+        Ok(wire::Load {
+            target: self.target,
+            word: self.word()?,
+            seed: self.seed,
+            hosts: self.hosts,
+            ticks: self.ticks,
+            start_ms: remote_write::start_for(time::now().millis(), self.ticks),
+            window: 4,
+            pause: Duration::ZERO,
+            reconnects: 0,
+        })
+    }
+
+    /// The times of the corpus: the hour that ends a minute ago.
+    fn hour(&self) -> (i64, i64) {
+        const HOUR_NS: i64 = 3_600_000_000_000;
+        (time::now().nanos() - 60_000_000_000 - HOUR_NS, HOUR_NS)
+    }
+
+    /// Asks for heads to be written to segments, where the load says so.
+    fn finish(&self) -> Result<()> {
+        if self.flush { self.post("/-/flush", "").map(drop) } else { Ok(()) }
+    }
+
     fn post(&self, path: &str, body: &str) -> Result<String> {
         let headers = [format!("Authorization: Bearer {}", self.token), "Content-Type: application/json".to_owned()];
         let answer = Connection::open(self.http)?.request("POST", path, &headers, body.as_bytes())?;
@@ -105,6 +151,8 @@ fn main() -> ExitCode {
     let done = match Trial::parse() {
         Trial::Wire(arguments) => run_wire(&arguments),
         Trial::RemoteWrite(arguments) => run_remote_write(&arguments),
+        Trial::LogWire(arguments) => run_log_wire(&arguments),
+        Trial::LokiPush(arguments) => run_loki_push(&arguments),
         Trial::Sim { seeds, from, threads } => run_sim(from, seeds, threads),
         Trial::Planted { seeds } => run_planted(seeds),
         Trial::KillPoints(arguments) => {
@@ -114,6 +162,7 @@ fn main() -> ExitCode {
             run_kill(|folder| kill::at_moments(&arguments.programs, folder, arguments.count, arguments.seed))
         }
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
+        Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -126,30 +175,15 @@ fn main() -> ExitCode {
 }
 
 fn run_wire(arguments: &LoadArguments) -> Result<()> {
-    let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{},"ttl":"1h"}}"#, arguments.hosts);
-    let made: serde_json::Value = serde_json::from_str(&arguments.post("/api/muster/v1/tokens", &body)?)?;
-    let word = made["token"]["word"].as_str().with_context(|| format!("no word in {made}"))?.to_owned();
-    let load = wire::Load {
-        target: arguments.target,
-        word,
-        seed: arguments.seed,
-        hosts: arguments.hosts,
-        ticks: arguments.ticks,
-        start_ms: remote_write::start_for(time::now().millis(), arguments.ticks),
-        window: 4,
-        pause: Duration::ZERO,
-        reconnects: 0,
-    };
+    let load = arguments.wire()?;
     let progress = Arc::new(wire::Progress::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let hosts = wire::enrol(&load).await?;
         wire::run(&load, hosts, &progress).await
     })?;
-    if arguments.flush {
-        arguments.post("/-/flush", "")?;
-    }
-    let samples = progress.samples_acked.load(Ordering::Relaxed);
+    arguments.finish()?;
+    let samples = progress.acked_amount.load(Ordering::Relaxed);
     println!("samples={samples} wire_bytes={}", progress.wire_bytes.load(Ordering::Relaxed));
     Ok(())
 }
@@ -167,10 +201,42 @@ fn run_remote_write(arguments: &LoadArguments) -> Result<()> {
         start_ms: remote_write::start_for(time::now().millis(), arguments.ticks),
     };
     let sent = remote_write::run(&load)?;
-    if arguments.flush {
-        arguments.post("/-/flush", "")?;
-    }
+    arguments.finish()?;
     println!("samples={} wire_bytes={} requests={}", sent.samples, sent.wire_bytes, sent.requests);
+    Ok(())
+}
+
+fn run_log_wire(arguments: &LoadArguments) -> Result<()> {
+    let (load, hour) = (arguments.wire()?, arguments.hour());
+    let progress = Arc::new(wire::Progress::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let hosts = wire::enrol(&load).await?;
+        let feed = |host| {
+            let lines = HostLines::new(load.seed, host, hour, load.ticks);
+            Ok(LogFeed::new(load.seed, host, load.start_ms, lines))
+        };
+        wire::run_with(&load, hosts, &progress, feed).await
+    })?;
+    arguments.finish()?;
+    let bytes = progress.acked_amount.load(Ordering::Relaxed);
+    println!("line_bytes={bytes} wire_bytes={}", progress.wire_bytes.load(Ordering::Relaxed));
+    Ok(())
+}
+
+fn run_loki_push(arguments: &LoadArguments) -> Result<()> {
+    let load = loki_push::Load {
+        target: arguments.target,
+        token: arguments.token.clone(),
+        seed: arguments.seed,
+        hosts: arguments.hosts,
+        groups: arguments.ticks,
+        connections: 4,
+        span: arguments.hour(),
+    };
+    let (bytes, wire_bytes) = loki_push::run(&load)?;
+    arguments.finish()?;
+    println!("line_bytes={bytes} wire_bytes={wire_bytes}");
     Ok(())
 }
 
@@ -253,6 +319,15 @@ fn run_tail(programs: &std::path::Path, names: &[String]) -> Result<()> {
         "cases={} failed={failed} bytes={bytes} agent_cpu_s={agent:.2} collector_cpu_s={collector:.2} agent_peak_mib={peak:.1}",
         cases.len()
     );
+    Ok(())
+}
+
+fn run_new_files(programs: &std::path::Path, files: u32) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
+    let took = tail::first_lines(programs, folder.path(), files)?;
+    let (worst, median) =
+        (took.last().copied().unwrap_or_default(), took.get(took.len() / 2).copied().unwrap_or_default());
+    println!("files={} median_ms={} worst_ms={}", took.len(), median.as_millis(), worst.as_millis());
     Ok(())
 }
 

@@ -101,7 +101,7 @@ pub fn at_points(programs: &Path, folder: &Path, count: usize) -> Result<Report>
     runtime.block_on(sending)??;
     collector.stop()?;
     let acked = progress.acked.lock().clone();
-    report.samples = progress.samples_acked.load(Ordering::Relaxed);
+    report.samples = progress.acked_amount.load(Ordering::Relaxed);
     stored::compare(&options.data, &load, &acked, &mut report)?;
     Ok(report)
 }

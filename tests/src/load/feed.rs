@@ -6,6 +6,7 @@ use muster_common::wire::frame::{Encoder, Frame};
 use muster_common::wire::message::{Context, Epoch, Lane, Message, MetricBatch, Scrape, SeriesEntry, WireLabel};
 use muster_common::wire::metrics::{RowCoder, pick_scale};
 
+use super::wire::Feed;
 use super::workload::{HostSeries, host_series, scrape_ms};
 
 /// One host's frames: a context, then one batch a scrape.
@@ -16,7 +17,7 @@ pub struct HostFeed {
     series: Vec<HostSeries>,
     coder: RowCoder,
     row: Vec<f64>,
-    pub epoch: Epoch,
+    epoch: Epoch,
     context: Context,
 }
 
@@ -43,21 +44,21 @@ impl HostFeed {
         let epoch = Epoch::new(start_ms, seed ^ host as u64);
         Ok(Self { seed, host, start_ms, series, coder, row, epoch, context })
     }
+}
 
-    /// The context's frame.
-    ///
-    /// # Errors
-    /// When it is over a limit of the protocol.
-    pub fn context(&self, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<()> {
+impl Feed for HostFeed {
+    const LANE: Lane = Lane::P1;
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn opening(&self, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<()> {
         encoder.encode(&Frame::context(self.epoch, self.context.clone()), out)?;
         Ok(())
     }
 
-    /// The batch of scrape number `tick` (from 0), which has seq `tick` + 1. Ticks are asked for in order.
-    ///
-    /// # Errors
-    /// When it is over a limit of the protocol.
-    pub fn batch(&mut self, tick: i64, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<()> {
+    fn batch(&mut self, tick: i64, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<u64> {
         for (slot, series) in self.row.iter_mut().zip(&mut self.series) {
             *slot = series.values.step();
         }
@@ -68,11 +69,6 @@ impl HostFeed {
         let batch = MetricBatch { context: self.context.id, scrapes: vec![scrape], extensions: Vec::new() };
         let seq = u64::try_from(tick).context("ticks count from 0")? + 1;
         encoder.encode(&Frame::batch(Lane::P1, self.epoch, seq, Message::Metrics(batch)), out)?;
-        Ok(())
-    }
-
-    /// Samples of one batch.
-    pub fn samples(&self) -> u64 {
-        self.series.len() as u64
+        Ok(self.series.len() as u64)
     }
 }

@@ -1,6 +1,10 @@
-//! Loads: deterministic hosts, and senders of them by each intake.
+//! Loads: deterministic hosts and log lines, and senders of them by each intake.
 
+pub mod corpus;
 pub mod feed;
+pub mod log_feed;
+pub mod loki_push;
+mod protobuf;
 pub mod remote_write;
 pub mod wire;
 pub mod workload;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::harness::http::Connection;
 
+use super::protobuf::{bytes, varint};
 use super::workload::{HostSeries, INTERVAL_MS, host_name, host_series, scrape_ms};
 
 /// What to send. Hosts are dealt out over the connections; every request holds `hosts_a_request` hosts.
@@ -122,7 +123,7 @@ impl Worker {
             }
             self.packed.resize(snap::raw::max_compress_len(self.plain.len()), 0);
             let size = self.encoder.compress(&self.plain, &mut self.packed).context("snappy")?;
-            post(&mut self.connection, &self.headers, &self.packed[..size])?;
+            post(&mut self.connection, "/api/v1/write", &self.headers, &self.packed[..size])?;
             sent.requests += 1;
             sent.wire_bytes += size as u64;
         }
@@ -141,14 +142,9 @@ fn encode_labels(host: usize, series: &HostSeries) -> Vec<u8> {
     let (mut all, mut one) = (Vec::new(), Vec::new());
     for (name, value) in labels {
         one.clear();
-        for (field, text) in [(0x0a, name), (0x12, value)] {
-            one.push(field);
-            varint(&mut one, text.len() as u64);
-            one.extend_from_slice(text.as_bytes());
-        }
-        all.push(0x0a);
-        varint(&mut all, one.len() as u64);
-        all.extend_from_slice(&one);
+        bytes(&mut one, 1, name.as_bytes());
+        bytes(&mut one, 2, value.as_bytes());
+        bytes(&mut all, 1, &one);
     }
     all
 }
@@ -163,25 +159,17 @@ fn encode_sample(out: &mut Vec<u8>, value: f64, millis: i64) {
     out.extend_from_slice(&time);
 }
 
-fn varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// Posts until it is taken: 429 and 503 are tried again, as every sender of this protocol does.
-fn post(connection: &mut Connection, headers: &[String], body: &[u8]) -> Result<()> {
+/// Posts until it is taken: 429 and 503 are tried again, as every sender does.
+pub(super) fn post(connection: &mut Connection, path: &str, headers: &[String], body: &[u8]) -> Result<()> {
     for _ in 0..600 {
-        let answer = connection.request("POST", "/api/v1/write", headers, body)?;
+        let answer = connection.request("POST", path, headers, body)?;
         match answer.status {
             200..=299 => return Ok(()),
             429 | 503 => std::thread::sleep(Duration::from_millis(100)),
-            status => bail!("remote write was answered {status}: {}", answer.text()),
+            status => bail!("{path} was answered {status}: {}", answer.text()),
         }
     }
-    bail!("remote write was put off 600 times")
+    bail!("{path} was put off 600 times")
 }
 
 /// The headers that the protocol asks for.

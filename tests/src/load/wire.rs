@@ -15,13 +15,13 @@ use muster_common::identity::token::TokenWord;
 use muster_common::identity::{SERVER_NAME, certificate};
 use muster_common::time;
 use muster_common::wire::frame::{Encoder, Frame, FrameReader, encode};
-use muster_common::wire::message::{Enrol, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome};
+use muster_common::wire::message::{Enrol, Epoch, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome};
 use quinn::{ClientConfig, Connecting, Connection, Endpoint, RecvStream, SendStream};
 
 use super::feed::HostFeed;
 use super::workload::host_name;
 
-/// What to send: each of `hosts` sends `ticks` batches of one scrape.
+/// What to send: each of `hosts` sends `ticks` batches.
 #[derive(Clone, Debug)]
 pub struct Load {
     pub target: SocketAddr,
@@ -42,7 +42,8 @@ pub struct Load {
 /// What is known while it runs and after.
 #[derive(Debug, Default)]
 pub struct Progress {
-    pub samples_acked: AtomicU64,
+    /// Samples, or bytes of lines: what the feed counts.
+    pub acked_amount: AtomicU64,
     pub wire_bytes: AtomicU64,
     pub connects: AtomicU64,
     /// The caller asks all hosts to stop after their present batch.
@@ -91,18 +92,51 @@ pub struct Host {
     identity: Identity,
 }
 
-/// Sends everything; returns when all is acknowledged, or when `progress.stop` was set and the rest is acknowledged.
+/// What a host sends, batch by batch.
+pub trait Feed: Send + Sync + 'static {
+    /// The lane of its batches.
+    const LANE: Lane;
+
+    fn epoch(&self) -> Epoch;
+
+    /// The frames that stand before the first batch of each session.
+    ///
+    /// # Errors
+    /// When they are over a limit of the protocol.
+    fn opening(&self, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Batch number `tick` (from 0), which has seq `tick` + 1, and how much it is: samples or bytes of lines. Ticks are asked for in order.
+    ///
+    /// # Errors
+    /// When it is over a limit of the protocol.
+    fn batch(&mut self, tick: i64, encoder: &mut Encoder, out: &mut Vec<u8>) -> Result<u64>;
+}
+
+/// Sends the metrics of the workload; returns when all is acknowledged, or when `progress.stop` was set and the rest is acknowledged.
 ///
 /// # Errors
 /// A refusal by the collector, or more breaks in a row than allowed.
 pub async fn run(load: &Load, hosts: Vec<Host>, progress: &Arc<Progress>) -> Result<()> {
+    run_with(load, hosts, progress, |host| HostFeed::new(load.seed, host, load.start_ms)).await
+}
+
+/// As [`run`], with what `feed` makes for each host's number.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with<F: Feed>(
+    load: &Load,
+    hosts: Vec<Host>,
+    progress: &Arc<Progress>,
+    feed: impl Fn(usize) -> Result<F>,
+) -> Result<()> {
     *progress.acked.lock() = vec![0; load.hosts];
     let mut tasks = tokio::task::JoinSet::new();
     for host in hosts {
-        let (load, progress) = (load.clone(), Arc::clone(progress));
+        let (load, progress, feed) = (load.clone(), Arc::clone(progress), feed(host.number)?);
         tasks.spawn(async move {
             let name = host_name(host.number);
-            Sender::new(load, host, progress)?.run().await.with_context(|| name)
+            Sender::new(load, host, progress, feed).run().await.with_context(|| name)
         });
     }
     while let Some(done) = tasks.join_next().await {
@@ -210,24 +244,30 @@ fn hello(host: usize, started_ms: i64, held: HeldEpoch) -> Hello {
     }
 }
 
+/// A batch that was made: its seq, its frame, and how much it is.
+struct Unacked {
+    seq: u64,
+    frame: Vec<u8>,
+    amount: u64,
+}
+
 /// One host: its feed, and the batches made and not acknowledged.
-struct Sender {
+struct Sender<F> {
     load: Load,
     host: Host,
     progress: Arc<Progress>,
-    feed: HostFeed,
+    feed: F,
     encoder: Encoder,
-    /// (seq, frame bytes), oldest first.
-    unacked: VecDeque<(u64, Vec<u8>)>,
+    /// Oldest first.
+    unacked: VecDeque<Unacked>,
     made: i64,
     acked: u64,
 }
 
-impl Sender {
-    fn new(load: Load, host: Host, progress: Arc<Progress>) -> Result<Self> {
-        let feed = HostFeed::new(load.seed, host.number, load.start_ms)?;
+impl<F: Feed> Sender<F> {
+    fn new(load: Load, host: Host, progress: Arc<Progress>, feed: F) -> Self {
         let encoder = Encoder::new();
-        Ok(Self { load, host, progress, feed, encoder, unacked: VecDeque::new(), made: 0, acked: 0 })
+        Self { load, host, progress, feed, encoder, unacked: VecDeque::new(), made: 0, acked: 0 }
     }
 
     async fn run(&mut self) -> Result<()> {
@@ -258,22 +298,23 @@ impl Sender {
     }
 
     async fn connect(&mut self, endpoint: &Endpoint, config: &ClientConfig) -> Result<Session> {
-        let last = u64::try_from(self.made)?;
-        let held = HeldEpoch { epoch: self.feed.epoch, last_seq: [0, last, 0] };
+        let mut last_seq = [0; 3];
+        last_seq[F::LANE as usize] = u64::try_from(self.made)?;
+        let held = HeldEpoch { epoch: self.feed.epoch(), last_seq };
         let hello = hello(self.host.number, self.load.start_ms, held);
         let connecting = endpoint.connect_with(config.clone(), self.load.target, SERVER_NAME)?;
         let (mut session, welcome) = Session::open(connecting, hello).await?;
         self.progress.connects.fetch_add(1, Ordering::Relaxed);
-        let mark = welcome.marks.iter().find(|mark| mark.epoch == self.feed.epoch && mark.lane == Lane::P1);
+        let mark = welcome.marks.iter().find(|mark| mark.epoch == self.feed.epoch() && mark.lane == F::LANE);
         let mark = mark.map_or(0, |mark| mark.seq);
         if mark < self.acked {
             bail!("the collector forgot: acknowledged {}, its mark is now {mark}", self.acked);
         }
         self.take_ack(mark);
         let mut bytes = Vec::new();
-        self.feed.context(&mut self.encoder, &mut bytes)?;
+        self.feed.opening(&mut self.encoder, &mut bytes)?;
         self.write(&mut session, &bytes).await?;
-        let again: Vec<Vec<u8>> = self.unacked.iter().map(|(_, frame)| frame.clone()).collect();
+        let again: Vec<Vec<u8>> = self.unacked.iter().map(|one| one.frame.clone()).collect();
         for frame in again {
             self.write(&mut session, &frame).await?;
         }
@@ -289,9 +330,9 @@ impl Sender {
             }
             if more && self.unacked.len() < self.load.window {
                 let mut frame = Vec::new();
-                self.feed.batch(self.made, &mut self.encoder, &mut frame)?;
+                let amount = self.feed.batch(self.made, &mut self.encoder, &mut frame)?;
                 self.made += 1;
-                self.unacked.push_back((u64::try_from(self.made)?, frame.clone()));
+                self.unacked.push_back(Unacked { seq: u64::try_from(self.made)?, frame: frame.clone(), amount });
                 self.write(session, &frame).await?;
                 if !self.load.pause.is_zero() {
                     tokio::time::sleep(self.load.pause).await;
@@ -299,7 +340,7 @@ impl Sender {
                 continue;
             }
             match session.control.next().await? {
-                Message::Ack(ack) if ack.epoch == self.feed.epoch && ack.lane == Lane::P1 => self.take_ack(ack.seq),
+                Message::Ack(ack) if ack.epoch == self.feed.epoch() && ack.lane == F::LANE => self.take_ack(ack.seq),
                 Message::Throttle(throttle) => {
                     tokio::time::sleep(Duration::from_millis(u64::from(throttle.hold_ms))).await;
                 }
@@ -312,9 +353,9 @@ impl Sender {
 
     fn take_ack(&mut self, seq: u64) {
         self.acked = self.acked.max(seq);
-        while self.unacked.front().is_some_and(|(first, _)| *first <= seq) {
+        while let Some(first) = self.unacked.front().filter(|first| first.seq <= seq) {
+            self.progress.acked_amount.fetch_add(first.amount, Ordering::Relaxed);
             self.unacked.pop_front();
-            self.progress.samples_acked.fetch_add(self.feed.samples(), Ordering::Relaxed);
         }
         if let Some(slot) = self.progress.acked.lock().get_mut(self.host.number) {
             *slot = self.acked;

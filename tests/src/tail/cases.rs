@@ -19,6 +19,12 @@ pub enum Fault {
         at: Duration,
         down: Duration,
     },
+    /// The collector is killed and away for `down`; after `restart` of it the agent ends by TERM and starts again at once.
+    Outage {
+        at: Duration,
+        restart: Duration,
+        down: Duration,
+    },
     /// As [`Fault::Agent`] with KILL, and its state folder but for the identity is deleted meanwhile.
     WipedState {
         at: Duration,
@@ -49,6 +55,16 @@ pub fn all() -> Vec<Case> {
     let raw = |name, plan: Plan| Case { name, plan, fault: Fault::None, lost_ppm_max: 1_000 };
     let burst = Plan { lines: 2_000_000, rate: 200_000, per_write: 20, ..rotating(Rotate::Rename) };
     let slow = Plan { rotate_every: seconds(2), ..rotating(Rotate::Rename) };
+    // An hour of 100 lines a second, compressed into 18 s; a rotation a minute of it, old files packed as logrotate does.
+    let hour = Plan {
+        lines: 360_000,
+        rate: 20_000,
+        per_write: 10,
+        rotate_every: Duration::from_millis(300),
+        keep: 100,
+        packs: true,
+        ..rotating(Rotate::Rename)
+    };
     let (term, kill) = ("TERM", "KILL");
     let at = Duration::from_millis(3_500);
     let restart = |signal, down| Fault::Agent { signal, at, down };
@@ -79,6 +95,7 @@ pub fn all() -> Vec<Case> {
             Plan { keep: 20, ..rotating(Rotate::Rename) },
             Fault::Collector { at, down: seconds(3) },
         ),
+        with("outage", hour, Fault::Outage { at: seconds(1), restart: seconds(9), down: seconds(19) }),
         case("header", Plan { lines: 50_000, rate: 5_000, files: 20, header_bytes: 1_024, ..slow_of(&plain) }),
         case("short-start", Plan { lines: 20, rate: 2, files: 20, ..plain.clone() }),
         case("partial", Plan { lines: 200, rate: 100, partial_every: 20, ..plain.clone() }),

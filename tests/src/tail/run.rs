@@ -63,10 +63,10 @@ impl std::fmt::Display for Report {
 const DRAIN: Duration = Duration::from_secs(180);
 /// What a host is: without these it would be another one.
 const IDENTITY: [&str; 2] = ["identity.pem", "enrolment.json"];
-const SELECTOR: &str = "{job=\"logs\"}";
+pub(super) const SELECTOR: &str = "{job=\"logs\"}";
 
 /// Both ends, and what their lives cost so far.
-struct Ends<'a> {
+pub(super) struct Ends<'a> {
     options: Options,
     collector: Option<Collector>,
     home: AgentHome,
@@ -78,7 +78,7 @@ struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
-    fn start(programs: &Path, folder: &'a Path) -> Result<Self> {
+    pub(super) fn start(programs: &Path, folder: &'a Path) -> Result<Self> {
         let mut options = Options::new(programs, &folder.join("data"));
         let collector = Collector::start(&options)?;
         (options.http_port, options.agents_port) = (collector.http.port(), collector.agents.port());
@@ -91,7 +91,7 @@ impl<'a> Ends<'a> {
         Ok(Self { options, collector: Some(collector), home, agent, settings, folder, agent_cpu, collector_cpu })
     }
 
-    fn start_agent(&mut self) -> Result<()> {
+    pub(super) fn start_agent(&mut self) -> Result<()> {
         self.agent = Some(self.home.start_with(&self.settings)?);
         Ok(())
     }
@@ -113,7 +113,7 @@ impl<'a> Ends<'a> {
         Ok(())
     }
 
-    fn collector(&self) -> Result<&Collector> {
+    pub(super) fn collector(&self) -> Result<&Collector> {
         self.collector.as_ref().context("the collector runs")
     }
 
@@ -225,6 +225,15 @@ fn meet(ends: &mut Ends<'_>, fault: Fault, elapsed: impl Fn() -> Duration) -> Re
         Fault::Collector { at, down } => {
             wait(at);
             ends.kill_collector()?;
+            wait(at + down);
+            ends.start_collector()
+        }
+        Fault::Outage { at, restart, down } => {
+            wait(at);
+            ends.kill_collector()?;
+            wait(at + restart);
+            ends.stop_agent("TERM")?;
+            ends.start_agent()?;
             wait(at + down);
             ends.start_collector()
         }

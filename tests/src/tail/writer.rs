@@ -3,9 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use muster_common::time;
 
 /// How a file makes place for the next.
@@ -44,6 +45,8 @@ pub struct Plan {
     pub late_lines: u64,
     /// Rotated files that are kept.
     pub keep: u64,
+    /// From the second on they are packed: `.2.gz`.
+    pub packs: bool,
     /// Bytes of a first line that all files share.
     pub header_bytes: usize,
     /// Every n-th line is written in two halves, 1.5 s apart; 0: none.
@@ -69,6 +72,7 @@ impl Default for Plan {
             pause: Duration::ZERO,
             late_lines: 0,
             keep: 5,
+            packs: false,
             header_bytes: 0,
             partial_every: 0,
             huge_every: 0,
@@ -238,7 +242,7 @@ impl Writer {
             match self.plan.rotate {
                 Rotate::None => {}
                 Rotate::Rename => {
-                    fs::rename(&path, self.shifted(&path))?;
+                    fs::rename(&path, self.shifted(&path)?)?;
                     // As a program does until it is told to open its log again.
                     for _ in 0..self.plan.late_lines.min(self.plan.lines - self.written) {
                         self.make(number);
@@ -247,7 +251,7 @@ impl Writer {
                     self.open[number as usize] = self.create(number)?;
                 }
                 Rotate::CopyTruncate => {
-                    fs::copy(&path, self.shifted(&path))?;
+                    fs::copy(&path, self.shifted(&path)?)?;
                     self.open[number as usize].set_len(0)?;
                     let mut file = self.open[number as usize].try_clone()?;
                     self.put_header(&mut file)?;
@@ -268,12 +272,32 @@ impl Writer {
     }
 
     /// Moves the kept files one on, and gives the freed name. The oldest goes.
-    fn shifted(&self, path: &Path) -> PathBuf {
-        let numbered = |number: u64| PathBuf::from(format!("{}.{number}", path.display()));
-        let _ = fs::remove_file(numbered(self.plan.keep));
-        for number in (1..self.plan.keep).rev() {
-            let _ = fs::rename(numbered(number), numbered(number + 1));
+    fn shifted(&self, path: &Path) -> Result<PathBuf> {
+        let plain = |number: u64| PathBuf::from(format!("{}.{number}", path.display()));
+        let kept = |number: u64| {
+            let ending = if self.plan.packs && number > 1 { ".gz" } else { "" };
+            PathBuf::from(format!("{}.{number}{ending}", path.display()))
+        };
+        let _ = fs::remove_file(kept(self.plan.keep));
+        for number in (2..self.plan.keep).rev() {
+            let _ = fs::rename(kept(number), kept(number + 1));
         }
-        numbered(1)
+        if self.plan.packs && plain(1).exists() {
+            pack(&plain(1), &kept(2))?;
+        } else {
+            let _ = fs::rename(plain(1), plain(2));
+        }
+        Ok(plain(1))
     }
+}
+
+/// As logrotate does: gzip writes another file and deletes the first.
+fn pack(from: &Path, to: &Path) -> Result<()> {
+    let packed = Command::new("gzip").arg("--keep").arg(from).status().context("failed to start gzip")?;
+    let made = PathBuf::from(format!("{}.gz", from.display()));
+    if !packed.success() {
+        bail!("gzip of {} ended with {packed}", from.display());
+    }
+    fs::remove_file(from)?;
+    fs::rename(made, to).with_context(|| format!("no {}", to.display()))
 }
