@@ -17,7 +17,7 @@ cargo xtask <command>
   demo [--once]     build, start a collector and an agent on loopback, show a host's metrics in PromQL
                     and the collector's own log in LogQL, over rotations and a kill of the agent; Ctrl-C ends it
   test              what CI runs: outside programs, format, clippy, every test, the demo
-  bench [NAME]      loads against a release build: wire, remote-write, agent
+  bench [NAME]      loads against a release build: wire, remote-write, log-wire, loki-push, new-files, tail, agent
   figures [--quick] re-measure every figure and print goal, value, load, commit, pass or short
   deny              licences, bans and sources of the dependencies by cargo-deny";
 

@@ -1,0 +1,16 @@
+//! `cargo xtask figures`: every figure that is promised, measured again, with goal, value, load, commit, pass or short. One file a group.
+
+mod agent;
+mod logs;
+mod metrics;
+mod product;
+mod row;
+mod run;
+mod tail;
+mod trials;
+
+pub(crate) use agent::agent_rows;
+pub(crate) use logs::{log_rows, new_file_rows};
+pub(crate) use row::Row;
+pub(crate) use run::{release_programs, run};
+pub(crate) use tail::tail_rows;
