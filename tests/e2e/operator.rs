@@ -47,6 +47,10 @@ fn lines_are_asked_counted_and_followed_until_the_collector_stops() {
     let words = ["logs", "vector(3) * 2", "--since", "5m", "--plot", "--width", "80"];
     let (code, text, error) = muster(&programs, &collector, &words).unwrap();
     assert!(code == 0 && text.contains("last 6, min 6, max 6"), "{text}{error}");
+    let words = ["logs", "vector(3) * 2", "--since", "1m", "--step", "20s", "--histogram", "--width", "60"];
+    let (code, text, error) = muster(&programs, &collector, &words).unwrap();
+    assert!(code == 0 && text.contains("sum 24, max 6"), "{text}{error}");
+    assert_eq!(text.lines().filter(|line| line.contains("aaaa") && line.ends_with(" 6")).count(), 4, "{text}");
     let (code, _, error) = muster(&programs, &collector, &["logs", "{host=", "--follow"]).unwrap();
     assert!(code == 2 && error.starts_with("muster: parse error at line 1, col "), "{code}: {error}");
 
