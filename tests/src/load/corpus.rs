@@ -27,7 +27,7 @@ impl Service {
     }
 }
 
-/// A word that stands in exactly one line of a corpus.
+/// A word that stands in exactly one line of a corpus, between spaces.
 pub const RARE_WORD: &str = "needle4c1be9d0";
 /// A word that stands in none, and no part of which does at length.
 pub const ABSENT_WORD: &str = "zzzabsentword";
@@ -259,8 +259,7 @@ impl HostLines {
             let mut line = Vec::with_capacity(256);
             self.writers[service].line(at_ns, &mut line);
             if self.host == 0 && group == self.groups / 2 && count == 0 {
-                line.extend_from_slice(b" ");
-                line.extend_from_slice(RARE_WORD.as_bytes());
+                line.extend_from_slice(format!(" {RARE_WORD} end").as_bytes());
             }
             bytes += line.len() + 1;
             count += 1;

@@ -14,10 +14,13 @@ const BATCHES: u32 = 82;
 /// Questions whose CPU is averaged: the kernel counts it in steps of 10 ms.
 const ASKED: u32 = 5;
 /// (Figure, what is looked for, lines that have it): the words that the loads' corpus promises in `tests/src/load/corpus.rs`.
-const QUESTIONS: [(&str, &str, usize); 3] = [
+/// A filter is of any part of a line; with its separators around it, a word can be looked up as such.
+const QUESTIONS: [(&str, &str, usize); 5] = [
     ("absent word", "zzzabsentword", 0),
+    ("absent word between spaces", " zzzabsentword ", 0),
     ("absent middle of words", "qzjv", 0),
     ("word of one line", "needle4c1be9d0", 1),
+    ("word of one line between spaces", " needle4c1be9d0 ", 1),
 ];
 
 /// One load of lines (`log-wire` or `loki-push`) against a fresh collector; by wire also questions over what it left.
