@@ -22,32 +22,8 @@ impl<F: Files + Clone> LogReader<F> {
     pub(super) fn first_answer(&mut self, positions: &[Position], now: Moment) {
         self.is_answered = true;
         let is_wiped = self.hints.version == 0;
-        let mut starts = HashMap::new();
         let mut used = BTreeSet::new();
-        let mut last_of: HashMap<PathBuf, Key> = HashMap::new();
-        for (key, mut source) in std::mem::take(&mut self.sources) {
-            if !source.is_unlinked || source.content.is_none() {
-                // Found again below, by what the collector knows; only where it was to be begun is kept.
-                starts.insert(source.place, source.began);
-                self.close(&mut source);
-                continue;
-            }
-            if self.is_whole_elsewhere(&mut source, positions) {
-                // Found again below as well, and with more than what was kept.
-                if let (Some(number), Some(spool)) = (source.spooled, &mut self.spool) {
-                    spool.remove(number);
-                }
-                self.close(&mut source);
-                continue;
-            }
-            self.answer_open(&mut source, positions, &mut used);
-            source.after = last_of.insert(source.head.clone(), key);
-            if source.opened.offset == 0 {
-                // Known from now on, so that its packed form is not taken for another file.
-                self.identify(&mut source, &mut Batch::default());
-            }
-            self.sources.insert(key, source);
-        }
+        self.starts = self.let_go(positions, &mut used);
         self.by_path.clear();
         self.by_id = self.sources.iter().filter_map(|(key, one)| Some((Arc::clone(one.id.as_ref()?), *key))).collect();
         self.by_place.clear();
@@ -86,7 +62,6 @@ impl<F: Files + Clone> LogReader<F> {
                 told.push(key);
             }
         }
-        self.starts = starts;
         self.is_first_look = true;
         self.look(now);
         self.is_first_look = false;
@@ -97,6 +72,37 @@ impl<F: Files + Clone> LogReader<F> {
                 self.forget(key);
             }
         }
+    }
+
+    /// Only what nothing but an open file or the spool has is kept, and goes on where the collector is. Gives where all others were begun, by
+    /// device and inode.
+    fn let_go(&mut self, positions: &[Position], used: &mut BTreeSet<usize>) -> HashMap<(u64, u64), u64> {
+        let mut starts = HashMap::new();
+        let mut last_of: HashMap<PathBuf, Key> = HashMap::new();
+        for (key, mut source) in std::mem::take(&mut self.sources) {
+            if !source.is_unlinked || source.content.is_none() {
+                // Found again below, by what the collector knows; only where it was to be begun is kept.
+                starts.insert(source.place, source.began);
+                self.close(&mut source);
+                continue;
+            }
+            if self.is_whole_elsewhere(&mut source, positions) {
+                // Found again below as well, and with more than what was kept.
+                if let (Some(number), Some(spool)) = (source.spooled, &mut self.spool) {
+                    spool.remove(number);
+                }
+                self.close(&mut source);
+                continue;
+            }
+            self.answer_open(&mut source, positions, used);
+            source.after = last_of.insert(source.head.clone(), key);
+            if source.opened.offset == 0 {
+                // Known from now on, so that its packed form is not taken for another file.
+                self.identify(&mut source, &mut Batch::default());
+            }
+            self.sources.insert(key, source);
+        }
+        starts
     }
 
     /// A deleted file that was held open for the answer, or is in the spool, goes on where the collector is; where the collector has nothing

@@ -33,6 +33,12 @@ pub(crate) fn programs(packages: &[&str], release: bool) -> Result<PathBuf> {
     folder(release)
 }
 
+/// The agent as its package has it.
+pub(crate) fn packaged_agent() -> Result<PathBuf> {
+    process::run(&mut cargo(&["build", "--locked", "--profile", "dist-agent", "--package", "muster-agent"]))?;
+    Ok(folder(true)?.with_file_name("dist-agent").join("muster-agent"))
+}
+
 /// The folder of the programs of this profile, built or not.
 pub(crate) fn folder(release: bool) -> Result<PathBuf> {
     let metadata = process::output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps", "--locked"]))?;
