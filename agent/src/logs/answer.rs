@@ -11,7 +11,7 @@ use super::content::{Content, Mark, tail_hash};
 use super::files::{Entry, Files};
 use super::hints::{Hints, SourceHint};
 use super::kept::Kept;
-use super::reader::LogReader;
+use super::reader::{LogReader, Start};
 use super::settings::From;
 use super::source::{At, Key, Source};
 use crate::uplink::Moment;
@@ -24,6 +24,7 @@ impl<F: Files + Clone> LogReader<F> {
         let is_wiped = self.hints.version == 0;
         let mut used = BTreeSet::new();
         self.starts = self.let_go(positions, &mut used);
+        self.start_by_hints(positions);
         self.by_path.clear();
         self.by_id = self.sources.iter().filter_map(|(key, one)| Some((Arc::clone(one.id.as_ref()?), *key))).collect();
         self.by_place.clear();
@@ -76,13 +77,13 @@ impl<F: Files + Clone> LogReader<F> {
 
     /// Only what nothing but an open file or the spool has is kept, and goes on where the collector is. Gives where all others were begun, by
     /// device and inode.
-    fn let_go(&mut self, positions: &[Position], used: &mut BTreeSet<usize>) -> HashMap<(u64, u64), u64> {
+    fn let_go(&mut self, positions: &[Position], used: &mut BTreeSet<usize>) -> HashMap<(u64, u64), Start> {
         let mut starts = HashMap::new();
         let mut last_of: HashMap<PathBuf, Key> = HashMap::new();
         for (key, mut source) in std::mem::take(&mut self.sources) {
             if !source.is_unlinked || source.content.is_none() {
                 // Found again below, by what the collector knows; only where it was to be begun is kept.
-                starts.insert(source.place, source.began);
+                starts.insert(source.place, Start { offset: source.began, id: source.id.as_deref().cloned() });
                 self.close(&mut source);
                 continue;
             }
@@ -103,6 +104,17 @@ impl<F: Files + Clone> LogReader<F> {
             self.sources.insert(key, source);
         }
         starts
+    }
+
+    /// What the host had begun and the collector knows nothing of, since it was away or lost it, is gone on with.
+    fn start_by_hints(&mut self, positions: &[Position]) {
+        for hint in &self.hints.sources {
+            let id = hint.source();
+            if positions.iter().all(|position| position.source != id) {
+                let start = Start { offset: hint.began, id: Some(id) };
+                self.starts.entry((hint.device, hint.inode)).or_insert(start);
+            }
+        }
     }
 
     /// A deleted file that was held open for the answer, or is in the spool, goes on where the collector is; where the collector has nothing
@@ -196,7 +208,7 @@ impl<F: Files + Clone> LogReader<F> {
                 fingerprint_bytes: id.fingerprint_bytes,
                 incarnation: id.incarnation,
                 path: id.path.clone(),
-                acked: source.acked?,
+                acked: source.acked.unwrap_or(source.began),
                 tail_hash: source.hash_before_acked(),
                 size: source.size,
                 mtime_ns: source.mtime_ns,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_common::limits::LOG_LINE_BYTES_MAX;
+use muster_common::wire::message::SourceId;
 
 use super::batch::Batch;
-use super::content::{Content, FINGERPRINT_BYTES, Mark, TAIL_BYTES};
+use super::content::{Content, FINGERPRINT_BYTES, Mark, TAIL_BYTES, tail_hash};
 use super::files::{Files, Stat};
 use super::names::{Age, sort_oldest_first};
 use super::plan::{Member, Verdict, judge};
@@ -85,7 +86,7 @@ impl<F: Files + Clone> LogReader<F> {
         let (is_unborn, is_anchor) = self.head_of(&items);
         let first_new = self.next_key;
         let Some(family) = self.families.get(head) else { return };
-        let members: Vec<Member> = items.iter().map(|item| self.member(item, family, is_anchor)).collect();
+        let members: Vec<Member> = items.iter().map(|item| self.member(item, head, family, is_anchor)).collect();
         let (group, stream) = (family.group, Arc::clone(&family.stream));
         // A time that is not known counts as the latest: rather a loss that is named than lines twice.
         let seen = |key: &Key| self.sources.get(key).map(|one| if one.mtime_ns == 0 { i64::MAX } else { one.mtime_ns });
@@ -158,7 +159,7 @@ impl<F: Files + Clone> LogReader<F> {
         }
     }
 
-    fn member(&self, item: &Item, family: &Family, is_anchor: bool) -> Member {
+    fn member(&self, item: &Item, head: &Path, family: &Family, is_anchor: bool) -> Member {
         Member {
             is_known: item.known.is_some_and(|key| {
                 // What was found before the first answer was not judged by it.
@@ -169,7 +170,7 @@ impl<F: Files + Clone> LogReader<F> {
             is_head: item.is_head,
             is_asked: item.is_asked,
             // What is held open or kept was begun too.
-            is_begun: self.starts.contains_key(&item.stat.place()) || (self.is_first_look && item.known.is_some()),
+            is_begun: (self.is_first_look && item.known.is_some()) || self.begun(item, head).is_some(),
             mtime_ns: item.stat.mtime_ns,
         }
     }
@@ -299,8 +300,8 @@ impl<F: Files + Clone> LogReader<F> {
         if !item.is_gz() {
             source.size = item.stat.size;
         }
-        let start = match self.starts.get(&place) {
-            Some(start) => *start,
+        let start = match self.begun(item, head) {
+            Some(start) => start,
             None if is_end => self.end_of(&item.path, item.stat.size),
             None => 0,
         };
@@ -331,6 +332,21 @@ impl<F: Files + Clone> LogReader<F> {
             self.identify_waiting(key, now, &mut Batch::default());
         }
         key
+    }
+
+    /// Where this file was begun before, by its inode or, where it is packed, by its content.
+    fn begun(&self, item: &Item, head: &Path) -> Option<u64> {
+        let is_it = |id: &SourceId| {
+            let mark = Mark { source: id.clone(), offset: 0, tail_hash: tail_hash(&[]) };
+            let Ok(handle) = self.files.open(&item.path) else { return false };
+            Content::new(&self.files, handle, item.is_gz()).matches(&self.files, &mark).unwrap_or(false)
+        };
+        if let Some(start) = self.starts.get(&item.stat.place()) {
+            return start.id.as_ref().is_none_or(is_it).then_some(start.offset);
+        }
+        let ids = self.starts.values().filter_map(|start| Some((start.id.as_ref()?, start.offset)));
+        let mut own = ids.filter(|(id, _)| item.is_gz() && Path::new(&id.path) == head);
+        own.find(|(id, _)| is_it(id)).map(|(_, offset)| offset)
     }
 
     /// Where the last line that is not whole begins.

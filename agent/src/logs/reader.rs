@@ -74,6 +74,13 @@ pub(super) struct Family {
     pub(super) judged: BTreeSet<((u64, u64), u64, i64)>,
 }
 
+/// Where a file was begun, and which it was if that is known: its inode may be another file's by now.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) offset: u64,
+    pub(super) id: Option<SourceId>,
+}
+
 pub struct LogReader<F: Files> {
     pub(super) files: F,
     pub(super) groups: Vec<LogGroup>,
@@ -92,7 +99,7 @@ pub struct LogReader<F: Files> {
     pub(super) problems: BTreeMap<String, Problem>,
     pub(super) seen_patterns: BTreeSet<String>,
     /// Where files were to be begun that the collector knows nothing of; only while its first answer is worked in.
-    pub(super) starts: HashMap<(u64, u64), u64>,
+    pub(super) starts: HashMap<(u64, u64), Start>,
     pub(super) is_first_look: bool,
     pub(super) open: usize,
     pub(super) next_key: Key,

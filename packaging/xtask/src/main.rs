@@ -18,7 +18,8 @@ cargo xtask <command>
                     and the collector's own log in LogQL, over rotations and a kill of the agent; Ctrl-C ends it
   test              what CI runs: outside programs, format, clippy, every test, the demo
   bench [NAME]      loads against a release build: wire, remote-write, log-wire, loki-push, new-files, tail, agent
-  figures [--quick] re-measure every figure and print goal, value, load, commit, pass or short
+  figures [--quick] [GROUP...]
+                    re-measure every figure, or those of some groups, and print goal, value, load, commit, pass or short
   deny              licences, bans and sources of the dependencies by cargo-deny";
 
 fn main() -> ExitCode {
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
         ["demo", "--once"] => demo::run(true),
         ["test"] => test::run(),
         ["bench", names @ ..] => bench::run(names),
-        ["figures"] => figures::run(false),
-        ["figures", "--quick"] => figures::run(true),
+        ["figures", "--quick", groups @ ..] => figures::run(true, groups),
+        ["figures", groups @ ..] => figures::run(false, groups),
         ["deny"] => test::deny(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

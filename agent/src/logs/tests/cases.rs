@@ -252,60 +252,6 @@ fn what_was_compressed_while_the_agent_was_down_is_unpacked_and_read_on() {
 }
 
 #[test]
-fn a_restored_collector_gets_again_what_it_lacks_also_of_files_that_were_done_with() {
-    for is_restarted in [false, true] {
-        let (files, mut bench) = bench();
-        files.write(LOG, &numbered(0..5));
-        bench.settle();
-        let image = bench.collector.clone();
-        files.write(LOG, &numbered(5..10));
-        files.rename(LOG, ONE);
-        files.write(LOG, &numbered(10..20));
-        bench.settle_for(Duration::from_secs(40));
-        // A second file is rotated away, packed and done with.
-        files.replace("/var/log/app.log.2.gz", &packed(&files.bytes(ONE)));
-        files.remove(ONE);
-        files.rename(LOG, ONE);
-        files.write(LOG, &numbered(20..30));
-        bench.settle_for(Duration::from_secs(40));
-        whole(&bench, 0..30);
-        if is_restarted {
-            bench.restart(false);
-            bench.answer();
-        }
-        bench.collector = image;
-        let positions = bench.collector.positions();
-        bench.reader.seek(&positions, Scope::Anew, bench.now);
-        bench.settle_for(Duration::from_secs(40));
-        whole(&bench, 0..30);
-    }
-}
-
-#[test]
-fn a_collector_that_lost_all_gets_what_was_followed_from_where_it_was_begun() {
-    for is_restarted in [false, true] {
-        let (files, mut bench) = bench();
-        files.write(ONE, b"from before the agent\n");
-        files.write(LOG, &numbered(0..5));
-        bench.settle();
-        if is_restarted {
-            bench.restart(false);
-            bench.answer();
-        }
-        files.write(LOG, &numbered(5..10));
-        files.rename(ONE, TWO);
-        files.rename(LOG, ONE);
-        files.write(LOG, &numbered(10..20));
-        bench.settle();
-        whole(&bench, 0..20);
-        bench.collector = super::Collector::default();
-        bench.reader.seek(&[], Scope::Anew, bench.now);
-        bench.settle_for(Duration::from_secs(40));
-        whole(&bench, 0..20);
-    }
-}
-
-#[test]
 fn a_file_found_with_half_a_line_is_known_again_when_it_is_packed() {
     let (files, mut bench) = bench();
     bench.settle();

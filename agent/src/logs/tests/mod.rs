@@ -5,6 +5,7 @@ mod collector;
 mod random;
 mod real;
 mod rescue;
+mod restored;
 
 use std::path::Path;
 use std::sync::Arc;

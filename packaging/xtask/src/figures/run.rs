@@ -1,6 +1,6 @@
 //! All groups, one after the other, and the table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -20,28 +20,41 @@ pub(crate) fn release_programs() -> Result<PathBuf> {
     build::programs(&build::PRODUCT, true)
 }
 
-/// `quick` shortens what only gains confidence by running longer (seeds, agent minutes); the table says so.
-pub(crate) fn run(quick: bool) -> Result<()> {
+/// Measures one group; `true`: in short.
+type Measure = fn(&Path, bool) -> Result<Vec<Row>>;
+
+/// The groups, in the order in which they are measured.
+const GROUPS: [(&str, Measure); 10] = [
+    ("simulator", |programs, quick| simulator_rows(programs, if quick { 2_000 } else { 50_000 })),
+    ("ingest", |programs, _| ingest_rows(programs)),
+    ("kill", |programs, _| kill_rows(programs)),
+    ("log-wire", |programs, _| log_rows(programs, "log-wire")),
+    ("loki-push", |programs, _| log_rows(programs, "loki-push")),
+    ("new-files", |programs, _| new_file_rows(programs)),
+    ("tail", tail_rows),
+    ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
+    ("binaries", |programs, _| binary_rows(programs)),
+    // Last: both commands build anew in a clone.
+    (
+        "commands",
+        |_, quick| if quick { demo_rows() } else { Ok([demo_rows()?, test_rows()?].into_iter().flatten().collect()) },
+    ),
+];
+
+/// `quick` shortens what only gains confidence by running longer (seeds, agent minutes); the table says so. `only`: these groups, else all.
+pub(crate) fn run(quick: bool, only: &[&str]) -> Result<()> {
+    if let Some(name) = only.iter().find(|name| GROUPS.iter().all(|(group, _)| group != *name)) {
+        let names: Vec<&str> = GROUPS.iter().map(|(group, _)| *group).collect();
+        bail!("there is no group of figures `{name}`; there are {}", names.join(", "));
+    }
     let programs = release_programs()?;
     let mut rows = Vec::new();
-    // A failed measurement is a row, so that the others are still seen.
-    let mut add = |name: &str, measured: Result<Vec<Row>>| match measured {
-        Ok(measured) => rows.extend(measured),
-        Err(error) => rows.push(row(name, "", format!("not measured: {error:#}"), "", Some(false))),
-    };
-    add("simulator", simulator_rows(&programs, if quick { 2_000 } else { 50_000 }));
-    add("ingest", ingest_rows(&programs));
-    add("kill", kill_rows(&programs));
-    for name in ["log-wire", "loki-push"] {
-        add(name, log_rows(&programs, name));
-    }
-    add("new files", new_file_rows(&programs));
-    add("tail", tail_rows(&programs, quick));
-    add("agent", agent_rows(&programs, Duration::from_secs(if quick { 60 } else { 600 })));
-    add("binaries", binary_rows(&programs));
-    add("demo", demo_rows());
-    if !quick {
-        add("test", test_rows());
+    for (name, measure) in GROUPS.iter().filter(|(group, _)| only.is_empty() || only.contains(group)) {
+        match measure(&programs, quick) {
+            Ok(measured) => rows.extend(measured),
+            // A failed measurement is a row, so that the others are still seen.
+            Err(error) => rows.push(row(name, "", format!("not measured: {error:#}"), "", Some(false))),
+        }
     }
     let commit = build::commit();
     println!("\ncommit {commit}{}\n", if quick { " (quick run)" } else { "" });
