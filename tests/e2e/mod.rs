@@ -3,6 +3,7 @@
 mod bad_input;
 mod first_host;
 mod full_disk;
+mod journal;
 mod kill;
 mod life_cycle;
 mod logs;

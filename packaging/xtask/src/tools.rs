@@ -11,11 +11,18 @@ use crate::build::{cargo, root};
 use crate::process;
 
 /// (program, Debian package) that must be installed.
-const INSTALLED: [(&str, &str); 4] = [("git", "git"), ("cc", "gcc"), ("strace", "strace"), ("dpkg-deb", "dpkg")];
+const INSTALLED: [(&str, &str); 5] =
+    [("git", "git"), ("cc", "gcc"), ("strace", "strace"), ("dpkg-deb", "dpkg"), ("journalctl", "systemd")];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
-const UNPACKED: [(&str, &str); 2] =
-    [("prometheus", "usr/bin/promtool"), ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter")];
+const UNPACKED: [(&str, &str); 5] = [
+    ("prometheus", "usr/bin/promtool"),
+    ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
+    // Writes journals as journald does.
+    ("systemd-journal-remote", "lib/systemd/systemd-journal-remote"),
+    ("libmicrohttpd12", "usr/lib/x86_64-linux-gnu/libmicrohttpd.so.12"),
+    ("libsystemd-shared", "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so"),
+];
 
 pub(crate) fn ensure() -> Result<()> {
     for (program, package) in INSTALLED {

@@ -89,17 +89,35 @@ impl AgentHome {
         self.start_with(&words)
     }
 
+    /// As [`AgentHome::start`], with the programs of this folder before all others of their names.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_in_path(&self, folder: &Path, settings: &[&str]) -> Result<Agent> {
+        #[expect(clippy::disallowed_methods, reason = "the other programs stay where they are")]
+        let rest = std::env::var("PATH").unwrap_or_default();
+        let words = settings.iter().flat_map(|one| ["--set", one]).map(str::to_owned).collect::<Vec<_>>();
+        self.spawn(&words, |command| {
+            command.env("PATH", format!("{}:{rest}", folder.display()));
+        })
+    }
+
     /// Starts it with these further arguments of `run`.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start_with(&self, words: &[String]) -> Result<Agent> {
+        self.spawn(words, |_| {})
+    }
+
+    fn spawn(&self, words: &[String], change: impl FnOnce(&mut Command)) -> Result<Agent> {
         let log = self.state.with_extension("log");
         let file = std::fs::File::options().create(true).append(true).open(&log)?;
         let mut command = Command::new(programs::program(&self.programs, "muster-agent"));
         command.args(["run", "--state"]).arg(&self.state);
         command.args(words);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        change(&mut command);
         Ok(Agent { child: command.spawn().context("failed to start muster-agent")?, log })
     }
 }
