@@ -83,6 +83,7 @@ impl<F: Files + Clone> LogReader<F> {
             self.find_by_content(head, &mut items, &mut lost, unlocated, now);
         }
         self.find_spooled(head, &mut items);
+        self.find_finished(head, &items);
         let (is_unborn, is_anchor) = self.head_of(&items);
         let first_new = self.next_key;
         let Some(family) = self.families.get(head) else { return };
@@ -125,7 +126,10 @@ impl<F: Files + Clone> LogReader<F> {
                 }
             };
             let Some(key) = key else { continue };
+            // What is kept in the spool has its order already: two that wait for each other would wait for ever.
+            let is_behind = before.is_some_and(|before| self.is_behind(before, key));
             if let Some(source) = self.sources.get_mut(&key)
+                && !is_behind
                 && (!source.is_ordered || (source.id.is_none() && before.is_some_and(|one| one >= first_new)))
                 && before != Some(key)
             {
@@ -225,6 +229,30 @@ impl<F: Files + Clone> LogReader<F> {
             item.known = self.twin_of(item, is_spooled);
             if let (Some(_), Some(family)) = (item.known, self.families.get_mut(head)) {
                 family.judged.insert(item.print());
+            }
+        }
+    }
+
+    /// Whether this source waits, over however many others, for that one.
+    fn is_behind(&self, key: Key, other: Key) -> bool {
+        let older = |key: &Key| self.sources.get(key).and_then(|source| source.after);
+        std::iter::successors(older(&key), older).take(self.sources.len()).any(|older| older == other)
+    }
+
+    /// Packed forms of what was read to its end are old, and what is younger than they are was never read: the file that they were made
+    /// from may be gone, and its inode another's, before anybody looks.
+    fn find_finished(&mut self, head: &Path, items: &[Item]) {
+        let is_finished = |source: &Source<F>| source.is_done && source.head == head;
+        if !self.sources.values().any(is_finished) {
+            return;
+        }
+        for item in items.iter().filter(|item| item.known.is_none() && !item.is_head) {
+            let print = item.print();
+            if self.families.get(head).is_some_and(|family| !family.judged.contains(&print))
+                && self.twin_of(item, is_finished).is_some()
+                && let Some(family) = self.families.get_mut(head)
+            {
+                family.judged.insert(print);
             }
         }
     }
