@@ -1,7 +1,7 @@
 //! The collector's first answer, or the first of another store, and what the host remembers.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_common::wire::message::Position;
@@ -170,7 +170,10 @@ impl<F: Files + Clone> LogReader<F> {
                 best = Some((index, position));
                 break;
             }
-            if (id.device, id.inode) == source.place
+            // What is in the spool may have come under its packed form's inode, in a life of which this disk knows nothing.
+            let is_candidate = (id.device, id.inode) == source.place
+                || (source.spooled.is_some() && !used.contains(&index) && Path::new(&id.path) == source.head);
+            if is_candidate
                 && content.matches(&self.files, &mark_of(position)).unwrap_or(false)
                 && best.is_none_or(|(_, best)| best.source.incarnation < id.incarnation)
             {

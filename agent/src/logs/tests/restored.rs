@@ -101,3 +101,30 @@ fn a_file_begun_and_rotated_while_the_collector_was_away_is_read_from_its_first_
         whole(&bench, 0..30);
     }
 }
+
+#[test]
+fn a_spool_of_another_life_is_known_by_what_the_collector_has_under_its_packed_form() {
+    let (files, mut bench) = bench();
+    files.write(LOG, &numbered(0..10));
+    bench.settle();
+    bench.reader.hold(true);
+    files.rename(LOG, TWO);
+    files.write(LOG, &numbered(10..20));
+    bench.settle();
+    files.write("/var/log/app.log.1.gz", &packed(&files.bytes(LOG)));
+    files.remove(LOG);
+    files.write(LOG, &numbered(20..30));
+    bench.settle();
+    bench.stop_and_start();
+    let spooled = bench.disk.image();
+    // The host forgets, and the packed form is read; then its disk is again as it was.
+    bench.restart(true);
+    bench.answer();
+    bench.settle_for(Duration::from_secs(40));
+    whole(&bench, 0..30);
+    bench.disk.restore_image(&spooled);
+    bench.restart(false);
+    bench.answer();
+    bench.settle_for(Duration::from_secs(40));
+    whole(&bench, 0..30);
+}
