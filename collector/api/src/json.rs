@@ -5,6 +5,7 @@
 use std::io::Write as _;
 
 use muster_common::label::LabelSet;
+use muster_query::{Point, Series};
 
 /// Appends a quoted JSON string. Control characters, quotes and backslashes are escaped; all else stays as it is.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
@@ -164,6 +165,33 @@ fn push_digits(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// How a dialect writes a time (ms) with its value.
+pub(crate) type PushSample = fn(&mut Vec<u8>, i64, f64);
+
+/// Appends a vector as Prometheus and Loki have it: each element its labels and one sample.
+pub(crate) fn push_points(out: &mut Vec<u8>, points: &[Point], push_sample: PushSample) {
+    push_list(out, points, |out, point| {
+        out.extend_from_slice(b"{\"metric\":");
+        push_labels(out, &point.labels);
+        out.extend_from_slice(b",\"value\":");
+        push_sample(out, point.at_ms, point.value);
+        out.push(b'}');
+    });
+}
+
+/// Appends a matrix: each element its labels and its samples.
+pub(crate) fn push_series(out: &mut Vec<u8>, all: &[Series], push_sample: PushSample) {
+    push_list(out, all, |out, series| {
+        out.extend_from_slice(b"{\"metric\":");
+        push_labels(out, &series.labels);
+        out.extend_from_slice(b",\"values\":");
+        push_list(out, series.millis.iter().zip(&series.values), |out, (at_ms, value)| {
+            push_sample(out, *at_ms, *value);
+        });
+        out.push(b'}');
+    });
 }
 
 /// Appends `[a,b,...]`, each element by `push`.

@@ -13,6 +13,13 @@ use crate::error::{ApiError, Dialect, ErrorKind};
 use crate::state::State;
 use crate::{admin, loki, muster, prometheus};
 
+/// Questions that may be long come by POST too.
+pub(crate) const BOTH: &[&str] = &["GET", "POST"];
+pub(crate) const READ: &[&str] = &["GET"];
+
+/// Makes what answers a route.
+pub(crate) type Handler = fn() -> MethodRouter<Arc<State>>;
+
 /// One row of a dialect's table: a path, its methods, and who may ask.
 pub struct Route {
     /// axum's form: `/api/v1/label/{name}/values`.
@@ -21,7 +28,19 @@ pub struct Route {
     /// What a token must be good for; `None`: anybody may ask.
     pub scope: Option<Scope>,
     pub dialect: Dialect,
-    pub(crate) handler: fn() -> MethodRouter<Arc<State>>,
+    pub(crate) handler: Handler,
+}
+
+impl Route {
+    /// A question that a token of scope read may ask.
+    pub(crate) const fn read(
+        dialect: Dialect,
+        path: &'static str,
+        methods: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
+        Self { path, methods, scope: Some(Scope::Read), dialect, handler }
+    }
 }
 
 /// Every route, by dialect.

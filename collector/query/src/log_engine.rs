@@ -35,13 +35,7 @@ impl Engine {
         at_ns: i64,
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
-        let reads = RefCell::default();
-        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
-            note(&reads, request);
-            select_lines(view, request, control, each)
-        };
-        let answer = self.log_instant_over(&fetch, query, at_ns, control)?;
-        Ok(told(answer, view, reads))
+        over_view(view, control, |fetch| self.log_instant_over(fetch, query, at_ns, control))
     }
 
     pub(crate) fn log_instant_over(
@@ -74,15 +68,9 @@ impl Engine {
         by: &[String],
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
-        let reads = RefCell::default();
-        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
-            note(&reads, request);
-            select_lines(view, request, control, each)
-        };
         let expr = LogExpr::volume(matchers, end_ns.saturating_sub(start_ns), by)?;
         // A window has its end and not its begin.
-        let answer = self.log_value(&fetch, &expr, end_ns.saturating_sub(1), control)?;
-        Ok(told(answer, view, reads))
+        over_view(view, control, |fetch| self.log_value(fetch, &expr, end_ns.saturating_sub(1), control))
     }
 
     /// The value of a metric query at one time.
@@ -116,13 +104,7 @@ impl Engine {
         page: &LogPage,
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
-        let reads = RefCell::default();
-        let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
-            note(&reads, request);
-            select_lines(view, request, control, each)
-        };
-        let answer = self.log_range_over(&fetch, query, times, page, control)?;
-        Ok(told(answer, view, reads))
+        over_view(view, control, |fetch| self.log_range_over(fetch, query, times, page, control))
     }
 
     pub(crate) fn log_range_over(
@@ -219,17 +201,23 @@ fn select_lines(
     }
 }
 
-/// Notes what is looked at.
-fn note(reads: &RefCell<Vec<LogRead>>, request: &LogRequest<'_>) {
-    if request.from_ns < request.to_ns {
-        let (from_ms, to_ms) = (request.from_ns.div_euclid(NS_PER_MS), (request.to_ns - 1).div_euclid(NS_PER_MS));
-        reads.borrow_mut().push(LogRead { matchers: request.matchers.to_vec(), from_ms, to_ms });
-    }
-}
-
-/// The answer, with what the store could not read of it, and what was looked at.
-fn told(mut answer: LogAnswer, view: &View, reads: RefCell<Vec<LogRead>>) -> LogAnswer {
+/// Answers from this view. The answer says what the store could not read of it, and what was looked at: what is known to be missing there is
+/// told by who knows it.
+fn over_view(
+    view: &View,
+    control: &Control,
+    ask: impl FnOnce(&FetchLogs<'_>) -> Result<LogAnswer, QueryError>,
+) -> Result<LogAnswer, QueryError> {
+    let reads = RefCell::new(Vec::new());
+    let fetch = |request: &LogRequest<'_>, each: &mut Each<'_>| {
+        if request.from_ns < request.to_ns {
+            let (from_ms, to_ms) = (request.from_ns.div_euclid(NS_PER_MS), (request.to_ns - 1).div_euclid(NS_PER_MS));
+            reads.borrow_mut().push(LogRead { matchers: request.matchers.to_vec(), from_ms, to_ms });
+        }
+        select_lines(view, request, control, each)
+    };
+    let mut answer = ask(&fetch)?;
     answer.warnings.extend(view.warnings());
     answer.reads = reads.into_inner();
-    answer
+    Ok(answer)
 }

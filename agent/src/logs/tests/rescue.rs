@@ -22,6 +22,16 @@ fn bench() -> (MemoryFiles, Bench<MemoryFiles>) {
     (files.clone(), Bench::answered(files, &["/var/log/*.log"]))
 }
 
+/// Ten lines are at the collector, and ten more were handed out and got lost on their way.
+fn unacked() -> (MemoryFiles, Bench<MemoryFiles>) {
+    let (files, mut bench) = bench();
+    files.write(LOG, &numbered(0..10));
+    bench.settle();
+    files.write(LOG, &numbered(10..20));
+    bench.lose();
+    (files, bench)
+}
+
 fn spooled(bench: &Bench<MemoryFiles>) -> usize {
     bench.disk.list(Path::new("/state/spool-logs")).map_or(0, |names| names.len())
 }
@@ -72,11 +82,7 @@ fn a_deleted_file_that_was_not_read_to_its_end_survives_an_orderly_end() {
 #[test]
 fn lines_handed_out_of_a_file_that_is_cut_are_sent_again_from_memory() {
     for scope in [Scope::All, Scope::Some] {
-        let (files, mut bench) = bench();
-        files.write(LOG, &numbered(0..10));
-        bench.settle();
-        files.write(LOG, &numbered(10..20));
-        bench.lose();
+        let (files, mut bench) = unacked();
         files.truncate(LOG);
         files.write(LOG, &numbered(20..23));
         bench.wait(Duration::from_millis(200));
@@ -94,11 +100,7 @@ fn lines_handed_out_of_a_file_that_is_cut_are_sent_again_from_memory() {
 #[test]
 fn lines_handed_out_of_a_file_that_is_cut_survive_an_end_of_the_agent() {
     for is_orderly in [true, false] {
-        let (files, mut bench) = bench();
-        files.write(LOG, &numbered(0..10));
-        bench.settle();
-        files.write(LOG, &numbered(10..20));
-        bench.lose();
+        let (files, mut bench) = unacked();
         files.truncate(LOG);
         files.write(LOG, &numbered(20..23));
         bench.wait(Duration::from_millis(200));
@@ -122,11 +124,7 @@ fn lines_handed_out_of_a_file_that_is_cut_survive_an_end_of_the_agent() {
 
 #[test]
 fn a_deleted_file_is_put_into_the_spool_once_nobody_writes_into_it_any_more() {
-    let (files, mut bench) = bench();
-    files.write(LOG, &numbered(0..10));
-    bench.settle();
-    files.write(LOG, &numbered(10..20));
-    bench.lose();
+    let (files, mut bench) = unacked();
     let writer = crate::logs::files::Files::open(&files, Path::new(LOG)).unwrap();
     bench.reader.hold(true);
     files.remove(LOG);
@@ -148,11 +146,7 @@ fn a_deleted_file_is_put_into_the_spool_once_nobody_writes_into_it_any_more() {
 
 #[test]
 fn the_spool_goes_on_in_the_same_process_too() {
-    let (files, mut bench) = bench();
-    files.write(LOG, &numbered(0..10));
-    bench.settle();
-    files.write(LOG, &numbered(10..20));
-    bench.lose();
+    let (files, mut bench) = unacked();
     bench.reader.hold(true);
     files.remove(LOG);
     bench.settle_for(Duration::from_secs(60));
@@ -275,11 +269,7 @@ fn what_the_spool_has_no_room_for_is_named_and_its_bound_is_kept() {
 
 #[test]
 fn a_disk_that_takes_nothing_costs_a_named_loss_and_no_more() {
-    let (files, mut bench) = bench();
-    files.write(LOG, &numbered(0..10));
-    bench.settle();
-    files.write(LOG, &numbered(10..20));
-    bench.lose();
+    let (files, mut bench) = unacked();
     bench.reader.hold(true);
     files.remove(LOG);
     bench.settle();

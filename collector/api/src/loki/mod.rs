@@ -16,17 +16,10 @@ use axum::routing::{get, post};
 use muster_fleet::Scope;
 
 use crate::error::Dialect;
-use crate::route::Route;
+use crate::route::{BOTH, Handler, READ, Route};
 
-const BOTH: &[&str] = &["GET", "POST"];
-const READ: &[&str] = &["GET"];
-
-const fn route(
-    path: &'static str,
-    methods: &'static [&'static str],
-    handler: fn() -> axum::routing::MethodRouter<std::sync::Arc<crate::state::State>>,
-) -> Route {
-    Route { path, methods, scope: Some(Scope::Read), dialect: Dialect::Loki, handler }
+const fn route(path: &'static str, methods: &'static [&'static str], handler: Handler) -> Route {
+    Route::read(Dialect::Loki, path, methods, handler)
 }
 
 pub(crate) const ROUTES: &[Route] = &[

@@ -8,7 +8,7 @@ use axum::response::Response;
 use muster_common::label::LabelSet;
 use muster_query::{AnswerEntry, LogAnswer, LogStats, LogValue};
 
-use crate::json::{push_html_safe_bytes, push_labels, push_list, push_pairs, push_string};
+use crate::json::{push_html_safe_bytes, push_labels, push_list, push_pairs, push_points, push_series, push_string};
 
 /// What a client is told of its flag.
 const FLAGS: &[u8] = b",\"encodingFlags\":[\"categorize-labels\"]";
@@ -48,22 +48,8 @@ pub(super) fn answered(answer: &LogAnswer, categorized: bool, took: Duration) ->
 fn push_value(out: &mut Vec<u8>, value: &LogValue, categorized: bool) {
     match value {
         LogValue::Scalar { at_ms, value } => push_sample(out, *at_ms, *value),
-        LogValue::Vector(points) => push_list(out, points, |out, point| {
-            out.extend_from_slice(b"{\"metric\":");
-            push_labels(out, &point.labels);
-            out.extend_from_slice(b",\"value\":");
-            push_sample(out, point.at_ms, point.value);
-            out.push(b'}');
-        }),
-        LogValue::Matrix(all) => push_list(out, all, |out, series| {
-            out.extend_from_slice(b"{\"metric\":");
-            push_labels(out, &series.labels);
-            out.extend_from_slice(b",\"values\":");
-            push_list(out, series.millis.iter().zip(&series.values), |out, (at_ms, value)| {
-                push_sample(out, *at_ms, *value);
-            });
-            out.push(b'}');
-        }),
+        LogValue::Vector(points) => push_points(out, points, push_sample),
+        LogValue::Matrix(all) => push_series(out, all, push_sample),
         LogValue::Streams(streams) => push_list(out, streams, |out, stream| {
             push_stream(out, &stream.labels, &stream.entries, categorized);
         }),

@@ -7,20 +7,12 @@ mod query;
 mod response;
 
 use axum::routing::get;
-use muster_fleet::Scope;
 
 use crate::error::Dialect;
-use crate::route::Route;
+use crate::route::{BOTH, Handler, READ, Route};
 
-const BOTH: &[&str] = &["GET", "POST"];
-const READ: &[&str] = &["GET"];
-
-const fn route(
-    path: &'static str,
-    methods: &'static [&'static str],
-    handler: fn() -> axum::routing::MethodRouter<std::sync::Arc<crate::state::State>>,
-) -> Route {
-    Route { path, methods, scope: Some(Scope::Read), dialect: Dialect::Prometheus, handler }
+const fn route(path: &'static str, methods: &'static [&'static str], handler: Handler) -> Route {
+    Route::read(Dialect::Prometheus, path, methods, handler)
 }
 
 pub(crate) const ROUTES: &[Route] = &[

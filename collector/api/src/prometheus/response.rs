@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use muster_query::Value;
 
-use crate::json::{push_html_safe_string, push_labels, push_list, push_millis, push_value};
+use crate::json::{push_html_safe_string, push_list, push_millis, push_points, push_series, push_value};
 
 /// `{"status":"success","data":...,"warnings":[...],"infos":[...]}`; the lists only when they have something.
 pub(crate) fn success(data: impl FnOnce(&mut Vec<u8>), warnings: &[String], infos: &[String]) -> Vec<u8> {
@@ -43,22 +43,8 @@ pub(crate) fn push_query_data(out: &mut Vec<u8>, value: &Value) {
             push_html_safe_string(out, value);
             out.push(b']');
         }
-        Value::Vector(points) => push_list(out, points, |out, point| {
-            out.extend_from_slice(b"{\"metric\":");
-            push_labels(out, &point.labels);
-            out.extend_from_slice(b",\"value\":");
-            push_sample(out, point.at_ms, point.value);
-            out.push(b'}');
-        }),
-        Value::Matrix(all) => push_list(out, all, |out, series| {
-            out.extend_from_slice(b"{\"metric\":");
-            push_labels(out, &series.labels);
-            out.extend_from_slice(b",\"values\":");
-            push_list(out, series.millis.iter().zip(&series.values), |out, (at_ms, value)| {
-                push_sample(out, *at_ms, *value)
-            });
-            out.push(b'}');
-        }),
+        Value::Vector(points) => push_points(out, points, push_sample),
+        Value::Matrix(all) => push_series(out, all, push_sample),
     }
     out.push(b'}');
 }

@@ -6,7 +6,7 @@ use super::Printed;
 use crate::arguments::{Output, QueryArguments};
 use crate::client::Client;
 use crate::error::Failure;
-use crate::plot::{Bars, Line, Plot, short, sparkline};
+use crate::plot::{Line, Plot, short, sparkline};
 use crate::table::Rows;
 use crate::time::{moment, parse_moment, parse_positive_span};
 
@@ -267,12 +267,8 @@ fn draw(series: Vec<Series>, when: When, picture: Picture, terminal: Terminal) -
         })
         .collect();
     let (width, colours) = (terminal.columns, terminal.colours);
-    let drawn = match picture {
-        Picture::Bars => Bars { lines, from_ms: from, to_ms: to, step_ms: step, width, colours }.draw(),
-        Picture::Graph | Picture::None => {
-            Plot { lines, from_ms: from, to_ms: to, step_ms: step, width, colours }.draw()
-        }
-    };
+    let plot = Plot { lines, from_ms: from, to_ms: to, step_ms: step, width, colours };
+    let drawn = if picture == Picture::Bars { plot.bars() } else { plot.draw() };
     format!("{drawn}{caption}")
 }
 

@@ -1,25 +1,14 @@
 //! A histogram: a row a step, its bar made of what each series has there. Unlike a graph it shows a step without a value as none.
 
 use super::axis::{clock, short};
-use super::picture::{LINES_MAX, Line, coloured, letter};
+use super::picture::{LINES_MAX, Line, Plot, coloured, letter};
 
 /// Below this no two bars can be told apart; a narrower terminal wraps.
 const BAR_COLUMNS_MIN: usize = 20;
 
-/// What to draw: a row for each `step_ms` from `from_ms` to `to_ms`, in `width` columns. Values that are not over 0 have no part in a bar.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bars {
-    pub lines: Vec<Line>,
-    pub from_ms: i64,
-    pub to_ms: i64,
-    pub step_ms: i64,
-    pub width: usize,
-    pub colours: bool,
-}
-
-impl Bars {
-    /// The picture as text, each line ended. Without a value over 0 it says so instead.
-    pub fn draw(&self) -> String {
+impl Plot {
+    /// Bars as text, each line ended: a row for each step. Values that are not over 0 have no part in a bar; without one it says so instead.
+    pub fn bars(&self) -> String {
         let drawn = &self.lines[..self.lines.len().min(LINES_MAX)];
         let times: Vec<i64> = (self.from_ms..=self.to_ms).step_by(self.step()).collect();
         let rows: Vec<Vec<f64>> = times.iter().map(|at_ms| self.values(drawn, *at_ms)).collect();
@@ -44,7 +33,7 @@ impl Bars {
             out.push_str(&format!(" {number}\n"));
         }
         out.push_str(&format!("{:>1$} UTC\n", "", longest(&clocks).saturating_sub(" UTC".len())));
-        self.push_legend(&mut out, drawn, &rows);
+        self.push_sums(&mut out, drawn, &rows);
         out
     }
 
@@ -62,7 +51,7 @@ impl Bars {
         drawn.iter().map(|line| sum(line.points.iter().filter(is_of).map(|(_, value)| value))).collect()
     }
 
-    fn push_legend(&self, out: &mut String, drawn: &[Line], rows: &[Vec<f64>]) {
+    fn push_sums(&self, out: &mut String, drawn: &[Line], rows: &[Vec<f64>]) {
         for (index, line) in drawn.iter().enumerate() {
             let of = || rows.iter().map(|values| &values[index]);
             let (sum, high) = (short(sum(of())), short(of().copied().fold(0.0, f64::max)));
@@ -100,8 +89,8 @@ mod tests {
         Line { name: name.to_owned(), points: points.iter().map(|(second, value)| (second * 1_000, *value)).collect() }
     }
 
-    fn bars(lines: Vec<Line>) -> Bars {
-        Bars { lines, from_ms: 0, to_ms: 8_000, step_ms: 2_000, width: 37, colours: false }
+    fn plot(lines: Vec<Line>) -> Plot {
+        Plot { lines, from_ms: 0, to_ms: 8_000, step_ms: 2_000, width: 37, colours: false }
     }
 
     const TWO_LEVELS: &str = "\
@@ -118,16 +107,16 @@ b {level=\"info\"}  sum 1500, max 1000
     #[test]
     fn parts_stand_behind_each_other_and_a_step_without_values_is_empty() {
         let info = line("{level=\"info\"}", &[(0, 1000.0), (2, 500.0), (6, f64::NAN)]);
-        let picture = bars(vec![line("{level=\"error\"}", &[(2, 1.0), (8, 300.0)]), info]);
-        assert_eq!(picture.draw().replace('\u{2502}', "|"), TWO_LEVELS);
-        let picture = Bars { colours: true, ..picture }.draw();
+        let picture = plot(vec![line("{level=\"error\"}", &[(2, 1.0), (8, 300.0)]), info]);
+        assert_eq!(picture.bars().replace('\u{2502}', "|"), TWO_LEVELS);
+        let picture = Plot { colours: true, ..picture }.bars();
         assert!(picture.contains("\u{1b}[36ma\u{1b}[0m\u{1b}[33mbbbb"), "{picture}");
     }
 
     #[test]
     fn nothing_over_0_is_a_sentence() {
         assert_eq!(
-            bars(vec![line("a", &[(0, -1.0), (2, f64::INFINITY)])]).draw(),
+            plot(vec![line("a", &[(0, -1.0), (2, f64::INFINITY)])]).bars(),
             "nothing to draw: no value over 0 in this time\n"
         );
     }
@@ -135,7 +124,7 @@ b {level=\"info\"}  sum 1500, max 1000
     #[test]
     fn no_bar_is_longer_than_the_terminal_and_the_series_left_out_are_told() {
         let lines = (0..20).map(|number| line(&format!("s{number}"), &[(0, 1.0), (2, 1e6)])).collect();
-        let picture = bars(lines).draw();
+        let picture = plot(lines).bars();
         assert!(picture.lines().take(5).all(|row| row.chars().count() <= 37 + " 12.00M".len()), "{picture}");
         assert!(picture.ends_with("and 8 of 20 series not drawn: narrow the expression, or sum or topk it\n"));
     }

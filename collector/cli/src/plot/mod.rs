@@ -7,7 +7,6 @@ mod picture;
 mod sparkline;
 
 pub(crate) use axis::short;
-pub use bars::Bars;
 pub use picture::{LINES_MAX, Line, Plot};
 pub use sparkline::sparkline;
 

@@ -20,7 +20,8 @@ pub struct Line {
     pub points: Vec<(i64, f64)>,
 }
 
-/// What to draw: `width` columns of text; a line is broken where two points are more than `step_ms` and a half apart.
+/// What to draw, as lines ([`Plot::draw`]) or as bars ([`Plot::bars`]), in `width` columns of text; a line is broken where two points are more
+/// than `step_ms` and a half apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plot {
     pub lines: Vec<Line>,

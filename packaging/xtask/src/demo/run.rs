@@ -238,7 +238,7 @@ try         export MUSTER_TOKEN=$(cat {data}/admin.token)
             {muster} --url {url} query 'topk(5, node_filesystem_avail_bytes)'
             {muster} --url {url} query 'rate(node_network_receive_bytes_total[30s])' --since 5m --plot
             {muster} --url {url} logs '{{app=\"muster-collector\"}} |= \"INFO\"' -f
-Grafana     a Prometheus data source with URL {url} and the header Authorization: Bearer $MUSTER_TOKEN
+Grafana     a Prometheus and a Loki data source with URL {url} and the header Authorization: Bearer $MUSTER_TOKEN
 Prometheus  remote_write: [{{url: {url}/api/v1/write, authorization: {{credentials_file: {data}/admin.token}}}}]
 second host serve with --agents 0.0.0.0:9471, then here: {muster} --url {url} token new --name web-1
             and there: muster-agent enrol --collector THIS-HOST:9471 --token WORD && muster-agent run
