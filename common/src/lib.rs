@@ -3,12 +3,14 @@
 //! Floor 0 (see ARCHITECTURE.md): no sockets, no runtime, nothing of the crates above. Only [`time`] reads the clock and
 //! only [`disk`] touches files; everything else is pure.
 
+pub mod check;
 pub mod disk;
 pub mod host;
 pub mod identity;
 pub mod label;
 pub mod limits;
 pub mod matcher;
+pub mod range;
 mod re2;
 pub mod sample;
 pub mod stat;

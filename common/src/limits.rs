@@ -28,6 +28,10 @@ pub const LOG_LINE_BYTES_MAX: usize = 256 << 10;
 pub const BATCH_REPORTS_MAX: usize = 4_096;
 /// Output or perfdata of one check, text of one event: Nagios' own plugins stay below 8 KiB.
 pub const REPORT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Numbers of one check's output: each is a series.
+pub const CHECK_PERFDATA_MAX: usize = 256;
+/// Checks of one host: one a second at the default interval of 60 s would be 60.
+pub const HOST_CHECKS_MAX: usize = 1_000;
 /// Sources and label sets of one p2 batch.
 pub const BATCH_STREAMS_MAX: usize = 4_096;
 /// Lines of one label set in a p2 batch: 4 MiB of 40-byte lines.

@@ -5,15 +5,16 @@
 
 use super::error::ContentError;
 use super::message::{
-    Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Positions, Problems,
-    Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
+    CheckDefinition, Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Perfdata,
+    Positions, Problems, Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
+use crate::check::CheckKind;
 use crate::limits::{
     BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
-    CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_NAME_BYTES_MAX, LABELS_MAX,
-    LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, REPORT_TEXT_BYTES_MAX,
-    TEXT_BYTES_MAX,
+    CHECK_PERFDATA_MAX, CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_CHECKS_MAX,
+    HOST_NAME_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX,
+    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
 };
 
 const SPLIT: &str = "send it as several frames";
@@ -193,11 +194,16 @@ fn check_report(report: &Report) -> Result<(), ContentError> {
         Report::Check(check) => {
             at_most("check", check.check.len(), TEXT_BYTES_MAX, SHORTEN)?;
             at_most("output", check.output.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
-            at_most("perfdata", check.perfdata.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
+            at_most("long_output", check.long_output.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
             if check.state > 3 {
                 return Err(invalid("state", format!("{} is none of 0 to 3", check.state), FAULT));
             }
-            Ok(())
+            check_perfdata(&check.perfdata)?;
+            check_definition(&check.definition)
+        }
+        Report::Checks(list) => {
+            at_most("checks", list.checks.len(), HOST_CHECKS_MAX, "configure fewer checks")?;
+            list.checks.iter().try_for_each(|name| at_most("checks: name", name.len(), TEXT_BYTES_MAX, SHORTEN))
         }
         Report::Event(event) => {
             at_most("kind", event.kind.len(), TEXT_BYTES_MAX, SHORTEN)?;
@@ -205,6 +211,31 @@ fn check_report(report: &Report) -> Result<(), ContentError> {
             at_most("fields", event.fields.len(), LABELS_MAX, "send fewer fields")
         }
     }
+}
+
+fn check_perfdata(perfdata: &[Perfdata]) -> Result<(), ContentError> {
+    at_most("perfdata", perfdata.len(), CHECK_PERFDATA_MAX, "write fewer numbers")?;
+    for one in perfdata {
+        for text in [&one.label, &one.unit, &one.warn, &one.crit] {
+            at_most("perfdata: text", text.len(), LABEL_NAME_BYTES_MAX, SHORTEN)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_definition(definition: &CheckDefinition) -> Result<(), ContentError> {
+    if CheckKind::from_u8(definition.kind).is_none() {
+        return Err(invalid("definition.kind", format!("{} is no kind of check", definition.kind), FAULT));
+    }
+    if definition.max_attempts == 0 {
+        return Err(invalid("definition.max_attempts", "0 attempts make no problem hard".to_owned(), FAULT));
+    }
+    at_most("definition.parents", definition.parents.len(), LABELS_MAX, "name fewer parents")?;
+    for parent in &definition.parents {
+        at_most("definition.parents: name", parent.len(), TEXT_BYTES_MAX, SHORTEN)?;
+    }
+    at_most("definition.labels", definition.labels.len(), LABELS_MAX, "send fewer labels")?;
+    at_most("definition.remedy", definition.remedy.len(), TEXT_BYTES_MAX, SHORTEN)
 }
 
 /// Whether the ranges of a batch of lines keep to their rules.

@@ -388,21 +388,70 @@ pub struct ReportBatch {
 pub enum Report {
     Check(CheckReport),
     Event(EventReport),
+    Checks(CheckList),
 }
 
 /// One run of a check, with its definition.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct CheckReport {
+    /// When the run ended, by the corrected clock.
     pub at_ms: i64,
     pub check: String,
-    /// 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    /// [`crate::check::CheckState`] as its number.
     pub state: u8,
+    /// The first line, without perfdata.
     pub output: String,
-    pub perfdata: String,
+    /// The further lines, without perfdata.
+    pub long_output: String,
+    pub perfdata: Vec<Perfdata>,
     pub duration_ms: u32,
-    pub interval_ms: u32,
-    pub retry_ms: u32,
+    pub definition: CheckDefinition,
+}
+
+/// One number of a check's output.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Perfdata {
+    pub label: String,
+    /// NaN: the plugin wrote `U`, unknown.
+    pub value: f64,
+    /// As written: `s`, `ms`, `%`, `B`, `KB`, `c`, ...; empty: none.
+    pub unit: String,
+    /// Ranges as [`crate::range::Range`] reads them; empty: none.
+    pub warn: String,
+    pub crit: String,
+    /// NaN: none.
+    pub min: f64,
+    pub max: f64,
+}
+
+/// What the host's configuration says of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CheckDefinition {
+    /// [`crate::check::CheckKind`] as its number.
+    pub kind: u8,
+    /// Between runs while all is well; 0: nothing runs it by itself.
+    pub interval_ms: u64,
+    /// Between runs from the first bad result until it is hard.
+    pub retry_ms: u64,
+    /// Bad results in a row that make a problem hard; at least 1.
     pub max_attempts: u16,
+    /// A result that is older than this is stale; 0: never.
+    pub ttl_ms: u64,
+    /// Every bad result is told, not only changes.
+    pub volatile: bool,
+    /// Hosts (`name`) and checks (`name/check`) without which this one cannot work.
+    pub parents: Vec<String>,
+    /// Labels of its alerts and series, beside the host's.
+    pub labels: Vec<WireLabel>,
+    /// What to do when it is bad: a sentence or an address.
+    pub remedy: String,
+}
+
+/// Every check that this host's configuration runs. Of its other checks those that are run by the agent are no more.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CheckList {
+    pub at_ms: i64,
+    pub checks: Vec<String>,
 }
 
 /// Something that happened on the host.

@@ -2,10 +2,11 @@
 
 use crate::wire::frame::Frame;
 use crate::wire::message::{
-    Ack, AgentGoodbye, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context, Enrol, Enrolled, Epoch,
-    EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, LogBatch, LogLine,
-    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, Problem, Problems, RefusalCode, Refused,
-    Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
+    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
+    LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
+    Problems, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange,
+    Throttle, Welcome, WireLabel,
 };
 use crate::wire::metrics::RowCoder;
 
@@ -138,11 +139,28 @@ fn reports() -> ReportBatch {
                 check: "disk".into(),
                 state: 2,
                 output: "DISK CRITICAL - /var 96 %, \u{e4}rger".into(),
-                perfdata: "/var=96%;90;95".into(),
+                long_output: "/var: 96 % of 80 GB\n/: 40 % of 20 GB".into(),
+                perfdata: vec![Perfdata {
+                    label: "/var".into(),
+                    value: 96.0,
+                    unit: "%".into(),
+                    warn: "90".into(),
+                    crit: "@95:".into(),
+                    min: 0.0,
+                    max: 100.0,
+                }],
                 duration_ms: 311,
-                interval_ms: 60_000,
-                retry_ms: 15_000,
-                max_attempts: 3,
+                definition: CheckDefinition {
+                    kind: 1,
+                    interval_ms: 60_000,
+                    retry_ms: 15_000,
+                    max_attempts: 3,
+                    ttl_ms: 4_294_967_296,
+                    volatile: true,
+                    parents: vec!["gate1".into(), "db1/postgres".into()],
+                    labels: vec![label("team", "storage")],
+                    remedy: "grow the volume".into(),
+                },
             }),
             Report::Event(EventReport {
                 at_ms: NOW_MS + 1,
@@ -150,6 +168,7 @@ fn reports() -> ReportBatch {
                 text: "booted".into(),
                 fields: vec![label("boot", "b0")],
             }),
+            Report::Checks(CheckList { at_ms: NOW_MS + 2, checks: vec!["disk".into(), "load".into()] }),
         ],
         extensions: extensions(),
     }

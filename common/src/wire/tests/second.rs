@@ -4,10 +4,11 @@
 
 use crate::wire::frame::Frame;
 use crate::wire::message::{
-    Ack, AgentGoodbye, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context, Enrol, Enrolled, Epoch,
-    EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, LogBatch, LogLine,
-    LogStream, Mark, Message, MetricBatch, NeedContext, Position, Positions, Problem, Problems, RefusalCode, Refused,
-    Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
+    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
+    LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
+    Problems, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange,
+    Throttle, Welcome, WireLabel,
 };
 
 /// Section 2: checks the header and gives the body.
@@ -105,6 +106,14 @@ impl Walk<'_> {
 
     fn u8(&mut self) -> Option<u8> {
         Some(self.take(1)?[0])
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 
     fn varint(&mut self) -> Option<u64> {
@@ -327,11 +336,10 @@ impl Walk<'_> {
                 check: self.text()?,
                 state: self.u8()?,
                 output: self.text()?,
-                perfdata: self.text()?,
+                long_output: self.text()?,
+                perfdata: self.list(Self::perfdata)?,
                 duration_ms: self.u32()?,
-                interval_ms: self.u32()?,
-                retry_ms: self.u32()?,
-                max_attempts: self.u16()?,
+                definition: self.definition()?,
             }),
             1 => Report::Event(EventReport {
                 at_ms: self.i64()?,
@@ -339,7 +347,34 @@ impl Walk<'_> {
                 text: self.text()?,
                 fields: self.labels()?,
             }),
+            2 => Report::Checks(CheckList { at_ms: self.i64()?, checks: self.list(Self::text)? }),
             _ => return None,
+        })
+    }
+
+    fn perfdata(&mut self) -> Option<Perfdata> {
+        Some(Perfdata {
+            label: self.text()?,
+            value: self.f64()?,
+            unit: self.text()?,
+            warn: self.text()?,
+            crit: self.text()?,
+            min: self.f64()?,
+            max: self.f64()?,
+        })
+    }
+
+    fn definition(&mut self) -> Option<CheckDefinition> {
+        Some(CheckDefinition {
+            kind: self.u8()?,
+            interval_ms: self.varint()?,
+            retry_ms: self.varint()?,
+            max_attempts: self.u16()?,
+            ttl_ms: self.varint()?,
+            volatile: self.flag()?,
+            parents: self.list(Self::text)?,
+            labels: self.labels()?,
+            remedy: self.text()?,
         })
     }
 
@@ -351,11 +386,7 @@ impl Walk<'_> {
                 to: walk.varint()?,
                 skipped: walk.text()?,
                 tail_hash: walk.varint()?,
-                gone: match walk.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return None,
-                },
+                gone: walk.flag()?,
             })
         };
         let line = |walk: &mut Self| Some(LogLine { at_ns: walk.i64()?, line: walk.bytes()?, fields: walk.labels()? });
