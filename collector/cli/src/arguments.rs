@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod alerting;
+
+pub use alerting::{
+    AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
+    SilenceAdd, SilenceVerb,
+};
+
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 120)]
@@ -47,6 +54,23 @@ pub enum Noun {
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.
     Logs(Box<LogsArguments>),
+    /// Checks of hosts: how they stand, who has taken them, planned downtimes.
+    #[command(subcommand)]
+    Checks(ChecksVerb),
+    /// Alerts that fire, and why any of them is not told.
+    Alerts(AlertsArguments),
+    /// Mute alerts for a time.
+    #[command(subcommand)]
+    Silence(SilenceVerb),
+    /// Rule files: what is in force, and what is wrong with a file before it is.
+    #[command(subcommand)]
+    Rules(RulesVerb),
+    /// Who would be told of an alert, and why or why not.
+    #[command(subcommand)]
+    Route(RouteVerb),
+    /// Notices on their way: the queue, a preview, a test.
+    #[command(subcommand)]
+    Mail(MailVerb),
     /// How the collector is: version, hosts, store, ingest, drops by reason.
     Status,
 }

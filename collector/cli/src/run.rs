@@ -5,7 +5,7 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::client::{Client, Token};
 use crate::commands::query::Terminal;
-use crate::commands::{Printed, hosts, logs, query, status, token};
+use crate::commands::{Printed, alerts, checks, hosts, logs, mail, query, route, rules, silence, status, token};
 use crate::error::Failure;
 
 /// Does what the arguments say.
@@ -25,6 +25,12 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Hosts(verb) => hosts::run(&client, verb, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
+        Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,
+        Noun::Alerts(asked) => alerts::run(&client, asked, output, now_ms).await,
+        Noun::Silence(verb) => silence::run(&client, verb, output, now_ms).await,
+        Noun::Rules(verb) => rules::run(&client, verb, output, now_ms).await,
+        Noun::Route(verb) => route::run(&client, verb, output, now_ms).await,
+        Noun::Mail(verb) => mail::run(&client, verb, output, now_ms).await,
         Noun::Status => status::run(&client, output, now_ms).await,
     }
 }

@@ -1,8 +1,15 @@
 //! One file a noun: what it asks the collector, and what it prints of the answer.
 
+pub mod alerts;
+pub mod checks;
+pub mod downtime;
 pub mod hosts;
 pub mod logs;
+pub mod mail;
 pub mod query;
+pub mod route;
+pub mod rules;
+pub mod silence;
 pub mod status;
 pub mod token;
 
