@@ -3,4 +3,5 @@
 pub mod agent;
 pub mod collector;
 pub mod http;
+pub mod mailbox;
 pub mod programs;
