@@ -140,3 +140,51 @@ async fn run_plugin(plugin: Arc<Plugin>, is_undead: Arc<AtomicBool>, launcher: P
     }
     Done { outcome: run.outcome, timed_out: run.timed_out, unparsed: run.unparsed }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_common::check::CheckState;
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    /// Comes back when it is told to.
+    struct Gated(Receiver<()>);
+
+    impl Look for Gated {
+        fn look(&mut self, _: &mut Host) -> Result<Outcome, String> {
+            self.0.recv().map_err(|error| error.to_string())?;
+            Ok(Outcome::line(CheckState::Ok, "OK - back"))
+        }
+    }
+
+    #[test]
+    fn a_look_that_hangs_costs_its_time_and_one_helper() {
+        let (open, gate) = sync_channel(8);
+        let task = Task::SlowLook(Arc::new(Mutex::new(Box::new(Gated(gate)))));
+        let (timeout, proc) = (Duration::from_millis(50), PathBuf::from("/proc"));
+        let mut runner = Runner { task, timeout, launcher: PathBuf::new(), proc: proc.clone() };
+        let runtime = super::super::worker::runtime().unwrap();
+        let mut host = Host::new(&proc, Timestamp::default(), Duration::ZERO);
+        let net = Arc::new(Net::new());
+        let mut run = || {
+            runtime.block_on(async {
+                match runner.start(&mut host, &net) {
+                    Started::Done(done) => done,
+                    Started::Waiting(run) => run.await,
+                }
+            })
+        };
+        let first = run();
+        assert!(first.timed_out && first.outcome.output.contains("the kernel gives no answer"), "{:?}", first.outcome);
+        let second = run();
+        assert!(!second.timed_out && second.outcome.output.contains("still hangs"), "{:?}", second.outcome);
+        open.send(()).unwrap();
+        open.send(()).unwrap();
+        let begun = muster_common::time::monotonic();
+        while run().outcome.output != "OK - back" {
+            assert!(muster_common::time::monotonic() - begun < Duration::from_secs(20));
+            // Full: some still wait to be taken.
+            let _ = open.try_send(());
+        }
+    }
+}

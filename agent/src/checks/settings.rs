@@ -93,7 +93,7 @@ impl Check {
     }
 
     /// What the collector is told with each result.
-    pub(super) fn definition(&self) -> CheckDefinition {
+    pub fn definition(&self) -> CheckDefinition {
         let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let kind = match self.work {
             Work::Plugin(_) => CheckKind::Plugin,

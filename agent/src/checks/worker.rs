@@ -1,6 +1,7 @@
 //! The thread that runs the checks: with a runtime of its own, so that nothing a plugin does holds up the sampling.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use muster_common::check::CheckState;
@@ -22,10 +23,14 @@ const HELPER_STACK_BYTES: usize = 256 << 10;
 /// A helper that is not needed goes after this: once a minute most have something to do.
 const HELPER_KEEP: Duration = Duration::from_secs(90);
 
+/// How long a stop waits for the thread, which ends at once unless its listener takes no word any more.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
 /// The handle. Dropping it ends the thread, and all that it has started.
 pub struct CheckWorker {
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// Closed by the end of the thread.
+    ended: Receiver<()>,
 }
 
 /// Why the checks cannot be started.
@@ -52,26 +57,27 @@ impl CheckWorker {
         let runners = runners(&config)?;
         let runtime = runtime().map_err(|source| CheckError::Thread { source })?;
         let (stop, stopped) = oneshot::channel();
+        let (alive, ended) = sync_channel(1);
         let body = move || {
+            let _alive: SyncSender<()> = alive;
             let worker = Worker::new(config, runners, own, say);
             runtime.block_on(worker.run(stopped));
             // A helper that hangs is left to itself.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("muster-checks".to_owned()).stack_size(512 << 10).spawn(body);
-        let thread = thread.map_err(|source| CheckError::Thread { source })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        thread.map_err(|source| CheckError::Thread { source })?;
+        Ok(Self { stop: Some(stop), ended })
     }
 
-    /// Ends all runs, with their processes, and waits for the thread.
+    /// Ends all runs, with their processes, and waits for the thread, though not for a `say` that never returns.
     pub fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             // A thread that has ended needs no word.
             let _ = stop.send(());
         }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // Nothing is ever said over it: it closes, or the time is over.
+        let _ = self.ended.recv_timeout(STOP_WITHIN);
     }
 }
 

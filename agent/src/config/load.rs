@@ -35,8 +35,13 @@ pub const KEYS: [(&str, &str); 17] = [
     ("checks", "[]"),
 ];
 
-/// Sections that people will write because later versions have them, and what to tell them.
-const NOT_YET: [(&str, &str, &str); 2] = [
+/// What people will write because later versions have it, or because they expect it there, and what to tell them.
+const NOT_YET: [(&str, &str, &str); 3] = [
+    (
+        "checks.concurrency",
+        "stands elsewhere, since `[[checks]]` makes `checks` a list",
+        "write `check_concurrency = 4` under [agent]",
+    ),
     ("tasks", "this version runs no tasks", "remove the section until a version that does"),
     (
         "metrics.labels",
