@@ -1,6 +1,6 @@
 //! The load averages, whole or per core. Without limits they are only told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::keys::{KeyError, Keys};
 use super::reading::{Limits, Reading, Unit, outcome};
@@ -11,8 +11,8 @@ use crate::sources::{ProcFile, Shape, parse};
 const MINUTES: [&str; 3] = ["1", "5", "15"];
 
 struct Load {
-    file: ProcFile,
-    stat: ProcFile,
+    loadavg: PathBuf,
+    stat: PathBuf,
     per_core: bool,
     /// Place of the average that the limits are about.
     judged: usize,
@@ -29,8 +29,8 @@ pub(super) fn build(keys: &Keys, proc: &Path) -> Result<Probe, KeyError> {
         ));
     };
     Ok(Probe::Look(Box::new(Load {
-        file: ProcFile::new(&proc.join("loadavg"), Shape::Record),
-        stat: ProcFile::new(&proc.join("stat"), Shape::LongLines),
+        loadavg: proc.join("loadavg"),
+        stat: proc.join("stat"),
         per_core: keys.flag("per_core").unwrap_or(false),
         judged,
         limits: Limits::of(keys, Limits::default()),
@@ -38,12 +38,12 @@ pub(super) fn build(keys: &Keys, proc: &Path) -> Result<Probe, KeyError> {
 }
 
 impl Load {
-    fn cores(&mut self, host: &mut Host) -> Result<f64, String> {
-        let text = self.stat.read(&mut host.scratch).map_err(|error| error.to_string())?;
+    fn cores(&self, host: &mut Host) -> Result<f64, String> {
+        let mut stat = ProcFile::new(&self.stat, Shape::LongLines);
+        let text = stat.read(&mut host.scratch).map_err(|error| error.to_string())?;
         let is_core =
             |line: &&[u8]| line.strip_prefix(b"cpu").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit));
         let cores = parse::lines(text).filter(is_core).count();
-        self.stat.close();
         Ok(cores.max(1) as f64)
     }
 }
@@ -51,7 +51,7 @@ impl Load {
 impl Look for Load {
     fn look(&mut self, host: &mut Host) -> Result<Outcome, String> {
         let cores = if self.per_core { self.cores(host)? } else { 1.0 };
-        let text = parse::trimmed(self.file.read(&mut host.scratch).map_err(|error| error.to_string())?);
+        let text = parse::trimmed(host.read(&self.loadavg)?);
         let averages: Vec<f64> = parse::words(text).take(3).filter_map(parse::number).collect();
         let [one, five, fifteen] = averages[..] else { return Err("/proc/loadavg has no three numbers".to_owned()) };
         let mut readings = Vec::new();

@@ -1,34 +1,28 @@
 //! Memory that programs can still have without swapping, per cent of all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::keys::{KeyError, Keys};
 use super::reading::{Limits, Reading, Unit, outcome};
 use super::{Host, Look, Probe};
 use crate::checks::outcome::Outcome;
-use crate::sources::{ProcFile, Shape, parse};
+use crate::sources::parse;
+
+pub(super) const MEMINFO: &str = "meminfo";
 
 struct Memory {
-    file: ProcFile,
+    meminfo: PathBuf,
     limits: Limits,
 }
 
 pub(super) fn build(keys: &Keys, proc: &Path) -> Result<Probe, KeyError> {
     let limits = Limits::of(keys, Limits::at_least(10.0, 5.0));
-    Ok(Probe::Look(Box::new(Memory { file: meminfo(proc), limits })))
-}
-
-pub(super) fn meminfo(proc: &Path) -> ProcFile {
-    ProcFile::new(&proc.join("meminfo"), Shape::Record)
+    Ok(Probe::Look(Box::new(Memory { meminfo: proc.join(MEMINFO), limits })))
 }
 
 /// These fields of meminfo, in bytes.
-pub(super) fn fields<const N: usize>(
-    file: &mut ProcFile,
-    host: &mut Host,
-    names: [&str; N],
-) -> Result<[f64; N], String> {
-    let text = file.read(&mut host.scratch).map_err(|error| error.to_string())?;
+pub(super) fn fields<const N: usize>(meminfo: &Path, host: &mut Host, names: [&str; N]) -> Result<[f64; N], String> {
+    let text = host.read(meminfo)?;
     let mut values = [f64::NAN; N];
     for line in parse::lines(text) {
         let mut words = parse::words(line);
@@ -46,7 +40,7 @@ pub(super) fn fields<const N: usize>(
 
 impl Look for Memory {
     fn look(&mut self, host: &mut Host) -> Result<Outcome, String> {
-        let [total, available] = fields(&mut self.file, host, ["MemTotal", "MemAvailable"])?;
+        let [total, available] = fields(&self.meminfo, host, ["MemTotal", "MemAvailable"])?;
         let value = if total > 0.0 { 100.0 * available / total } else { 0.0 };
         let words = format!(
             "{} available, {} of {}",

@@ -6,6 +6,7 @@
 pub(crate) mod keys;
 mod reading;
 
+mod bus;
 mod disk;
 mod file_age;
 mod http;
@@ -48,6 +49,11 @@ impl Host {
     pub(crate) fn new(proc: &Path, now: Timestamp, steady: Duration) -> Self {
         Self { proc: proc.to_path_buf(), scratch: Scratch::new(), now, steady, processes: process::Table::default() }
     }
+
+    /// A small file of the kernel's, whole. Opened each time: for what is read once a minute a descriptor for ever is dearer.
+    fn read(&mut self, path: &Path) -> Result<&[u8], String> {
+        self.scratch.read_once(path).map_err(|errno| format!("{} cannot be read: {errno}", path.display()))
+    }
 }
 
 /// A check that asks the kernel.
@@ -57,15 +63,23 @@ pub(crate) trait Look: Send {
     fn look(&mut self, host: &mut Host) -> Result<Outcome, String>;
 }
 
+/// Where every system has its bus.
+const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+
 /// What an ask works with; shared by all.
 pub(crate) struct Net {
     tls: tls::Trusted,
+    bus: PathBuf,
     systemctl: PathBuf,
 }
 
 impl Net {
     pub(crate) fn new() -> Self {
-        Self { tls: tls::Trusted::new(tls::BUNDLES), systemctl: PathBuf::from("systemctl") }
+        Self {
+            tls: tls::Trusted::new(tls::BUNDLES),
+            bus: PathBuf::from(SYSTEM_BUS),
+            systemctl: PathBuf::from("systemctl"),
+        }
     }
 }
 

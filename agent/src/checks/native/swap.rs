@@ -1,28 +1,30 @@
 //! Swap in use, per cent. A host without swap is well.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use muster_common::check::CheckState;
 
 use super::keys::{KeyError, Keys};
-use super::memory::{fields, meminfo};
+use super::memory::{MEMINFO, fields};
 use super::reading::{Limits, Reading, Unit, outcome};
 use super::{Host, Look, Probe};
 use crate::checks::outcome::Outcome;
-use crate::sources::ProcFile;
 
 struct Swap {
-    file: ProcFile,
+    meminfo: PathBuf,
     limits: Limits,
 }
 
 pub(super) fn build(keys: &Keys, proc: &Path) -> Result<Probe, KeyError> {
-    Ok(Probe::Look(Box::new(Swap { file: meminfo(proc), limits: Limits::of(keys, Limits::at_most(50.0, 80.0)) })))
+    Ok(Probe::Look(Box::new(Swap {
+        meminfo: proc.join(MEMINFO),
+        limits: Limits::of(keys, Limits::at_most(50.0, 80.0)),
+    })))
 }
 
 impl Look for Swap {
     fn look(&mut self, host: &mut Host) -> Result<Outcome, String> {
-        let [total, free] = fields(&mut self.file, host, ["SwapTotal", "SwapFree"])?;
+        let [total, free] = fields(&self.meminfo, host, ["SwapTotal", "SwapFree"])?;
         if total <= 0.0 {
             return Ok(Outcome::line(CheckState::Ok, "SWAP OK - this host has none"));
         }

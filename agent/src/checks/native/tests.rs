@@ -251,18 +251,33 @@ fn tcp_ports_of_any_host_are_tried() {
 }
 
 #[test]
-fn units_are_asked_of_systemctl() {
+fn units_are_asked_of_systemctl_where_there_is_no_bus() {
     use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new(&[]);
     let systemctl = tree.path("systemctl");
     std::fs::write(&systemctl, "#!/bin/sh\n[ \"$4\" = nginx.service ] || exit 1\nprintf 'LoadState=loaded\\nActiveState=failed\\nSubState=failed\\nResult=signal\\nNRestarts=2\\n'\n").unwrap();
     std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut host = Host::new(&tree.path("proc"), time::now(), Duration::ZERO);
-    let net = Net { systemctl, ..Net::new() };
+    let bus = || tree.path("no-bus");
+    let net = Net { systemctl, bus: bus(), ..Net::new() };
     let outcome = run("unit", &[("unit", "nginx")], &mut host, &net, Duration::from_secs(20));
     assert_eq!(line(&outcome), (CheckState::Critical, "UNIT CRITICAL - nginx.service is failed (failed, signal)"));
     assert_eq!(run("unit", &[("unit", "other")], &mut host, &net, Duration::from_secs(20)).state, CheckState::Unknown);
-    let net = Net { systemctl: tree.path("missing"), ..Net::new() };
+    let net = Net { systemctl: tree.path("missing"), bus: bus(), ..Net::new() };
     let outcome = run("unit", &[("unit", "nginx")], &mut host, &net, Duration::from_secs(20));
     assert!(outcome.output.contains("this host may have no systemd"), "{}", outcome.output);
+}
+
+#[test]
+fn units_are_asked_over_the_bus() {
+    let tree = Tree::new(&[]);
+    let values = &[("LoadState", "loaded"), ("ActiveState", "active"), ("SubState", "running"), ("NRestarts", "#7")];
+    let serving = bus::tests::fake_bus(&tree.path("bus"), values, false);
+    let mut host = Host::new(&tree.path("proc"), time::now(), Duration::ZERO);
+    let net = Net { bus: tree.path("bus"), systemctl: tree.path("missing"), ..Net::new() };
+    let outcome = run("unit", &[("unit", "nginx")], &mut host, &net, Duration::from_secs(20));
+    assert_eq!(line(&outcome), (CheckState::Ok, "UNIT OK - nginx.service is active (running)"));
+    assert_eq!(outcome.perfdata[0].value, 7.0);
+    let asked = String::from_utf8_lossy(&serving.join().unwrap()).into_owned();
+    assert!(asked.contains("/org/freedesktop/systemd1/unit/nginx_2eservice\0"), "{asked:?}");
 }

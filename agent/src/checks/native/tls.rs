@@ -39,8 +39,7 @@ impl Trusted {
     pub(super) fn system(&self, now: Timestamp) -> Result<Arc<ClientConfig>, String> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |at: Timestamp| (0..READ_AGAIN_MS).contains(&now.millis().saturating_sub(at.millis()));
-        if let Some((at, config)) = made.as_ref().filter(|(at, _)| is_new(*at)) {
-            let _ = at;
+        if let Some((_, config)) = made.as_ref().filter(|(at, _)| is_new(*at)) {
             return Ok(Arc::clone(config));
         }
         let bundle = self.bundles.iter().map(Path::new).find(|path| path.is_file());
