@@ -1,6 +1,6 @@
 //! When which check runs: pure, without a clock of its own.
 //!
-//! Checks start spread over their interval by a hash of (host, check), so that neither one host's checks nor one check of all hosts fall on
+//! Checks start spread over their interval (5 min of it at most) by a hash of (host, check), so that neither one host's checks nor one check of all hosts fall on
 //! the same second. Their times stay on that grid. From the first bad result until as many in a row as make a problem hard, the retry
 //! interval counts instead; which state that is decides the collector. A check does not start while its last run goes on, and at most
 //! `concurrency` run at once; who waits longest goes first.
@@ -11,6 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A start later than this after its time is counted: slots were taken, or the thread was held up.
 const LATE_AFTER: Duration = Duration::from_secs(1);
+
+/// The first starts are spread over no more than this: a check that runs once a day runs on a host too that is up for some hours, and who
+/// starts an agent sees all results soon.
+const FIRST_WITHIN: Duration = Duration::from_secs(300);
 
 /// One check's times.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +59,8 @@ impl Schedule {
     pub fn new(host: &str, timings: impl IntoIterator<Item = Timing>, concurrency: usize, now: Duration) -> Self {
         let entry = |timing: Timing| {
             let hash = xxh3_64(format!("{host}\0{}", timing.name).as_bytes());
-            let interval_ms = u64::try_from(timing.interval.as_millis()).unwrap_or(u64::MAX).max(1);
-            let due = now + Duration::from_millis(hash % interval_ms);
+            let spread_ms = u64::try_from(timing.interval.min(FIRST_WITHIN).as_millis()).unwrap_or(u64::MAX).max(1);
+            let due = now + Duration::from_millis(hash % spread_ms);
             Entry { timing, grid: due, due, is_running: false, bad_in_row: 0 }
         };
         Self { entries: timings.into_iter().map(entry).collect(), concurrency: concurrency.max(1), running: 0 }
@@ -163,6 +167,15 @@ mod tests {
         };
         assert_eq!(first("web1"), first("web1"));
         assert_ne!(first("web1"), first("web2"));
+    }
+
+    #[test]
+    fn a_daily_check_runs_soon_after_the_start() {
+        let timings = (0..100).map(|number| timing(&format!("check{number}"), 86_400));
+        let schedule = Schedule::new("h", timings, 1, SECOND);
+        let dues: Vec<Duration> = schedule.entries.iter().map(|one| one.due).collect();
+        assert!(dues.iter().all(|due| (SECOND..SECOND * 301).contains(due)));
+        assert!(dues.iter().any(|due| *due < SECOND * 60) && dues.iter().any(|due| *due > SECOND * 240));
     }
 
     #[test]

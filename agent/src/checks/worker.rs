@@ -16,7 +16,7 @@ use super::schedule::Schedule;
 use super::settings::{Check, Checks};
 use crate::own::Own;
 
-/// Helpers for calls that may hang, and for names that are looked up. Each check holds at most one.
+/// Helpers for calls that may hang, of which each check holds at most one, and for names that are looked up.
 const HELPERS_MAX: usize = 16;
 /// A helper's stack: it calls the kernel or the C library's resolver.
 const HELPER_STACK_BYTES: usize = 256 << 10;

@@ -42,7 +42,7 @@ impl Look for FileAge {
         let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let written = Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let age = host.now.since(written).as_secs_f64();
-        let words = format!("{path} was written {} ago", show_age(age));
+        let words = format!("{path} was written {} ago", Unit::Seconds.show(age));
         Ok(outcome(
             "FILE",
             vec![
@@ -51,9 +51,4 @@ impl Look for FileAge {
             ],
         ))
     }
-}
-
-fn show_age(seconds: f64) -> String {
-    let whole = std::time::Duration::from_secs(seconds as u64);
-    muster_common::time::Span(whole).to_string()
 }

@@ -1,7 +1,10 @@
 //! From measured values and their limits to a state, one clear line and perfdata.
 
+use std::time::Duration;
+
 use muster_common::check::CheckState;
 use muster_common::range::Range;
+use muster_common::time::Span;
 use muster_common::wire::message::Perfdata;
 
 use super::keys::Keys;
@@ -32,6 +35,16 @@ impl Unit {
         }
     }
 
+    /// What is worth keeping of a value: digits beyond it are noise, and cost room as samples.
+    fn round(self, value: f64) -> f64 {
+        let steps = match self {
+            Self::Seconds => 1e6,
+            Self::Percent | Self::Days | Self::Number => 1e3,
+            Self::Bytes => 1.0,
+        };
+        (value * steps).round() / steps
+    }
+
     /// For people.
     pub(crate) fn show(self, value: f64) -> String {
         let rounded = |value: f64| (value * 100.0).round() / 100.0;
@@ -47,6 +60,7 @@ impl Unit {
                 format!("{} {}", rounded(value), units[unit])
             }
             Self::Seconds if value.abs() < 1.0 => format!("{} ms", rounded(value * 1e3)),
+            Self::Seconds if (60.0..1e12).contains(&value) => Span(Duration::from_secs(value as u64)).to_string(),
             Self::Seconds => format!("{} s", rounded(value)),
             Self::Days => format!("{} days", (value * 10.0).round() / 10.0),
             Self::Number => rounded(value).to_string(),
@@ -134,7 +148,7 @@ impl Reading {
         let range = |range: Option<Range>| range.map(|range| range.to_string()).unwrap_or_default();
         Perfdata {
             label: self.label.clone(),
-            value: self.value,
+            value: self.unit.round(self.value),
             unit: self.unit.symbol().to_owned(),
             warn: range(self.limits.warn),
             crit: range(self.limits.crit),
@@ -211,6 +225,7 @@ mod tests {
             ("2:4", Unit::Number, "has to be 2 to 4"),
             ("-0.5:0.5", Unit::Seconds, "has to be -500 ms to 500 ms"),
             ("~:3", Unit::Seconds, "limit 3 s"),
+            ("93600", Unit::Seconds, "limit 1d2h"),
             ("@5:6", Unit::Number, "may not be @5:6"),
             ("1073741824:", Unit::Bytes, "at least 1 GiB"),
         ] {
