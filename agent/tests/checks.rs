@@ -1,5 +1,7 @@
 //! Plugins run for real, through the built program: what hangs, forks, floods or is not there, and what real ones say.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -227,6 +229,67 @@ fn a_hanging_plugin_holds_up_no_other_check_and_ends_with_the_worker() {
     }
 }
 
+/// Answers each request of HTTPS by `fine`, with a certificate of its own making.
+fn serve_https() -> u16 {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key.into()).expect("settings"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            // Who only tries the port asks nothing.
+            if stream.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine");
+                let _ = stream.flush();
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn every_native_kind_runs_in_the_worker() {
+    let port = serve_https();
+    let toml: String = [
+        ("disk", "path = \"/\"\nwarn = \"100\"\ncrit = \"100\"".to_owned()),
+        ("inode", "path = \"/\"\nwarn = \"100\"\ncrit = \"100\"".to_owned()),
+        ("load", String::new()),
+        ("memory", "warn = \"0:\"".to_owned()),
+        ("swap", "warn = \"100\"".to_owned()),
+        ("process", "pattern = \".\"".to_owned()),
+        ("tcp", format!("host = \"localhost\"\nport = {port}")),
+        ("http", format!("url = \"https://localhost:{port}/\"\nverify = false\nbody = \"fine\"")),
+        ("file_age", "path = \"/etc/passwd\"\ncrit = \"36500d\"".to_owned()),
+        ("port", format!("port = {port}")),
+        ("time", "server = \"127.0.0.1:9\"\ntimeout = \"500ms\"".to_owned()),
+        ("unit", "unit = \"no-such-unit\"".to_owned()),
+    ]
+    .iter()
+    .map(|(kind, keys)| format!("[[checks]]\nname = \"{kind}\"\nkind = \"{kind}\"\ninterval = \"1s\"\n{keys}\n"))
+    .collect();
+    let (sender, reports) = sync_channel(1_024);
+    let worker = CheckWorker::start(checks(&toml), Arc::default(), move |report| drop(sender.send(report))).unwrap();
+    let mut seen = std::collections::BTreeMap::new();
+    while seen.len() < 12 {
+        match reports.recv_timeout(Duration::from_secs(30)).unwrap() {
+            Report::Check(report) => drop(seen.insert(report.check.clone(), report)),
+            other => assert!(matches!(other, Report::Checks(list) if list.checks.len() == 12)),
+        }
+    }
+    drop(worker);
+    for (kind, report) in seen {
+        // Nobody answers at that port of UDP, and no host has that unit.
+        let expect = if ["time", "unit"].contains(&kind.as_str()) { CheckState::Unknown } else { CheckState::Ok };
+        assert_eq!((state(&report), report.definition.kind), (expect, 1), "{report:?}");
+    }
+}
+
 fn agent(toml: &str, folder: &Path, words: &[&str]) -> Command {
     let file = folder.join("agent.toml");
     std::fs::write(&file, toml).expect("a file");
@@ -280,7 +343,7 @@ fn an_agent_that_is_killed_leaves_no_plugin() {
 fn real_plugins_are_understood() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let plugins = root.join("target/tools/monitoring-plugins-basic/usr/lib/nagios/plugins");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     for (words, expect, output, labels) in [
         (

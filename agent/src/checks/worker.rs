@@ -23,6 +23,8 @@ const HELPER_STACK_BYTES: usize = 256 << 10;
 /// A helper that is not needed goes after this: once a minute most have something to do.
 const HELPER_KEEP: Duration = Duration::from_secs(90);
 
+/// The thread's stack: handshakes of TLS are the deepest that it does. What is never touched costs nothing.
+const STACK_BYTES: usize = 1 << 20;
 /// How long a stop waits for the thread, which ends at once unless its listener takes no word any more.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -65,7 +67,7 @@ impl CheckWorker {
             // A helper that hangs is left to itself.
             runtime.shutdown_background();
         };
-        let thread = std::thread::Builder::new().name("muster-checks".to_owned()).stack_size(512 << 10).spawn(body);
+        let thread = std::thread::Builder::new().name("muster-checks".to_owned()).stack_size(STACK_BYTES).spawn(body);
         thread.map_err(|source| CheckError::Thread { source })?;
         Ok(Self { stop: Some(stop), ended })
     }
