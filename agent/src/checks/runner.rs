@@ -11,6 +11,7 @@ use muster_common::time::Timestamp;
 use super::native::{self, Ask, Host, Look, Moment, Net, Probe};
 use super::outcome::Outcome;
 use super::plugin;
+use super::schedule::Pool;
 use super::settings::{Check, Checks, Plugin, Work};
 
 /// Beyond the limit that asks keep by themselves: only what hangs takes it.
@@ -69,6 +70,15 @@ impl Runner {
             }
         };
         Ok(Self { task, timeout: check.timeout, launcher: checks.launcher.clone(), proc: checks.proc.clone() })
+    }
+
+    /// What a run takes up. A look that may hang has a helper of its own, at most one a check.
+    pub(super) fn pool(&self) -> Pool {
+        match self.task {
+            Task::Plugin(..) => Pool::Programs,
+            Task::Ask(_) => Pool::Network,
+            Task::Look(_) | Task::SlowLook(_) => Pool::Free,
+        }
     }
 
     /// Starts a run; inside of a runtime. `host` has the present time.

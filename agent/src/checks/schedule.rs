@@ -2,8 +2,9 @@
 //!
 //! Checks start spread over their interval (5 min of it at most) by a hash of (host, check), so that neither one host's checks nor one check of all hosts fall on
 //! the same second. Their times stay on that grid. From the first bad result until as many in a row as make a problem hard, the retry
-//! interval counts instead; which state that is decides the collector. A check does not start while its last run goes on, and at most
-//! `concurrency` run at once; who waits longest goes first.
+//! interval counts instead; which state that is decides the collector. A check does not start while its last run goes on. At most
+//! `concurrency` programs run at once, and [`NETWORK_MAX`] questions over the network; who waits longest goes first. So plugins that hang
+//! hold up other plugins at worst.
 
 use std::time::Duration;
 
@@ -16,10 +17,25 @@ const LATE_AFTER: Duration = Duration::from_secs(1);
 /// starts an agent sees all results soon.
 const FIRST_WITHIN: Duration = Duration::from_secs(300);
 
+/// Questions over the network that wait at once: as many as there are helpers to look up names for them.
+pub const NETWORK_MAX: usize = 16;
+
+/// What a run takes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// A process.
+    Programs = 0,
+    /// A connection.
+    Network = 1,
+    /// Nothing that is worth waiting for.
+    Free = 2,
+}
+
 /// One check's times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     pub name: String,
+    pub pool: Pool,
     pub interval: Duration,
     pub retry: Duration,
     pub max_attempts: u16,
@@ -40,8 +56,9 @@ pub struct Starts {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     entries: Vec<Entry>,
-    concurrency: usize,
-    running: usize,
+    /// By [`Pool`]: how many may run, and how many do.
+    most: [usize; 3],
+    running: [usize; 3],
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +80,8 @@ impl Schedule {
             let due = now + Duration::from_millis(hash % spread_ms);
             Entry { timing, grid: due, due, is_running: false, bad_in_row: 0 }
         };
-        Self { entries: timings.into_iter().map(entry).collect(), concurrency: concurrency.max(1), running: 0 }
+        let most = [concurrency.max(1), NETWORK_MAX, usize::MAX];
+        Self { entries: timings.into_iter().map(entry).collect(), most, running: [0; 3] }
     }
 
     /// What starts now. Whoever starts it says [`Schedule::ended`] once for each.
@@ -72,12 +90,14 @@ impl Schedule {
         let is_due = |entry: &Entry| !entry.is_running && entry.due <= now;
         let mut due: Vec<usize> = (0..self.entries.len()).filter(|index| is_due(&self.entries[*index])).collect();
         due.sort_by_key(|index| self.entries[*index].due);
-        due.truncate(self.concurrency - self.running.min(self.concurrency));
         for index in due {
+            if !self.has_room(self.entries[index].timing.pool) {
+                continue;
+            }
             let entry = &mut self.entries[index];
             starts.late += u64::from(now - entry.due > LATE_AFTER);
             starts.missed += entry.start(now);
-            self.running += 1;
+            self.running[entry.timing.pool as usize] += 1;
             starts.checks.push(index);
         }
         starts
@@ -85,10 +105,12 @@ impl Schedule {
 
     /// When [`Schedule::step`] is worth calling again; `None`: when a run has ended, or never.
     pub fn next_wake(&self) -> Option<Duration> {
-        if self.running >= self.concurrency {
-            return None;
-        }
-        self.entries.iter().filter(|entry| !entry.is_running).map(|entry| entry.due).min()
+        let can_start = |entry: &&Entry| !entry.is_running && self.has_room(entry.timing.pool);
+        self.entries.iter().filter(can_start).map(|entry| entry.due).min()
+    }
+
+    fn has_room(&self, pool: Pool) -> bool {
+        self.running[pool as usize] < self.most[pool as usize]
     }
 
     /// A run has ended.
@@ -99,7 +121,7 @@ impl Schedule {
         let on_grid = entry.grid + entry.timing.interval;
         let is_soft = entry.bad_in_row > 0 && entry.bad_in_row < u32::from(entry.timing.max_attempts);
         entry.due = if is_soft { (now + entry.timing.retry).min(on_grid.max(now)) } else { on_grid };
-        self.running -= 1;
+        self.running[entry.timing.pool as usize] -= 1;
     }
 }
 
@@ -122,7 +144,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn timing(name: &str, interval: u64) -> Timing {
-        Timing { name: name.to_owned(), interval: SECOND * interval as u32, retry: SECOND * 15, max_attempts: 3 }
+        Timing {
+            name: name.to_owned(),
+            pool: Pool::Programs,
+            interval: SECOND * interval as u32,
+            retry: SECOND * 15,
+            max_attempts: 3,
+        }
     }
 
     /// Lets time pass in steps of 100 ms; each start is told with its time in ms, and ends after `lasts`.
@@ -206,7 +234,7 @@ mod tests {
         schedule.ended(0, true, due + SECOND * 36);
         assert_eq!(schedule.next_wake(), Some(due + SECOND * 40), "the grid is where it was");
         schedule.ended(0, false, due);
-        assert_eq!(schedule.running, 0, "an end that was told twice counts once");
+        assert_eq!(schedule.running, [0; 3], "an end that was told twice counts once");
     }
 
     #[test]
@@ -221,5 +249,15 @@ mod tests {
         assert_eq!((schedule.step(now).checks.len(), schedule.next_wake()), (0, None));
         schedule.ended(order[0], true, now);
         assert_eq!(schedule.step(now).checks, [order[2]]);
+        // What takes up something else, or nothing, waits for none of them.
+        let of = |name, pool| Timing { pool, ..timing(name, 10) };
+        let timings = [of("a", Pool::Programs), of("b", Pool::Programs), of("c", Pool::Network), of("d", Pool::Free)];
+        let mut schedule = Schedule::new("h", timings, 1, Duration::ZERO);
+        let mut started = schedule.step(now).checks;
+        started.sort_unstable();
+        assert!(started == [0, 2, 3] || started == [1, 2, 3], "{started:?}");
+        assert_eq!(schedule.next_wake(), None);
+        schedule.ended(3, true, now);
+        assert!(schedule.next_wake().is_some());
     }
 }

@@ -9,7 +9,7 @@ use muster_common::wire::message::{CheckDefinition, WireLabel};
 
 use super::exec_check::ExecLimits;
 use super::native::keys::Keys;
-use super::schedule::Timing;
+use super::schedule::{Pool, Timing};
 
 /// Between runs unless set otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub const MAX_CHECK_ATTEMPTS: u16 = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checks {
     pub checks: Vec<Check>,
-    /// Runs at once; `None`: twice the processors.
+    /// Plugins that run at once; `None`: twice the processors.
     pub concurrency: Option<usize>,
     /// Spreads the starts together with each check's name. Empty: the host's own name.
     pub host: String,
@@ -87,9 +87,9 @@ impl Check {
         Self { name, work, interval, retry, timeout, max_check_attempts, volatile: false, parents, labels, remedy }
     }
 
-    pub(super) fn timing(&self) -> Timing {
+    pub(super) fn timing(&self, pool: Pool) -> Timing {
         let (interval, retry, max_attempts) = (self.interval, self.retry, self.max_check_attempts);
-        Timing { name: self.name.clone(), interval, retry, max_attempts }
+        Timing { name: self.name.clone(), pool, interval, retry, max_attempts }
     }
 
     /// What the collector is told with each result.

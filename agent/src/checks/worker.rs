@@ -12,12 +12,13 @@ use tokio::task::JoinSet;
 
 use super::native::{Host, Net};
 use super::runner::{Done, Runner, Started};
-use super::schedule::Schedule;
+use super::schedule::{NETWORK_MAX, Schedule};
 use super::settings::{Check, Checks};
 use crate::own::Own;
 
-/// Helpers for calls that may hang, of which each check holds at most one, and for names that are looked up.
-const HELPERS_MAX: usize = 16;
+/// Helpers for calls that may hang, of which each check holds at most one, and for names that are looked up. When all hang, further calls
+/// wait until their own time is over, and are told as hanging.
+const HELPERS_MAX: usize = 2 * NETWORK_MAX;
 /// A helper's stack: it calls the kernel or the C library's resolver.
 const HELPER_STACK_BYTES: usize = 256 << 10;
 /// A helper that is not needed goes after this: once a minute most have something to do.
@@ -126,7 +127,8 @@ impl<S: Fn(Report)> Worker<S> {
         let host_name = if config.host.is_empty() { own_name() } else { config.host.clone() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency = config.concurrency.unwrap_or(2 * cores);
-        let schedule = Schedule::new(&host_name, config.checks.iter().map(Check::timing), concurrency, steady);
+        let timings = config.checks.iter().zip(&runners).map(|(check, runner)| check.timing(runner.pool()));
+        let schedule = Schedule::new(&host_name, timings, concurrency, steady);
         let host = Host::new(&config.proc, time::now(), steady);
         Self {
             checks: config.checks,

@@ -85,7 +85,7 @@ impl Checks {
     }
 
     fn concurrency(&mut self, entry: &Entry) -> Option<usize> {
-        let remedy = "write how many checks may run at once, such as 4";
+        let remedy = "write how many plugins may run at once, such as 4";
         let number = self.integer("agent.check_concurrency", entry, (1, CONCURRENCY_MAX), remedy)?;
         usize::try_from(number).ok()
     }
