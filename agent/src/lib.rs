@@ -4,6 +4,7 @@
 //! codes rows into batches. [`collect`] prints one row for people, [`facts`] tells what the host is.
 
 pub mod agent;
+pub mod checks;
 pub mod collect;
 pub mod compare;
 pub mod config;

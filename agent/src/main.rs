@@ -1,16 +1,18 @@
 //! `muster-agent`: arguments, exit codes, and which part does what. 0: well, 1: a problem, 2: wrong usage or configuration.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use muster_agent::checks::exec_check::{self, ExecLimits};
 use muster_agent::config::{self, Config, ConfigErrors};
 use muster_agent::enrol::{self, EnrolOptions};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
-use muster_agent::{agent, collect, facts};
+use muster_agent::{agent, checks, collect, facts};
 use muster_common::identity::TokenWord;
 use muster_common::time;
 
@@ -38,6 +40,44 @@ enum Command {
     Collect(CollectArguments),
     /// Show how the running agent is: exit code 0 when all is well
     Status(StatusArguments),
+    /// Run checks of the configuration by hand
+    #[command(subcommand)]
+    Check(CheckCommand),
+    /// Set limits on this process, then become the program: how the agent starts plugins
+    #[command(name = exec_check::WORD, hide = true)]
+    ExecCheck(ExecCheckArguments),
+}
+
+#[derive(Subcommand)]
+enum CheckCommand {
+    /// Run one check now and show what would be sent: the exit code is its state
+    Run(CheckRunArguments),
+}
+
+#[derive(Args)]
+struct CheckRunArguments {
+    /// The `name` of a [[checks]]
+    name: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct ExecCheckArguments {
+    /// Bytes of data segments
+    #[arg(long, default_value_t = ExecLimits::MEMORY_BYTES)]
+    memory: u64,
+    /// Open files
+    #[arg(long, default_value_t = ExecLimits::FILES)]
+    files: u64,
+    /// Processor seconds
+    #[arg(long, default_value_t = 60)]
+    cpu: u64,
+    /// Steps of politeness
+    #[arg(long, default_value_t = ExecLimits::NICE)]
+    nice: i32,
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
 }
 
 #[derive(Args)]
@@ -125,8 +165,14 @@ fn main() -> ExitCode {
 struct Usage(String);
 
 fn carry_out(arguments: Arguments) -> Result<ExitCode> {
+    if let Command::ExecCheck(exec) = &arguments.command {
+        // Each run of a plugin comes by here: nothing before it that takes time.
+        return Ok(exec_plugin(exec));
+    }
     start_log(&arguments.log)?;
     match arguments.command {
+        Command::ExecCheck(exec) => Ok(exec_plugin(&exec)),
+        Command::Check(CheckCommand::Run(run)) => run_check(&run),
         Command::Enrol(enrol) => enrol_host(&enrol),
         Command::Run(common) => {
             let config = load(&common)?;
@@ -147,6 +193,24 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Status(status) => show_status(&status),
     }
+}
+
+fn exec_plugin(arguments: &ExecCheckArguments) -> ExitCode {
+    let ExecCheckArguments { memory, files, cpu, nice, ref command } = *arguments;
+    let limits = ExecLimits { memory_bytes: memory, files, cpu_seconds: cpu, nice };
+    let error = exec_check::exec(limits, command);
+    let _ = writeln!(std::io::stderr(), "muster-agent: {error}");
+    ExitCode::from(error.exit_code())
+}
+
+fn run_check(arguments: &CheckRunArguments) -> Result<ExitCode> {
+    let config = load(&arguments.common)?;
+    let run = match checks::run_once(&config.checks, &arguments.name) {
+        Err(error @ checks::worker::CheckError::Unknown { .. }) => bail!(Usage(error.to_string())),
+        run => run?,
+    };
+    std::io::stdout().write_all(run.show().as_bytes()).context("the result cannot be printed")?;
+    Ok(ExitCode::from(run.state() as u8))
 }
 
 fn start_log(level: &str) -> Result<()> {

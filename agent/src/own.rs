@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use muster_common::sample::MetricKind;
 
+use crate::checks::CheckNumbers;
 use crate::logs::counters::LogNumbers;
 
 /// A number that only grows.
@@ -145,6 +146,7 @@ pub struct Own {
     /// When the last ack came, ms since 1970 by this host's clock; 0: never.
     pub last_ack_ms: Level,
     pub logs: LogNumbers,
+    pub checks: CheckNumbers,
     dropped_batches: [Count; DropReason::ALL.len()],
     dropped_rows: [Count; DropReason::ALL.len()],
     connect_failures: [Count; ConnectFailure::ALL.len()],
@@ -199,6 +201,7 @@ impl Own {
             show(("muster_agent_connect_failures_total", help, MetricKind::Counter, label, failures));
         }
         self.logs.each(show);
+        self.checks.each(show);
     }
 
     fn counts(&self) -> [(&'static str, &'static str, &Count); 20] {
@@ -261,6 +264,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (20 + 6 + 14 + 5 + LogNumbers::SERIES, 3.0));
+        assert_eq!((seen.len(), sum), (20 + 6 + 14 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
     }
 }

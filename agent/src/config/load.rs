@@ -10,14 +10,16 @@ use muster_common::time::{Span, parse_span};
 use super::document::{Document, Entry, Value, nearest};
 use super::error::{ConfigErrors, Place, Problem};
 use super::{AgentConfig, CollectorConfig, Config, DEFAULT_FILE, DEFAULT_SPOOL_BYTES, DEFAULT_STATE_DIR, SpoolConfig};
+use crate::checks::settings::Checks as ChecksConfig;
 use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 15] = [
+pub const KEYS: [(&str, &str); 17] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
+    ("agent.check_concurrency", "twice the processors"),
     ("metrics.interval", "\"10s\""),
     ("metrics.instance", "the collector's default: the host's registered name"),
     ("metrics.job", "the collector's default: \"node\""),
@@ -30,11 +32,16 @@ pub const KEYS: [(&str, &str); 15] = [
     ("journal.enabled", "true, with [[logs]] false"),
     ("journal.from", "\"end\""),
     ("redaction.patterns", "[] (the built-in ones always count)"),
+    ("checks", "[]"),
 ];
 
-/// Sections that people will write because later versions have them, and what to tell them.
+/// What people will write because later versions have it, or because they expect it there, and what to tell them.
 const NOT_YET: [(&str, &str, &str); 3] = [
-    ("checks", "this version runs no checks", "remove the section until a version that does"),
+    (
+        "checks.concurrency",
+        "stands elsewhere, since `[[checks]]` makes `checks` a list",
+        "write `check_concurrency = 4` under [agent]",
+    ),
     ("tasks", "this version runs no tasks", "remove the section until a version that does"),
     (
         "metrics.labels",
@@ -76,7 +83,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
     document.read_file(name, text);
     sets.iter().for_each(|argument| document.read_set(argument));
     let mut checks = Checks { document };
-    let config = Config {
+    let mut config = Config {
         collector: CollectorConfig { addresses: checks.addresses() },
         agent: AgentConfig {
             name: checks.host_name("agent.name"),
@@ -92,7 +99,9 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
         },
         spool: SpoolConfig { max_bytes: checks.bytes("spool.max_bytes").unwrap_or(DEFAULT_SPOOL_BYTES) },
         logs: checks.logs(),
+        checks: ChecksConfig::default(),
     };
+    config.checks = checks.checks(&config);
     checks.refuse_the_rest();
     let mut problems = checks.document.problems;
     problems.sort();
@@ -292,7 +301,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [[logs]], [journal] and [redaction]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }
@@ -385,7 +394,8 @@ mod tests {
                 "agent.toml:7:26: collector.addresses: holds an integer, not a text: write a list of \"HOST:PORT\", such as [\"collector.example:9471\"]",
                 "agent.toml:10:1: spool.max_bytes: is no number of bytes of at least 1048576: write an integer, such as 1073741824 for 1 GiB",
                 "agent.toml:12:1: logs.paths: is empty: write absolute paths, with * ? [a-z] or ** as wildcards, such as [\"/var/log/app/*.log\"]",
-                "agent.toml:13:3: checks: this version runs no checks: remove the section until a version that does",
+                "agent.toml:13:1: checks: has neither `command` nor `kind`: write `command = [\"/usr/lib/nagios/plugins/check_disk\", \"-w\", \"10%\"]`, or `kind = \"disk\"`",
+                "agent.toml:14:1: checks.name: is an integer, not a text: write one, such as \"disk\"",
                 "--set agent.name=a b: agent.name: `a b` is no host name: use 1 to 253 letters, digits, dots, dashes and underscores",
                 "--set nonsense: this argument has no `=`: write --set section.key=value, such as --set metrics.interval=15s",
             ]
@@ -404,7 +414,7 @@ mod tests {
             ("[metrics]\nproc = \"proc\"\n", "no absolute path"),
             ("[metrics.labels]\nenv = \"prod\"\n", "token new --label"),
             ("[agent]\nname = \"a/b\"\n", "letters, digits"),
-            ("[agent]\ncolour = \"red\"\n", "[agent] has agent.name, agent.state_dir"),
+            ("[agent]\ncolour = \"red\"\n", "[agent] has agent.name, agent.state_dir, agent.check_concurrency"),
             ("[weather]\nsun = true\n", "the sections are"),
             ("[collector]\naddresses = []\n", "empty"),
             ("[collector]\naddresses = 5\n", "not a list"),
@@ -415,7 +425,7 @@ mod tests {
             ("[sources.cpu]\ninterval = \"2h\"\n", "1s to 5m: beyond it PromQL, which looks back 5 min"),
             ("[sources.cpu]\ninterval = \"6m\"\n", "1s to 5m"),
             ("[spool]\nmax_bytes = 10\n", "1048576"),
-            ("[[checks]]\nname = \"disk\"\n", "runs no checks"),
+            ("[[checks]]\nname = \"disk\"\n", "neither `command` nor `kind`"),
             ("metrics = 5\n", "is no setting"),
             ("[metrics]\ninterval = \"10s\"\ninterval = \"20s\"\n", "no valid TOML"),
             ("[metrics\n", "no valid TOML"),

@@ -104,6 +104,11 @@ impl Checks {
     }
 
     fn labels(&mut self, key: &str, entry: &Entry) -> Vec<WireLabel> {
+        self.labels_but(key, entry, &RESERVED)
+    }
+
+    /// Labels of one's own, none of which has a name that is `reserved`.
+    pub(super) fn labels_but(&mut self, key: &str, entry: &Entry, reserved: &[&str]) -> Vec<WireLabel> {
         const REMEDY: &str = "write labels = { app = \"shop\" }, names of letters, digits and underscores";
         let Value::Group(pairs) = &entry.value else {
             self.wrong(key, entry, "a table", REMEDY);
@@ -119,7 +124,7 @@ impl Checks {
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                 && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
             let full = format!("{key}.{name}");
-            if RESERVED.contains(&name.as_str()) || name.starts_with("__") {
+            if reserved.contains(&name.as_str()) || name.starts_with("__") {
                 self.problem(&value.place, &full, "is written by Muster itself".to_owned(), "choose another name");
             } else if !is_name {
                 self.problem(&value.place, &full, "is no label name".to_owned(), REMEDY);
@@ -195,7 +200,7 @@ impl Checks {
         patterns
     }
 
-    fn wrong(&mut self, key: &str, entry: &Entry, wanted: &str, remedy: &str) {
+    pub(super) fn wrong(&mut self, key: &str, entry: &Entry, wanted: &str, remedy: &str) {
         let place: Place = entry.place.clone();
         self.problem(&place, key, format!("is {}, not {wanted}", entry.value.kind()), remedy);
     }

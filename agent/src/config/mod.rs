@@ -3,6 +3,7 @@
 //! [`load`] answers with a [`Config`] in which every value has been checked, or with every mistake at once, each with its
 //! place, its key and what to write instead. The parts' own structs live with the parts; only wiring sees [`Config`].
 
+mod checks;
 mod document;
 mod error;
 mod load;
@@ -13,6 +14,7 @@ pub use load::{KEYS, load, parse};
 
 use std::path::PathBuf;
 
+use crate::checks::settings::Checks as ChecksConfig;
 use crate::logs::settings::LogsConfig;
 use crate::sampler::MetricsConfig;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// `[[logs]]`, `[journal]` and `[redaction]`
     pub logs: LogsConfig,
+    /// `[[checks]]` and `agent.check_concurrency`
+    pub checks: ChecksConfig,
 }
 
 /// `[collector]`

@@ -25,7 +25,7 @@ mod mounts;
 pub mod names;
 mod net_protocols;
 mod operating_system;
-mod parse;
+pub(crate) mod parse;
 mod pressure;
 mod process;
 mod processes;
@@ -50,7 +50,9 @@ use muster_common::time::Timestamp;
 use rustix::io::Errno;
 
 pub(crate) use metric::{Column, Devices, Info, Metric};
-pub(crate) use procfs::{Roots, Scratch};
+pub(crate) use mounts::parse_mounts;
+pub(crate) use procfs::{ProcFile, Roots, Scratch, Shape};
+pub(crate) use timex::clock_state;
 
 use crate::rows::Rows;
 

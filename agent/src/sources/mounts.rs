@@ -6,7 +6,7 @@ use super::parse;
 
 /// One mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     pub(super) device: Vec<u8>,
     pub(super) point: Vec<u8>,
     pub(super) kind: Vec<u8>,
@@ -21,6 +21,10 @@ impl Mount {
         CString::new(self.point.clone()).ok()
     }
 
+    pub(crate) fn point(&self) -> &[u8] {
+        &self.point
+    }
+
     /// Whether it stands on this host's own devices or memory, as far as its line tells.
     pub(super) fn is_local(&self) -> bool {
         self.device.starts_with(b"/dev/") || [&b"tmpfs"[..], b"ramfs", b"zfs", b"rootfs"].contains(&&self.kind[..])
@@ -32,7 +36,7 @@ impl Mount {
 }
 
 /// The mounts of a mountinfo file that are not left out, each once.
-pub(super) fn parse_mounts(text: &[u8]) -> Vec<Mount> {
+pub(crate) fn parse_mounts(text: &[u8]) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
     for mount in parse::lines(text).filter_map(parse_mount) {
         let left_out = is_left_out_kind(&mount.kind) || is_left_out_point(&mount.point);

@@ -80,6 +80,23 @@ fn values(timex: &libc::timex) -> [f64; 16] {
     ]
 }
 
+/// What a check of the clock wants to know.
+pub(crate) struct ClockState {
+    pub(crate) is_synchronised: bool,
+    pub(crate) offset_seconds: f64,
+    pub(crate) max_error_seconds: f64,
+}
+
+/// How the kernel's clock is.
+///
+/// # Errors
+/// [`SourceError::Call`] where the kernel does not tell.
+pub(crate) fn clock_state() -> Result<ClockState, SourceError> {
+    let (state, timex) = read_clock()?;
+    let [offset_seconds, _, max_error_seconds, ..] = values(&timex);
+    Ok(ClockState { is_synchronised: state != TIME_ERROR, offset_seconds, max_error_seconds })
+}
+
 /// Reads the clock's state without changing anything: no mode bit is set.
 #[expect(unsafe_code, reason = "rustix has no adjtimex, and /proc does not tell what the clock alerts of people need")]
 fn read_clock() -> Result<(i32, libc::timex), SourceError> {

@@ -15,9 +15,11 @@ const INSTALLED: [(&str, &str); 5] =
     [("git", "git"), ("cc", "gcc"), ("strace", "strace"), ("dpkg-deb", "dpkg"), ("journalctl", "systemd")];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
-const UNPACKED: [(&str, &str); 5] = [
+const UNPACKED: [(&str, &str); 6] = [
     ("prometheus", "usr/bin/promtool"),
     ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
+    // What the agent's checks start for real.
+    ("monitoring-plugins-basic", "usr/lib/nagios/plugins/check_disk"),
     // Writes journals as journald does.
     ("systemd-journal-remote", "lib/systemd/systemd-journal-remote"),
     ("libmicrohttpd12", "usr/lib/x86_64-linux-gnu/libmicrohttpd.so.12"),
