@@ -6,5 +6,13 @@
 //! the rules.
 
 mod alert;
+mod rules;
+mod template;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
+pub use rules::{
+    Active, AlertSpec, AlertingState, Ask, Due, GroupCounts, MemoryAsk, Mistake, NoData, Phase, Place, RULE_ROW,
+    RecordingState, Round, Rule, RuleBatch, RuleContext, RuleDefaults, RuleExpr, RuleFile, RuleGroup, RuleHealth,
+    RuleKind, Ruler, RunningGroup, SETTLING_MS, StepContext, Stepped, Vector, ViewAsk, load_rules,
+};
+pub use template::{Asked, Scope, Template, TemplateError};
