@@ -51,26 +51,24 @@ impl Engine {
         at_ms: i64,
         control: &Control,
     ) -> Result<Answer, QueryError> {
-        let fetch = |request: &Request<'_>| {
-            let below = select(view, request, control)?;
-            if over.is_empty() { Ok(below) } else { over.overlay(request, below) }
-        };
+        let fetch = |request: &Request<'_>| over.overlay(request, select(view, request, control)?);
         let answer = self.evaluate_instant(&fetch, &query.text, &query.expr, at_ms, control)?;
         Ok(warned(answer, view))
     }
 
-    /// As [`Engine::instant`], over series in memory.
+    /// As [`Engine::instant_prepared`], over series in memory instead of a view.
     ///
     /// # Errors
     /// [`QueryError`] of limits.
     pub fn instant_memory(
         &self,
         memory: &MemorySeries,
+        over: &MemorySeries,
         query: &Prepared,
         at_ms: i64,
         control: &Control,
     ) -> Result<Answer, QueryError> {
-        let fetch = |request: &Request<'_>| memory.fetch(request);
+        let fetch = |request: &Request<'_>| over.overlay(request, memory.fetch(request)?);
         self.evaluate_instant(&fetch, &query.text, &query.expr, at_ms, control)
     }
 

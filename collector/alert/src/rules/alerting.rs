@@ -370,3 +370,8 @@ pub(super) fn alert_of(rule: &Rule, file: &str, group: &str, id: AlertId, active
 fn firing(rule: &Rule, context: &StepContext<'_>, id: AlertId, active: &Active, now_ms: i64) -> AlertChange {
     AlertChange::Firing(Box::new(alert_of(rule, context.file, context.group, id, active, now_ms)))
 }
+
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod tests;

@@ -56,13 +56,7 @@ pub struct MemoryAsk<'a> {
 
 impl Ask for MemoryAsk<'_> {
     fn prom(&self, query: &Prepared, over: &MemorySeries, at_ms: i64) -> Result<Vector, String> {
-        if over.is_empty() {
-            let answer = self.engine.instant_memory(self.memory, query, at_ms, self.control);
-            return vector_of(answer.map(|answer| answer.value));
-        }
-        let mut all = self.memory.clone();
-        all.extend(over);
-        vector_of(self.engine.instant_memory(&all, query, at_ms, self.control).map(|answer| answer.value))
+        vector_of(self.engine.instant_memory(self.memory, over, query, at_ms, self.control).map(|answer| answer.value))
     }
 
     fn log(&self, _: &PreparedLog, _: i64) -> Result<Vector, String> {

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_common::label::{LabelSet, NAME, SeriesId};
 use muster_common::sample::stale;
@@ -115,6 +116,8 @@ pub struct RunningGroup {
     orphans: Vec<Arc<LabelSet>>,
     missed: u64,
     rounds: u64,
+    took: Duration,
+    took_all: Duration,
 }
 
 /// The run of a group's batches. `store` and `incarnation`: the data folder's.
@@ -134,7 +137,18 @@ impl RunningGroup {
         #[expect(clippy::cast_possible_wrap, reason = "only the rest of the division counts")]
         let shift_ms = (xxh3_64(&name) as i64).rem_euclid(spec.interval_ms);
         let rules = spec.rules.iter().map(|rule| RunningRule::new(&spec, rule)).collect();
-        let mut group = Self { spec, run, shift_ms, last_tick: None, rules, orphans: Vec::new(), missed: 0, rounds: 0 };
+        let mut group = Self {
+            spec,
+            run,
+            shift_ms,
+            last_tick: None,
+            rules,
+            orphans: Vec::new(),
+            missed: 0,
+            rounds: 0,
+            took: Duration::ZERO,
+            took_all: Duration::ZERO,
+        };
         group.last_tick = group.tick_at(now_ms);
         group
     }
@@ -213,6 +227,7 @@ impl RunningGroup {
             }
         }
         (self.missed, self.rounds) = (older.missed, older.rounds);
+        (self.took, self.took_all) = (older.took, older.took_all);
         let (stepped, orphans) = older.end(now_ms);
         self.orphans.extend(orphans);
         stepped
@@ -247,6 +262,17 @@ impl RunningGroup {
             written.insert((id, active.is_firing()), [alert, since]);
             alerts.active.insert(id, active);
         }
+    }
+
+    /// How long its latest round took, as whoever ran it has measured.
+    pub fn note_time(&mut self, took: Duration) {
+        self.took = took;
+        self.took_all += took;
+    }
+
+    /// How long its latest round took, and all of them.
+    pub fn times(&self) -> (Duration, Duration) {
+        (self.took, self.took_all)
     }
 
     pub fn counts(&self) -> GroupCounts {
@@ -391,3 +417,6 @@ fn alert_samples(alerts: &AlertingState, written: &mut HashMap<(AlertId, bool), 
     *written = kept;
     samples
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,3 +197,6 @@ impl Reader<'_> {
         limit
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,11 +147,7 @@ fn looks_like_lines(text: &str) -> bool {
 
 fn faulty(reader: &mut Reader<'_>, value: &Yaml, text: &str, error: &QueryError) {
     let place = error.at().map_or(value.place, |at| value.place.inside(reader.text, text, at));
-    reader.mistake(
-        place,
-        format!("expr cannot be read: {error}"),
-        "the place is that of the expression; correct it there",
-    );
+    reader.mistake(place, format!("expr cannot be read: {error}"), "correct the expression there");
 }
 
 fn alert_spec<'y>(reader: &mut Reader<'_>, find: &impl Fn(&str) -> Option<&'y Yaml>) -> AlertSpec {

@@ -31,14 +31,18 @@ impl Place {
             _ => 0,
         };
         let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
-        let before = value.get(..at.min(value.len())).map_or(0, solid);
-        let mut left = before;
-        for (index, c) in written[header..].char_indices() {
-            if !c.is_whitespace() {
-                if left == 0 {
-                    return Self::of(file, self.at + header + index);
-                }
-                left -= 1;
+        let at = at.min(value.len());
+        let mut left = value.get(..at).map_or(0, solid);
+        let is_end = value.get(at..).is_none_or(|rest| rest.trim().is_empty());
+        let solids = written[header..].char_indices().filter(|(_, c)| !c.is_whitespace());
+        for (index, c) in solids {
+            if left == 0 {
+                return Self::of(file, self.at + header + index);
+            }
+            left -= 1;
+            // At the end there is no character to point at: just behind the last one.
+            if left == 0 && is_end {
+                return Self::of(file, self.at + header + index + c.len_utf8());
             }
         }
         self
@@ -79,7 +83,8 @@ mod tests {
             ("expr: |\n  a +\n    b\n", 6, "a +\n  b\n", 6, (3, 5)),
             ("expr: >-\n  a +\n  b\n", 6, "a + b", 4, (3, 3)),
             ("expr: \"a + b\"", 6, "a + b", 4, (1, 12)),
-            ("expr: a", 6, "a", 1, (1, 7)),
+            ("expr: a", 6, "a", 1, (1, 8)),
+            ("expr: |\n  sum(a\nfor: 5m", 6, "sum(a\n", 6, (2, 8)),
         ] {
             let place = Place::of(file, start).inside(file, value, at);
             assert_eq!((place.line, place.column), expected, "{file:?}");

@@ -115,7 +115,20 @@ impl Ruler {
             let alerts = self.groups.iter().flat_map(RunningGroup::rules).flat_map(|(_, _, alerts)| alerts);
             alerts.filter(|(own, _)| *own == state).count() as f64
         };
+        let took: f64 = self.groups.iter().map(|group| group.times().1.as_secs_f64()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "an interval is far below 2^53 ms")]
+        let busy = |group: &RunningGroup| group.times().0.as_secs_f64() * 1000.0 / group.spec().interval_ms as f64;
+        let busiest = self.groups.iter().map(busy).fold(0.0, f64::max);
         vec![
+            Stat {
+                value: took,
+                ..Stat::counter("muster_collector_rule_seconds_total", "Seconds that rounds of rule groups took.", 0)
+            },
+            Stat::gauge(
+                "muster_collector_rule_busy_ratio",
+                "The longest latest round of a rule group over its interval; at 1 ticks are missed.",
+                busiest,
+            ),
             Stat::gauge("muster_collector_rule_groups", "Rule groups in force.", self.groups.len() as f64),
             Stat::counter("muster_collector_rule_rounds_total", "Rounds of rule groups.", sum.rounds),
             Stat::counter(
