@@ -36,4 +36,4 @@ pub use mistake::{Mistake, Place};
 pub use recording::RecordingState;
 pub use rows::RULE_ROW;
 pub use ruler::Ruler;
-pub use unit::{UnitReport, run_unit_tests};
+pub use unit::{ReadRules, UnitReport, run_unit_tests};

@@ -31,15 +31,14 @@ pub struct UnitReport {
     pub failures: Vec<String>,
 }
 
-/// Runs a file of unit tests. `read` gives path and text of the files that an entry of `rule_files` names.
+/// Gives path and text of the files that an entry of `rule_files` names.
+pub type ReadRules<'a> = &'a dyn Fn(&str) -> Result<Vec<(String, String)>, String>;
+
+/// Runs a file of unit tests.
 ///
 /// # Errors
 /// The mistakes of the file, or those of its rule files.
-pub fn run_unit_tests(
-    path: &str,
-    text: &str,
-    read: &dyn Fn(&str) -> Result<Vec<(String, String)>, String>,
-) -> Result<UnitReport, Vec<Mistake>> {
+pub fn run_unit_tests(path: &str, text: &str, read: ReadRules<'_>) -> Result<UnitReport, Vec<Mistake>> {
     let file = UnitFile::read(path, text)?;
     let mut sources = Vec::new();
     for (place, pattern) in &file.rule_files {

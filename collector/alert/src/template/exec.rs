@@ -97,19 +97,15 @@ impl Walk<'_> {
     }
 
     /// `$`, and what Prometheus declares before every template.
-    fn declare_given(&mut self, dot: &Value) {
-        self.variables.push((String::new(), dot.clone()));
+    fn declare_given(&mut self, given: &Value) {
+        self.variables.push((String::new(), given.clone()));
         for (name, field) in [
             ("labels", "Labels"),
             ("externalLabels", "ExternalLabels"),
             ("externalURL", "ExternalURL"),
             ("value", "Value"),
         ] {
-            let value = match dot {
-                Value::Given(_) => dot.field(field).unwrap_or(Value::Nil),
-                _ => Value::Nil,
-            };
-            self.variables.push((name.to_owned(), value));
+            self.variables.push((name.to_owned(), given.field(field).unwrap_or(Value::Nil)));
         }
     }
 
@@ -185,8 +181,7 @@ impl Walk<'_> {
         if self.calls > CALLS_MAX {
             return self.fault(at, format!("templates call each other deeper than {CALLS_MAX}"));
         }
-        let outer = std::mem::take(&mut self.variables);
-        self.declare_given(&data);
+        let outer = std::mem::replace(&mut self.variables, vec![(String::new(), data.clone())]);
         let walked = self.nodes(body, &data);
         self.variables = outer;
         self.calls -= 1;

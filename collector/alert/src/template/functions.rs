@@ -66,8 +66,8 @@ const FUNCTIONS: &[Function] = &[
         samples(&args[0])?.first().cloned().ok_or_else(|| "first() called on vector with no elements".to_owned())
     }),
     of("value", (1, 1), |_, args| Ok(Value::Float(sample(&args[0])?.value))),
-    of("label", (2, 2), |_, args| Ok(text(&*label(sample(&args[1])?, &string(&args[0])?)))),
-    of("strvalue", (1, 1), |_, args| Ok(text(&*label(sample(&args[0])?, "__value__")))),
+    of("label", (2, 2), |_, args| Ok(text(label(sample(&args[1])?, &string(&args[0])?)))),
+    of("strvalue", (1, 1), |_, args| Ok(text(label(sample(&args[0])?, "__value__")))),
     of("sortByLabel", (2, 2), |_, args| sort_by_label(&string(&args[0])?, samples(&args[1])?)),
     of("humanize", (1, 1), |_, args| number(&args[0]).map(|own| text(humanize::metric(own)))),
     of("humanize1024", (1, 1), |_, args| number(&args[0]).map(|own| text(humanize::binary(own)))),

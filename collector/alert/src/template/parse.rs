@@ -249,10 +249,8 @@ impl Parser<'_> {
     }
 
     fn define(&mut self, name: String) -> Parsed<()> {
-        // A definition sees none of the variables around it.
+        // A definition sees none of the variables around it, not even $labels: what it needs is given to it.
         let outer = std::mem::replace(&mut self.variables, vec![String::new()]);
-        let names = ["labels", "externalLabels", "externalURL", "value"].map(str::to_owned);
-        self.variables.extend(names);
         let loops = std::mem::take(&mut self.loops);
         let (body, _) = self.block(&["end"])?;
         (self.variables, self.loops) = (outer, loops);
@@ -369,7 +367,10 @@ impl Parser<'_> {
         if self.variables.iter().any(|own| own == name) {
             return Ok(());
         }
-        let hint = if name.eq_ignore_ascii_case("labels") || name.eq_ignore_ascii_case("value") {
+        let hint = if matches!(name, "labels" | "value") {
+            let field = if name == "labels" { "Labels" } else { "Value" };
+            format!(": write .{field}, and give it `.`")
+        } else if name.eq_ignore_ascii_case("labels") || name.eq_ignore_ascii_case("value") {
             format!(": write ${}", name.to_lowercase())
         } else {
             String::new()

@@ -74,7 +74,10 @@ fn what_is_documented_for_annotations() {
             "instance=db1.example:9100,job=node,",
         ),
         ("{{ define \"row\" }}<{{ .arg0 }} {{ .arg1 }}>{{ end }}{{ template \"row\" (args 1 \"x\") }}", "<1 x>"),
-        ("{{ define \"x\" }}[{{ $value }}]{{ end }}{{ template \"x\" . }}{{ tmpl \"x\" . }}", "[1.5][1.5]"),
+        (
+            "{{ define \"x\" }}[{{ .Value }}{{ $.Labels.job }}]{{ end }}{{ template \"x\" . }}{{ tmpl \"x\" . }}",
+            "[1.5node][1.5node]",
+        ),
         (
             "{{ graphLink \"up == 0\" }}|{{ tableLink \"up\" }}",
             "/graph?g0.expr=up+%3D%3D+0&g0.tab=0|/graph?g0.expr=up&g0.tab=1",
@@ -164,6 +167,10 @@ fn what_cannot_be_read_is_named_with_its_place() {
         ("a {{ ", "1:3: unclosed action: a closing }} is missing"),
         ("x\n {{ $lables.a }}", "2:5: undefined variable \"$lables\""),
         ("{{ $Labels.a }}", "1:4: undefined variable \"$Labels\": write $labels"),
+        (
+            "{{ define \"x\" }}{{ $value }}{{ end }}",
+            "1:20: undefined variable \"$value\": write .Value, and give it `.`",
+        ),
         ("{{ humanise 1 }}", "1:4: function \"humanise\" not defined: did you mean humanize?"),
         ("{{ if true }}x", "1:15: unexpected end: {{end}} is missing"),
         ("{{ end }}", "1:1: unexpected {{end}}"),

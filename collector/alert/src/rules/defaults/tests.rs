@@ -9,115 +9,16 @@ type Case = (&'static str, &'static str, &'static str, u32);
 const FS: &str = "{host=\"h\",device=\"/dev/sda\",fstype=\"ext4\",mountpoint=\"/\"}";
 const OWN: &str = "{host=\"muster\"}";
 
+/// The cases of `testdata/default_cases.txt`.
 fn cases() -> Vec<Case> {
-    vec![
-        ("DiskAlmostFull", "avail 4+0x60|size 100+0x60|ro 0+0x60", "avail 40+0x60|size 100+0x60|ro 0+0x60", 20),
-        ("DiskAlmostFull", "avail 4+0x60|size 100+0x60|ro 0+0x60", "avail 4+0x60|size 100+0x60|ro 1+0x60", 20),
-        // After 8 hours a tenth is left, and lost in 22 hours; or half of it is left, or it does not shrink.
-        (
-            "DiskFullIn24Hours",
-            "avail 1800-1x500|size 12000+0x500|ro 0+0x500",
-            "avail 9600-7x500|size 12000+0x500|ro 0+0x500",
-            480,
-        ),
-        (
-            "DiskFullIn24Hours",
-            "avail 1850-1x500|size 12000+0x500|ro 0+0x500",
-            "avail 1850+0x500|size 12000+0x500|ro 0+0x500",
-            480,
-        ),
-        ("InodesAlmostFull", "ifree 4+0x60|files 100+0x60|ro 0+0x60", "ifree 0+0x60|files 0+0x60|ro 0+0x60", 20),
-        (
-            "MemoryPressure",
-            "node_pressure_memory_stalled_seconds_total{host=\"h\"} 0+12x60",
-            "node_pressure_memory_stalled_seconds_total{host=\"h\"} 0+1x60",
-            20,
-        ),
-        (
-            "OutOfMemoryKill",
-            "node_vmstat_oom_kill{host=\"h\"} 0+0x15 1+0x20",
-            "node_vmstat_oom_kill{host=\"h\"} 5+0x60",
-            20,
-        ),
-        (
-            "UnitFailed",
-            "node_systemd_unit_state{host=\"h\",name=\"a.service\",state=\"failed\"} 1+0x60",
-            "node_systemd_unit_state{host=\"h\",name=\"a.service\",state=\"failed\"} 0+0x60",
-            20,
-        ),
-        (
-            "ClockNotSynchronised",
-            "node_timex_sync_status{host=\"h\"} 0+0x60|node_timex_maxerror_seconds{host=\"h\"} 16+0x60",
-            "node_timex_sync_status{host=\"h\"} 0+0x60|node_timex_maxerror_seconds{host=\"h\"} 1+0x60",
-            30,
-        ),
-        (
-            "NetworkErrors",
-            "rerr 0+600x60|terr 0+0x60|rpack 0+6000x60|tpack 0+6000x60",
-            "rerr 0+6x60|terr 0+0x60|rpack 0+6000x60|tpack 0+6000x60",
-            30,
-        ),
-        (
-            "RaidDegraded",
-            "node_md_disks{host=\"h\",device=\"md0\",state=\"active\"} 1+0x60|node_md_disks_required{host=\"h\",device=\"md0\"} 2+0x60",
-            "node_md_disks{host=\"h\",device=\"md0\",state=\"active\"} 2+0x60|node_md_disks_required{host=\"h\",device=\"md0\"} 2+0x60|node_md_disks{host=\"h\",device=\"md0\",state=\"failed\"} 0+0x60",
-            20,
-        ),
-        (
-            "RaidDegraded",
-            "node_md_disks{host=\"h\",device=\"md0\",state=\"failed\"} 1+0x60",
-            "node_md_disks{host=\"h\",device=\"md0\",state=\"spare\"} 1+0x60",
-            20,
-        ),
-        (
-            "AgentLosesData",
-            "muster_agent_gaps_total{host=\"h\"} 0+1x60",
-            "muster_agent_gaps_total{host=\"h\"} 7+0x60",
-            20,
-        ),
-        (
-            "AgentLosesData",
-            "muster_agent_rows_dropped_total{host=\"h\"} 0+1x60",
-            "muster_agent_batches_dropped_total{host=\"h\"} 7+0x60",
-            20,
-        ),
-        (
-            "CollectorStorageFails",
-            "muster_collector_store_failing{} 1+0x60",
-            "muster_collector_store_failing{} 0+0x60|muster_collector_ingest_storage_failing{} 0+0x60",
-            20,
-        ),
-        (
-            "CollectorDiskAlmostFull",
-            "muster_collector_disk_free_bytes{} 15+0x60|muster_collector_disk_reserve_bytes{} 10+0x60",
-            "muster_collector_disk_free_bytes{} 90+0x60|muster_collector_disk_reserve_bytes{} 10+0x60",
-            30,
-        ),
-        (
-            "CollectorDropsData",
-            "muster_collector_ingest_samples_dropped_total{reason=\"x\"} 0+1x60",
-            "muster_collector_ingest_samples_dropped_total{reason=\"x\"} 9+0x60",
-            20,
-        ),
-        (
-            "CollectorDropsData",
-            "muster_collector_ingest_lines_dropped_total{reason=\"x\"} 0+1x60",
-            "muster_collector_outbox_dropped_total{} 9+0x60",
-            20,
-        ),
-        (
-            "CollectorFallsBehind",
-            "muster_collector_rule_rounds_missed_total{} 0+1x60",
-            "muster_collector_rule_rounds_missed_total{} 3+0x60|muster_collector_rule_busy_ratio{} 0.1+0x60",
-            30,
-        ),
-        (
-            "CollectorFallsBehind",
-            "muster_collector_rule_busy_ratio{} 0.9+0x60",
-            "muster_collector_ingest_commits_throttled_total{} 5+0x60",
-            30,
-        ),
-    ]
+    let text: &'static str = include_str!("../testdata/default_cases.txt");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let case = |lines: &[&'static str]| -> Case {
+        let (name, minute) = lines[0].split_once(' ').unwrap();
+        let series = |line: &'static str, word| line.trim().strip_prefix(word).unwrap();
+        (name, series(lines[1], "fires: "), series(lines[2], "quiet: "), minute.parse().unwrap())
+    };
+    lines.chunks_exact(3).map(case).collect()
 }
 
 fn input(series: &str) -> String {
