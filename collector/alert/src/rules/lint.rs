@@ -7,7 +7,7 @@ use muster_common::label::LabelSet;
 use muster_common::sample::MetricKind;
 use muster_query::{MetricUse, parse, parse_log_query};
 
-use super::file::{AlertSpec, Rule, RuleExpr, RuleFile, RuleGroup, RuleKind};
+use super::file::{AlertSpec, NoData, Rule, RuleExpr, RuleFile, RuleGroup, RuleKind};
 use super::load::{RuleDefaults, load_rules};
 use super::mistake::Mistake;
 use crate::template::{Scope, Template};
@@ -119,6 +119,12 @@ impl Lint<'_> {
                 "write below labels `severity: critical` or `warning`, so that it can be routed",
             );
         }
+        if spec.no_data == NoData::Alert && !matches!(self.rule.expr, RuleExpr::Prom { compared: Some(_), .. }) {
+            self.warn(
+                "has `no_data: alert`, but cannot tell what has data",
+                "compare a vector to a number, as in x > 5",
+            );
+        }
         let templates = spec.annotations.iter().chain(&self.rule.labels);
         let faults: Vec<(String, String)> =
             templates.filter_map(|(name, template)| Some((name.clone(), comparison_fault(template)?))).collect();
@@ -185,6 +191,7 @@ mod tests {
         for (rules, part) in [
             (format!("{WELL}{WELL}"), "stands twice with the same labels"),
             (WELL.replace("summary: x", "summary: '{{ if gt $value 5 }}x{{ end }}'"), "write 5.0: compare $value"),
+            (WELL.replace("up == 0\n", "absent(up)\n    no_data: alert\n"), "cannot tell what has data"),
             (WELL.replace("severity:", "'a-b': c, severity:"), "has label \"a-b\""),
             ("  - record: r\n    expr: sum(rate({job=\"logs\"}[5m]))\n".to_owned(), "write `type: logql`"),
         ] {

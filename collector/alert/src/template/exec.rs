@@ -12,6 +12,8 @@ use super::value::{Given, Value, map_of, text};
 
 /// Steps of one run: nodes, operands and rounds of loops. A table of a thousand rows with ten cells takes a tenth of it.
 const STEPS_MAX: usize = 200_000;
+/// Bytes of a text whose making counts as a step.
+const STEP_BYTES: usize = 100;
 /// Bytes that one run may write, and that one value may have on the way: an annotation is read by people.
 pub(super) const OUTPUT_BYTES_MAX: usize = 64 << 10;
 /// How deep templates may call each other.
@@ -115,7 +117,12 @@ impl Walk<'_> {
     }
 
     fn step(&mut self) -> Walked<()> {
-        self.steps += 1;
+        self.charge(1)
+    }
+
+    /// Counts what takes as long as so many steps.
+    pub(super) fn charge(&mut self, steps: usize) -> Walked<()> {
+        self.steps += steps;
         if self.steps > STEPS_MAX { Err(format!("the template takes more than {STEPS_MAX} steps")) } else { Ok(()) }
     }
 
@@ -229,7 +236,7 @@ impl Walk<'_> {
                 list.iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value.clone())).collect()
             }
             Value::Labels(map) => map.iter().map(|(name, value)| (text(&**name), text(&**value))).collect(),
-            Value::Map(map) => map.iter().map(|(name, value)| (text(&**name), value.clone())).collect(),
+            Value::Map(map) => map.named.iter().map(|(name, value)| (text(&**name), value.clone())).collect(),
             Value::Int(count) => {
                 let most = i64::try_from(STEPS_MAX).unwrap_or(i64::MAX);
                 (0..(*count).min(most)).map(|index| (Value::Int(index), Value::Int(index))).collect()
@@ -312,7 +319,11 @@ impl Walk<'_> {
                 }
                 args.extend(piped);
                 match run(self, &args) {
-                    Ok(value) => Ok(value),
+                    Ok(value) => {
+                        let bytes = if let Value::Text(own) = &value { own.len() } else { 0 };
+                        self.charge(bytes / STEP_BYTES)?;
+                        Ok(value)
+                    }
                     Err(message) => self.fault(at, format!("error calling {}: {message}", function.name)),
                 }
             }

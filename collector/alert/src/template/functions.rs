@@ -8,7 +8,7 @@ use muster_common::time::parse_span;
 
 use super::compare::{equal, order};
 use super::exec::{OUTPUT_BYTES_MAX, SAMPLES_MAX, Walk};
-use super::value::{Sample, Value, map_of, text};
+use super::value::{Arguments, Sample, Value, map_of, text};
 use super::{escape, humanize, printf};
 
 pub(super) type Made = Result<Value, String>;
@@ -85,8 +85,8 @@ const FUNCTIONS: &[Function] = &[
         Ok(text(split_port(&string(&args[0])?).map_or(&*string(&args[0])?, |(host, _)| host)))
     }),
     of("stripDomain", (1, 1), |_, args| Ok(text(strip_domain(&string(&args[0])?)))),
-    of("match", (2, 2), |_, args| Ok(Value::Bool(regex(&args[0])?.is_match(&string(&args[1])?)))),
-    of("reReplaceAll", (3, 3), |_, args| replace_all(&args[0], &string(&args[1])?, &string(&args[2])?)),
+    of("match", (2, 2), |walk, args| Ok(Value::Bool(regex(walk, &args[0])?.is_match(&string(&args[1])?)))),
+    of("reReplaceAll", (3, 3), |walk, args| replace_all(walk, &args[0], &string(&args[1])?, &string(&args[2])?)),
     of("graphLink", (1, 1), |_, args| Ok(text(link(&string(&args[0])?, 0)))),
     of("tableLink", (1, 1), |_, args| Ok(text(link(&string(&args[0])?, 1)))),
     of("parseDuration", (1, 1), |_, args| {
@@ -95,10 +95,7 @@ const FUNCTIONS: &[Function] = &[
     of("urlQueryEscape", (1, 1), |_, args| Ok(text(escape::query(&string(&args[0])?)))),
     of("pathPrefix", (0, 0), |walk, _| Ok(text(path_of(walk.scope.external_url)))),
     of("externalURL", (0, 0), |walk, _| Ok(text(walk.scope.external_url))),
-    of("args", (0, MANY), |_, args| {
-        let named = args.iter().enumerate().map(|(index, value)| (format!("arg{index}"), value.clone()));
-        Ok(Value::Map(Rc::new(named.collect())))
-    }),
+    of("args", (0, MANY), |_, args| arguments(args)),
     of("tmpl", (2, 2), |walk, args| walk.called(&string(&args[0])?, args[1].clone()).map(text)),
     of("safeHtml", (1, 1), |_, args| Ok(text(&*string(&args[0])?))),
 ];
@@ -151,7 +148,7 @@ fn length(value: &Value) -> Made {
         Value::Text(text) => text.len(),
         Value::List(list) => list.len(),
         Value::Labels(map) => map.len(),
-        Value::Map(map) => map.len(),
+        Value::Map(map) => map.named.len(),
         other => return Err(format!("len of type {}", other.type_name())),
     };
     Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
@@ -193,7 +190,26 @@ fn sliced(args: &[Value]) -> Made {
     }
 }
 
+/// How deep `args` may hold each other.
+const ARGUMENTS_DEPTH_MAX: usize = 16;
+
+fn arguments(args: &[Value]) -> Made {
+    let depth_of = |value: &Value| if let Value::Map(map) = value { map.depth } else { 0 };
+    let depth = 1 + args.iter().map(depth_of).max().unwrap_or(0);
+    if depth > ARGUMENTS_DEPTH_MAX {
+        return Err(format!("arguments hold each other deeper than {ARGUMENTS_DEPTH_MAX}"));
+    }
+    let named = args.iter().enumerate().map(|(index, value)| (format!("arg{index}"), value.clone())).collect();
+    Ok(Value::Map(Rc::new(Arguments { depth, named })))
+}
+
+/// Steps that a query counts for: some 40 in one template.
+const QUERY_STEPS: usize = 5_000;
+/// Steps that reading a regular expression counts for: it takes some hundred times as long as a step.
+const REGEX_STEPS: usize = 200;
+
 fn query(walk: &mut Walk<'_>, expression: &str) -> Made {
+    walk.charge(QUERY_STEPS)?;
     let rows = (walk.scope.ask)(expression)?;
     if rows.len() > SAMPLES_MAX {
         return Err(format!("the query has {} series, but at most {SAMPLES_MAX} are read", rows.len()));
@@ -263,22 +279,25 @@ fn strip_domain(own: &str) -> String {
     }
 }
 
-fn regex(pattern: &Value) -> Result<regex::Regex, String> {
+fn regex(walk: &mut Walk<'_>, pattern: &Value) -> Result<regex::Regex, String> {
+    walk.charge(REGEX_STEPS)?;
     re2_regex(&string(pattern)?).map_err(|error| error.to_string())
 }
 
-fn replace_all(pattern: &Value, with: &str, own: &str) -> Made {
-    let regex = regex(pattern)?;
+fn replace_all(walk: &mut Walk<'_>, pattern: &Value, with: &str, own: &str) -> Made {
+    let regex = regex(walk, pattern)?;
+    let references = with.matches('$').count();
     let mut out = String::new();
     let mut last = 0;
     for found in regex.captures_iter(own) {
         let Some(whole) = found.get(0) else { continue };
         out.push_str(&own[last..whole.start()]);
+        // Before it is made: each reference may be the whole match.
+        if out.len() + with.len() + references.saturating_mul(whole.len()) > 4 * OUTPUT_BYTES_MAX {
+            return Err("the text could be too long".into());
+        }
         found.expand(with, &mut out);
         last = whole.end();
-        if out.len() > OUTPUT_BYTES_MAX {
-            return Err(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"));
-        }
     }
     out.push_str(&own[last..]);
     Ok(text(out))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::ast::{Node, Operand, Pipe};
-use super::functions;
+use super::functions::{self, Function};
 use super::lexer::{Piece, Token, pieces};
 
 /// How deep blocks and brackets may nest: bounds the recursion of parser and walk.
@@ -381,6 +381,12 @@ impl Parser<'_> {
     /// What can be said of a command before it runs.
     fn check(&self, operands: &[Operand], is_first: bool, at: usize) -> Parsed<()> {
         let given = operands.len().saturating_sub(1) + usize::from(!is_first);
+        // Behind the first operand a function stands alone.
+        for operand in operands.iter().skip(1) {
+            if let Operand::Function(Function { name, args: (least @ 1.., _), .. }) = operand {
+                return Err(self.fault(at, format!("wrong number of args for {name}: want {least} got 0")));
+            }
+        }
         match operands.first() {
             None => Err(self.fault(at, "missing value for command")),
             Some(Operand::Function(function)) => {

@@ -177,6 +177,7 @@ fn what_cannot_be_read_is_named_with_its_place() {
         ("{{ template \"x\" }}", "1:1: template \"x\" not defined"),
         ("{{ humanize }}", "1:4: wrong number of args for humanize: want 1 got 0"),
         ("{{ 1 | humanize 2 }}", "1:8: wrong number of args for humanize: want 1 got 2"),
+        ("{{ print printf }}", "1:4: wrong number of args for printf: want 1 got 0"),
         ("{{ .Labels.a 1 }}", "1:4: can't give argument to non-function: put a function before it"),
         ("{{ \"a }}", "1:4: unterminated quoted string"),
         ("{{ }}", "1:1: missing value for command"),
@@ -239,6 +240,75 @@ fn nothing_takes_long_or_grows() {
         )
         .is_err()
     );
+}
+
+#[test]
+fn hostile_values_stay_texts_and_cost_little() {
+    let evil = format!("\r\nBcc: x\r\n{{{{ query \"bad\" }}}}<script>{}", "x".repeat(8_000));
+    let own = labels(&[("evil", &evil)]);
+    let none = LabelSet::default();
+    let scope = Scope { labels: &own, external_labels: &none, external_url: "", value: 1.0, now_ms: 0, ask: &ask };
+    let filled = |text: &str| Template::parse(text).unwrap().expand(&scope);
+    assert_eq!(filled("{{ $labels.evil }}"), Ok(evil.clone()));
+    assert!(filled("{{ html $labels.evil }}").unwrap().contains("&lt;script&gt;"));
+    assert!(filled("{{ query $labels.evil }}").is_err());
+    assert!(filled("{{ range 20 }}{{ $labels.evil }}{{ end }}").unwrap_err().contains("longer than"));
+    let nested = filled("{{ $x := args 1 }}{{ range 50000 }}{{ $x = args $x }}{{ end }}{{ $x }}").unwrap_err();
+    assert!(nested.contains("deeper than 16"), "{nested}");
+    let blown =
+        "{{ $r := \"$0\" }}{{ range 12 }}{{ $r = print $r $r }}{{ end }}{{ reReplaceAll \".+\" $r $labels.evil }}";
+    assert!(filled(blown).unwrap_err().contains("too long"));
+    assert!(
+        filled("{{ range 100000 }}{{ if match \"a{1,50}\" \"b\" }}{{ end }}{{ end }}").unwrap_err().contains("steps")
+    );
+    assert!(filled("{{ range 100 }}{{ if query \"none\" }}{{ end }}{{ end }}").unwrap_err().contains("steps"));
+}
+
+/// Seeded damage to good templates: whatever comes out, it ends.
+#[test]
+fn damaged_templates_are_read_or_refused() {
+    const PARTS: [&str; 24] = [
+        "{{ ",
+        " }}",
+        "{{- ",
+        " -}}",
+        "/* ",
+        " */",
+        "$",
+        "$labels",
+        ".a",
+        " | ",
+        "(",
+        ")",
+        "\"",
+        "`",
+        "if ",
+        "else ",
+        "end ",
+        "range ",
+        "with ",
+        "printf \"%*.*f\" 3 ",
+        "1e9 ",
+        "\u{e4}",
+        "define \"x\" ",
+        "-0x1f ",
+    ];
+    let own = labels(&[("a", "b")]);
+    let scope = Scope { labels: &own, external_labels: &own, external_url: "", value: 2.5, now_ms: 5, ask: &ask };
+    let (mut random, mut read) = (7u64, 0);
+    for _ in 0..60_000 {
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        let text: String = (0..1 + next(12)).map(|_| PARTS[next(PARTS.len())]).collect();
+        if let Ok(template) = Template::parse(&text) {
+            read += 1;
+            let (made, _) = template.expand_or_tell(&scope);
+            assert!(made.len() <= OUTPUT_BYTES_MAX + 1_000);
+        }
+    }
+    assert!(read > 1_000, "{read}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) enum Value {
     /// Labels: a name that is absent is an empty text.
     Labels(Rc<BTreeMap<String, String>>),
     /// What `args` makes.
-    Map(Rc<BTreeMap<String, Value>>),
+    Map(Rc<Arguments>),
     /// One series of `query`.
     Sample(Rc<Sample>),
     /// What the whole template is given.
@@ -27,6 +27,13 @@ pub(super) enum Value {
     Time(f64),
     /// Seconds.
     Span(f64),
+}
+
+/// Values by name. The only values that hold others of any kind, so their depth is counted: printing and dropping them recurse.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    pub(super) depth: usize,
+    pub(super) named: BTreeMap<String, Value>,
 }
 
 #[derive(Debug)]
@@ -63,7 +70,7 @@ impl Value {
             Self::Text(text) => !text.is_empty(),
             Self::List(list) => !list.is_empty(),
             Self::Labels(map) => !map.is_empty(),
-            Self::Map(map) => !map.is_empty(),
+            Self::Map(map) => !map.named.is_empty(),
             Self::Sample(_) | Self::Given(_) | Self::Time(_) => true,
         }
     }
@@ -91,7 +98,7 @@ impl Value {
         let wrong = || format!("can't evaluate field {name} in type {}", self.type_name());
         Ok(match (self, name) {
             (Self::Labels(map), _) => text(map.get(name).map_or("", String::as_str)),
-            (Self::Map(map), _) => map.get(name).cloned().unwrap_or(Self::Nil),
+            (Self::Map(map), _) => map.named.get(name).cloned().unwrap_or(Self::Nil),
             (Self::Sample(sample), "Labels") => Self::Labels(Rc::clone(&sample.labels)),
             (Self::Sample(sample), "Value") => Self::Float(sample.value),
             (Self::Given(given), "Labels") => Self::Labels(Rc::clone(&given.labels)),
@@ -129,7 +136,7 @@ impl Value {
                 out.push(']');
             }
             Self::Labels(map) => show_map(out, map.iter(), |out, value| out.push_str(value), most),
-            Self::Map(map) => show_map(out, map.iter(), |out, value| value.show_into(out, most), most),
+            Self::Map(map) => show_map(out, map.named.iter(), |out, value| value.show_into(out, most), most),
             Self::Sample(sample) => {
                 out.push_str("&{");
                 Self::Labels(Rc::clone(&sample.labels)).show_into(out, most);

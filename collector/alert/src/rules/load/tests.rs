@@ -72,3 +72,34 @@ fn all_mistakes_of_all_files_are_told_at_once() {
         ]
     );
 }
+
+/// Seeded damage to a good file: it is read, or every mistake has a place in it.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    let good = fs::read(folder().join("good.yml")).unwrap();
+    let mut random = 11u64;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    let mut refused = 0;
+    for _ in 0..3_000 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + next(4) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = b" :-{}[]'\"|>&*!%\n#"[next(17)],
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, b"{}[]:\"\n \t"[next(8)]),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Err(mistakes) = load(&text) {
+            refused += 1;
+            let lines = text.matches('\n').count() + 2;
+            assert!(!mistakes.is_empty() && mistakes.iter().all(|one| one.place.line <= lines), "{mistakes:?}");
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}
