@@ -80,3 +80,6 @@ impl RuleExpr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
