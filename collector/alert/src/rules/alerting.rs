@@ -257,6 +257,14 @@ impl AlertingState {
         self.active.remove(&id);
     }
 
+    /// Takes in an alert as it was before a restart. Its series had data or was missed then, so that it can be missed now.
+    pub(super) fn restore(&mut self, spec: &AlertSpec, id: AlertId, active: Active, now_ms: i64) {
+        if spec.no_data == NoData::Alert {
+            self.seen.insert(Arc::clone(&active.series), now_ms);
+        }
+        self.active.insert(id, active);
+    }
+
     /// All of its alerts end, since the rule is no longer there.
     pub fn end_all(&mut self, now_ms: i64, why: &'static str) -> Stepped {
         let mut stepped = Stepped::default();

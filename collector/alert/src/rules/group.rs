@@ -171,17 +171,18 @@ impl RunningGroup {
         i64::try_from(tick).unwrap_or(i64::MAX).saturating_mul(self.spec.interval_ms).saturating_add(self.shift_ms)
     }
 
-    /// When the next tick is.
+    /// When the next tick is, as long as nobody sets the clock back: whoever waits for it looks again each second or so.
     pub fn next_ms(&self) -> i64 {
         self.time_of(self.last_tick.map_or(0, |tick| tick + 1))
     }
 
-    /// The tick that is to be evaluated now, if one is: the latest; those before it are missed.
+    /// The tick that is to be evaluated now, if one is: the latest; those before it are missed. Where the clock was set back by more than a
+    /// tick the group goes on from there: alerts are told, while the store drops the batches until its mark is passed.
     pub fn due(&self, now_ms: i64) -> Option<Due> {
         let tick = self.tick_at(now_ms)?;
         let missed = match self.last_tick {
-            Some(last) if tick <= last => return None,
-            Some(last) => tick - last - 1,
+            Some(last) if tick == last || tick + 1 == last => return None,
+            Some(last) => tick.saturating_sub(last + 1),
             None => 0,
         };
         Some(Due { tick, at_ms: self.time_of(tick), missed })
@@ -253,14 +254,14 @@ impl RunningGroup {
     }
 
     /// An alert as it was before a restart.
-    pub(super) fn restore(&mut self, place: usize, id: AlertId, active: Active) {
-        let Some(rule) = self.rules.get_mut(place) else { return };
-        if let State::Alerting { alerts, written } = &mut rule.state {
+    pub(super) fn restore(&mut self, place: usize, id: AlertId, active: Active, now_ms: i64) {
+        let Some((rule, spec)) = self.rules.get_mut(place).zip(self.spec.rules.get(place)) else { return };
+        if let (State::Alerting { alerts, written }, RuleKind::Alerting(spec)) = (&mut rule.state, &spec.kind) {
             // So that its series end when it does.
             let [alert, since] = series_of(&active);
             rule.previous.extend([(alert.id(), Arc::clone(&alert)), (since.id(), Arc::clone(&since))]);
             written.insert((id, active.is_firing()), [alert, since]);
-            alerts.active.insert(id, active);
+            alerts.restore(spec, id, active, now_ms);
         }
     }
 

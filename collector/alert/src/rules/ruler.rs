@@ -81,7 +81,7 @@ impl Ruler {
                 }
             };
             match places.get(&rule) {
-                Some((at, place)) => self.groups[*at].restore(*place, id, active),
+                Some((at, place)) => self.groups[*at].restore(*place, id, active, now_ms),
                 None => {
                     let mut gone = AlertingState::new(rule);
                     gone.active.insert(id, active);
