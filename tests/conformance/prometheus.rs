@@ -101,3 +101,23 @@ fn a_real_prometheus_can_write_here() {
     prometheus.wait().unwrap();
     assert_eq!(arrived.unwrap(), 1.0);
 }
+
+/// What our own runner says of these files its tests say by their first lines.
+#[test]
+fn promtool_agrees_on_rules_and_their_unit_tests() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector/alert");
+    let default_rules = root.join("rules/default.yml");
+    promtool(&["check", "rules", &default_rules.to_string_lossy()], None).unwrap_or_else(|error| panic!("{error}"));
+    let mut count = 0;
+    for entry in std::fs::read_dir(root.join("src/rules/testdata/unit")).unwrap() {
+        let path = entry.unwrap().path().to_string_lossy().into_owned();
+        if path.ends_with("_rules.yml") {
+            continue;
+        }
+        let passes = std::fs::read_to_string(&path).unwrap().starts_with("# passes\n");
+        let said = promtool(&["test", "rules", &path], None);
+        assert_eq!(said.is_ok(), passes, "{path}: {said:?}");
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}

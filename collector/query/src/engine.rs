@@ -4,7 +4,9 @@ use muster_store::{Select, SelectError, SelectLimits, SeriesColumns, View};
 
 use crate::error::QueryError;
 use crate::limits::{Control, Limits};
+use crate::memory::MemorySeries;
 use crate::parse::parse;
+use crate::prepared::Prepared;
 use crate::promql::ast::{Expr, ValueType};
 use crate::promql::eval::{Evaluator, Grid, Out, Row, Rows, SeriesLabels, compare};
 use crate::source::{Columns, Fetch, Request, SourceError};
@@ -37,6 +39,39 @@ impl Engine {
         self.instant_over(&fetch, query, at_ms, control).map(|answer| warned(answer, view))
     }
 
+    /// As [`Engine::instant`], of an expression that was read before, with series of `over` in the answer that the view does not have yet.
+    ///
+    /// # Errors
+    /// [`QueryError`] of limits and of reading.
+    pub fn instant_prepared(
+        &self,
+        view: &View,
+        over: &MemorySeries,
+        query: &Prepared,
+        at_ms: i64,
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
+        let fetch = |request: &Request<'_>| over.overlay(request, select(view, request, control)?);
+        let answer = self.evaluate_instant(&fetch, &query.text, &query.expr, at_ms, control)?;
+        Ok(warned(answer, view))
+    }
+
+    /// As [`Engine::instant_prepared`], over series in memory instead of a view.
+    ///
+    /// # Errors
+    /// [`QueryError`] of limits.
+    pub fn instant_memory(
+        &self,
+        memory: &MemorySeries,
+        over: &MemorySeries,
+        query: &Prepared,
+        at_ms: i64,
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
+        let fetch = |request: &Request<'_>| over.overlay(request, memory.fetch(request)?);
+        self.evaluate_instant(&fetch, &query.text, &query.expr, at_ms, control)
+    }
+
     /// The value of an expression at `start_ms`, and each `step_ms` after it up to `end_ms`.
     ///
     /// # Errors
@@ -61,15 +96,24 @@ impl Engine {
         at_ms: i64,
         control: &Control,
     ) -> Result<Answer, QueryError> {
-        let expr = parse(query)?;
+        self.evaluate_instant(fetch, query, &parse(query)?, at_ms, control)
+    }
+
+    fn evaluate_instant(
+        &self,
+        fetch: &Fetch<'_>,
+        query: &str,
+        expr: &Expr,
+        at_ms: i64,
+        control: &Control,
+    ) -> Result<Answer, QueryError> {
         in_time(at_ms)?;
         let grid = Grid::instant(at_ms);
-        let mut evaluator =
-            Evaluator::new(query, &expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
+        let mut evaluator = Evaluator::new(query, expr, grid, fetch, &self.limits, control.within(self.limits.timeout));
         let value = if expr.ty == ValueType::Matrix {
-            Value::Matrix(by_labels(samples(&mut evaluator, &expr, grid)?))
+            Value::Matrix(by_labels(samples(&mut evaluator, expr, grid)?))
         } else {
-            instant_value(evaluator.eval(&expr, grid)?, at_ms)
+            instant_value(evaluator.eval(expr, grid)?, at_ms)
         };
         let read = evaluator.reads();
         let (warnings, infos) = evaluator.notes.into_texts();

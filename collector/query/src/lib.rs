@@ -10,7 +10,9 @@ mod error;
 mod limits;
 mod log_engine;
 mod logql;
+mod memory;
 mod parse;
+mod prepared;
 mod promql;
 mod source;
 mod text;
@@ -24,8 +26,12 @@ pub use logql::ast::LogExpr;
 pub use logql::parse::{parse_log_query, parse_log_selector};
 pub use logql::pipeline::LogPipeline;
 pub use logql::source::LogFields;
+pub use memory::MemorySeries;
 pub use parse::{parse, parse_selector};
+pub use prepared::{Prepared, PreparedLog};
 pub use promql::ast::{Expr, ValueType};
+pub use promql::uses::MetricUse;
+pub use text::near::nearest;
 pub use value::{
     Answer, AnswerEntry, Direction, LogAnswer, LogMark, LogPage, LogRead, LogStats, LogValue, Point, Series,
     StreamAnswer, Value,

@@ -16,6 +16,7 @@ use crate::logql::eval::{Evaluator, lines};
 use crate::logql::fields::Cut;
 use crate::logql::parse::parse_log_query;
 use crate::logql::source::{FetchLogs, LogFields, LogLine, LogOrder, LogRequest, LogSourceError};
+use crate::prepared::PreparedLog;
 use crate::value::{LogAnswer, LogPage, LogRead, LogValue, Value};
 use crate::vector::grid::Grid;
 
@@ -36,6 +37,20 @@ impl Engine {
         control: &Control,
     ) -> Result<LogAnswer, QueryError> {
         over_view(view, control, |fetch| self.log_instant_over(fetch, query, at_ns, control))
+    }
+
+    /// As [`Engine::log_instant`], of a query that was read before.
+    ///
+    /// # Errors
+    /// [`QueryError`] of limits and of reading.
+    pub fn log_instant_prepared(
+        &self,
+        view: &View,
+        query: &PreparedLog,
+        at_ns: i64,
+        control: &Control,
+    ) -> Result<LogAnswer, QueryError> {
+        over_view(view, control, |fetch| self.log_value(fetch, &query.expr, at_ns, control))
     }
 
     pub(crate) fn log_instant_over(

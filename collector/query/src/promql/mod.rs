@@ -17,3 +17,4 @@ pub(crate) mod script;
 pub(crate) mod selector;
 pub(crate) mod suffix;
 pub(crate) mod typecheck;
+pub(crate) mod uses;

@@ -1,7 +1,7 @@
 //! What was meant by a name that does not exist.
 
 /// The name that differs by two letters at most, if there is one.
-pub(crate) fn nearest(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names.filter(|own| distance(own, name) <= 2).min_by_key(|own| distance(own, name))
 }
 

@@ -1,0 +1,39 @@
+//! Rules: from rule files to alerts and recorded series.
+//!
+//! `load` (with `yaml`, `load_rule`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
+//! evaluates one at its ticks through `ask`, with `alerting` (whose alerts are `active`) and `recording`; `rows` is what a restart finds. `lint`
+//! judges files, `unit` (with `unit_file`) runs promtool's unit tests, `defaults` are the rules that come with the collector, `bench` measures a
+//! round.
+
+mod active;
+mod alerting;
+mod ask;
+mod bench;
+mod defaults;
+mod file;
+mod group;
+mod lint;
+mod load;
+mod load_rule;
+mod mistake;
+mod recording;
+mod rows;
+mod ruler;
+mod unit;
+mod unit_file;
+mod yaml;
+
+pub use active::{Active, Phase};
+pub use alerting::{AlertingState, SETTLING_MS, StepContext, Stepped, Vector};
+pub use ask::{Ask, MemoryAsk, ViewAsk};
+pub use bench::{BenchRound, RulesBench};
+pub use defaults::{DEFAULT_RULES, DEFAULT_RULES_PATH};
+pub use file::{AlertSpec, NoData, Rule, RuleExpr, RuleFile, RuleGroup, RuleKind};
+pub use group::{Due, GroupCounts, Round, RuleBatch, RuleContext, RuleHealth, RunningGroup};
+pub use lint::{Finding, MetricLookup, lint_rules};
+pub use load::{RuleDefaults, load_rules};
+pub use mistake::{Mistake, Place};
+pub use recording::RecordingState;
+pub use rows::RULE_ROW;
+pub use ruler::Ruler;
+pub use unit::{ReadRules, UnitReport, run_unit_tests};
