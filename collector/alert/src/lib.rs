@@ -6,10 +6,15 @@
 //! the rules.
 
 mod alert;
+mod dispatch;
 mod rules;
 mod template;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
+pub use dispatch::{
+    BadRow, Counts, Dispatch, Effects, Event, FIRING_ROW, Group, Member, News, Plan, Planted, RoutePlan, ToldMark,
+    Waits, severity_rank,
+};
 pub use rules::{
     Active, AlertSpec, AlertingState, Ask, BenchRound, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding, GroupCounts,
     MemoryAsk, MetricLookup, Mistake, NoData, Phase, Place, RULE_ROW, ReadRules, RecordingState, Round, Rule,
