@@ -36,6 +36,11 @@ impl Session {
                         counters.one(Count::BatchesCommitted);
                         counters.add(Count::Samples, samples);
                     }
+                    Kind::Reports { samples, reports } => {
+                        counters.one(Count::BatchesCommitted);
+                        counters.add(Count::Samples, samples);
+                        counters.add(Count::Reports, reports);
+                    }
                     Kind::Lines { lines, skips } => {
                         counters.one(Count::BatchesCommitted);
                         counters.add(Count::Lines, lines);
