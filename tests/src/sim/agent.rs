@@ -437,7 +437,7 @@ impl AgentNode {
                     running.tailer.obey(&order, now);
                 }
             }
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) => {}
+            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Handed(_) => {}
         }
         Ok(())
     }

@@ -16,7 +16,13 @@ fn epoch(number: i64) -> Epoch {
 }
 
 fn config(bytes_max: u64) -> SpoolConfig {
-    let limits = SpoolLimits { bytes_max, file_system_percent: 100, free_percent: 0, metrics_percent: 100 };
+    let limits = SpoolLimits {
+        bytes_max,
+        file_system_percent: 100,
+        free_percent: 0,
+        metrics_percent: 100,
+        reports_percent: 100,
+    };
     SpoolConfig { folder: FOLDER.into(), host: HOST, limits }
 }
 
@@ -97,7 +103,7 @@ fn ack(spool: &mut Spool, number: i64, seq: u64) {
 fn what_was_appended_comes_back_in_order_with_its_context_now_and_after_a_restart() {
     let disk = CutDisk::new(1);
     let (mut spool, loaded) = open(&disk);
-    assert_eq!(loaded, Loaded::default());
+    assert_eq!(loaded, Loaded { is_rebuilt: true, ..Loaded::default() });
     assert!(keep(&mut spool, vec![row(1, 256, EpochState::Open), row(2, 256, EpochState::Open)]));
     for seq in 1..=40 {
         let outcome = append(&mut spool, batch(1, seq, 1 + seq as u32 / 10, 200));
@@ -251,6 +257,45 @@ fn at_its_limit_the_spool_drops_the_oldest_and_counts() {
     // Of the acked ones nothing is lost; the counts say so where a whole segment was acked or not.
     assert_eq!(own.dropped_batches(DropReason::SpoolFull), old[0] - 1 - 3);
     assert_eq!(own.spool_bytes.value(), i64::try_from(spool.bytes()).unwrap());
+}
+
+#[test]
+fn reports_have_a_share_of_their_own_and_go_last() {
+    let disk = CutDisk::new(9);
+    let own = Arc::new(Own::default());
+    let shares = |disk: &CutDisk, reports_percent| {
+        let mut config = config(2 << 20);
+        (config.limits.metrics_percent, config.limits.reports_percent) = (50, reports_percent);
+        Spool::open(Arc::new(disk.clone()), config, Arc::clone(&own)).unwrap().0
+    };
+    let report = |seq, length| SpooledBatch { lane: Lane::P0, ..batch(1, seq, 0, length) };
+    let held = |spool: &mut Spool, one: SpooledBatch| matches!(append(spool, one), AppendOutcome::Held { .. });
+    let reports = |spool: &mut Spool| {
+        let (mut seqs, mut from) = (Vec::new(), 1);
+        while let Some(SpoolAnswer::Found { found: Some(found), .. }) =
+            spool.serve(SpoolRequest::Read { epoch: epoch(1), lane: Lane::P0, from, have_context: 0 })
+        {
+            seqs.push(found.batch.seq);
+            from = found.batch.seq + 1;
+        }
+        seqs
+    };
+    let mut spool = shares(&disk, 10);
+    assert!(keep(&mut spool, vec![row(1, 4096, EpochState::Open)]));
+    assert!((1..=5).all(|seq| held(&mut spool, report(seq, 10_000))));
+    assert!((1..=60).all(|seq| held(&mut spool, batch(1, seq, 1, 40_000))));
+    assert!(own.dropped_batches(DropReason::SpoolFull) > 30, "metrics are beyond their share");
+    assert_eq!(reports(&mut spool), [1, 2, 3, 4, 5], "and cost no report");
+    assert!((6..=60).all(|seq| held(&mut spool, report(seq, 10_000))));
+    let left = reports(&mut spool);
+    assert!(left.len() < 25 && left.last() == Some(&60), "beyond their own share the oldest go: {left:?}");
+    let metrics = drain(&mut spool, 1).len();
+    assert!(metrics > 15, "and no metric for it: {metrics}");
+    // A disk that is full in truth: metrics go for reports.
+    let used: usize = disk.image().files().map(|path| disk.image().file(path).map_or(0, <[u8]>::len)).sum();
+    disk.set_capacity(Some(used as u64 + 1_000));
+    assert!(held(&mut spool, report(61, 10_000)));
+    assert!(drain(&mut spool, 1).len() < metrics && reports(&mut spool).len() == left.len() + 1);
 }
 
 #[test]
@@ -486,7 +531,13 @@ fn refusal(spool: &mut Spool, batch: SpooledBatch) -> String {
 #[test]
 fn a_disk_that_other_data_fills_costs_nothing_of_what_is_held() {
     let disk = Shared::new(14);
-    let limits = SpoolLimits { bytes_max: 64 << 20, file_system_percent: 100, free_percent: 10, metrics_percent: 100 };
+    let limits = SpoolLimits {
+        bytes_max: 64 << 20,
+        file_system_percent: 100,
+        free_percent: 10,
+        metrics_percent: 100,
+        reports_percent: 100,
+    };
     let config = SpoolConfig { limits, ..config(0) };
     let own = Arc::new(Own::default());
     let total_bytes = 10 << 30;
