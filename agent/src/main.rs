@@ -162,8 +162,15 @@ struct PushArguments {
     /// A label of the check's series and alerts; may be given often
     #[arg(long, value_name = "NAME=VALUE", value_parser = push::parse_label)]
     label: Vec<WireLabel>,
-    #[command(flatten)]
-    common: Common,
+    /// Configuration file; its absence is no error unless named here [default: /etc/muster/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of identity, spool and status, since --state is the check's [default: agent.state_dir, /var/lib/muster-agent]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Override one setting, such as agent.state_dir=/srv/agent; may be given often
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -319,7 +326,8 @@ fn exec_check(arguments: ExecArguments) -> Result<ExitCode> {
 }
 
 fn push_result(arguments: PushArguments) -> Result<ExitCode> {
-    let state_dir = load(&arguments.common)?.agent.state_dir;
+    let common = Common { config: arguments.config, state: arguments.state_dir, set: arguments.set };
+    let state_dir = load(&common)?.agent.state_dir;
     let mut output = arguments.output;
     if output == "-" {
         output.clear();
@@ -357,4 +365,14 @@ fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes()).context("the status cannot be printed")?;
     Ok(if status.problems(now).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_argument_contradicts_another() {
+        super::Arguments::command().debug_assert();
+    }
 }

@@ -22,7 +22,8 @@ fn begin(name: &str) -> (tempfile::TempDir, Options, Collector, AgentHome) {
 fn handed(home: &AgentHome, words: &[&str]) -> (i32, String, String) {
     let state = home.state.to_string_lossy();
     let (command, rest) = words.split_first().unwrap();
-    let words: Vec<&str> = [*command, "--state", &state].into_iter().chain(rest.iter().copied()).collect();
+    let folder = if *command == "push" { "--state-dir" } else { "--state" };
+    let words: Vec<&str> = [*command, folder, &state].into_iter().chain(rest.iter().copied()).collect();
     run(&home.programs, "muster-agent", &words).unwrap()
 }
 
@@ -78,7 +79,7 @@ fn results_survive_kills_of_either_end_each_once() {
             collector = Collector::start(&options).unwrap();
         }
     }
-    let sum = || Ok(collector.number(&format!("sum(count_over_time({state}[1h]))"), None)?.unwrap_or(0.0));
+    let sum = || anyhow::Ok(collector.number(&format!("sum(count_over_time({state}[1h]))"), None)?.unwrap_or(0.0));
     until("all results", LIMIT, || Ok((sum()? >= told).then_some(()))).unwrap();
     until("an empty folder", LIMIT, || Ok((std::fs::read_dir(home.state.join("handed"))?.count() == 0).then_some(())))
         .unwrap();
