@@ -25,7 +25,7 @@ use super::planted::Bug;
 /// Series of a simulated host: enough that a row has bitmaps, few enough that worlds are quick.
 pub(super) const SERIES: usize = 3;
 /// A check ends in one of so many steps.
-const REPORT_ONE_IN: u32 = 8;
+const REPORT_ONE_IN: u32 = 20;
 /// How often a simulated host samples.
 const ROW_EVERY_MS: i64 = 2_000;
 

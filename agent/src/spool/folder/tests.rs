@@ -292,10 +292,15 @@ fn reports_have_a_share_of_their_own_and_go_last() {
     let metrics = drain(&mut spool, 1).len();
     assert!(metrics > 15, "and no metric for it: {metrics}");
     // A disk that is full in truth: metrics go for reports.
-    let used: usize = disk.image().files().map(|path| disk.image().file(path).map_or(0, <[u8]>::len)).sum();
-    disk.set_capacity(Some(used as u64 + 1_000));
+    let files_before = disk.list(Path::new(FOLDER)).unwrap();
+    disk.fail(Operation::Write, 1, 1, Fault::NoSpace);
     assert!(held(&mut spool, report(61, 10_000)));
-    assert!(drain(&mut spool, 1).len() < metrics && reports(&mut spool).len() == left.len() + 1);
+    let gone = |lane: &str| {
+        let files = disk.list(Path::new(FOLDER)).unwrap();
+        files_before.iter().filter(|name| name.starts_with(lane) && !files.contains(name)).count()
+    };
+    assert_eq!(gone("p1-"), 1);
+    assert!(drain(&mut spool, 1).len() < metrics && reports(&mut spool).last() == Some(&61));
 }
 
 #[test]
