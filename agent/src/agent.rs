@@ -12,16 +12,19 @@ use muster_common::host::HostId;
 use muster_common::identity::{CertificateFacts, Identity, Trust, certificate, random};
 use muster_common::sample::MetricKind;
 use muster_common::time::{Timestamp, monotonic};
-use muster_common::wire::message::{GoodbyeReason, RefusalCode};
+use muster_common::wire::message::{GoodbyeReason, Problem, RefusalCode};
 use tokio::sync::mpsc;
 
+use crate::checks::settings::Checks;
 use crate::config::Config;
 use crate::facts;
+use crate::handed::worker::HandedNews;
 use crate::identity_files::{Enrolled, IdentityError, IdentityFiles, roots_of};
 use crate::log_side::LogSide;
 use crate::logs::worker::{LogNews, LogWorkerError};
 use crate::own::{ConnectFailure, Own};
-use crate::sampler::{self, OwnNumbers, Sampler};
+use crate::report_side::{ReportEars, ReportError, ReportSide};
+use crate::sampler::{self, MetricsConfig, OwnNumbers, Sampler};
 use crate::schedule::{Schedule, Wake};
 use crate::spool::worker::SpoolWorker;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
@@ -52,6 +55,8 @@ pub enum RunError {
     Connection(#[from] DialError),
     #[error(transparent)]
     Logs(#[from] LogWorkerError),
+    #[error(transparent)]
+    Reports(#[from] ReportError),
     #[error("no thread can be started for the spool: {source}; raise the limit of tasks for this user")]
     Thread {
         #[source]
@@ -72,7 +77,8 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
     }
     let _lock = files.lock()?;
     let enrolled = files.load()?.ok_or_else(not_enrolled)?;
-    let (mut agent, mut answers, mut words, mut log_news) = Agent::build(config, files, enrolled)?;
+    let (mut agent, ears) = Agent::build(config, files, enrolled)?;
+    let Ears { mut answers, mut words, mut log_news, mut reports } = ears;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
     let mut stop = std::pin::pin!(stop);
     let mut is_stopping = false;
@@ -95,6 +101,12 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
                     agent.hear(word);
                 }
             }
+            Some(report) = reports.results.recv() => {
+                let reports = reports.with_others(report);
+                agent.give(Input::Reports(reports));
+            }
+            Some(news) = reports.news.recv() => agent.hear_handed(news),
+            Some(handed) = reports.handed.recv(), if agent.session.takes_handed() => agent.give(Input::Handed(handed)),
             Some(news) = log_news.recv(), if agent.wants_log_news() => agent.hear_logs(news),
             () = tokio::time::sleep(due) => agent.tick(is_stopping),
         }
@@ -125,6 +137,9 @@ struct Agent {
     session: Session,
     worker: SpoolWorker,
     logs: Option<LogSide>,
+    reports: ReportSide,
+    /// Of logs, and of handed reports.
+    problems: [Vec<Problem>; 2],
     uplink: Uplink,
     status: Status,
     status_at: Duration,
@@ -134,19 +149,28 @@ struct Agent {
     done: bool,
 }
 
-/// The agent, and what it hears: the spool's answers and the connections' words.
-type Built = (Agent, mpsc::Receiver<SpoolAnswer>, mpsc::Receiver<Numbered>, mpsc::Receiver<LogNews>);
+/// What the agent hears: the spool's answers, the connections' words, the reader of logs, those who make reports.
+struct Ears {
+    answers: mpsc::Receiver<SpoolAnswer>,
+    words: mpsc::Receiver<Numbered>,
+    log_news: mpsc::Receiver<LogNews>,
+    reports: ReportEars,
+}
 
 impl Agent {
-    fn build(config: Config, files: IdentityFiles, enrolled: Enrolled) -> Result<Built, RunError> {
+    fn build(config: Config, files: IdentityFiles, enrolled: Enrolled) -> Result<(Self, Ears), RunError> {
         let state_dir = config.agent.state_dir.clone();
         let now = Moment::read();
         let own = Arc::new(Own::default());
         let host = enrolled.host;
         let limits = SpoolLimits { bytes_max: config.spool.max_bytes, ..SpoolLimits::default() };
         let spool_config = SpoolConfig { folder: state_dir.join("spool"), host, limits };
-        let (spool, loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
+        let (spool, mut loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
         loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        // First starts are spread by the host's id, which no other host has.
+        let checks = Checks { host: host.to_string(), ..config.checks };
+        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, &own, now.wall)?;
+        loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);
         // The receiver goes only with the program.
         let worker = SpoolWorker::start(spool, move |answer| drop(say.blocking_send(answer)));
@@ -170,21 +194,7 @@ impl Agent {
         };
         let trust = Trust::Roots(enrolled.roots_der());
         let (uplink, words) = Uplink::new(addresses, client_config(&trust, Some(&enrolled.identity))?);
-        let host_status = HostStatus {
-            id: host.to_string(),
-            name: enrolled.enrolment.name.clone(),
-            certificate_expires_ms: enrolled.facts.not_after.millis(),
-            certificate_problem: String::new(),
-        };
-        let status = Status {
-            version: 1,
-            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_ms: now.wall.millis(),
-            interval_seconds: config.metrics.interval.as_secs_f64(),
-            host: host_status,
-            ..Status::default()
-        };
+        let status = first_status(&config.metrics, &enrolled, now);
         let agent = Self {
             state_dir,
             proc: config.metrics.proc.clone(),
@@ -201,6 +211,8 @@ impl Agent {
             session,
             worker,
             logs,
+            reports: report_side,
+            problems: [Vec::new(), Vec::new()],
             uplink,
             status,
             status_at: now.steady,
@@ -209,7 +221,7 @@ impl Agent {
             effects: Vec::new(),
             done: false,
         };
-        Ok((agent, answers, words, log_news))
+        Ok((agent, Ears { answers, words, log_news, reports }))
     }
 
     fn next_due(&self) -> Duration {
@@ -230,7 +242,18 @@ impl Agent {
 
     fn hear_logs(&mut self, news: LogNews) {
         if let Some(problems) = self.logs.as_mut().and_then(|logs| logs.hear(news)) {
-            self.give(Input::Problems(problems));
+            self.problems[0] = problems;
+            self.give(Input::Problems(self.problems.concat()));
+        }
+    }
+
+    fn hear_handed(&mut self, news: HandedNews) {
+        match news {
+            HandedNews::Answer(answer) => self.give(Input::HandedAnswer(answer)),
+            HandedNews::Problems(problems) => {
+                self.problems[1] = problems;
+                self.give(Input::Problems(self.problems.concat()));
+            }
         }
     }
 
@@ -272,6 +295,7 @@ impl Agent {
                     logs.obey(order);
                 }
             }
+            Effect::Handed(order) => self.reports.obey(order),
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }
@@ -470,6 +494,25 @@ impl Agent {
         } else {
             tracing::warn!(collector, "{note}");
         }
+    }
+}
+
+/// What is known of this host before anything happens.
+fn first_status(metrics: &MetricsConfig, enrolled: &Enrolled, now: Moment) -> Status {
+    let host = HostStatus {
+        id: enrolled.host.to_string(),
+        name: enrolled.enrolment.name.clone(),
+        certificate_expires_ms: enrolled.facts.not_after.millis(),
+        certificate_problem: String::new(),
+    };
+    Status {
+        version: 1,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_ms: now.wall.millis(),
+        interval_seconds: metrics.interval.as_secs_f64(),
+        host,
+        ..Status::default()
     }
 }
 

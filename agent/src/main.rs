@@ -4,20 +4,30 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use muster_agent::checks::exec_check::{self, ExecLimits};
 use muster_agent::config::{self, Config, ConfigErrors};
 use muster_agent::enrol::{self, EnrolOptions};
+use muster_agent::handed::exec::{self, ExecOptions};
+use muster_agent::handed::push::{self, PushOptions};
+use muster_agent::handed::{give, perfdata};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
 use muster_agent::{agent, checks, collect, facts};
+use muster_common::check::CheckState;
+use muster_common::disk::real::RealDisk;
 use muster_common::identity::TokenWord;
-use muster_common::time;
+use muster_common::time::{self, parse_span};
+use muster_common::wire::message::{Perfdata, Report, WireLabel};
 
 /// The largest token file that makes sense: one word.
 const TOKEN_FILE_BYTES_MAX: u64 = 4096;
+
+/// What is read of a result's text: its first line and its further lines may each have half of it.
+const PUSH_OUTPUT_BYTES_MAX: u64 = 128 << 10;
 
 /// Samples this host and sends it to a Muster collector.
 #[derive(Parser)]
@@ -46,6 +56,10 @@ enum Command {
     /// Set limits on this process, then become the program: how the agent starts plugins
     #[command(name = exec_check::WORD, hide = true)]
     ExecCheck(ExecCheckArguments),
+    /// Run a command, such as a cron job, and tell the collector how it went; ends with the command's exit code
+    Exec(ExecArguments),
+    /// Hand over the result of a check that somebody else made: exit code 0 once it is durable
+    Push(PushArguments),
 }
 
 #[derive(Subcommand)]
@@ -134,6 +148,70 @@ struct StatusArguments {
     common: Common,
 }
 
+#[derive(Args)]
+struct ExecArguments {
+    /// The check's name
+    #[arg(value_parser = push::parse_name)]
+    name: String,
+    /// How often it is started: when no run is told within that and --grace, the check is stale
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    every: Option<Duration>,
+    /// How late a run may be
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "1h")]
+    grace: Duration,
+    /// Failures in a row that make a problem
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    attempts: u16,
+    /// A label of the check's series and alerts; may be given often
+    #[arg(long, value_name = "NAME=VALUE", value_parser = push::parse_label)]
+    label: Vec<WireLabel>,
+    /// End the command, and all that it started, after this
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    timeout: Option<Duration>,
+    /// The command is a monitoring plugin: exit codes 0 to 3 are states, and its first line is the output
+    #[arg(long)]
+    plugin: bool,
+    #[command(flatten)]
+    common: Common,
+    /// The command and its arguments, behind --
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+#[derive(Args)]
+struct PushArguments {
+    /// The check's name
+    #[arg(value_parser = push::parse_name)]
+    name: String,
+    /// OK, WARNING, CRITICAL, UNKNOWN or 0 to 3
+    #[arg(long, value_parser = push::parse_state)]
+    state: CheckState,
+    /// What was found; - reads it from standard input
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    output: String,
+    /// A number that was found: LABEL=VALUE[UNIT][;WARN[;CRIT[;MIN[;MAX]]]]; may be given often
+    #[arg(long, value_name = "NUMBER", value_parser = perfdata::parse)]
+    perfdata: Vec<Perfdata>,
+    /// When no other result is told within this, the check is stale
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    ttl: Option<Duration>,
+    /// Bad results in a row that make a problem
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    attempts: u16,
+    /// A label of the check's series and alerts; may be given often
+    #[arg(long, value_name = "NAME=VALUE", value_parser = push::parse_label)]
+    label: Vec<WireLabel>,
+    /// Configuration file; its absence is no error unless named here [default: /etc/muster/agent.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of identity, spool and status, since --state is the check's [default: agent.state_dir, /var/lib/muster-agent]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Override one setting, such as agent.state_dir=/srv/agent; may be given often
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
     Table,
@@ -192,6 +270,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status(status) => show_status(&status),
+        Command::Exec(exec) => exec_check(exec),
+        Command::Push(push) => push_result(push),
     }
 }
 
@@ -287,6 +367,53 @@ fn token_text(arguments: &EnrolArguments) -> Result<String> {
     Ok(text)
 }
 
+fn exec_check(arguments: ExecArguments) -> Result<ExitCode> {
+    let state_dir = load(&arguments.common)?.agent.state_dir;
+    let options = ExecOptions {
+        check: arguments.name,
+        command: arguments.command,
+        every: arguments.every.unwrap_or_default(),
+        grace: arguments.grace,
+        attempts: arguments.attempts,
+        labels: arguments.label,
+        timeout: arguments.timeout,
+        plugin: arguments.plugin,
+    };
+    let ran = exec::run(&options, || give::corrected_ms(&state_dir, time::now()));
+    let at_ms = ran.report.at_ms;
+    if let Err(error) = give::give(&RealDisk, &state_dir, time::now(), at_ms, Report::Check(ran.report)) {
+        // Whoever started the command waits for its code, not for ours.
+        let _ = writeln!(std::io::stderr(), "muster-agent: how `{}` went is not told: {error}", options.check);
+    }
+    Ok(ExitCode::from(ran.code))
+}
+
+fn push_result(arguments: PushArguments) -> Result<ExitCode> {
+    let common = Common { config: arguments.config, state: arguments.state_dir, set: arguments.set };
+    let state_dir = load(&common)?.agent.state_dir;
+    let mut output = arguments.output;
+    if output == "-" {
+        output.clear();
+        let mut bytes = Vec::new();
+        let input = std::io::stdin();
+        input.take(PUSH_OUTPUT_BYTES_MAX).read_to_end(&mut bytes).context("no output on standard input")?;
+        output.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    let now = time::now();
+    let at_ms = give::corrected_ms(&state_dir, now);
+    let options = PushOptions {
+        check: arguments.name,
+        state: arguments.state,
+        output,
+        perfdata: arguments.perfdata,
+        labels: arguments.label,
+        ttl: arguments.ttl.unwrap_or_default(),
+        attempts: arguments.attempts,
+    };
+    give::give(&RealDisk, &state_dir, now, at_ms, Report::Check(push::report(options, at_ms)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {
     let state_dir = load(&arguments.common)?.agent.state_dir;
     let read = Status::read(&state_dir);
@@ -301,4 +428,14 @@ fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes()).context("the status cannot be printed")?;
     Ok(if status.problems(now).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_argument_contradicts_another() {
+        super::Arguments::command().debug_assert();
+    }
 }

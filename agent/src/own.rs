@@ -118,6 +118,8 @@ pub struct Own {
     pub rows: Count,
     pub batches: Count,
     pub acked_batches: Count,
+    pub reports: Count,
+    pub report_batches: Count,
     pub log_batches: Count,
     pub log_rewinds: Count,
     pub log_refusals: Count,
@@ -149,6 +151,7 @@ pub struct Own {
     pub checks: CheckNumbers,
     dropped_batches: [Count; DropReason::ALL.len()],
     dropped_rows: [Count; DropReason::ALL.len()],
+    dropped_reports: [Count; DropReason::ALL.len()],
     connect_failures: [Count; ConnectFailure::ALL.len()],
 }
 
@@ -170,6 +173,14 @@ impl Own {
 
     pub fn dropped_rows(&self, reason: DropReason) -> u64 {
         self.dropped_rows[reason as usize].value()
+    }
+
+    pub fn drop_reports(&self, reason: DropReason, reports: u64) {
+        self.dropped_reports[reason as usize].add(reports);
+    }
+
+    pub fn dropped_reports(&self, reason: DropReason) -> u64 {
+        self.dropped_reports[reason as usize].value()
     }
 
     pub fn connect_failed(&self, reason: ConnectFailure) {
@@ -194,6 +205,8 @@ impl Own {
             let (batch_help, row_help) = ("Batches that will not arrive.", "Rows that were never numbered.");
             show(("muster_agent_batches_dropped_total", batch_help, MetricKind::Counter, label, batches));
             show(("muster_agent_rows_dropped_total", row_help, MetricKind::Counter, label, rows));
+            let (help, reports) = ("Reports of checks that were never numbered.", self.dropped_reports(reason) as f64);
+            show(("muster_agent_reports_dropped_total", help, MetricKind::Counter, label, reports));
         }
         for reason in ConnectFailure::ALL {
             let label = Some(("reason", reason.name()));
@@ -204,11 +217,13 @@ impl Own {
         self.checks.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 20] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 22] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
             ("muster_agent_batches_acked_total", "Batches the collector has committed.", &self.acked_batches),
+            ("muster_agent_reports_total", "Reports of checks handed to the uplink.", &self.reports),
+            ("muster_agent_report_batches_total", "Batches of reports numbered.", &self.report_batches),
             ("muster_agent_log_batches_total", "Batches of log lines sent.", &self.log_batches),
             (
                 "muster_agent_log_rewinds_total",
@@ -264,6 +279,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (20 + 6 + 14 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
+        assert_eq!((seen.len(), sum), (22 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
     }
 }

@@ -1,6 +1,7 @@
 //! The real programs against each other on loopback: few, each for one promise.
 
 mod bad_input;
+mod checks;
 mod first_host;
 mod full_disk;
 mod journal;

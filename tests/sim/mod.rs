@@ -12,6 +12,7 @@ fn two_thousand_worlds_keep_every_promise() {
     assert!(found.report.restores > 100 && found.report.inboxes_lost > 50, "worlds are too tame: {:?}", found.report);
     let Report { lines, wipes, deletes, .. } = found.report;
     assert!(lines > 200_000 && wipes > 300 && deletes > 200, "worlds are too tame: {:?}", found.report);
+    assert!(found.report.reports > 50_000, "worlds are too tame: {:?}", found.report);
     assert!(found.report.gaps > 500, "nothing is lost that could be named: {:?}", found.report);
 }
 

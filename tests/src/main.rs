@@ -251,9 +251,9 @@ fn run_sim(from: u64, seeds: u64, threads: u64) -> Result<()> {
     for (seed, violation) in &found.violations {
         println!("seed {seed}: {violation}");
     }
-    let sim::Report { rows, crashes, restores, inboxes_lost, gaps, lines, wipes, deletes } = found.report;
+    let sim::Report { rows, crashes, restores, inboxes_lost, gaps, lines, reports, wipes, deletes } = found.report;
     println!(
-        "seeds={seeds} violations={} rows={rows} crashes={crashes} restores={restores} inboxes_lost={inboxes_lost} gaps={gaps} lines={lines} wipes={wipes} deletes={deletes}",
+        "seeds={seeds} violations={} rows={rows} crashes={crashes} restores={restores} inboxes_lost={inboxes_lost} gaps={gaps} lines={lines} reports={reports} wipes={wipes} deletes={deletes}",
         found.violations.len()
     );
     Ok(())

@@ -46,6 +46,14 @@ pub struct EpochRow {
     pub joined_from_ms: i64,
 }
 
+impl EpochRow {
+    /// Of an epoch of which nothing is known but that it was.
+    pub fn unbounded(epoch: Epoch) -> Self {
+        let (last_seq, state) = ([u64::MAX; 3], EpochState::Open);
+        Self { epoch, last_seq, known_seq: [0; 3], acked: [0; 3], state, joined_from_ms: 0 }
+    }
+}
+
 /// The store that answered last: another one, or another incarnation, may lack what it once acked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSeen {

@@ -17,9 +17,10 @@ use super::limits::{Room, SpoolLimits};
 use super::segment::{self, Header};
 use super::{AppendOutcome, SpoolAnswer, SpoolRequest, SpooledBatch, Trouble};
 use crate::own::{DropReason, Own};
+use crate::uplink::HandedFrame;
 
-/// Segments open for appending at once: the epoch being written and the one it took over from.
-const WRITERS_MAX: usize = 2;
+/// Segments open for appending at once: of both lanes, the epoch being written and the one it took over from.
+const WRITERS_MAX: usize = 4;
 /// Remembered read positions: the live epoch's and the one being drained, for each lane in use.
 const CURSORS_MAX: usize = 4;
 
@@ -54,6 +55,10 @@ pub struct Loaded {
     pub table: EpochTable,
     /// Sorted by epoch, then lane.
     pub held: Vec<HeldRun>,
+    /// The table was lost and made anew from the segments.
+    pub is_rebuilt: bool,
+    /// Reports of other processes that have a place; `crate::handed` finds them.
+    pub handed: Vec<HandedFrame>,
     /// What had to be cut or discarded, for the log.
     pub notes: Vec<String>,
 }
@@ -93,7 +98,8 @@ pub struct Spool {
     segments: BTreeMap<Key, Segment>,
     acked: BTreeMap<(Lane, Epoch), u64>,
     cursors: Vec<Cursor>,
-    bytes: u64,
+    /// Of all segments, by lane.
+    bytes: [u64; Lane::ALL.len()],
     /// Batches dropped for want of room since it was opened.
     dropped: u64,
     buffer: Vec<u8>,
@@ -114,8 +120,18 @@ impl Spool {
             EpochFile::open(&disk, &config.folder, config.host).map_err(fail("open the table of epochs in"))?;
         let names = disk.list(&config.folder).map_err(fail("list"))?;
         let (segments, acked, cursors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        let mut spool =
-            Self { disk, config, own, epochs, segments, acked, cursors, bytes: 0, dropped: 0, buffer: Vec::new() };
+        let mut spool = Self {
+            disk,
+            config,
+            own,
+            epochs,
+            segments,
+            acked,
+            cursors,
+            bytes: [0; Lane::ALL.len()],
+            dropped: 0,
+            buffer: Vec::new(),
+        };
         let mut loaded = Loaded::default();
         for name in names.iter().filter(|name| segment::is_file_name(name)) {
             match spool.load(name, table.as_ref()) {
@@ -130,6 +146,7 @@ impl Spool {
             }
         }
         loaded.held = spool.held();
+        loaded.is_rebuilt = table.is_none();
         loaded.table = table.unwrap_or_else(|| load::rebuilt(&loaded.held));
         spool.tell_size();
         Ok((spool, loaded))
@@ -171,11 +188,11 @@ impl Spool {
 
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes.iter().sum()
     }
 
     fn tell_size(&self) {
-        self.own.spool_bytes.set_size(self.bytes);
+        self.own.spool_bytes.set_size(self.bytes());
     }
 
     fn held(&self) -> Vec<HeldRun> {
@@ -213,7 +230,7 @@ impl Spool {
         let (mut outcome, mut trouble) = (AppendOutcome::Full, None);
         // Twice: a disk that is full in truth may have room once the oldest segment is gone.
         for _ in 0..2 {
-            if let Err(refusal) = self.make_room(needed) {
+            if let Err(refusal) = self.make_room(batch.lane, needed) {
                 return (AppendOutcome::Full, Some(refusal));
             }
             match self.write(batch, context, needed) {
@@ -227,7 +244,7 @@ impl Spool {
                     self.close_writer(batch.lane, batch.epoch);
                     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                     outcome = if full { AppendOutcome::Full } else { AppendOutcome::Failed };
-                    if !full || !self.drop_oldest() {
+                    if !full || !self.drop_oldest(batch.lane) {
                         break;
                     }
                 }
@@ -236,34 +253,44 @@ impl Spool {
         (outcome, trouble)
     }
 
-    /// Drops the oldest metrics until `needed` bytes may be written, where dropping makes the room.
-    fn make_room(&mut self, needed: u64) -> Result<(), Trouble> {
+    /// Drops the oldest until `needed` bytes may be written on this lane, where dropping makes the room: of its own share where that is full,
+    /// else metrics first. For metrics no report goes.
+    fn make_room(&mut self, lane: Lane, needed: u64) -> Result<(), Trouble> {
         let folder = &self.config.folder;
         let mut space = self.counted("ask for the room of", folder, self.disk.space(folder))?;
         loop {
-            match self.config.limits.room(space, self.bytes, needed) {
+            let own_bytes = self.bytes[lane as usize];
+            let droppable = if lane == Lane::P0 { own_bytes + self.bytes[Lane::P1 as usize] } else { own_bytes };
+            match self.config.limits.room(space, lane, (own_bytes, droppable), needed) {
                 Room::Fits => return Ok(()),
                 Room::Short => return Err(Trouble::short(&self.config.folder, space)),
                 Room::TooLarge => {
                     let folder = self.config.folder.display().to_string();
-                    let share_bytes = self.config.limits.metrics_bytes(space);
+                    let share_bytes = self.config.limits.share_bytes(lane, space);
                     return Err(Trouble::Share { folder, needed_bytes: needed, share_bytes });
                 }
-                Room::AfterDrop => {
-                    let before = self.bytes;
-                    if !self.drop_oldest() {
+                room @ (Room::AfterOwnDrop | Room::AfterDrop) => {
+                    let before = self.bytes();
+                    let dropped =
+                        if room == Room::AfterOwnDrop { self.drop_oldest_of(lane) } else { self.drop_oldest(lane) };
+                    if !dropped {
                         return Err(Trouble::short(&self.config.folder, space));
                     }
                     // Counted, not asked again: a file system that frees blocks later would cost everything that is held.
-                    space.free_bytes = space.free_bytes.saturating_add(before.saturating_sub(self.bytes));
+                    space.free_bytes = space.free_bytes.saturating_add(before.saturating_sub(self.bytes()));
                 }
             }
         }
     }
 
-    fn drop_oldest(&mut self) -> bool {
-        let Some((&key, segment)) = self.segments.range((Lane::P1, Epoch::NONE, 0)..).next() else { return false };
-        if key.0 != Lane::P1 {
+    /// Makes room on the disk for this lane: metrics go first, reports only for reports.
+    fn drop_oldest(&mut self, lane: Lane) -> bool {
+        self.drop_oldest_of(Lane::P1) || (lane == Lane::P0 && self.drop_oldest_of(Lane::P0))
+    }
+
+    fn drop_oldest_of(&mut self, lane: Lane) -> bool {
+        let Some((&key, segment)) = self.segments.range((lane, Epoch::NONE, 0)..).next() else { return false };
+        if key.0 != lane {
             return false;
         }
         let acked = self.acked.get(&(key.0, key.1)).copied().unwrap_or(0);
@@ -277,7 +304,8 @@ impl Spool {
     /// Unlinks a segment. When that fails the file stays for the next start, which finds its content acked or its epoch done.
     fn remove(&mut self, key: Key) {
         let Some(segment) = self.segments.remove(&key) else { return };
-        self.bytes = self.bytes.saturating_sub(segment.end);
+        let bytes = &mut self.bytes[key.0 as usize];
+        *bytes = bytes.saturating_sub(segment.end);
         self.cursors.retain(|cursor| cursor.key != key);
         if self.disk.unlink(&self.path(key)).is_err() {
             self.own.spool_errors.add(1);
@@ -299,7 +327,7 @@ impl Spool {
         };
         self.buffer = buffer;
         let grown = result?;
-        self.bytes += grown;
+        self.bytes[batch.lane as usize] += grown;
         Ok(grown)
     }
 
@@ -310,7 +338,7 @@ impl Spool {
         if let Some((&key, segment)) = last
             && segment.writer.is_some()
         {
-            if segment.end + needed <= self.segment_bytes_max() && batch.seq > segment.last_seq {
+            if segment.end + needed <= self.segment_bytes_max(batch.lane) && batch.seq > segment.last_seq {
                 return Ok(key);
             }
             self.close_writer(batch.lane, batch.epoch);
@@ -337,9 +365,9 @@ impl Spool {
     }
 
     /// On a small disk segments are small too, so that dropping the oldest does not drop everything.
-    fn segment_bytes_max(&self) -> u64 {
+    fn segment_bytes_max(&self, lane: Lane) -> u64 {
         let space = self.disk.space(&self.config.folder);
-        let quarter = space.map_or(u64::MAX, |space| self.config.limits.metrics_bytes(space) / 4);
+        let quarter = space.map_or(u64::MAX, |space| self.config.limits.share_bytes(lane, space) / 4);
         segment::SEGMENT_BYTES_MAX.min(quarter)
     }
 

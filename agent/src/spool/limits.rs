@@ -1,6 +1,7 @@
 //! How much room the spool may take: pure arithmetic over what the file system says.
 
 use muster_common::disk::Space;
+use muster_common::wire::message::Lane;
 
 /// Bounds of the spool. The defaults are the documented ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,32 +12,41 @@ pub struct SpoolLimits {
     pub file_system_percent: u8,
     /// Of the file system, per cent that must stay free.
     pub free_percent: u8,
-    /// Lane p1's part of the spool, per cent: logs may take 70, checks and states 5.
+    /// Lane p1's part of the spool, per cent; logs have files of their own.
     pub metrics_percent: u8,
+    /// Lane p0's.
+    pub reports_percent: u8,
 }
 
 impl Default for SpoolLimits {
     fn default() -> Self {
-        Self { bytes_max: 1 << 30, file_system_percent: 5, free_percent: 10, metrics_percent: 25 }
+        Self { bytes_max: 1 << 30, file_system_percent: 5, free_percent: 10, metrics_percent: 25, reports_percent: 5 }
     }
 }
 
 impl SpoolLimits {
-    /// Bytes that lane p1 may take on a file system of this size.
-    pub fn metrics_bytes(&self, space: Space) -> u64 {
+    /// Bytes that a lane may take on a file system of this size.
+    pub fn share_bytes(&self, lane: Lane, space: Space) -> u64 {
         let all = self.bytes_max.min(percent(space.total_bytes, self.file_system_percent));
-        percent(all, self.metrics_percent)
+        match lane {
+            Lane::P0 => percent(all, self.reports_percent),
+            Lane::P1 => percent(all, self.metrics_percent),
+            Lane::P2 => 0,
+        }
     }
 
-    /// Whether `more_bytes` fit beside the `held_bytes` of lane p1. What is held goes only where that makes the room: not for a disk that other
-    /// data fills.
-    pub fn room(&self, space: Space, held_bytes: u64, more_bytes: u64) -> Room {
+    /// Whether `more_bytes` fit beside the `own_bytes` of their lane; `droppable_bytes` of the spool may go for them. That they do only where
+    /// it makes the room: not for a disk that other data fills.
+    pub fn room(&self, space: Space, lane: Lane, (own_bytes, droppable_bytes): (u64, u64), more_bytes: u64) -> Room {
         let free_wanted = percent(space.total_bytes, self.free_percent).saturating_add(more_bytes);
-        if more_bytes > self.metrics_bytes(space) {
+        let share_bytes = self.share_bytes(lane, space);
+        if more_bytes > share_bytes {
             Room::TooLarge
-        } else if space.free_bytes.saturating_add(held_bytes) < free_wanted {
+        } else if space.free_bytes.saturating_add(droppable_bytes) < free_wanted {
             Room::Short
-        } else if held_bytes.saturating_add(more_bytes) > self.metrics_bytes(space) || space.free_bytes < free_wanted {
+        } else if own_bytes.saturating_add(more_bytes) > share_bytes {
+            Room::AfterOwnDrop
+        } else if space.free_bytes < free_wanted {
             Room::AfterDrop
         } else {
             Room::Fits
@@ -48,6 +58,8 @@ impl SpoolLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     Fits,
+    /// Once enough of the oldest of its own lane is dropped.
+    AfterOwnDrop,
     /// Once enough of the oldest is dropped.
     AfterDrop,
     /// Not even with everything dropped: other data fills the disk.
@@ -71,7 +83,7 @@ mod tests {
     fn the_smaller_of_both_bounds_rules() {
         let limits = SpoolLimits::default();
         for (total, expect) in [(100 * GIB, GIB / 4), (10 * GIB, GIB / 8), (0, 0), (u64::MAX, GIB / 4)] {
-            let got = limits.metrics_bytes(Space { total_bytes: total, free_bytes: total });
+            let got = limits.share_bytes(Lane::P1, Space { total_bytes: total, free_bytes: total });
             assert!(got.abs_diff(expect) <= 2, "{total}: {got} instead of {expect}");
         }
     }
@@ -80,18 +92,23 @@ mod tests {
     fn the_last_tenth_stays_free() {
         let limits = SpoolLimits::default();
         let space = |free| Space { total_bytes: 100 * GIB, free_bytes: free };
-        assert_eq!(limits.room(space(11 * GIB), 0, 4 << 20), Room::Fits);
-        assert_eq!(limits.room(space(10 * GIB), 0, 1), Room::Short);
-        assert_eq!(limits.room(space(50 * GIB), GIB / 4, 1), Room::AfterDrop);
+        assert_eq!(limits.room(space(11 * GIB), Lane::P1, (0, 0), 4 << 20), Room::Fits);
+        assert_eq!(limits.room(space(10 * GIB), Lane::P1, (0, 0), 1), Room::Short);
+        assert_eq!(limits.room(space(50 * GIB), Lane::P1, (GIB / 4, GIB / 4), 1), Room::AfterOwnDrop);
     }
 
     #[test]
     fn what_is_held_goes_only_where_that_makes_the_room() {
         let limits = SpoolLimits::default();
-        let room = |free, held| limits.room(Space { total_bytes: 100 * GIB, free_bytes: free }, held, 1 << 20);
+        let room = |free, held| {
+            limits.room(Space { total_bytes: 100 * GIB, free_bytes: free }, Lane::P1, (held, held), 1 << 20)
+        };
         assert_eq!(room(9 * GIB, GIB / 5), Room::Short);
         assert_eq!(room(9 * GIB, GIB / 4), Room::Short, "its own share is full too, and still it would not help");
         assert_eq!(room(10 * GIB - GIB / 8, GIB / 5), Room::AfterDrop);
-        assert_eq!(limits.room(Space { total_bytes: GIB, free_bytes: GIB }, 0, 64 << 20), Room::TooLarge);
+        assert_eq!(
+            limits.room(Space { total_bytes: GIB, free_bytes: GIB }, Lane::P1, (0, 0), 64 << 20),
+            Room::TooLarge
+        );
     }
 }

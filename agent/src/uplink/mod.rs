@@ -17,7 +17,10 @@ pub mod session;
 pub use batch::Row;
 pub use moment::Moment;
 pub use sender::Sender;
-pub use session::{Channel, Effect, HelloFacts, Input, LinkState, LogFrame, LogOrder, Note, Session, Settings};
+pub use session::{
+    Channel, Effect, HandedAnswer, HandedFrame, HandedOrder, HelloFacts, Input, LinkState, LogFrame, LogOrder, Note,
+    Session, Settings,
+};
 
 #[cfg(test)]
 pub(crate) mod test_collector;

@@ -38,6 +38,7 @@ const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 const FRAMES_MAX: usize = 256;
 /// Lines wait for numbers and numbers for what is said, where the connection is the narrow place.
 const CONTROL_PRIORITY: i32 = 2;
+const REPORTS_PRIORITY: i32 = 2;
 const METRICS_PRIORITY: i32 = 1;
 const LOGS_PRIORITY: i32 = 0;
 /// Words of connections that may wait for the main loop.
@@ -265,6 +266,7 @@ pub fn explain(error: &ConnectionError) -> String {
 struct Link {
     number: u64,
     control: mpsc::Sender<Arc<[u8]>>,
+    reports: mpsc::Sender<Arc<[u8]>>,
     metrics: mpsc::Sender<Arc<[u8]>>,
     logs: mpsc::Sender<Arc<[u8]>>,
     /// Ends the reader at once.
@@ -307,15 +309,18 @@ impl Uplink {
         while self.tasks.try_join_next().is_some() {}
         self.number += 1;
         let (control, control_queue) = mpsc::channel(FRAMES_MAX);
+        let (reports, reports_queue) = mpsc::channel(FRAMES_MAX);
         let (metrics, metrics_queue) = mpsc::channel(FRAMES_MAX);
         let (logs, logs_queue) = mpsc::channel(FRAMES_MAX);
         let ended = Arc::new(tokio::sync::Notify::new());
-        self.link = Some(Link { number: self.number, control, metrics, logs, ended: Arc::clone(&ended) });
+        self.link = Some(Link { number: self.number, control, reports, metrics, logs, ended: Arc::clone(&ended) });
         let say = Say { number: self.number, words: self.words.clone() };
         let (address, config) = (self.address().to_owned(), self.config.clone());
         self.tasks.spawn(async move {
             match dial(&address, &config).await {
-                Ok(dialled) => serve(dialled, [control_queue, metrics_queue, logs_queue], &say, &ended).await,
+                Ok(dialled) => {
+                    serve(dialled, [control_queue, reports_queue, metrics_queue, logs_queue], &say, &ended).await
+                }
                 Err(error) => say.word(Word::Failed(error)).await,
             }
         });
@@ -340,8 +345,9 @@ impl Uplink {
         let Some(link) = &self.link else { return true };
         let queue = match on {
             Channel::Control => &link.control,
+            Channel::Lane(Lane::P0) => &link.reports,
+            Channel::Lane(Lane::P1) => &link.metrics,
             Channel::Lane(Lane::P2) => &link.logs,
-            Channel::Lane(_) => &link.metrics,
         };
         // A closed queue is a connection that has ended; its last word is on the way.
         !matches!(queue.try_send(bytes), Err(mpsc::error::TrySendError::Full(_)))
@@ -376,7 +382,7 @@ impl Say {
 
 async fn serve(
     dialled: Dialled,
-    [control_queue, metrics_queue, logs_queue]: [mpsc::Receiver<Arc<[u8]>>; 3],
+    [control_queue, reports_queue, metrics_queue, logs_queue]: [mpsc::Receiver<Arc<[u8]>>; 4],
     say: &Say,
     ended: &tokio::sync::Notify,
 ) {
@@ -389,6 +395,7 @@ async fn serve(
     let writes = async {
         tokio::join!(
             write(Some(control), &connection, CONTROL_PRIORITY, control_queue),
+            write(None, &connection, REPORTS_PRIORITY, reports_queue),
             write(None, &connection, METRICS_PRIORITY, metrics_queue),
             write(None, &connection, LOGS_PRIORITY, logs_queue)
         );

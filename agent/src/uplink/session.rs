@@ -3,7 +3,7 @@
 //! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
-//! epoch; [`drain`] what is sent when, gaps, acks; [`logs`] lines of files; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`spooling`] from memory to disk; [`stopping`] the orderly end.
 //!
 //! What holds at all times:
 //! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
@@ -12,11 +12,13 @@
 
 mod drain;
 mod epochs;
+mod handed;
 mod link;
 mod logs;
 mod moving;
 mod note;
 mod numbering;
+mod reports;
 mod run;
 mod spooling;
 mod stopping;
@@ -29,14 +31,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem};
+use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report};
 
-use self::epochs::Keeping;
+use self::epochs::{Keeping, LANES};
+use self::handed::Handed;
+pub use self::handed::{HandedAnswer, HandedFrame, HandedOrder};
 use self::link::Link;
 use self::logs::Logs;
 pub use self::logs::{LogFrame, LogOrder};
 use self::moving::Move;
 pub use self::note::Note;
+use self::reports::Waiting;
 use self::run::Run;
 use self::spooling::Spooling;
 use self::stopping::Stopping;
@@ -45,7 +50,7 @@ use super::batch::{Batcher, Row};
 use super::clock::{Clock, Step};
 use super::moment::Moment;
 use crate::own::Own;
-use crate::spool::{Loaded, SpoolAnswer, SpoolRequest, StoreSeen, Trouble};
+use crate::spool::{EpochRow, Loaded, SpoolAnswer, SpoolRequest, StoreSeen, Trouble};
 
 /// Where the session's random numbers come from: the system in the program, a seed in the simulator.
 pub type Random = Box<dyn FnMut() -> u64 + Send>;
@@ -59,6 +64,13 @@ pub struct Settings {
     pub linger: Duration,
     /// A batch unacked for this long goes to the spool (rule 30).
     pub spool_after: Duration,
+    /// Reports are gathered into a batch this long: what happens at once travels together.
+    pub report_linger: Duration,
+    /// Reports unacked for this long go to the spool and are synced (rule 30).
+    pub report_spool_after: Duration,
+    /// Reports that may be unacked on the way.
+    pub report_window_batches: usize,
+    pub report_window_bytes: u64,
     /// Batches in memory with their contexts; beyond it they are spooled at once, and dropped where the spool takes nothing, but for the newest one.
     pub queue_bytes_max: u64,
     /// What may be unacked on the way, all epochs together; backlog may use half.
@@ -79,6 +91,10 @@ impl Default for Settings {
             interval: Duration::from_secs(10),
             linger: Duration::from_secs(1),
             spool_after: Duration::from_secs(10),
+            report_linger: Duration::from_millis(20),
+            report_spool_after: Duration::from_secs(1),
+            report_window_batches: 64,
+            report_window_bytes: 512 << 10,
             queue_bytes_max: 1 << 20,
             window_batches: 64,
             window_bytes: 1 << 20,
@@ -87,6 +103,12 @@ impl Default for Settings {
             #[cfg(feature = "planted")]
             planted: None,
         }
+    }
+}
+
+impl Settings {
+    fn spool_after_of(&self, lane: Lane) -> Duration {
+        if lane == Lane::P0 { self.report_spool_after } else { self.spool_after }
     }
 }
 
@@ -137,6 +159,12 @@ pub enum Input<'a> {
     Message(Message),
     /// The spool's answer to an [`Effect::Spool`].
     Spool(SpoolAnswer),
+    /// What checks found, in order.
+    Reports(Vec<Report>),
+    /// A report that another process handed over; only where [`Session::takes_handed`].
+    Handed(HandedFrame),
+    /// The answer to an [`Effect::Handed`].
+    HandedAnswer(HandedAnswer),
     /// Lines on their way; only where [`Session::takes_logs`].
     Logs(LogFrame),
     /// Everything that is wrong on this host now, for the collector to show.
@@ -167,6 +195,8 @@ pub enum Effect {
     },
     /// For the reader of log files.
     Logs(LogOrder),
+    /// For the folder of what other processes handed over.
+    Handed(HandedOrder),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
@@ -197,7 +227,7 @@ pub struct Session {
     backoff: Backoff,
     clock: Clock,
     probed_at: Duration,
-    /// Sorted by epoch. `current` names the one being written.
+    /// Sorted by epoch, then lane. `current` names the one being written.
     runs: Vec<Run>,
     current: Option<Epoch>,
     keeping: Keeping,
@@ -216,6 +246,8 @@ pub struct Session {
     stopping: Option<Stopping>,
     refusal: Option<(String, String)>,
     logs: Logs,
+    reports: Waiting,
+    handed: Handed,
     #[cfg(feature = "planted")]
     remembered: Vec<(Epoch, u64)>,
     effects: Vec<Effect>,
@@ -252,32 +284,55 @@ impl Session {
             stopping: None,
             refusal: None,
             logs: Logs::default(),
+            reports: Waiting::default(),
+            handed: Handed::default(),
             #[cfg(feature = "planted")]
             remembered: Vec::new(),
             effects: Vec::new(),
         };
         session.take_over(&loaded);
+        session.take_over_handed(loaded);
         session
     }
 
     fn take_over(&mut self, loaded: &Loaded) {
-        let spooled = |epoch| {
-            let run = loaded.held.iter().find(|run| run.epoch == epoch && run.lane == Lane::P1);
+        let spooled = |epoch, lane| {
+            let run = loaded.held.iter().find(|run| run.epoch == epoch && run.lane == lane);
             run.map_or(0, |run| run.last_seq)
         };
-        self.runs = loaded.table.rows.iter().map(|row| Run::loaded(row, spooled(row.epoch))).collect();
-        self.runs.sort_by_key(|run| run.epoch);
+        let handed = |epoch: Epoch| loaded.handed.iter().filter(move |one| one.place.is_some_and(|at| at.0 == epoch));
+        let mut rows = loaded.table.rows.clone();
+        if loaded.is_rebuilt {
+            rows.extend(loaded.handed.iter().filter_map(|one| Some(EpochRow::unbounded(one.place?.0))));
+            rows.sort_by_key(|row| row.epoch);
+            rows.dedup_by_key(|row| row.epoch);
+        }
+        for row in &rows {
+            let last_handed = handed(row.epoch).filter_map(|one| Some(one.place?.1)).max().unwrap_or(0);
+            self.add_runs(LANES.map(|lane| {
+                let held = if lane == Lane::P0 { last_handed } else { 0 };
+                Run::loaded(row, lane, spooled(row.epoch, lane), held)
+            }));
+        }
         let newest = self.runs.last().map(|run| run.epoch);
         // Of epochs without anything left only the newest is told: by it the collector sees whether this machine was reverted.
-        self.runs.retain(|run| run.has_rest() || Some(run.epoch) == newest);
+        let with_rest: Vec<Epoch> = self.runs.iter().filter(|run| run.has_rest()).map(|run| run.epoch).collect();
+        self.runs.retain(|run| with_rest.contains(&run.epoch) || Some(run.epoch) == newest);
         #[cfg(feature = "planted")]
         if self.planted(Planted::EpochReusedAfterRevert)
-            && let Some(run) = self.runs.last_mut()
+            && let Some(epoch) = newest
         {
-            (run.exact, run.bound) = (true, u64::MAX);
-            self.current = Some(run.epoch);
+            for run in self.runs.iter_mut().filter(|run| run.epoch == epoch) {
+                (run.exact, run.bound) = (true, u64::MAX);
+            }
+            self.current = Some(epoch);
             self.keeping.wish = None;
         }
+    }
+
+    fn add_runs(&mut self, runs: impl IntoIterator<Item = Run>) {
+        self.runs.extend(runs);
+        self.runs.sort_by_key(|run| (run.epoch, run.lane));
     }
 
     #[cfg(feature = "planted")]
@@ -291,6 +346,9 @@ impl Session {
         self.look_at_clock(now);
         match input {
             Input::Row(row) => self.row(now, &row),
+            Input::Reports(reports) => self.take_reports(now, reports),
+            Input::Handed(frame) => self.handed_report(now, frame),
+            Input::HandedAnswer(answer) => self.handed_answered(answer),
             Input::Connected => self.connected(now),
             Input::ConnectedExpired { csr_der } => self.connected_expired(now, csr_der),
             Input::Disconnected => self.disconnected(now),
@@ -309,6 +367,8 @@ impl Session {
     /// Whatever is due by now, in the order in which one thing makes the next possible.
     fn advance(&mut self, now: Moment) {
         self.cut_if_due(now);
+        self.cut_reports_if_due(now);
+        self.handed_on(now);
         self.logs_on(now);
         self.open_or_extend_epochs(now);
         self.watch_link(now);
@@ -317,7 +377,7 @@ impl Session {
         self.pump(now);
         self.finish_runs();
         self.end_if_flushed(now);
-        self.own.epochs_held.set_size(self.runs.len() as u64);
+        self.own.epochs_held.set_size(self.epochs_held() as u64);
         self.own.queued_bytes.set_size(self.queued_bytes());
     }
 
@@ -335,12 +395,12 @@ impl Session {
     fn spool_answered(&mut self, now: Moment, answer: SpoolAnswer) {
         match answer {
             SpoolAnswer::Kept { version, trouble } => self.kept(now, version, trouble),
-            SpoolAnswer::Appended { epoch, seq, outcome, dropped, trouble, .. } => {
+            SpoolAnswer::Appended { epoch, lane, seq, outcome, dropped, trouble } => {
                 self.keeping.tells_loss |= dropped > 0;
-                self.appended(now, epoch, seq, outcome, trouble);
+                self.appended(now, (epoch, lane), seq, outcome, trouble);
             }
-            SpoolAnswer::Found { epoch, from, found, .. } => self.found(now, epoch, from, found),
-            SpoolAnswer::Unread { epoch, from, trouble, .. } => self.unread(now, epoch, from, trouble),
+            SpoolAnswer::Found { epoch, lane, from, found } => self.found(now, (epoch, lane), from, found),
+            SpoolAnswer::Unread { epoch, lane, from, trouble } => self.unread(now, (epoch, lane), from, trouble),
             SpoolAnswer::Synced { trouble } => self.spooling.synced(now.steady, trouble),
         }
     }
@@ -354,7 +414,9 @@ impl Session {
         let hold = (self.is_open() && self.hold_until > Duration::ZERO).then_some(self.hold_until);
         let moving = self.moves.front().and_then(Move::retry_at);
         let logs = self.logs.deadline();
-        [batch, keep, self.link_deadline(), spool, stop, hold, moving, logs].into_iter().flatten().min()
+        let (reports, handed) = (self.reports_due_at(), self.handed.deadline());
+        let due = [batch, keep, self.link_deadline(), spool, stop, hold, moving, logs, reports, handed];
+        due.into_iter().flatten().min()
     }
 
     /// What a row is to be stamped with that is read now: this host's clock plus this, ms. A step of the clock since the last `step` is
@@ -382,9 +444,16 @@ impl Session {
         }
     }
 
-    /// The epochs held, oldest first: epoch, committed, given out. For status and tests.
+    /// The epochs held, oldest first: epoch, committed, given out, batches of both lanes together. For status and tests.
     pub fn epochs(&self) -> impl Iterator<Item = (Epoch, u64, u64)> {
-        self.runs.iter().map(|run| (run.epoch, run.acked, run.last))
+        let sum = |runs: &[Run], of: fn(&Run) -> u64| runs.iter().map(of).fold(0, u64::saturating_add);
+        self.runs
+            .chunk_by(|a, b| a.epoch == b.epoch)
+            .map(move |runs| (runs[0].epoch, sum(runs, |run| run.acked), sum(runs, |run| run.last)))
+    }
+
+    fn epochs_held(&self) -> usize {
+        self.runs.chunk_by(|a, b| a.epoch == b.epoch).count()
     }
 
     /// What the disk does not do at present, each with place and remedy.
@@ -392,18 +461,21 @@ impl Session {
         self.keeping.trouble.iter().chain(self.spooling.troubles())
     }
 
-    /// Whether everything given out so far is committed and no row waits.
+    /// Whether everything given out so far is committed and no row or report waits.
     pub fn is_settled(&self) -> bool {
-        self.moves.is_empty() && self.batcher.rows() == 0 && self.runs.iter().all(|run| !run.has_rest() && !run.blocked)
+        self.moves.is_empty()
+            && self.batcher.rows() == 0
+            && !self.reports.waits()
+            && self.runs.iter().all(|run| !run.has_rest() && !run.blocked)
     }
 
-    fn run(&mut self, epoch: Epoch) -> Option<&mut Run> {
-        self.runs.iter_mut().find(|run| run.epoch == epoch)
+    fn run(&mut self, epoch: Epoch, lane: Lane) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.epoch == epoch && run.lane == lane)
     }
 
-    fn current_run(&mut self) -> Option<&mut Run> {
+    fn current_run(&mut self, lane: Lane) -> Option<&mut Run> {
         let current = self.current?;
-        self.run(current)
+        self.run(current, lane)
     }
 
     fn is_stopping(&self) -> bool {
@@ -428,15 +500,10 @@ impl Session {
 
     /// Epochs whose everything is committed, or that were never used, need no place any more.
     fn finish_runs(&mut self) {
-        let current = self.current;
-        let mut done = Vec::new();
-        self.runs.retain(|run| {
-            let goes = Some(run.epoch) != current && run.is_done();
-            if goes {
-                done.push(run.epoch);
-            }
-            !goes
-        });
+        let epochs = self.runs.chunk_by(|a, b| a.epoch == b.epoch);
+        let goes = |runs: &&[Run]| Some(runs[0].epoch) != self.current && runs.iter().all(Run::is_done);
+        let done: Vec<Epoch> = epochs.filter(goes).map(|runs| runs[0].epoch).collect();
+        self.runs.retain(|run| !done.contains(&run.epoch));
         done.into_iter().for_each(|epoch| self.ask_spool(SpoolRequest::Forget { epoch }));
     }
 }

@@ -9,7 +9,7 @@ use muster_common::host::HostId;
 use muster_common::identity::{Identity, Pin, SERVER_NAME, Token, TokenWord, certificate, tls};
 use muster_common::time;
 use muster_common::wire::frame::{Frame, FrameReader, encode};
-use muster_common::wire::message::{Enrol, Enrolled, Message, RefusalCode, Refused, Renewed};
+use muster_common::wire::message::{Enrol, Enrolled, Lane, Message, RefusalCode, Refused, Renewed};
 use parking::Mutex;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, RecvStream, SendStream};
@@ -220,7 +220,7 @@ async fn session(connection: &quinn::Connection, send: &mut SendStream, receive:
                 }
                 Err(_) => return,
             },
-            Some((_, bytes)) = next_of(&mut lane), if lane.is_some() => state.lock().model.take_lane(&bytes, now_ms),
+            Some((_, bytes)) = next_of(&mut lane), if lane.is_some() => state.lock().model.take_lane(Lane::P1, &bytes, now_ms),
         };
         for answer in answers {
             write(send, answer).await;

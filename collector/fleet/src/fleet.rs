@@ -180,6 +180,7 @@ impl Fleet {
             let memory = self.memory.read();
             let name = |host| memory.host(host).map(|row| row.name.clone()).unwrap_or_default();
             projected.tell(&mut self.losses.lock(), name);
+            // Here `status::take(&projected.reports)` drafts what they change.
         }
         self.commit(&mut state, Draft { projected: Some(projected), ..Draft::default() })
     }

@@ -5,8 +5,10 @@
 
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
+use muster_common::wire::message::Report;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
-use muster_store::{GapRecord, Position, ReplayEntry, StateRecord};
+use muster_common::wire::record::decode_report;
+use muster_store::{GapRecord, Position, ReplayEntry, ReportRecord, StateRecord};
 use redb::Table;
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +20,26 @@ use crate::rows::{encode, hex_bytes, host_id};
 /// are so many.
 pub const GAPS_MAX: u64 = 100_000;
 
-/// What an apply changes: gaps, losses of log lines, and the position reached.
+/// What an apply changes: gaps, losses of log lines, reports, and the position reached.
 pub(crate) struct Projected {
     pub gaps: Vec<Keyed<GapRow>>,
     pub losses: Vec<Keyed<LogLoss>>,
+    /// In the order of arrival.
+    pub reports: Vec<Reported>,
     pub reached: Position,
+}
+
+/// What a host said of its checks, and when that came.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reported {
+    /// Of the entry that it stands in; several may share it.
+    pub position: Position,
+    /// The only clock that decisions may see (rule 18).
+    pub arrived: Timestamp,
+    /// Not backlog: what is told live is how things are, the rest is how they were.
+    pub live: bool,
+    pub host: HostId,
+    pub report: Report,
 }
 
 /// A row and its key.
@@ -76,7 +93,7 @@ impl Projected {
     pub(crate) fn new(entries: &[ReplayEntry], applied: Option<Position>) -> Option<Self> {
         let fresh = || entries.iter().filter(|entry| applied.is_none_or(|applied| entry.position > applied));
         let reached = fresh().map(|entry| entry.position).max()?;
-        let (mut gaps, mut losses) = (Vec::new(), Vec::new());
+        let (mut gaps, mut losses, mut reports) = (Vec::new(), Vec::new(), Vec::new());
         for entry in fresh() {
             for (record, number) in entry.records.iter().zip(0_u32..) {
                 if let StateRecord::Gap(gap) = record {
@@ -85,13 +102,14 @@ impl Projected {
                     gaps.push(Keyed { position: entry.position, key, row, event: None });
                 }
             }
+            reports.extend(reports_of(entry));
             let lost = LogLoss::of_entry(entry).into_iter().zip(0_u32..);
             losses.extend(lost.map(|(row, number)| {
                 let key = key(row.to_ms, entry.position, number);
                 Keyed { position: entry.position, key, row, event: None }
             }));
         }
-        Some(Self { gaps, losses, reached })
+        Some(Self { gaps, losses, reports, reached })
     }
 
     /// Makes the events of its rows. `name`: of a host.
@@ -106,8 +124,20 @@ impl Projected {
 
     /// Whether only the position moves.
     pub(crate) fn is_empty(&self) -> bool {
-        self.gaps.is_empty() && self.losses.is_empty()
+        self.gaps.is_empty() && self.losses.is_empty() && self.reports.is_empty()
     }
+}
+
+/// The reports of an entry. One that cannot be read was written by a later version, whose bytes this one does not know: it is passed over.
+fn reports_of(entry: &ReplayEntry) -> impl Iterator<Item = Reported> {
+    let (position, arrived, live) = (entry.position, entry.arrived, entry.live);
+    entry.records.iter().filter_map(move |record| {
+        let StateRecord::Report(ReportRecord { host, report }) = record else { return None };
+        match decode_report(report) {
+            Ok(report) => Some(Reported { position, arrived, live, host: *host, report }),
+            Err(_) => None,
+        }
+    })
 }
 
 impl GapRow {

@@ -21,6 +21,7 @@ macro_rules! counts {
 const BATCHES: &str = "Batches of agents by what became of them.";
 const DROPPED: &str = "Samples that were refused one by one, by reason.";
 const LINES_DROPPED: &str = "Lines that were refused one by one, by reason.";
+const REPORTS_DROPPED: &str = "Reports of checks and events that were refused one by one, by reason.";
 const SERIES: &str = "Series of contexts and requests that are not taken, by reason, counted when they are first seen.";
 const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
@@ -52,6 +53,10 @@ counts! {
     SamplesReserved = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "reserved";
     SamplesTwice = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "series_twice";
     SamplesHistogram = "muster_collector_ingest_samples_dropped_total", DROPPED, "reason" = "native_histogram";
+    Reports = "muster_collector_ingest_reports_total", "Reports of checks committed.";
+    ReportsFuture = "muster_collector_ingest_reports_dropped_total", REPORTS_DROPPED, "reason" = "future";
+    ReportsTooOld = "muster_collector_ingest_reports_dropped_total", REPORTS_DROPPED, "reason" = "too_old";
+    ReportsUnencodable = "muster_collector_ingest_reports_dropped_total", REPORTS_DROPPED, "reason" = "unencodable";
     Lines = "muster_collector_ingest_lines_total", "Log lines committed, of all intakes.";
     LinesFuture = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "future";
     LinesTooOld = "muster_collector_ingest_lines_dropped_total", LINES_DROPPED, "reason" = "too_old";

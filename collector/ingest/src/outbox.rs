@@ -92,7 +92,7 @@ fn blocks(rows: &[&Event]) -> Vec<Record> {
     for row in rows {
         let class = row.kind.class().as_str();
         let place = *places.entry((class, row.host_name.as_str())).or_insert_with(|| {
-            let labels = labels_of(class, &row.host_name);
+            let labels = event_labels(class, &row.host_name);
             blocks.push(LogBlock { class: LogClass::Events, labels: Arc::new(labels), entries: Vec::new() });
             blocks.len() - 1
         });
@@ -102,17 +102,21 @@ fn blocks(rows: &[&Event]) -> Vec<Record> {
     blocks.into_iter().map(Record::Logs).collect()
 }
 
-fn labels_of(class: &str, host: &str) -> LabelSet {
+/// The stream of events of this class and host.
+pub(crate) fn event_labels(class: &str, host: &str) -> LabelSet {
     let labels = [(SOURCE, SOURCE_MUSTER), ("event", class), ("job", JOB), (HOST, host)];
     // Names of hosts are far below every limit of labels.
     LabelSet::new(labels).unwrap_or_default()
 }
 
-/// `kind`, `by` and the row's own; one that no label set can hold is cut rather than lost.
 fn fields_of(row: &Event) -> LabelSet {
+    event_fields(row.kind.as_str(), &row.by, row.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// `kind`, `by` and the event's own; one that no label set can hold is cut rather than lost.
+pub(crate) fn event_fields<'a>(kind: &str, by: &str, own: impl Iterator<Item = (&'a str, &'a str)>) -> LabelSet {
     const FIELD_BYTES_MAX: usize = 4 << 10;
-    let fixed = [("kind", row.kind.as_str()), ("by", row.by.as_str())];
-    let own = row.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let fixed = [("kind", kind), ("by", by)];
     let own = own.filter(|(name, _)| !fixed.iter().any(|(taken, _)| taken == name));
     let cut = |(name, value): (&'static str, &str)| (name.to_owned(), shortened(value, FIELD_BYTES_MAX));
     let own = own.map(|(name, value)| (name.to_owned(), shortened(value, FIELD_BYTES_MAX)));

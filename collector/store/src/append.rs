@@ -51,6 +51,15 @@ pub enum Record {
     Logs(LogBlock),
     /// Only in a batch: its host and the source are whose position it moves.
     Range(RangeRecord),
+    Report(ReportRecord),
+}
+
+/// What a host says of a check, for the projection alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRecord {
+    pub host: HostId,
+    /// `muster_common::wire::record`; the store does not look into it.
+    pub report: Arc<[u8]>,
 }
 
 /// Samples of one table of series.
@@ -138,6 +147,7 @@ pub struct ReplayEntry {
 pub enum StateRecord {
     Gap(GapRecord),
     LogLoss(LogLossRecord),
+    Report(ReportRecord),
 }
 
 impl Source {
@@ -154,7 +164,7 @@ impl Append {
     /// Why this append cannot be, if it cannot.
     pub(crate) fn malformed(&self) -> Option<&'static str> {
         self.records.iter().find_map(|record| match record {
-            Record::Gap(_) => None,
+            Record::Gap(_) | Record::Report(_) => None,
             Record::Samples(block) => block.malformed(),
             Record::Logs(block) => block.malformed(),
             Record::Range(range) => range.malformed(matches!(self.source, Source::Batch { .. })),

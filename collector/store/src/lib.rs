@@ -45,8 +45,8 @@ mod writer;
 
 pub use admin::{Admin, FlushReport, Health, MaintainReport};
 pub use append::{
-    Append, GapRecord, MarkRow, OWN_HOST, Outcome, Point, Position, Record, ReplayEntry, Row, SampleBlock, Source,
-    StateRecord,
+    Append, GapRecord, MarkRow, OWN_HOST, Outcome, Point, Position, Record, ReplayEntry, ReportRecord, Row,
+    SampleBlock, Source, StateRecord,
 };
 pub use config::Config;
 pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError};

@@ -189,7 +189,11 @@ fn check_reports(batch: &ReportBatch) -> Result<(), ContentError> {
     check_extensions(&batch.extensions)
 }
 
-fn check_report(report: &Report) -> Result<(), ContentError> {
+/// Whether one report keeps to its rules.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_report(report: &Report) -> Result<(), ContentError> {
     match report {
         Report::Check(check) => {
             at_most("check", check.check.len(), TEXT_BYTES_MAX, SHORTEN)?;

@@ -8,7 +8,7 @@ use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
 use super::error::ContentError;
-use super::message::{FrameKind, Message, SourceRange};
+use super::message::{FrameKind, Message, Report, SourceRange};
 use crate::limits::{CONTROL_DECODE_BYTES_MAX, CONTROL_PLAIN_BYTES_MAX, FRAME_DECODE_BYTES_MAX};
 
 /// Appends the body of this message.
@@ -69,6 +69,22 @@ pub(super) fn decode_body(kind: FrameKind, plain: &[u8]) -> Result<Message, Cont
         FrameKind::Logs => take(kind, plain).map(Message::Logs),
         FrameKind::Gap => take(kind, plain).map(Message::Gap),
     }
+}
+
+/// Appends one report.
+///
+/// # Errors
+/// As [`encode_body`].
+pub(super) fn encode_report(report: &Report, out: &mut Vec<u8>) -> Result<(), ContentError> {
+    put(report, out)
+}
+
+/// The report that the bytes hold, all of them.
+///
+/// # Errors
+/// As [`decode_body`].
+pub(super) fn decode_report(plain: &[u8]) -> Result<Report, ContentError> {
+    take(FrameKind::Reports, plain)
 }
 
 /// The ranges at the beginning of a batch of lines, whatever follows them; `None`: they cannot be read.

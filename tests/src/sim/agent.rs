@@ -24,6 +24,8 @@ use super::planted::Bug;
 
 /// Series of a simulated host: enough that a row has bitmaps, few enough that worlds are quick.
 pub(super) const SERIES: usize = 3;
+/// A check ends in one of so many steps.
+const REPORT_ONE_IN: u32 = 20;
 /// How often a simulated host samples.
 const ROW_EVERY_MS: i64 = 2_000;
 
@@ -260,12 +262,25 @@ impl AgentNode {
             let row = Row { at_ms, generation: 1, series: &series, values: &values, present: &[0b111] };
             self.input(now_ms, Input::Row(row), ledger)?;
         }
+        self.check(now_ms, ledger)?;
         self.lines(now_ms, ledger)?;
         let due = self.running.as_ref().and_then(|running| running.session.deadline());
         if due.is_some_and(|due| due <= self.moment(now_ms).steady) || self.rng.u32(..10) == 0 {
             self.input(now_ms, Input::Tick, ledger)?;
         }
         Ok(())
+    }
+
+    /// A check ends now and then.
+    fn check(&mut self, now_ms: i64, ledger: &mut Ledger) -> Result<(), Violation> {
+        let now = self.moment(now_ms);
+        let Some(running) = self.running.as_mut().filter(|_| self.rng.u32(..REPORT_ONE_IN) == 0) else { return Ok(()) };
+        let mut at_ms = now_ms + self.clock_offset_ms + running.session.correction_at(now);
+        while !self.stamped.insert(at_ms) {
+            at_ms += 1;
+        }
+        let report = ledger.reports.make(self.host, self.number, at_ms);
+        self.input(now_ms, Input::Reports(vec![report]), ledger)
     }
 
     /// The host's programs write their logs, and rotate them. A file of which nobody ever had a line is not rotated: what was rotated
@@ -413,6 +428,7 @@ impl AgentNode {
                 let delay = self.rng.i64(1..most_ms);
                 let Some(running) = &mut self.running else { return Ok(()) };
                 match on {
+                    Channel::Lane(Lane::P0) => ledger.reports.on_wire(self.host, &bytes)?,
                     Channel::Lane(Lane::P2) => ledger.lines.on_wire(&mut running.tailer, self.host, &bytes)?,
                     Channel::Lane(_) => ledger.on_wire(&mut running.tap, (self.number, self.host), &bytes)?,
                     Channel::Control => {}
@@ -437,7 +453,7 @@ impl AgentNode {
                     running.tailer.obey(&order, now);
                 }
             }
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) => {}
+            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Handed(_) => {}
         }
         Ok(())
     }

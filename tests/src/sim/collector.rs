@@ -18,7 +18,7 @@ use muster_ingest::counters::Counters;
 use muster_ingest::fences::{Claim, Fences, SessionNumber};
 use muster_ingest::host_labels::HostLabels;
 use muster_ingest::session::{Effect, Greeting, Input, Peer, Session, Settings, Shared};
-use muster_store::{Admin, Append, CommitError, Config, Outcome, Reader, Writer};
+use muster_store::{Admin, Append, CommitError, Config, Outcome, Reader, ReportRecord, StateRecord, Writer};
 use parking_lot::Mutex;
 
 use super::ledger::Violation;
@@ -73,6 +73,8 @@ pub(super) struct Running {
     pub(super) admin: Admin,
     pub(super) fleet: Arc<Fleet>,
     apply: Apply,
+    /// Reports handed to the projection and not looked at yet.
+    pub(super) applied: Vec<ReportRecord>,
     shared: Shared,
     settings: Arc<Settings>,
     connections: BTreeMap<u64, Connection>,
@@ -216,6 +218,7 @@ impl CollectorNode {
             admin: parts.admin,
             fleet,
             apply,
+            applied: Vec::new(),
             shared,
             settings: Arc::new(settings),
             connections: BTreeMap::new(),
@@ -440,7 +443,13 @@ impl Running {
             Outcome::Committed { position } => Some(*position),
             _ => None,
         });
-        self.apply.note(self.writer.take_entries());
+        let entries = self.writer.take_entries();
+        for record in entries.iter().flat_map(|entry| &entry.records) {
+            if let StateRecord::Report(report) = record {
+                self.applied.push(report.clone());
+            }
+        }
+        self.apply.note(entries);
         match self.apply.catch_up() {
             Ok(()) => {
                 if let Some(reached) = reached {

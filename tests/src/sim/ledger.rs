@@ -12,6 +12,7 @@ use muster_common::wire::metrics::RowCoder;
 use muster_store::{GapRecord, OWN_HOST};
 
 use super::lines::LineLedger;
+use super::reports::ReportLedger;
 
 /// A promise that was broken, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,7 @@ pub(super) struct Ledger {
     /// The collector lost its inbox: what was stored and not acknowledged may come and be stored again.
     pub(super) marks_lost: bool,
     pub(super) lines: LineLedger,
+    pub(super) reports: ReportLedger,
     next: RowNumber,
 }
 
@@ -150,6 +152,9 @@ impl Ledger {
 
     /// The collector said that everything up to `seq` is committed.
     pub(super) fn on_ack(&mut self, host: HostId, epoch: Epoch, lane: Lane, seq: u64, now_ms: i64) {
+        if lane == Lane::P0 {
+            self.reports.on_ack(host, epoch, seq, now_ms);
+        }
         if lane != Lane::P1 {
             return;
         }
@@ -194,6 +199,7 @@ impl Ledger {
         self.excused.extend(self.promised.iter().filter(|(_, at)| **at > image_ms).map(|(row, _)| *row));
         // Which seqs the older store has is its own word from now on.
         self.acked.clear();
+        self.reports.restore(image_ms);
     }
 
     /// At the end, every loss is named: each seq up to its mark is stored or lies in one of these gaps, and with `once` in one alone.
@@ -216,7 +222,7 @@ impl Ledger {
             let Some(run) = self.sent.get(&(*of, *epoch)) else { continue };
             let named: Vec<(u64, u64)> = gaps
                 .iter()
-                .filter(|gap| gap.host == host && gap.epoch == *epoch)
+                .filter(|gap| gap.host == host && gap.epoch == *epoch && gap.lane == Lane::P1)
                 .map(|gap| (gap.from, gap.to))
                 .collect();
             for seq in run.range(..=*mark).map(|(seq, _)| *seq) {

@@ -39,6 +39,7 @@ pub fn many(from: u64, seeds: u64, bug: Option<Bug>, threads: u64) -> Found {
                             found.report.inboxes_lost += report.inboxes_lost;
                             found.report.gaps += report.gaps;
                             found.report.lines += report.lines;
+                            found.report.reports += report.reports;
                             found.report.wipes += report.wipes;
                             found.report.deletes += report.deletes;
                         }

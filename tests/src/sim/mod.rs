@@ -4,7 +4,7 @@
 //! Real: the agent's session, spool and reader of log files, frames, the collector's session, fences, inbox, head, segments, catalog, redb,
 //! and the projection to state.redb. Stood in for: sockets, the clock, both disks, threads, TLS and enrolment. [`ledger`] is an account of
 //! its own of what was made, sent, promised and stored, and shares no code with what it judges but the frame decoder; [`files`] writes and
-//! rotates log files, [`lines`] is the account of their lines.
+//! rotates log files, [`lines`] is the account of their lines, [`reports`] that of results of checks.
 //!
 //! A world runs under faults, then without until everything has settled; then the ledger is closed. The same seed gives the same
 //! faults, so a violation is reported with its seed. (Hash tables of the product iterate in an order of their own, so a seed that fails one
@@ -20,6 +20,7 @@ mod lines;
 mod link;
 mod many;
 pub mod planted;
+mod reports;
 mod scenario;
 mod world;
 

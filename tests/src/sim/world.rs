@@ -14,6 +14,7 @@ use super::http::{HttpSender, OVERWRITTEN, SENDER, place_ms};
 use super::ledger::{Ledger, RowNumber, Violation};
 use super::lines::Judging;
 use super::link::Link;
+use super::reports::Judged;
 use super::scenario::Scenario;
 
 /// Virtual time at which worlds begin: 2026-01-01.
@@ -30,6 +31,8 @@ pub struct Report {
     pub inboxes_lost: u64,
     /// Lines that the store has at the end.
     pub lines: u64,
+    /// Results of checks that the store has at the end.
+    pub reports: u64,
     /// Times that a host's state folder was deleted, and that lines were.
     pub wipes: u64,
     pub deletes: u64,
@@ -119,6 +122,11 @@ impl World {
         }
         if was_up && !is_up {
             self.collector_gone();
+        }
+        if let Some(running) = &mut self.collector.running {
+            let applied = std::mem::take(&mut running.applied);
+            let how = self.judged();
+            self.ledger.reports.on_applied(&applied, how)?;
         }
         self.carry_up()?;
         self.connect()?;
@@ -305,6 +313,9 @@ impl World {
             if self.clones == 0 {
                 self.ledger.judge_delivered(agent.host, agent.number, agent.crashed, &stored)?;
                 self.ledger.judge_named(agent.host, &stored, &gaps, !self.ledger.marks_lost)?;
+                let results = self.ledger.reports.judge(agent.host, &view, self.judged())?;
+                let of = (agent.host, agent.number, agent.crashed);
+                self.ledger.reports.judge_delivered(of, &results, &gaps)?;
             }
         }
         self.judge_overwritten(&view)
@@ -317,12 +328,16 @@ impl World {
         };
         let view = running.reader.view();
         let hosts: BTreeSet<HostId> = self.agents.iter().map(|agent| agent.host).collect();
-        self.report.lines = 0;
+        (self.report.lines, self.report.reports) = (0, 0);
         for host in &hosts {
             let nodes: Vec<usize> = self.agents.iter().filter(|one| one.host == *host).map(|one| one.number).collect();
             // Where clocks step, a later line may bear an earlier time.
             let how = Judging { nodes: &nodes, all, in_order: self.scenario.clock_step == 0 };
             self.report.lines += self.ledger.lines.judge(*host, &view, how)?;
+        }
+        let how = self.judged();
+        for host in &hosts {
+            self.report.reports += self.ledger.reports.judge(*host, &view, how)?.len() as u64;
         }
         for host in hosts {
             let (stored, raw) = self.rows(&view, &host.to_string())?;
@@ -331,6 +346,13 @@ impl World {
         let (stored, raw) = self.rows(&view, &SENDER.to_string())?;
         self.ledger.judge(SENDER, &stored, raw, 1)?;
         Ok(Some(view))
+    }
+
+    /// States may step back in time only where a machine or the collector did.
+    fn judged(&self) -> Judged {
+        let Scenario { agent_revert, clone, collector_restore, inbox_gone, .. } = self.scenario;
+        let in_order = agent_revert + clone + collector_restore + inbox_gone == 0;
+        Judged { marks_lost: self.ledger.marks_lost, in_order }
     }
 
     /// What state.redb names as missing.
@@ -342,7 +364,8 @@ impl World {
 
     /// The rows stored under a host, and the raw count of its samples.
     fn rows(&self, view: &View, host: &str) -> Result<(BTreeSet<RowNumber>, u64), Violation> {
-        let matchers = [Matcher::equal("host", host)];
+        // Results of checks have an account of their own.
+        let matchers = [Matcher::equal("host", host), Matcher::equal("check", "")];
         let found = select(view, &matchers)?;
         let raw = view.raw_count(&Select::all_times(&matchers)).map_err(|error| Violation(format!("{error:?}")))?;
         let mut rows = BTreeSet::new();

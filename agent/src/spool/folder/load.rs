@@ -6,7 +6,7 @@ use muster_common::disk::{DiskFile, Open};
 use rustix::io::Errno;
 
 use super::{HeldRun, Segment, Spool};
-use crate::spool::epochs::{EpochRow, EpochState, EpochTable};
+use crate::spool::epochs::{EpochRow, EpochTable};
 use crate::spool::segment::{self, RecordKind};
 
 impl Spool {
@@ -48,7 +48,7 @@ impl Spool {
             // Only tidiness: the end is known, and nothing is appended to an old file.
             let _ = self.disk.open(&path, Open::Write).and_then(|file| file.set_len(segment.end));
         }
-        self.bytes += segment.end;
+        self.bytes[header.lane as usize] += segment.end;
         self.segments.insert((header.lane, header.epoch, header.first_seq), segment);
         Ok(torn.then_some("cut at its first damaged record"))
     }
@@ -83,15 +83,7 @@ pub(super) fn rebuilt(held: &[HeldRun]) -> EpochTable {
     let mut rows: Vec<EpochRow> = Vec::new();
     for run in held {
         if rows.last().is_none_or(|row| row.epoch != run.epoch) {
-            let (last_seq, state) = ([u64::MAX; 3], EpochState::Open);
-            rows.push(EpochRow {
-                epoch: run.epoch,
-                last_seq,
-                known_seq: [0; 3],
-                acked: [0; 3],
-                state,
-                joined_from_ms: 0,
-            });
+            rows.push(EpochRow::unbounded(run.epoch));
         }
     }
     EpochTable { store: None, rows }

@@ -144,7 +144,8 @@ impl Spool {
         if let Some(segment) = self.segments.get_mut(&key) {
             self.own
                 .drop_batches(DropReason::DiskError, segment.last_seq.saturating_sub(last_seq).min(segment.batches));
-            self.bytes = self.bytes.saturating_sub(segment.end.saturating_sub(end));
+            let bytes = &mut self.bytes[key.0 as usize];
+            *bytes = bytes.saturating_sub(segment.end.saturating_sub(end));
             (segment.end, segment.last_seq, segment.writer) = (end.min(segment.end), last_seq, None);
             if last_seq == 0 {
                 segment.batches = 0;

@@ -1,3 +1,5 @@
+mod shares;
+
 use std::path::Path;
 
 use muster_common::disk::cut::{CutDisk, Fault, Operation};
@@ -16,7 +18,13 @@ fn epoch(number: i64) -> Epoch {
 }
 
 fn config(bytes_max: u64) -> SpoolConfig {
-    let limits = SpoolLimits { bytes_max, file_system_percent: 100, free_percent: 0, metrics_percent: 100 };
+    let limits = SpoolLimits {
+        bytes_max,
+        file_system_percent: 100,
+        free_percent: 0,
+        metrics_percent: 100,
+        reports_percent: 100,
+    };
     SpoolConfig { folder: FOLDER.into(), host: HOST, limits }
 }
 
@@ -97,7 +105,7 @@ fn ack(spool: &mut Spool, number: i64, seq: u64) {
 fn what_was_appended_comes_back_in_order_with_its_context_now_and_after_a_restart() {
     let disk = CutDisk::new(1);
     let (mut spool, loaded) = open(&disk);
-    assert_eq!(loaded, Loaded::default());
+    assert_eq!(loaded, Loaded { is_rebuilt: true, ..Loaded::default() });
     assert!(keep(&mut spool, vec![row(1, 256, EpochState::Open), row(2, 256, EpochState::Open)]));
     for seq in 1..=40 {
         let outcome = append(&mut spool, batch(1, seq, 1 + seq as u32 / 10, 200));
@@ -486,7 +494,13 @@ fn refusal(spool: &mut Spool, batch: SpooledBatch) -> String {
 #[test]
 fn a_disk_that_other_data_fills_costs_nothing_of_what_is_held() {
     let disk = Shared::new(14);
-    let limits = SpoolLimits { bytes_max: 64 << 20, file_system_percent: 100, free_percent: 10, metrics_percent: 100 };
+    let limits = SpoolLimits {
+        bytes_max: 64 << 20,
+        file_system_percent: 100,
+        free_percent: 10,
+        metrics_percent: 100,
+        reports_percent: 100,
+    };
     let config = SpoolConfig { limits, ..config(0) };
     let own = Arc::new(Own::default());
     let total_bytes = 10 << 30;

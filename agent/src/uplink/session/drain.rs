@@ -1,4 +1,4 @@
-//! What is sent when: live batches first, backlog oldest first under a rate cap (rule 4), gaps computed (rule 6), contexts before the first
+//! What is sent when: reports oldest epoch first, one after another; rows live first, backlog oldest first under a rate cap (rule 4), gaps computed (rule 6), contexts before the first
 //! batch that names them (rule 16); acks, rewinds.
 
 use std::sync::Arc;
@@ -23,24 +23,16 @@ const CONTEXT_ASKS_MAX: u32 = 3;
 
 impl Session {
     pub(super) fn pump(&mut self, now: Moment) {
-        if !self.is_open() || now.steady < self.hold_until || self.lanes & (1 << Lane::P1 as u8) == 0 {
+        if !self.is_open() || now.steady < self.hold_until {
             return;
         }
         self.rewind_where_told(now);
         self.runs.iter_mut().for_each(|run| run.read_at = run.read_at.filter(|at| now.steady < *at));
-        if let Some(current) = self.current {
-            self.drain_run(now, current, true);
+        if self.is_offered(Lane::P0) {
+            self.drain_reports(now);
         }
-        let backlog: Vec<Epoch> = self
-            .runs
-            .iter()
-            .filter(|run| Some(run.epoch) != self.current && !run.blocked)
-            .map(|run| run.epoch)
-            .collect();
-        for epoch in backlog {
-            if !self.drain_run(now, epoch, false) {
-                break;
-            }
+        if self.is_offered(Lane::P1) {
+            self.drain_rows(now);
         }
         let reads = self.runs.iter().any(|run| run.reading || run.read_at.is_some());
         if !reads && self.moves.is_empty() {
@@ -48,11 +40,40 @@ impl Session {
         }
     }
 
+    fn is_offered(&self, lane: Lane) -> bool {
+        self.lanes & (1 << lane as u8) != 0
+    }
+
+    /// States may not step back in time: an epoch's reports go out when all of the older ones are committed (rule 4).
+    fn drain_reports(&mut self, now: Moment) {
+        let oldest = self.runs.iter().find(|run| run.lane == Lane::P0 && (run.blocked || run.has_rest()));
+        if let Some(epoch) = oldest.filter(|run| !run.blocked).map(|run| run.epoch) {
+            self.drain_run(now, epoch, Lane::P0, true);
+        }
+    }
+
+    fn drain_rows(&mut self, now: Moment) {
+        if let Some(current) = self.current {
+            self.drain_run(now, current, Lane::P1, true);
+        }
+        let backlog: Vec<Epoch> = self
+            .runs
+            .iter()
+            .filter(|run| run.lane == Lane::P1 && Some(run.epoch) != self.current && !run.blocked)
+            .map(|run| run.epoch)
+            .collect();
+        for epoch in backlog {
+            if !self.drain_run(now, epoch, Lane::P1, false) {
+                break;
+            }
+        }
+    }
+
     /// Sends what may be sent of one epoch. `true`: all of it is on its way.
-    fn drain_run(&mut self, now: Moment, epoch: Epoch, live: bool) -> bool {
+    fn drain_run(&mut self, now: Moment, epoch: Epoch, lane: Lane, live: bool) -> bool {
         loop {
-            let free = self.window_is_free(live) && (live || self.credit > 0);
-            let Some(run) = self.run(epoch) else { return true };
+            let free = self.window_is_free(lane, live) && (live || self.credit > 0);
+            let Some(run) = self.run(epoch, lane) else { return true };
             if run.blocked || run.next > run.last {
                 return true;
             }
@@ -61,42 +82,48 @@ impl Session {
             }
             let (seq, have_context) = (run.next, run.told_context);
             if let Some(held) = run.held(seq) {
+                if held.claim.is_some_and(|claim| !claim.kept || claim.freeing) {
+                    return false;
+                }
                 let (context, from_ms, frame) = (held.context, held.from_ms, Arc::clone(&held.frame));
                 let context_frame = run.context(context);
-                self.send_batch(now, epoch, (seq, context, from_ms), frame, context_frame);
+                self.send_batch(now, (epoch, lane), (seq, context, from_ms), frame, context_frame);
             } else if run.spooled_last >= seq {
                 run.reading = true;
-                self.ask_spool(SpoolRequest::Read { epoch, lane: Lane::P1, from: seq, have_context });
+                self.ask_spool(SpoolRequest::Read { epoch, lane, from: seq, have_context });
                 return false;
             } else {
                 let before = run.first_held_from(seq);
                 let to = before.map_or(run.last, |first| first - 1);
                 let to_ms = before.and_then(|seq| run.held(seq)).map_or(0, |held| held.from_ms);
-                self.send_gap(now, epoch, to, to_ms);
+                self.send_gap(now, (epoch, lane), to, to_ms);
             }
         }
     }
 
-    fn window_is_free(&self, live: bool) -> bool {
-        let backlog = |run: &&Run| live || Some(run.epoch) != self.current;
+    fn window_is_free(&self, lane: Lane, live: bool) -> bool {
+        let counted = |run: &&Run| run.lane == lane && (live || Some(run.epoch) != self.current);
         let (mut count, mut bytes) = (0, 0);
-        for flight in self.runs.iter().filter(backlog).flat_map(|run| &run.in_flight) {
+        for flight in self.runs.iter().filter(counted).flat_map(|run| &run.in_flight) {
             count += 1;
             bytes += flight.bytes;
+        }
+        if lane == Lane::P0 {
+            return count < self.settings.report_window_batches && bytes < self.settings.report_window_bytes;
         }
         let part = if live { 1 } else { 2 };
         count < self.settings.window_batches / part && bytes < self.settings.window_bytes / part as u64
     }
 
     /// The spool could not be read now: nothing is given up, the epoch waits.
-    pub(super) fn unread(&mut self, now: Moment, epoch: Epoch, from: u64, trouble: Trouble) {
+    pub(super) fn unread(&mut self, now: Moment, (epoch, lane): (Epoch, Lane), from: u64, trouble: Trouble) {
         if self.spooling.read_trouble.as_ref() != Some(&trouble) {
             self.spooling.read_trouble = Some(trouble.clone());
             self.note(Note::SpoolUnread { trouble });
         }
         let again_at = now.steady + READ_AGAIN;
-        if !self.unread_for_move(epoch, from, again_at)
-            && let Some(run) = self.run(epoch)
+        if !self.unread_for_move((epoch, lane), from, again_at)
+            && let Some(run) = self.run(epoch, lane)
         {
             run.reading = false;
             run.read_at = Some(again_at);
@@ -104,13 +131,13 @@ impl Session {
     }
 
     /// The spool's answer to a read.
-    pub(super) fn found(&mut self, now: Moment, epoch: Epoch, from: u64, found: Option<Found>) {
+    pub(super) fn found(&mut self, now: Moment, (epoch, lane): (Epoch, Lane), from: u64, found: Option<Found>) {
         self.spooling.read_trouble = None;
-        if self.found_for_move(epoch, from, found.as_ref()) {
+        if self.found_for_move((epoch, lane), from, found.as_ref()) {
             return;
         }
         let open = self.is_open();
-        let Some(run) = self.run(epoch) else { return };
+        let Some(run) = self.run(epoch, lane) else { return };
         run.reading = false;
         if !open || run.blocked || run.next != from {
             return;
@@ -123,17 +150,17 @@ impl Session {
         let next = in_memory.unwrap_or(batch.seq);
         if next > from {
             #[cfg(feature = "planted")]
-            if self.skips_gap(epoch, from, next) {
+            if lane == Lane::P1 && self.skips_gap(epoch, from, next) {
                 return;
             }
-            self.send_gap(now, epoch, next - 1, batch.from_ms);
+            self.send_gap(now, (epoch, lane), next - 1, batch.from_ms);
         }
         if in_memory.is_none() {
             let place = (batch.seq, batch.context, batch.from_ms);
-            self.send_batch(now, epoch, place, batch.frame, context_frame);
+            self.send_batch(now, (epoch, lane), place, batch.frame, context_frame);
             #[cfg(feature = "planted")]
             if self.planted(super::Planted::SpoolDroppedWhenSent) {
-                self.ask_spool(SpoolRequest::Acked { epoch, lane: Lane::P1, seq: batch.seq });
+                self.ask_spool(SpoolRequest::Acked { epoch, lane, seq: batch.seq });
             }
         }
     }
@@ -141,65 +168,69 @@ impl Session {
     fn send_batch(
         &mut self,
         now: Moment,
-        epoch: Epoch,
+        (epoch, lane): (Epoch, Lane),
         (seq, context, from_ms): (u64, u32, i64),
         frame: Arc<[u8]>,
         context_frame: Option<Arc<[u8]>>,
     ) {
-        let Some(run) = self.run(epoch) else { return };
+        let Some(run) = self.run(epoch, lane) else { return };
         let told = run.told_context == context;
         if run.lost_context == Some(context) || (!told && context_frame.is_none()) {
             self.own.drop_batches(DropReason::ContextLost, 1);
             self.note(Note::ContextLost { epoch, context });
-            if let Some(run) = self.run(epoch) {
+            if let Some(run) = self.run(epoch, lane) {
                 run.lost_seq = seq;
             }
-            self.send_gap(now, epoch, seq, from_ms);
+            self.send_gap(now, (epoch, lane), seq, from_ms);
             return;
         }
         run.told_context = context;
         if let (false, Some(context_frame)) = (told, context_frame) {
-            self.spend(epoch, context_frame.len());
-            self.send(Channel::Lane(Lane::P1), context_frame);
+            self.spend((epoch, lane), context_frame.len());
+            self.send(Channel::Lane(lane), context_frame);
         }
-        self.spend(epoch, frame.len());
-        self.in_flight(now, epoch, InFlight { to: seq, bytes: frame.len() as u64, batch: true });
-        self.send(Channel::Lane(Lane::P1), frame);
+        self.spend((epoch, lane), frame.len());
+        self.in_flight(now, (epoch, lane), InFlight { to: seq, bytes: frame.len() as u64, batch: true });
+        self.send(Channel::Lane(lane), frame);
     }
 
     /// Names the seqs from the next one to `to` as missing.
-    fn send_gap(&mut self, now: Moment, epoch: Epoch, to: u64, to_ms: i64) {
+    fn send_gap(&mut self, now: Moment, (epoch, lane): (Epoch, Lane), to: u64, to_ms: i64) {
         #[cfg(feature = "planted")]
-        if self.planted(super::Planted::GapRememberedInsteadOfComputed) && self.skips_unremembered(epoch, to) {
+        if lane == Lane::P1
+            && self.planted(super::Planted::GapRememberedInsteadOfComputed)
+            && self.skips_unremembered(epoch, to)
+        {
             return;
         }
         let dropped = self.own.dropped_batches(DropReason::SpoolFull) + self.own.dropped_batches(DropReason::QueueFull);
-        let Some(run) = self.run(epoch) else { return };
+        let Some(run) = self.run(epoch, lane) else { return };
         let (seq, reason, from_ms) = (run.next, run.gap_reason(to, dropped > 0), run.gap_from_ms());
         let gap = Gap { to, reason, from_ms, to_ms };
-        match frame::encode(&Frame::gap(Lane::P1, epoch, seq, gap)) {
+        match frame::encode(&Frame::gap(lane, epoch, seq, gap)) {
             Ok(bytes) => {
                 self.own.gaps.add(1);
-                self.in_flight(now, epoch, InFlight { to, bytes: bytes.len() as u64, batch: false });
-                self.send(Channel::Lane(Lane::P1), bytes.into());
+                self.in_flight(now, (epoch, lane), InFlight { to, bytes: bytes.len() as u64, batch: false });
+                self.send(Channel::Lane(lane), bytes.into());
             }
             Err(error) => self.note(Note::Unencodable { why: error.to_string() }),
         }
     }
 
-    fn in_flight(&mut self, now: Moment, epoch: Epoch, flight: InFlight) {
+    fn in_flight(&mut self, now: Moment, (epoch, lane): (Epoch, Lane), flight: InFlight) {
         let quiet = self.runs.iter().all(|run| run.in_flight.is_empty());
         if let (true, Link::Open { progress_at }) = (quiet, &mut self.link) {
             *progress_at = now.steady;
         }
-        if let Some(run) = self.run(epoch) {
+        if let Some(run) = self.run(epoch, lane) {
             run.next = flight.to + 1;
             run.in_flight.push_back(flight);
         }
     }
 
-    fn spend(&mut self, epoch: Epoch, bytes: usize) {
-        if Some(epoch) != self.current {
+    /// Backlog of rows costs what live ones earned.
+    fn spend(&mut self, (epoch, lane): (Epoch, Lane), bytes: usize) {
+        if lane == Lane::P1 && Some(epoch) != self.current {
             self.credit = self.credit.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
     }
@@ -210,12 +241,10 @@ impl Session {
     }
 
     pub(super) fn ack(&mut self, now: Moment, ack: Ack) {
-        match ack.lane {
-            Lane::P0 => return,
-            Lane::P1 => {}
-            Lane::P2 => return self.log_ack(now, ack),
+        if ack.lane == Lane::P2 {
+            return self.log_ack(now, ack);
         }
-        let Some(run) = self.run(ack.epoch) else { return };
+        let Some(run) = self.run(ack.epoch, ack.lane) else { return };
         if run.blocked {
             return;
         }
@@ -232,14 +261,16 @@ impl Session {
             }
             return;
         }
-        let settled = run.ack(ack.seq);
+        let mut done = Vec::new();
+        let settled = run.ack(ack.seq, &mut done);
         run.repeated_ack = None;
+        self.handed_done(done);
         if let Link::Open { progress_at } = &mut self.link {
             *progress_at = now.steady;
         }
         self.own.acked_batches.add(settled);
         self.own.last_ack_ms.set(now.wall.millis());
-        self.tell_spool_acked(ack.epoch);
+        self.tell_spool_acked(ack.epoch, ack.lane);
     }
 
     /// A repeated ack that was followed by no progress: the collector discards until the seq after it comes again.
@@ -257,7 +288,7 @@ impl Session {
     /// Rule 17: the collector lacks a context and discards until it comes, followed by what is after the mark.
     pub(super) fn need_context(&mut self, need: NeedContext) {
         self.own.context_requests.add(1);
-        let Some(run) = self.run(need.epoch) else { return };
+        let Some(run) = self.run(need.epoch, Lane::P1) else { return };
         if run.blocked {
             return;
         }
@@ -273,9 +304,9 @@ impl Session {
     /// The planted bug: only drops that this process remembers become gaps. `true`: the missing seqs are stepped over in silence.
     #[cfg(feature = "planted")]
     fn skips_unremembered(&mut self, epoch: Epoch, to: u64) -> bool {
-        let Some(next) = self.run(epoch).map(|run| run.next) else { return true };
+        let Some(next) = self.run(epoch, Lane::P1).map(|run| run.next) else { return true };
         let remembered = (next..=to).all(|seq| self.remembered.contains(&(epoch, seq)));
-        if !remembered && let Some(run) = self.run(epoch) {
+        if !remembered && let Some(run) = self.run(epoch, Lane::P1) {
             run.next = to + 1;
         }
         !remembered

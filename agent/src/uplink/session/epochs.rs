@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use muster_common::limits::HELLO_EPOCHS_MAX;
-use muster_common::wire::message::Epoch;
+use muster_common::wire::message::{Epoch, Lane};
 
 use super::super::moment::Moment;
-use super::run::Run;
+use super::run::{Run, row_of};
 use super::{Note, Session};
 use crate::own::DropReason;
 use crate::spool::{EpochTable, SpoolRequest, StoreSeen, Trouble};
@@ -25,6 +25,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const LOSS_EVERY: Duration = Duration::from_secs(30);
 /// Above this many epochs a new one starts only where it must: one for priority's sake would make the bound below drop data.
 const WISH_EPOCHS_MAX: usize = 16;
+/// The same for reports, each of which may be a batch of its own: 40 min at 100 checks a minute.
+const RESERVE_REPORTS: u64 = 4_096;
+const RESERVE_REPORTS_LEFT: u64 = 128;
 /// Room for the one being written and one that content moves to.
 const HELD_MAX: usize = HELLO_EPOCHS_MAX - 2;
 
@@ -62,7 +65,7 @@ pub(super) struct Keeping {
 struct Pending {
     version: u64,
     opening: Option<Epoch>,
-    extended: Option<(Epoch, u64)>,
+    extended: Option<(Epoch, [u64; LANES.len()])>,
     moved: bool,
     last_table: bool,
     tells_loss: bool,
@@ -104,19 +107,30 @@ impl Keeping {
     }
 }
 
+/// Lanes whose seqs the table reserves: lines have positions instead.
+pub(super) const LANES: [Lane; 2] = [Lane::P0, Lane::P1];
+
+/// Seqs of a lane that one write of the table allows, and how many are left when the next one is asked for.
+fn reserve(lane: Lane) -> (u64, u64) {
+    match lane {
+        Lane::P0 => (RESERVE_REPORTS, RESERVE_REPORTS_LEFT),
+        Lane::P1 | Lane::P2 => (RESERVE, RESERVE_LEFT),
+    }
+}
+
 impl Session {
     /// Whether a batch may be numbered now.
-    pub(super) fn may_number(&mut self) -> bool {
+    pub(super) fn may_number(&mut self, lane: Lane) -> bool {
         self.drop_idle_wish();
         if self.keeping.is_opening() || self.keeping.last_table {
             return false;
         }
-        self.current_run().is_some_and(|run| run.last < run.bound)
+        self.current_run(lane).is_some_and(|run| run.last < run.bound)
     }
 
-    /// Whether the rows gathered would be numbered now, or wait for the table: its write, or the next try at it, is then what is due.
-    pub(super) fn could_number(&self) -> bool {
-        let current = self.runs.iter().find(|run| Some(run.epoch) == self.current);
+    /// Whether what is gathered would be numbered now, or wait for the table: its write, or the next try at it, is then what is due.
+    pub(super) fn could_number(&self, lane: Lane) -> bool {
+        let current = self.runs.iter().find(|run| Some(run.epoch) == self.current && run.lane == lane);
         let has_room = current.is_some_and(|run| run.last < run.bound);
         has_room && !self.keeping.is_opening() && !self.keeping.last_table
     }
@@ -125,8 +139,8 @@ impl Session {
     pub(super) fn open_or_extend_epochs(&mut self, now: Moment) {
         self.drop_idle_wish();
         let opens = self.keeping.wish.is_some();
-        let extends =
-            !opens && self.current_run().is_some_and(|run| run.bound.saturating_sub(run.last) <= RESERVE_LEFT);
+        let is_short = |run: &Run| run.bound.saturating_sub(run.last) <= reserve(run.lane).1;
+        let extends = !opens && self.runs.iter().any(|run| Some(run.epoch) == self.current && is_short(run));
         let moved = self.moves.front().is_some_and(|first| first.is_ready());
         let last_table = self.keeping.last_table && self.keeping.last_table_kept.is_none();
         if self.keeping.is_under_way() || now.steady < self.keeping.retry_at {
@@ -143,21 +157,22 @@ impl Session {
         let (version, tells_loss) = (self.keeping.version, self.keeping.tells_loss);
         let mut pending = Pending { version, opening: None, extended: None, moved, last_table, tells_loss };
         let mut table = EpochTable { store: self.store, rows: Vec::with_capacity(self.runs.len() + 2) };
-        for run in &self.runs {
+        for runs in self.runs.chunk_by(|a, b| a.epoch == b.epoch) {
             // Once a new epoch opens or the process ends, no seq of the present one is given out any more.
-            let open = Some(run.epoch) == self.current && !opens && !self.keeping.last_table;
-            let bound = if extends && open { run.last.saturating_add(RESERVE) } else { run.bound };
+            let open = Some(runs[0].epoch) == self.current && !opens && !self.keeping.last_table;
+            let bound = |run: &Run| if extends { run.last.saturating_add(reserve(run.lane).0) } else { run.bound };
             if extends && open {
-                pending.extended = Some((run.epoch, bound));
+                let of = |lane: Lane| runs.iter().find(|run| run.lane == lane).map_or(0, bound);
+                pending.extended = Some((runs[0].epoch, LANES.map(of)));
             }
-            table.rows.push(run.row(open.then_some(bound)));
+            table.rows.extend(row_of(runs, open.then_some(&bound)));
         }
         if moved {
             self.moved_rows(&mut table);
         }
         if opens {
             let epoch = self.new_epoch(now);
-            table.rows.push(Run::new(epoch, RESERVE).row(Some(RESERVE)));
+            table.rows.extend(row_of(&new_runs(epoch), Some(&|run| run.bound)));
             pending.opening = Some(epoch);
             self.keeping.wish = None;
         }
@@ -170,13 +185,13 @@ impl Session {
 
     /// Whether one more epoch may start for order's sake alone.
     pub(super) fn has_room_for_epochs(&self) -> bool {
-        self.runs.len() < WISH_EPOCHS_MAX
+        self.epochs_held() < WISH_EPOCHS_MAX
     }
 
     /// A new epoch where the present one has given out nothing would change nothing but its name.
     fn drop_idle_wish(&mut self) {
         let unused = self.current.is_some_and(|epoch| !self.logs.is_stale(epoch))
-            && self.current_run().is_some_and(|run| run.last == 0);
+            && self.runs.iter().filter(|run| Some(run.epoch) == self.current).all(|run| run.last == 0);
         let many = !self.has_room_for_epochs();
         if let Some(wish) = self.keeping.wish
             && wish < Wish::Must
@@ -216,18 +231,19 @@ impl Session {
         }
         self.keeping.failed = false;
         self.keeping.kept_at = now.steady;
-        if let Some((epoch, bound)) = pending.extended
-            && let Some(run) = self.run(epoch)
-        {
-            run.bound = bound;
+        if let Some((epoch, bounds)) = pending.extended {
+            for (lane, bound) in LANES.into_iter().zip(bounds) {
+                if let Some(run) = self.run(epoch, lane) {
+                    run.bound = bound;
+                }
+            }
         }
         if let Some(epoch) = pending.opening {
-            if let Some(run) = self.current_run() {
+            for run in self.runs.iter_mut().filter(|run| Some(run.epoch) == self.current) {
                 run.bound = run.last;
                 run.trim_contexts();
             }
-            self.runs.push(Run::new(epoch, RESERVE));
-            self.runs.sort_by_key(|run| run.epoch);
+            self.add_runs(new_runs(epoch));
             self.current = Some(epoch);
             self.keeping.on_next_batch = false;
             self.own.epochs_started.add(1);
@@ -242,21 +258,35 @@ impl Session {
 
     /// Before a hello would list too many: the oldest two become one gap, in the name of the younger.
     pub(super) fn join_oldest(&mut self) {
-        while self.runs.len() > HELD_MAX {
-            let first_two = self.runs.iter().take(2).all(|run| Some(run.epoch) != self.current && !run.blocked);
-            if !first_two {
+        while self.epochs_held() > HELD_MAX {
+            let mut epochs = self.runs.chunk_by(|a, b| a.epoch == b.epoch).map(|runs| runs[0].epoch);
+            let (Some(oldest), Some(younger)) = (epochs.next(), epochs.next()) else { return };
+            let of_both = self.runs.iter().filter(|run| run.epoch == oldest || run.epoch == younger);
+            if of_both.into_iter().any(|run| Some(run.epoch) == self.current || run.blocked) {
                 return;
             }
-            let oldest = self.runs.remove(0);
-            let younger = &mut self.runs[0];
-            let lost = (oldest.last - oldest.acked.min(oldest.last)) + (younger.last - younger.acked.min(younger.last));
-            let from_ms = if oldest.joined_from_ms != 0 { oldest.joined_from_ms } else { oldest.epoch.created_ms() };
-            younger.joined_from_ms = from_ms;
-            younger.ram.clear();
-            younger.spooled_last = 0;
-            let gone = [oldest.epoch, younger.epoch];
+            let mut lost = 0;
+            let mut claims = Vec::new();
+            for old in self.runs.extract_if(.., |run| run.epoch == oldest).collect::<Vec<_>>() {
+                let Some(young) = self.runs.iter_mut().find(|run| run.epoch == younger && run.lane == old.lane) else {
+                    continue;
+                };
+                lost += old.rest() + young.rest();
+                let from_ms = if old.joined_from_ms != 0 { old.joined_from_ms } else { oldest.created_ms() };
+                young.joined_from_ms = from_ms;
+                if old.has_rest() && !young.has_rest() {
+                    // A seq that no batch ever had, so that there is one to tell the loss by.
+                    young.last += 1;
+                    young.bound = young.bound.max(young.last);
+                }
+                claims.extend(old.ram.iter().chain(&young.ram).filter_map(|held| held.claim));
+                young.ram.clear();
+                young.spooled_last = 0;
+            }
             self.own.drop_batches(DropReason::TooManyEpochs, lost);
-            gone.into_iter().for_each(|epoch| self.ask_spool(SpoolRequest::Forget { epoch }));
+            [oldest, younger].into_iter().for_each(|epoch| self.ask_spool(SpoolRequest::Forget { epoch }));
+            // Their files are there still: they get another place.
+            claims.into_iter().for_each(|claim| self.free_handed(claim.id));
         }
     }
 
@@ -268,4 +298,9 @@ impl Session {
         }
         before.is_some_and(|before| before != seen)
     }
+}
+
+/// Both lanes of an epoch that begins.
+fn new_runs(epoch: Epoch) -> [Run; LANES.len()] {
+    LANES.map(|lane| Run::new(epoch, lane, reserve(lane).0))
 }

@@ -163,9 +163,10 @@ impl Session {
 
     fn say_hello(&mut self, now: Moment) {
         self.join_oldest();
-        let held = |run: &super::run::Run| {
-            let last_seq = [0, run.last_told(), self.logs.last_seq(run.epoch)];
-            HeldEpoch { epoch: run.epoch, last_seq }
+        let held = |runs: &[super::run::Run]| {
+            let mut held = HeldEpoch { epoch: runs[0].epoch, last_seq: [0, 0, self.logs.last_seq(runs[0].epoch)] };
+            runs.iter().for_each(|run| held.last_seq[run.lane as usize] = run.last_told());
+            held
         };
         let hello = Hello {
             protocol: PROTOCOL,
@@ -174,7 +175,7 @@ impl Session {
             clock_ms: now.wall.millis(),
             started_ms: self.facts.started_ms,
             facts: self.facts.facts.clone(),
-            epochs: self.runs.iter().map(held).collect(),
+            epochs: self.runs.chunk_by(|a, b| a.epoch == b.epoch).map(held).collect(),
             extensions: Vec::new(),
         };
         self.clock.ask(now);

@@ -75,7 +75,7 @@ impl Session {
     /// When the rows gathered become a batch, where they may.
     pub(super) fn batch_due_at(&self) -> Option<Duration> {
         let since = self.batcher.since()?;
-        self.could_number().then(|| since + self.linger_now())
+        self.could_number(Lane::P1).then(|| since + self.linger_now())
     }
 
     fn linger_now(&self) -> Duration {
@@ -90,14 +90,19 @@ impl Session {
         }
     }
 
-    /// Numbers what is gathered, where an epoch is there for it.
-    fn cut(&mut self, now: Moment) {
+    /// Before a batch is numbered on a lane: whether it may be now. The first one after a lost connection asks for a new epoch.
+    pub(super) fn may_begin_batch(&mut self, now: Moment, lane: Lane) -> bool {
         if self.keeping.on_next_batch {
             self.keeping.on_next_batch = false;
             self.keeping.wish(super::epochs::Wish::Backlog);
             self.open_or_extend_epochs(now);
         }
-        if !self.may_number() {
+        self.may_number(lane)
+    }
+
+    /// Numbers what is gathered, where an epoch is there for it.
+    fn cut(&mut self, now: Moment) {
+        if !self.may_begin_batch(now, Lane::P1) {
             return;
         }
         if let Some(cut) = self.batcher.cut() {
@@ -108,7 +113,7 @@ impl Session {
 
     fn number(&mut self, now: Moment, cut: Cut) {
         let Some((context, context_frame)) = self.context.clone() else { return };
-        let Some(run) = self.current_run() else { return };
+        let Some(run) = self.current_run(Lane::P1) else { return };
         let (epoch, seq) = (run.epoch, run.last + 1);
         if seq > run.bound {
             // The second half of a batch that had to be split stands at the bound: rare, and only rows of one batch.
@@ -137,10 +142,19 @@ impl Session {
         let earned = i64::try_from(bytes.len()).unwrap_or(0).saturating_mul(i64::from(self.settings.backlog_rate));
         self.credit = self.credit.saturating_add(earned).min(super::CREDIT_FIRST.max(earned));
         let frame = Arc::from(bytes);
-        if let Some(run) = self.current_run() {
+        if let Some(run) = self.current_run(Lane::P1) {
             run.contexts.extend(placed.map(|frame| (context, frame)));
             run.last = seq;
-            run.ram.push_back(Held { seq, context, from_ms, to_ms, made_at: now.steady, frame, spooling: false });
+            run.ram.push_back(Held {
+                seq,
+                context,
+                from_ms,
+                to_ms,
+                made_at: now.steady,
+                frame,
+                spooling: false,
+                claim: None,
+            });
             run.trim_contexts();
         }
         self.own.batches.add(1);

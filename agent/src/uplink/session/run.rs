@@ -1,4 +1,4 @@
-//! One epoch as the session sees it: what was given out, what is committed, what is on its way, what is still in memory.
+//! One lane of one epoch as the session sees it: what was given out, what is committed, what is on its way, what is still in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +19,25 @@ pub(super) struct Held {
     pub(super) frame: Arc<[u8]>,
     /// The spool was asked to take it.
     pub(super) spooling: bool,
+    /// The handed report that it is: durable in a file of its own, so that no spool has to take it.
+    pub(super) claim: Option<Claim>,
+}
+
+impl Held {
+    /// Whether only memory has it and nobody was asked to take it.
+    pub(super) fn waits_for_spool(&self) -> bool {
+        !self.spooling && self.claim.is_none()
+    }
+}
+
+/// A report that another process handed over, under the place that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) id: u64,
+    /// The place is durable: it may be sent.
+    pub(super) kept: bool,
+    /// It is asked to go back among those without a place.
+    pub(super) freeing: bool,
 }
 
 /// Seqs up to `to` on their way.
@@ -29,10 +48,11 @@ pub(super) struct InFlight {
     pub(super) batch: bool,
 }
 
-/// An epoch's lane p1.
+/// A lane of an epoch: reports or rows.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) epoch: Epoch,
+    pub(super) lane: Lane,
     /// Everything up to here is committed, as far as the collector has said.
     pub(super) acked: u64,
     /// What goes out next in this session.
@@ -72,9 +92,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(epoch: Epoch, bound: u64) -> Self {
+    pub(super) fn new(epoch: Epoch, lane: Lane, bound: u64) -> Self {
         Self {
             epoch,
+            lane,
             acked: 0,
             next: 1,
             last: 0,
@@ -99,19 +120,20 @@ impl Run {
     }
 
     /// An epoch of an earlier process, of which the spool holds batches up to `spooled_last`.
-    pub(super) fn loaded(row: &EpochRow, spooled_last: u64) -> Self {
-        let told = row.last_seq[Lane::P1 as usize];
-        let acked = row.acked[Lane::P1 as usize];
-        let known = row.known_seq[Lane::P1 as usize];
+    /// `handed_last`: the highest place that a handed report has.
+    pub(super) fn loaded(row: &EpochRow, lane: Lane, spooled_last: u64, handed_last: u64) -> Self {
+        let told = row.last_seq[lane as usize];
+        let acked = row.acked[lane as usize];
+        let known = row.known_seq[lane as usize];
         let exact = row.state != EpochState::Open;
         Self {
-            last: if exact { told } else { spooled_last.max(known).max(acked) },
+            last: if exact { told } else { spooled_last.max(known).max(acked).max(handed_last) },
             acked,
             next: acked + 1,
             exact,
             joined_from_ms: row.joined_from_ms,
             spooled_last,
-            ..Self::new(row.epoch, told)
+            ..Self::new(row.epoch, lane, told)
         }
     }
 
@@ -120,21 +142,14 @@ impl Run {
         if self.exact { self.last } else { self.bound }
     }
 
-    /// As the durable table has it. `open_until`: seqs up to there may be given out before it is written again.
-    pub(super) fn row(&self, open_until: Option<u64>) -> EpochRow {
-        let (last, state) = match open_until {
-            Some(bound) => (bound, EpochState::Open),
-            None if self.exact => (self.last, EpochState::Ended),
-            None => (self.bound, EpochState::Open),
-        };
-        let (epoch, joined_from_ms) = (self.epoch, self.joined_from_ms);
-        let (known_seq, acked) = ([0, self.last, 0], [0, self.acked, 0]);
-        EpochRow { epoch, last_seq: [0, last, 0], known_seq, acked, state, joined_from_ms }
-    }
-
     /// Whether something of it may still have to be sent.
     pub(super) fn has_rest(&self) -> bool {
         self.acked < self.last
+    }
+
+    /// Seqs that are not committed.
+    pub(super) fn rest(&self) -> u64 {
+        self.last.saturating_sub(self.acked)
     }
 
     pub(super) fn held(&self, seq: u64) -> Option<&Held> {
@@ -152,9 +167,15 @@ impl Run {
         self.contexts.iter().find(|(known, _)| *known == id).map(|(_, frame)| Arc::clone(frame))
     }
 
-    /// What it takes of memory.
+    /// What it takes of memory, but for what is durable in files of its own: that is bounded by its number.
     pub(super) fn bytes(&self) -> u64 {
-        self.ram.iter().map(|held| held.frame.len() as u64).sum::<u64>() + self.context_bytes()
+        let spoolable = self.ram.iter().filter(|held| held.claim.is_none());
+        spoolable.map(|held| held.frame.len() as u64).sum::<u64>() + self.context_bytes()
+    }
+
+    /// Whether something of it is nowhere but in memory.
+    pub(super) fn has_only_in_memory(&self) -> bool {
+        self.ram.iter().any(|held| held.claim.is_none())
     }
 
     pub(super) fn context_bytes(&self) -> u64 {
@@ -209,8 +230,8 @@ impl Run {
         self.read_at = None;
     }
 
-    /// Everything up to `seq` is committed. Returns how many batches in flight that settles.
-    pub(super) fn ack(&mut self, seq: u64) -> u64 {
+    /// Everything up to `seq` is committed. Returns how many batches in flight that settles; handed reports among them go to `done`.
+    pub(super) fn ack(&mut self, seq: u64, done: &mut Vec<u64>) -> u64 {
         self.heard = true;
         self.acked = self.acked.max(seq);
         self.last = self.last.max(seq);
@@ -220,8 +241,8 @@ impl Run {
             settled += u64::from(first.batch);
             self.in_flight.pop_front();
         }
-        while self.ram.front().is_some_and(|held| held.seq <= seq) {
-            self.ram.pop_front();
+        while let Some(held) = self.ram.pop_front_if(|held| held.seq <= seq) {
+            done.extend(held.claim.map(|claim| claim.id));
         }
         self.trim_contexts();
         settled
@@ -231,4 +252,20 @@ impl Run {
     pub(super) fn is_done(&self) -> bool {
         !self.blocked && !self.has_rest() && (self.heard || (self.exact && self.last == 0))
     }
+}
+
+/// The row of an epoch, of its lanes, as the durable table has it. `open_until`: seqs up to there may be given out in each before it is
+/// written again.
+pub(super) fn row_of(runs: &[Run], open_until: Option<&dyn Fn(&Run) -> u64>) -> Option<EpochRow> {
+    let first = runs.first()?;
+    let is_open = open_until.is_some() || runs.iter().any(|run| !run.exact);
+    let state = if is_open { EpochState::Open } else { EpochState::Ended };
+    let (epoch, joined_from_ms) = (first.epoch, runs.iter().map(|run| run.joined_from_ms).max().unwrap_or(0));
+    let mut row = EpochRow { epoch, last_seq: [0; 3], known_seq: [0; 3], acked: [0; 3], state, joined_from_ms };
+    for run in runs {
+        let lane = run.lane as usize;
+        row.last_seq[lane] = open_until.map_or_else(|| run.last_told(), |bound| bound(run));
+        (row.known_seq[lane], row.acked[lane]) = (run.last, run.acked);
+    }
+    Some(row)
 }

@@ -1,4 +1,4 @@
-//! From memory to disk: what is unacked for 10 s (rule 30), when it is synced, and the bound on memory.
+//! From memory to disk: rows unacked for 10 s, reports unacked for 1 s (rule 30), when it is synced, and the bound on memory.
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(30);
 const SYNC_BYTES: u64 = 1 << 20;
 /// A failed sync is told for so long where no other one follows.
 const TOLD_FOR: Duration = Duration::from_secs(600);
+/// The same where reports wait.
+const SYNC_REPORTS_EVERY: Duration = Duration::from_secs(1);
 /// What is appended within this time shares one fdatasync.
 const SYNC_GATHER: Duration = Duration::from_secs(1);
 
@@ -33,6 +35,8 @@ pub(super) struct Spooling {
     pub(super) read_trouble: Option<Trouble>,
     unsynced_bytes: u64,
     unsynced_since: Option<Duration>,
+    /// Reports are among what is not synced.
+    has_unsynced_reports: bool,
     synced_at: Option<Duration>,
     syncing: bool,
 }
@@ -67,6 +71,9 @@ impl Spooling {
         if self.unsynced_bytes >= SYNC_BYTES {
             return Some(Duration::ZERO);
         }
+        if self.has_unsynced_reports {
+            return Some(since.max(self.synced_at.map_or(Duration::ZERO, |at| at + SYNC_REPORTS_EVERY)));
+        }
         Some((since + SYNC_GATHER).max(self.synced_at.map_or(Duration::ZERO, |at| at + SYNC_EVERY)))
     }
 }
@@ -76,8 +83,7 @@ impl Session {
     pub(super) fn spool_old(&mut self, now: Moment) {
         // At the end the disk is asked once more, whatever it said before; after a refusal then it is not asked again.
         let all = self.spools_all() && !self.spooling.refused;
-        let is_old =
-            |run: &Run| run.ram.front().is_some_and(|held| now.steady >= held.made_at + self.settings.spool_after);
+        let is_old = |run: &Run| self.append_due_of(run).is_some_and(|due| now.steady >= due);
         if !self.runs.iter().any(is_old) {
             // Nothing has to be spooled: what the disk said of it is no news any more.
             self.spooling.refusal = None;
@@ -93,8 +99,9 @@ impl Session {
             let mut requests = Vec::new();
             for run in self.runs.iter_mut().filter(|run| !run.blocked) {
                 let contexts = &run.contexts;
-                for held in run.ram.iter_mut().filter(|held| !held.spooling) {
-                    let old = now.steady >= held.made_at + self.settings.spool_after;
+                let after = self.settings.spool_after_of(run.lane);
+                for held in run.ram.iter_mut().filter(|held| held.waits_for_spool()) {
+                    let old = now.steady >= held.made_at + after;
                     if !(old || all || soon) || self.spooling.appending >= APPENDING_MAX {
                         break;
                     }
@@ -103,7 +110,7 @@ impl Session {
                     let context_frame = contexts.iter().find(|(id, _)| *id == held.context).map(|(_, f)| f.clone());
                     let batch = SpooledBatch {
                         epoch: run.epoch,
-                        lane: Lane::P1,
+                        lane: run.lane,
                         seq: held.seq,
                         context: held.context,
                         from_ms: held.from_ms,
@@ -118,15 +125,19 @@ impl Session {
         if self.spooling.sync_due_at().is_some_and(|due| now.steady >= due) {
             self.spooling.syncing = true;
             (self.spooling.unsynced_since, self.spooling.unsynced_bytes) = (None, 0);
+            self.spooling.has_unsynced_reports = false;
             self.ask_spool(SpoolRequest::Sync);
         }
     }
 
+    /// When the oldest batch that only memory has is to be spooled.
+    fn append_due_of(&self, run: &Run) -> Option<Duration> {
+        let held = run.ram.iter().find(|held| held.waits_for_spool())?;
+        Some(held.made_at + self.settings.spool_after_of(run.lane))
+    }
+
     pub(super) fn spool_due_at(&self) -> Option<Duration> {
-        let oldest = self.runs.iter().filter(|run| !run.blocked).filter_map(|run| {
-            let held = run.ram.iter().find(|held| !held.spooling)?;
-            Some(held.made_at + self.settings.spool_after)
-        });
+        let oldest = self.runs.iter().filter(|run| !run.blocked).filter_map(|run| self.append_due_of(run));
         let append = oldest.min().map(|due| due.max(self.spooling.paused_until));
         let append = append.filter(|_| self.spooling.appending < APPENDING_MAX);
         [append, self.spooling.sync_due_at()].into_iter().flatten().min()
@@ -135,7 +146,7 @@ impl Session {
     pub(super) fn appended(
         &mut self,
         now: Moment,
-        epoch: Epoch,
+        (epoch, lane): (Epoch, Lane),
         seq: u64,
         outcome: AppendOutcome,
         trouble: Option<Trouble>,
@@ -146,7 +157,7 @@ impl Session {
         {
             self.note(Note::SpoolRefuses { trouble });
         }
-        if self.appended_for_move(epoch, seq, outcome) {
+        if self.appended_for_move((epoch, lane), seq, outcome) {
             return;
         }
         self.spooling.appending = self.spooling.appending.saturating_sub(1);
@@ -155,18 +166,19 @@ impl Session {
                 self.spooling.refused = false;
                 self.spooling.unsynced_bytes += bytes;
                 self.spooling.unsynced_since.get_or_insert(now.steady);
-                if let Some(run) = self.run(epoch) {
+                self.spooling.has_unsynced_reports |= lane == Lane::P0;
+                if let Some(run) = self.run(epoch, lane) {
                     run.spooled_last = run.spooled_last.max(seq);
                     run.release(seq);
                     if run.acked >= seq {
-                        self.tell_spool_acked(epoch);
+                        self.tell_spool_acked(epoch, lane);
                     }
                 }
             }
             AppendOutcome::Full | AppendOutcome::Failed => {
                 self.spooling.paused_until = now.steady + PAUSE;
                 self.spooling.refused = true;
-                if let Some(run) = self.run(epoch) {
+                if let Some(run) = self.run(epoch, lane) {
                     run.ram.iter_mut().filter(|held| held.seq == seq).for_each(|held| held.spooling = false);
                 }
                 self.bound_memory(now);
@@ -174,25 +186,38 @@ impl Session {
         }
     }
 
-    /// Above the bound the oldest batches go, except those on their way into the spool. Nothing remembers them: they show as a gap.
+    /// Above the bound the oldest batches go, rows before reports, except those on their way into the spool. Nothing remembers them: they
+    /// show as a gap.
     pub(super) fn bound_memory(&mut self, _now: Moment) {
         let mut bytes = self.queued_bytes();
-        // Not the newest: beside a context that is larger than the bound nothing would ever be sent.
-        let newest = self.runs.iter().rev().find_map(|run| Some((run.epoch, run.ram.back()?.seq)));
+        // Not the newest of a lane: beside a context that is larger than the bound nothing would ever be sent.
+        let newest_of = |runs: &[Run], lane: Lane| {
+            runs.iter()
+                .rev()
+                .filter(|run| run.lane == lane)
+                .find_map(|run| Some((run.epoch, lane, run.ram.back()?.seq)))
+        };
+        let newest = [Lane::P1, Lane::P0].map(|lane| newest_of(&self.runs, lane));
         while bytes > self.settings.queue_bytes_max {
-            let oldest = self.runs.iter_mut().filter(|run| !run.blocked).find_map(|run| {
-                let held = run.ram.iter().find(|held| !held.spooling)?;
-                Some((run.epoch, held.seq))
-            });
-            let Some((epoch, seq)) = oldest.filter(|oldest| Some(*oldest) != newest) else { return };
-            let Some(run) = self.run(epoch) else { return };
+            let oldest_of = |lane: Lane| {
+                let runs = self.runs.iter().filter(|run| run.lane == lane && !run.blocked);
+                let oldest = runs.filter_map(|run| {
+                    let held = run.ram.iter().find(|held| held.waits_for_spool())?;
+                    Some((run.epoch, lane, held.seq))
+                });
+                oldest.into_iter().next().filter(|oldest| !newest.contains(&Some(*oldest)))
+            };
+            let Some((epoch, lane, seq)) = oldest_of(Lane::P1).or_else(|| oldest_of(Lane::P0)) else { return };
+            let Some(run) = self.run(epoch, lane) else { return };
             let before = run.bytes();
             run.release(seq);
             bytes = bytes.saturating_sub(before - run.bytes());
             self.own.drop_batches(DropReason::QueueFull, 1);
             self.keeping.tells_loss = true;
             #[cfg(feature = "planted")]
-            self.remembered.push((epoch, seq));
+            if lane == Lane::P1 {
+                self.remembered.push((epoch, seq));
+            }
         }
     }
 }

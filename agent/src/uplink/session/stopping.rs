@@ -7,6 +7,7 @@ use muster_common::wire::message::GoodbyeReason;
 
 use super::super::moment::Moment;
 use super::link::Link;
+use super::run::Run;
 use super::{Effect, Session};
 use crate::own::DropReason;
 
@@ -57,6 +58,7 @@ impl Session {
         self.give_up_moves();
         self.stopping = Some(Stopping { reason, since: now.steady, said_goodbye: false, stage: Stage::Sending });
         self.cut_if_due(now);
+        self.cut_reports_if_due(now);
     }
 
     /// Everything in memory goes to the spool now.
@@ -68,9 +70,10 @@ impl Session {
         let open = self.is_open();
         // Lines that are not acked in time are read again: they are waited for, and need no spool.
         let unacked = self.logs.is_waiting();
-        let in_memory = self.runs.iter().any(|run| !run.ram.is_empty());
-        // A row that waits for its epoch to be durable is waited for too.
-        let opening = self.keeping.is_opening() || self.batcher.rows() > 0;
+        let unacked = unacked || self.runs.iter().any(|run| !run.ram.is_empty());
+        let in_memory = self.runs.iter().any(Run::has_only_in_memory);
+        // A row or report that waits for its epoch to be durable is waited for too.
+        let opening = self.keeping.is_opening() || self.batcher.rows() > 0 || self.reports.waits();
         let Some(stopping) = &mut self.stopping else { return };
         let waited = now.steady.saturating_sub(stopping.since);
         if stopping.stage == Stage::Sending {
@@ -80,7 +83,7 @@ impl Session {
                 self.say_goodbye(reason);
             }
             let Some(stopping) = &mut self.stopping else { return };
-            if waited >= ACKS_WITHIN || (!opening && (!open || !(in_memory || unacked))) {
+            if waited >= ACKS_WITHIN || (!opening && (!open || !unacked)) {
                 stopping.stage = Stage::Spooling;
                 self.spooling.try_again();
                 self.spool_old(now);
@@ -102,6 +105,7 @@ impl Session {
             stopping.stage = Stage::Done;
             let left = self.batcher.rows() as u64;
             self.own.drop_rows(DropReason::NoEpoch, left);
+            self.drop_waiting_reports();
             if !matches!(self.link, Link::Idle { .. } | Link::Stopped) {
                 self.effects.push(Effect::Close);
             }

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use muster_common::disk::cut::{CutDisk, Fault, Operation};
 use muster_common::disk::real::RealDisk;
-use muster_common::wire::message::{GapReason, Lane, RefusalCode};
+use muster_common::wire::message::{CheckList, GapReason, Lane, RefusalCode, Report};
+use muster_common::wire::record::encode_report;
 use muster_store::database::open_database;
-use muster_store::{OWN_HOST, Reborn, StateRecord};
+use muster_store::{OWN_HOST, Reborn, ReportRecord, StateRecord};
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::*;
@@ -256,6 +257,27 @@ fn entries_are_applied_once_and_in_one_step_with_the_position() {
     assert_eq!((hosts(3_000, 3_000), hosts(3_001, 4_999)), (vec![1, 3], vec![3]));
     assert_eq!(hosts(9_001, i64::MAX), [0_u8; 0]);
     assert_eq!(bench.fleet.gaps(0, 4_000).unwrap()[0], gap(1, 2_000, 3_000));
+}
+
+#[test]
+fn reports_are_projected_in_the_order_of_arrival_and_once() {
+    let list = |name: &str| Report::Checks(CheckList { at_ms: 5, checks: vec![name.to_owned()] });
+    let record = |bytes: Vec<u8>| StateRecord::Report(ReportRecord { host: HostId([3; 16]), report: bytes.into() });
+    let of = |names: &[&str]| names.iter().map(|name| record(encode_report(&list(name)).unwrap())).collect::<Vec<_>>();
+    let mut entries = [entry(1, 1, &[]), entry(1, 2, &[]), entry(1, 4, &[])];
+    entries[0].records = of(&["a", "b"]);
+    entries[1].records = vec![record(vec![99, 1])];
+    (entries[2].records, entries[2].live) = (of(&["c"]), false);
+    let projected = Projected::new(&entries, None).unwrap();
+    let told: Vec<_> = projected.reports.iter().map(|one| (one.position.entry, one.live, one.report.clone())).collect();
+    assert_eq!(told, [(1, true, list("a")), (1, true, list("b")), (4, false, list("c"))]);
+    assert!(projected.reports.iter().all(|one| (one.arrived, one.host) == (at(0), HostId([3; 16]))));
+    let bench = Bench::new();
+    bench.fleet.apply(&entries).unwrap();
+    let bench = bench.reopen();
+    let reached = Position { generation: 1, entry: 4 };
+    assert_eq!(bench.fleet.applied(), Some(reached), "durable with what was made of them");
+    assert!(Projected::new(&entries, Some(reached)).is_none());
 }
 
 #[test]

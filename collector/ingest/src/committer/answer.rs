@@ -57,6 +57,7 @@ pub(crate) fn size_of(append: &Append) -> usize {
         Record::Samples(block) => 128 + 24 * block.samples(),
         Record::Gap(_) => 256,
         Record::Logs(block) => 256 + block.bytes() + 64 * block.entries.len(),
+        Record::Report(report) => 128 + report.report.len(),
         Record::Range(range) => 256 + range.source.path.len() + range.skipped.len(),
     };
     128 + append.records.iter().map(of).sum::<usize>()

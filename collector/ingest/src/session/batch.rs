@@ -4,7 +4,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::frame::FrameError;
 use muster_common::wire::message::{
     Context, Epoch, Gap, GapReason, Lane, LogBatch, Message, MetricBatch, NeedContext, RefusalCode, Refused,
-    SourceRange,
+    ReportBatch, SourceRange,
 };
 use muster_store::{Append, GapRecord, Record, Source};
 
@@ -14,6 +14,7 @@ use super::lines::{read_lines, refused_ranges};
 use super::machine::Session;
 use super::message::Effect;
 use super::outstanding::{Kind, Pending};
+use super::report::{Admission, read_reports};
 use crate::admit::TimeBounds;
 use crate::contexts::Known;
 use crate::counters::Count;
@@ -72,6 +73,23 @@ impl Session {
                 self.refuse_seqs(now, key, (seq, seq), &why);
             }
         }
+    }
+
+    pub(super) fn reports(&mut self, now: Timestamp, lane: Option<Lane>, epoch: Epoch, seq: u64, batch: ReportBatch) {
+        let Some(key) = self.turn(now, lane, epoch, (seq, seq)) else { return };
+        let Some(host) = self.host.clone() else { return };
+        let admission = Admission {
+            host: &host,
+            bounds: TimeBounds::at(now, self.settings.retention),
+            event_bounds: TimeBounds::at(now, self.settings.retention_logs),
+            now,
+            counters: &self.shared.counters,
+        };
+        let content = read_reports(batch, &mut self.shared.budget.lock(), &admission);
+        let source = Source::Batch { host: host.id, epoch, lane: key.1, seq };
+        let kind = Kind::Reports { samples: content.samples, reports: content.reports };
+        self.took(key, seq);
+        self.commit(now, key, (seq, seq), kind, content.bytes, source, content.records);
     }
 
     pub(super) fn log_batch(&mut self, now: Timestamp, lane: Option<Lane>, epoch: Epoch, seq: u64, batch: LogBatch) {

@@ -173,7 +173,10 @@ impl Session {
     fn frame(&mut self, now: Timestamp, frame: Frame) {
         let Frame { lane, epoch, seq, message } = frame;
         match (&self.stage, message) {
-            (Stage::Ending(_) | Stage::Ended, Message::Metrics(_) | Message::Logs(_) | Message::Gap(_)) => {
+            (
+                Stage::Ending(_) | Stage::Ended,
+                Message::Metrics(_) | Message::Reports(_) | Message::Logs(_) | Message::Gap(_),
+            ) => {
                 self.shared.counters.one(Count::BatchesFenced);
             }
             (Stage::Ending(_) | Stage::Ended, _) => {}
@@ -219,7 +222,7 @@ impl Session {
             (Stage::Open, Message::Gap(gap)) => self.gap(now, lane, epoch, seq, &gap),
             (Stage::Open, Message::Logs(batch)) => self.log_batch(now, lane, epoch, seq, batch),
             (Stage::Open, Message::Problems(problems)) => self.effects.push(Effect::Problems(problems.problems)),
-            (Stage::Open, Message::Reports(_)) => self.refuse_lane(lane),
+            (Stage::Open, Message::Reports(batch)) => self.reports(now, lane, epoch, seq, batch),
             _ => self.refuse_protocol("a message out of its place", "wait for the welcome before sending batches"),
         }
     }

@@ -43,7 +43,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            lanes: 1 << Lane::P1 as u8 | 1 << Lane::P2 as u8,
+            lanes: Lane::ALL.into_iter().fold(0, |lanes, lane| lanes | 1 << lane as u8),
             outstanding_batches_max: 16,
             outstanding_bytes_max: 1 << 20,
             contexts_bytes_max: 32 << 20,

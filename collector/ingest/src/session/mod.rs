@@ -18,6 +18,7 @@ mod outcome;
 mod outstanding;
 mod positions;
 mod refusal;
+mod report;
 #[cfg(test)]
 mod tests;
 

@@ -31,24 +31,7 @@ impl Session {
         }
         match outcome {
             Outcome::Committed { .. } | Outcome::RepeatedBody => {
-                match pending.kind {
-                    Kind::Batch { samples } => {
-                        counters.one(Count::BatchesCommitted);
-                        counters.add(Count::Samples, samples);
-                    }
-                    Kind::Lines { lines, skips } => {
-                        counters.one(Count::BatchesCommitted);
-                        counters.add(Count::Lines, lines);
-                        counters.add(Count::LogSkips, skips);
-                    }
-                    Kind::Gap => counters.one(Count::GapsCommitted),
-                    Kind::Refusal | Kind::UnreadLines => counters.one(Count::BatchesRefused),
-                    Kind::RefusedLines { ranges } => {
-                        counters.one(Count::BatchesRefused);
-                        counters.add(Count::LogSkips, ranges);
-                    }
-                    Kind::Expired => counters.one(Count::BatchesExpired),
-                }
+                self.count_committed(pending.kind);
                 self.advance(key, pending.to);
                 if self.outstanding.succeeded() {
                     self.send(Message::Throttle(self.shared.throttle));
@@ -85,6 +68,33 @@ impl Session {
             }
         }
         self.plan_retry(now);
+    }
+
+    fn count_committed(&self, kind: Kind) {
+        let counters = &self.shared.counters;
+        match kind {
+            Kind::Batch { samples } => {
+                counters.one(Count::BatchesCommitted);
+                counters.add(Count::Samples, samples);
+            }
+            Kind::Reports { samples, reports } => {
+                counters.one(Count::BatchesCommitted);
+                counters.add(Count::Samples, samples);
+                counters.add(Count::Reports, reports);
+            }
+            Kind::Lines { lines, skips } => {
+                counters.one(Count::BatchesCommitted);
+                counters.add(Count::Lines, lines);
+                counters.add(Count::LogSkips, skips);
+            }
+            Kind::Gap => counters.one(Count::GapsCommitted),
+            Kind::Refusal | Kind::UnreadLines => counters.one(Count::BatchesRefused),
+            Kind::RefusedLines { ranges } => {
+                counters.one(Count::BatchesRefused);
+                counters.add(Count::LogSkips, ranges);
+            }
+            Kind::Expired => counters.one(Count::BatchesExpired),
+        }
     }
 
     /// The agent goes back to what is acknowledged, in another epoch. Only where the refusal stands does it count as one: else the same lines

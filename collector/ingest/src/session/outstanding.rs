@@ -13,6 +13,11 @@ pub(super) enum Kind {
     Batch {
         samples: u64,
     },
+    /// Reports, and the samples made of them.
+    Reports {
+        samples: u64,
+        reports: u64,
+    },
     /// Lines of files: how many, and how many of its ranges skip something.
     Lines {
         lines: u64,

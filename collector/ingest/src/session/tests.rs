@@ -6,9 +6,9 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::frame::Frame;
 use muster_common::wire::message::{
-    AgentGoodbye, ClockProbe, Context, Enrol, Enrolled, Epoch, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello,
-    HostFacts, Lane, LogBatch, Message, MetricBatch, PROTOCOL, RefusalCode, Refused, Renew, Scrape, SeriesEntry,
-    Throttle, WireLabel,
+    AgentGoodbye, CheckList, ClockProbe, Context, Enrol, Enrolled, Epoch, Gap, GapReason, GoodbyeReason, HeldEpoch,
+    Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, PROTOCOL, RefusalCode, Refused, Renew, Report, ReportBatch,
+    Scrape, SeriesEntry, Throttle, WireLabel,
 };
 use muster_store::{Append, MarkRow, Outcome, Position, Record, SampleBlock, Source};
 use parking_lot::Mutex;
@@ -460,9 +460,37 @@ fn a_lane_that_is_not_stored_ends_the_session() {
     let mut bench = Bench::with(Peer::Host(labels("web1")), settings);
     bench.welcome(&[]);
     assert_eq!(bench.frame(frame), ["refused Protocol", "end"]);
+    let settings = Settings { lanes: 1 << Lane::P1 as u8, ..Settings::default() };
+    let mut bench = Bench::with(Peer::Host(labels("web1")), settings);
+    bench.welcome(&[]);
     let mut frame = gap(epoch(1), 1, 2);
     frame.lane = Some(Lane::P0);
-    assert_eq!(Bench::open(&[]).frame(frame), ["refused Protocol", "end"]);
+    assert_eq!(bench.frame(frame), ["refused Protocol", "end"]);
+}
+
+#[test]
+fn reports_are_batches_of_their_lane() {
+    let one = epoch(1);
+    let reports = |seq, at_ms| {
+        let list = Report::Checks(CheckList { at_ms, checks: vec!["disk".to_owned()] });
+        let batch = ReportBatch { reports: vec![list], extensions: Vec::new() };
+        Frame::batch(Lane::P0, one, seq, Message::Reports(batch))
+    };
+    let mut bench = Bench::open(&[(one, 0)]);
+    assert_eq!(bench.frame(reports(1, NOW)), ["commit 1: batch 1 live true"]);
+    assert_eq!(bench.frame(batch(one, 1)), ["commit 2: batch 1 live true"], "lanes have marks of their own");
+    assert_eq!(bench.frame(reports(1, NOW)), [""; 0], "on its way already");
+    assert_eq!(
+        bench.frame(reports(2, NOW + 600_001)),
+        ["commit 3: batch 2 live true"],
+        "its seq is taken all the same"
+    );
+    assert_eq!(bench.settle(1, committed()), ["ack 1"]);
+    assert_eq!(bench.settle(3, committed()), ["ack 2"]);
+    let counts = [Count::Reports, Count::ReportsFuture, Count::BatchesCommitted];
+    assert_eq!(counts.map(|count| bench.counters.value(count)), [1, 1, 2]);
+    let frame = reports(4, NOW);
+    assert_eq!(bench.frame(frame), ["ack 2"], "what is not next tells the agent the mark");
 }
 
 #[test]

@@ -14,7 +14,7 @@ async fn a_host_enrols_sends_and_is_stored_once() {
     let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
     let one = epoch(1);
     let (mut agent, welcome) = Agent::open(address, &credentials, &[one]).await;
-    assert_eq!((welcome.host_name.as_str(), welcome.lanes, welcome.marks.len()), ("web1", 0b110, 0));
+    assert_eq!((welcome.host_name.as_str(), welcome.lanes, welcome.marks.len()), ("web1", 0b111, 0));
     agent.send(&context(one, 1, &["a", "b"])).await;
     for seq in 1..=3 {
         agent.send(&batch(one, seq, 1, 2)).await;

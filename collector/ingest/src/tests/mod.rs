@@ -8,6 +8,7 @@ mod lines;
 mod listener;
 mod push;
 mod registry;
+mod reports;
 mod storage;
 
 use std::ops::ControlFlow;

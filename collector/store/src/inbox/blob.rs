@@ -11,7 +11,7 @@ use muster_common::wire::message::{Epoch, GapReason, Lane};
 
 use super::blob_logs::{LOGS, RANGE, decode_logs, decode_range, put_logs, put_range};
 use super::positions::Lost;
-use crate::append::{Append, GapRecord, Point, Record, Row, SampleBlock, Source, StateRecord};
+use crate::append::{Append, GapRecord, Point, Record, ReportRecord, Row, SampleBlock, Source, StateRecord};
 use crate::bytes::{Bytes, Squeezer, expand, put_signed, put_values, put_varint, values};
 use crate::logs::record::{LogBlock, RangeRecord};
 
@@ -22,6 +22,8 @@ const LIVE: u8 = 1;
 const ROWS: u8 = 1;
 const POINTS: u8 = 2;
 const GAP: u8 = 3;
+/// 4 and 5 are of `blob_logs`.
+const REPORT: u8 = 6;
 
 /// Builds blobs; buffers and the zstd context are kept from one to the next.
 pub(crate) struct BlobEncoder {
@@ -57,7 +59,7 @@ impl BlobEncoder {
         put_varint(&mut self.meta, append.records.len() as u64);
         let mut gaps = state.iter().filter_map(|record| match record {
             StateRecord::Gap(gap) => Some(gap),
-            StateRecord::LogLoss(_) => None,
+            StateRecord::LogLoss(_) | StateRecord::Report(_) => None,
         });
         let (mut slots, mut lost) = (slots.iter(), lost.iter().peekable());
         for (place, record) in append.records.iter().enumerate() {
@@ -78,6 +80,7 @@ impl BlobEncoder {
                 Record::Range(range) => {
                     put_range(&mut self.meta, range, lost.next_if(|lost| lost.record == place));
                 }
+                Record::Report(report) => self.put_report(report),
             }
         }
     }
@@ -173,6 +176,13 @@ impl BlobEncoder {
         }
         self.values.reserve(points.len() * 8);
         points.iter().for_each(|point| self.values.extend(point.value.to_le_bytes()));
+    }
+
+    fn put_report(&mut self, report: &ReportRecord) {
+        self.meta.push(REPORT);
+        self.meta.extend(report.host.0);
+        put_varint(&mut self.meta, report.report.len() as u64);
+        self.meta.extend_from_slice(&report.report);
     }
 
     fn put_gap(&mut self, gap: &GapRecord) {
@@ -284,6 +294,7 @@ fn decode_entry(
             ROWS => decode_rows(meta, column, with_values, &mut samples)?,
             POINTS => decode_points(meta, column, with_values, &mut samples)?,
             GAP => state.push(StateRecord::Gap(decode_gap(meta)?)),
+            REPORT => state.push(StateRecord::Report(decode_report(meta)?)),
             LOGS => decode_logs(meta, lines, with_values, &mut logs)?,
             RANGE => {
                 let (range, lost) = decode_range(meta)?;
@@ -379,6 +390,12 @@ fn decode_points(
     Some(())
 }
 
+fn decode_report(meta: &mut Bytes<'_>) -> Option<ReportRecord> {
+    let host = HostId(meta.array()?);
+    let bytes = meta.count()?;
+    Some(ReportRecord { host, report: meta.take(bytes)?.into() })
+}
+
 fn decode_gap(meta: &mut Bytes<'_>) -> Option<GapRecord> {
     let (host, epoch, lane) = decode_lane(meta)?;
     let (from, to) = (meta.u64()?, meta.u64()?);
@@ -410,6 +427,10 @@ mod tests {
         }
     }
 
+    fn report() -> ReportRecord {
+        ReportRecord { host: HostId([1; 16]), report: [1, 2, 3].into() }
+    }
+
     fn blob() -> Vec<u8> {
         let series = (0..10).map(|i| (LabelSet::new([("__name__", format!("m{i}"))]).unwrap(), MetricKind::Gauge));
         let table = Arc::new(SeriesTable::new(series.collect()));
@@ -423,6 +444,7 @@ mod tests {
             Record::Samples(SampleBlock::Rows { table: table.clone(), rows }),
             Record::Gap(gap()),
             Record::Samples(SampleBlock::Points { table, points }),
+            Record::Report(report()),
         ];
         let source = Source::Batch { host: HostId([1; 16]), epoch: Epoch::new(5, 6), lane: Lane::P1, seq: 3 };
         let append = Append { source, records, arrived: Timestamp::from_nanos(77), live: true };
@@ -430,7 +452,8 @@ mod tests {
         let empty = Append { source: http, records: Vec::new(), arrived: Timestamp::from_nanos(78), live: false };
         let mut encoder = BlobEncoder::new().unwrap();
         encoder.begin(40);
-        encoder.add(&append, &[slots.clone(), slots], &[StateRecord::Gap(gap())], &[]);
+        let state = [StateRecord::Gap(gap()), StateRecord::Report(report())];
+        encoder.add(&append, &[slots.clone(), slots], &state, &[]);
         encoder.add(&empty, &[], &[], &[]);
         encoder.finish().unwrap().to_vec()
     }
@@ -441,14 +464,14 @@ mod tests {
         assert_eq!(entries.len(), 2);
         let first = &entries[0];
         assert_eq!((first.entry, first.arrived.nanos(), first.live), (40, 77, true));
-        assert_eq!(first.state, [StateRecord::Gap(gap())]);
+        assert_eq!(first.state, [StateRecord::Gap(gap()), StateRecord::Report(report())]);
         let Samples::Row { at_ms, slots, values } = &first.samples[1] else { panic!("{first:?}") };
         assert_eq!((*at_ms, &slots[..]), (-5, &[7, 9, 0][..]));
         assert_eq!((values[0].to_bits(), values[2].to_bits()), (STALE_BITS, (-0.0f64).to_bits()));
         assert_eq!(first.samples[2], Samples::Points(vec![(0, 1, 2.5), (7, i64::MIN, 3.5)]));
         assert_eq!((entries[1].entry, entries[1].live, entries[1].samples.len()), (41, false, 0));
         let state_only = decode(&blob(), false).unwrap();
-        assert!(state_only[0].samples.is_empty() && state_only[0].state.len() == 1);
+        assert!(state_only[0].samples.is_empty() && state_only[0].state.len() == 2);
     }
 
     #[test]

@@ -401,6 +401,7 @@ fn state_records(append: &Append, from: u64, lost: &[Lost]) -> Vec<StateRecord> 
             let lost = lost.next_if(|lost| lost.record == place)?;
             Some(range.loss(append.source.host()?, lost.bytes, lost.from_ms, append.arrived.millis()))
         }
+        Record::Report(report) => Some(StateRecord::Report(report.clone())),
         _ => None,
     });
     records.collect()

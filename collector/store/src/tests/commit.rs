@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
+use muster_common::time::Timestamp;
 use muster_common::wire::message::{Epoch, Lane};
 
 use super::world::{BEGIN_MS, Folder, HOST, append, batch, entries, epoch, gap, open_real, scrape, table};
-use crate::{Outcome, Source, StateRecord};
+use crate::{Append, Outcome, Record, ReportRecord, Source, StateRecord};
 
 #[test]
 fn only_mark_plus_one_is_taken_and_all_of_a_commit_is_seen() {
@@ -56,6 +57,31 @@ fn gaps_move_the_mark_and_reach_the_projection_cut() {
     assert_eq!(world.parts.replay.after(None).unwrap(), live, "replay says what was said live");
     assert!(world.parts.replay.after(Some(live[0].position)).unwrap().is_empty());
     assert!(world.parts.writer.take_entries().is_empty());
+}
+
+#[test]
+fn reports_reach_the_projection_in_order_and_are_said_again_by_replay() {
+    let folder = Folder::new();
+    let mut world = open_real(&folder);
+    let report = |text: &str| ReportRecord { host: HOST, report: text.as_bytes().into() };
+    let records = |texts: &[&str]| texts.iter().map(|text| Record::Report(report(text))).collect::<Vec<_>>();
+    let p0 = |seq, texts: &[&str], live| {
+        let source = Source::Batch { host: HOST, epoch: epoch(1), lane: Lane::P0, seq };
+        Append { source, records: records(texts), arrived: Timestamp::from_millis(BEGIN_MS), live }
+    };
+    let commits = [p0(1, &["a", "b"], false), p0(1, &["a", "b"], false), p0(2, &["c"], true)];
+    let outcomes = world.commit(&commits);
+    assert_eq!(entries(&outcomes), [Ok((1, 1)), Err(Outcome::Repeat { mark: 1 }), Ok((1, 2))]);
+    let live = world.parts.writer.take_entries();
+    let state = |texts: &[&str]| texts.iter().map(|text| StateRecord::Report(report(text))).collect::<Vec<_>>();
+    assert_eq!((&live[0].records, live[0].live), (&state(&["a", "b"]), false));
+    assert_eq!((&live[1].records, live[1].live), (&state(&["c"]), true));
+    world.parts.admin.flush(false, world.now).unwrap();
+    assert_eq!(world.parts.replay.after(None).unwrap(), live, "a flushed file still says them");
+    drop(world);
+    let world = open_real(&folder);
+    assert_eq!(world.parts.replay.after(None).unwrap(), live);
+    assert_eq!(world.parts.replay.after(Some(live[0].position)).unwrap(), live[1..]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use muster_common::label::LabelSet;
 use muster_common::sample::{MetricKind, STALE_BITS, stale};
 use redb::ReadableDatabase;
 
-use super::world::{BEGIN_MS, Folder, batch, epoch, gap, open_real, scrape, table};
+use super::world::{BEGIN_MS, Folder, HOST, batch, epoch, gap, open_real, scrape, table};
 use crate::columns::Columns;
 use crate::database::open_database;
 use crate::inbox::blob::{Samples, decode};
@@ -20,10 +20,43 @@ use crate::inbox::tables::{ENTRIES, SERIES};
 use crate::segment::Segment;
 use crate::segment::cache::Cache;
 use crate::segment::cursor::Cursor;
-use crate::{Point, Record, SampleBlock, StateRecord};
+use crate::{Point, Record, ReportRecord, SampleBlock, StateRecord};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+fn report() -> ReportRecord {
+    ReportRecord { host: HOST, report: b"\x01 a report's bytes".as_slice().into() }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests alone")]
+fn entries_of_version_1_with_reports_are_read() {
+    let name = golden("report-entry-v1.bin");
+    if std::env::var("UPDATE_GOLDEN").is_ok() {
+        let folder = Folder::new();
+        let mut world = open_real(&folder);
+        world.commit(&[batch(
+            epoch(1),
+            1,
+            vec![scrape(&table("up", "a", 1), BEGIN_MS, 0.5), Record::Report(report())],
+        )]);
+        drop(world);
+        let path = inbox_path(&folder.0.join("inbox"), 1);
+        let database = open_database(&RealDisk, &path, false, 1 << 20).unwrap();
+        let entries = database.begin_read().unwrap().open_table(ENTRIES).unwrap();
+        std::fs::write(&name, entries.get(0).unwrap().unwrap().value()).unwrap();
+    }
+    let mut joiner = Joiner::default();
+    let Joined::Blob(blob) = joiner.push(0, &std::fs::read(name).unwrap()) else {
+        panic!("the entry is one whole piece")
+    };
+    for with_values in [true, false] {
+        let entries = decode(&blob, with_values).unwrap();
+        assert_eq!((entries.len(), &entries[0].state[..]), (1, &[StateRecord::Report(report())][..]));
+        assert_eq!(entries[0].samples.len(), usize::from(with_values));
+    }
 }
 
 /// Makes the golden files from a small run.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use muster_common::wire::frame::{Frame, FrameReader};
 use muster_common::wire::message::{
-    Ack, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Throttle, Welcome,
+    Ack, CheckList, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Report, Throttle, Welcome,
 };
 use muster_common::wire::metrics::RowCoder;
 
@@ -12,10 +12,26 @@ use muster_common::wire::metrics::RowCoder;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     pub(crate) marks: BTreeMap<Epoch, (u64, i64)>,
+    /// The same of lane p0.
+    pub(crate) report_marks: BTreeMap<Epoch, (u64, i64)>,
+    /// Numbers of results, in the order in which they were committed.
+    pub(crate) results: Vec<u64>,
+    /// Places of p0 named as missing.
+    pub(crate) report_gaps: Vec<(Epoch, u64, Gap)>,
     /// How often each number was committed.
     pub(crate) counts: BTreeMap<u64, u32>,
     pub(crate) gaps: Vec<(Epoch, u64, Gap)>,
     pub(crate) incarnation: u64,
+}
+
+/// A result that is known by its number.
+pub(crate) fn result(number: u64, at_ms: i64) -> Report {
+    Report::Checks(CheckList { at_ms, checks: vec![number.to_string()] })
+}
+
+fn number_of(report: &Report) -> u64 {
+    let Report::Checks(list) = report else { panic!("{report:?} is no numbered one") };
+    list.checks[0].parse().expect("a number")
 }
 
 /// One session at the collector.
@@ -23,10 +39,12 @@ pub(crate) struct Store {
 struct Open {
     control: FrameReader,
     lane: FrameReader,
+    reports: FrameReader,
     contexts: HashMap<(Epoch, u32), RowCoder>,
     welcomed: bool,
     /// Discards this epoch until this seq comes.
     discards: HashMap<Epoch, u64>,
+    discards_reports: HashMap<Epoch, u64>,
 }
 
 pub(crate) struct Collector {
@@ -65,7 +83,7 @@ impl Default for Collector {
             goodbyes: Vec::new(),
             throttle: Throttle::default(),
             clock_ahead_ms: 0,
-            lanes: 0b010,
+            lanes: 0b011,
             refuses_contexts: false,
             ignores: 0,
             named: 0,
@@ -121,11 +139,14 @@ impl Collector {
 
     fn welcome(&mut self, hello: Hello, now_ms: i64) -> Message {
         assert!(hello.epochs.is_sorted_by_key(|held| held.epoch), "oldest first");
-        let mark = |held: &muster_common::wire::message::HeldEpoch| {
-            let (seq, arrived_ms) = *self.store.marks.get(&held.epoch)?;
-            Some(Mark { epoch: held.epoch, lane: Lane::P1, seq, arrived_ms })
-        };
-        let marks = hello.epochs.iter().filter_map(mark).collect();
+        let marks = hello.epochs.iter().flat_map(|held| {
+            let of = |lane: Lane, marks: &BTreeMap<Epoch, (u64, i64)>| {
+                let (seq, arrived_ms) = *marks.get(&held.epoch)?;
+                Some(Mark { epoch: held.epoch, lane, seq, arrived_ms })
+            };
+            [of(Lane::P0, &self.store.report_marks), of(Lane::P1, &self.store.marks)].into_iter().flatten()
+        });
+        let marks = marks.collect();
         self.hellos.push(hello);
         if let Some(open) = &mut self.open {
             open.welcomed = true;
@@ -144,8 +165,17 @@ impl Collector {
         })
     }
 
-    pub(crate) fn take_lane(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+    pub(crate) fn take_lane(&mut self, lane: Lane, bytes: &[u8], now_ms: i64) -> Vec<Message> {
         let Some(open) = &mut self.open else { return Vec::new() };
+        assert!(self.lanes & (1 << lane as u8) != 0, "a lane that was not offered");
+        if lane == Lane::P0 {
+            open.reports.push(bytes);
+            let mut answers = Vec::new();
+            while let Some(frame) = self.open.as_mut().and_then(|open| open.reports.next().expect("a frame")) {
+                answers.extend(self.report_frame(frame, now_ms));
+            }
+            return answers;
+        }
         assert!(open.welcomed, "a batch before the welcome");
         open.lane.push(bytes);
         let mut answers = Vec::new();
@@ -153,6 +183,33 @@ impl Collector {
             answers.extend(self.lane_frame(frame, now_ms));
         }
         answers
+    }
+
+    fn report_frame(&mut self, frame: Frame, now_ms: i64) -> Option<Message> {
+        let open = self.open.as_mut()?;
+        let (lane, epoch, seq) = (Lane::P0, frame.epoch, frame.seq);
+        assert_eq!(frame.lane, Some(lane));
+        let mark = self.store.report_marks.get(&epoch).map_or(0, |(mark, _)| *mark);
+        let to = if let Message::Gap(gap) = &frame.message { gap.to } else { seq };
+        if self.ignores > 0 {
+            self.ignores -= 1;
+            return None;
+        }
+        if to <= mark {
+            return Some(Message::Ack(Ack { epoch, lane, seq: mark }));
+        }
+        if seq > mark + 1 {
+            let told = open.discards_reports.insert(epoch, mark + 1).is_some();
+            return (!told).then_some(Message::Ack(Ack { epoch, lane, seq: mark }));
+        }
+        match frame.message {
+            Message::Gap(gap) => self.store.report_gaps.push((epoch, mark + 1, gap)),
+            Message::Reports(batch) => self.store.results.extend(batch.reports.iter().map(number_of)),
+            other => panic!("unexpected on lane p0: {other:?}"),
+        }
+        open.discards_reports.remove(&epoch);
+        self.store.report_marks.insert(epoch, (to, now_ms));
+        Some(Message::Ack(Ack { epoch, lane, seq: to }))
     }
 
     fn lane_frame(&mut self, frame: Frame, now_ms: i64) -> Option<Message> {

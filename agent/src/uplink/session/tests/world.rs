@@ -1,6 +1,7 @@
 //! One agent, one model of a collector, a network between them, virtual time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{GoodbyeReason, Message};
 
-use super::model::Collector;
+use super::model::{Collector, result};
+use crate::handed::folder::HandedFolder;
+use crate::handed::give::{folder_of, give};
 use crate::own::Own;
 use crate::rows::Series;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolLimits, SpoolRequest};
-use crate::uplink::session::{Channel, Effect, HelloFacts, Input, Note, Session, Settings};
+use crate::uplink::session::{Channel, Effect, HandedAnswer, HandedOrder, HelloFacts, Input, Note, Session, Settings};
 use crate::uplink::{Moment, Row, Sender};
 
 pub(super) const START_MS: i64 = 1_700_000_000_000;
@@ -46,6 +49,14 @@ pub(super) struct World {
     pub(super) made: BTreeMap<u64, u64>,
     pub(super) generation: u64,
     pub(super) reader: super::logs::Reader,
+    /// What other processes handed over, on the same disk.
+    pub(super) handed: Option<HandedFolder>,
+    /// Orders for it that wait: its thread hangs.
+    pub(super) handed_hangs: Option<Vec<HandedOrder>>,
+    /// What could not be given back yet.
+    unfreed: Vec<u64>,
+    /// Each result's number.
+    pub(super) said: u64,
     series: Vec<Series>,
 }
 
@@ -140,6 +151,10 @@ impl World {
             made: BTreeMap::new(),
             generation: 1,
             reader: super::logs::Reader::default(),
+            handed: None,
+            handed_hangs: None,
+            unfreed: Vec::new(),
+            said: 0,
             series: vec![series("number"), series("other")],
         };
         world.start();
@@ -161,9 +176,14 @@ impl World {
             file_system_percent: 100,
             free_percent: 0,
             metrics_percent: 100,
+            reports_percent: 100,
         };
         let config = SpoolConfig { folder: "/state/spool".into(), host: HostId([9; 16]), limits };
-        let (spool, loaded) = Spool::open(Arc::new(self.disk.clone()), config, Arc::clone(&self.own)).expect("a spool");
+        let (spool, mut loaded) =
+            Spool::open(Arc::new(self.disk.clone()), config, Arc::clone(&self.own)).expect("a spool");
+        let folder = folder_of(Path::new("/state"));
+        let (handed, placed) = HandedFolder::open(Arc::new(self.disk.clone()), folder, 0).expect("a folder");
+        (self.handed, loaded.handed) = (Some(handed), placed);
         let mut random = self.rng.fork();
         let random = Box::new(move || random.u64(..));
         let facts = HelloFacts { agent_version: "1".into(), ..HelloFacts::default() };
@@ -180,6 +200,7 @@ impl World {
     /// The process is gone without a word; what was not synced is lost in part.
     pub(super) fn crash(&mut self, power: bool) {
         self.agent = None;
+        (self.handed, self.unfreed) = (None, Vec::new());
         self.drop_connection();
         if power {
             self.disk.cut();
@@ -241,6 +262,7 @@ impl World {
     pub(super) fn step(&mut self, input: Input<'_>) {
         let now = self.moment();
         let Some(agent) = &mut self.agent else { return };
+        let mut orders = Vec::new();
         let (rng, longest) = (&mut self.rng, self.spool_delay_ms);
         for effect in agent.step(now, input, || rng.u64(..=longest)) {
             match effect {
@@ -256,9 +278,59 @@ impl World {
                 Effect::Note(note) => self.notes.push(note),
                 Effect::Done => self.done = true,
                 Effect::Logs(order) => self.reader.obey(order),
+                Effect::Handed(order) => orders.push(order),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }
+        }
+        match &mut self.handed_hangs {
+            Some(waiting) => waiting.extend(orders),
+            None => orders.into_iter().for_each(|order| self.obey_handed(order)),
+        }
+    }
+
+    pub(super) fn obey_handed(&mut self, order: HandedOrder) {
+        let Some(folder) = &mut self.handed else { return };
+        let answer = match order {
+            HandedOrder::Claim { id, epoch, seq } => {
+                HandedAnswer::Claimed { id, kept: folder.claim(id, epoch, seq).is_ok() }
+            }
+            HandedOrder::Free { id } => {
+                if folder.free(id).is_err() {
+                    self.unfreed.push(id);
+                    return;
+                }
+                HandedAnswer::Freed { id }
+            }
+            HandedOrder::Done { id } => return folder.done(id),
+        };
+        self.step(Input::HandedAnswer(answer));
+    }
+
+    /// Another process hands over a report; its number.
+    pub(super) fn hand_over(&mut self) -> u64 {
+        self.said += 1;
+        let now = self.moment().wall;
+        give(&self.disk, Path::new("/state"), now, now.millis(), result(self.said, now.millis())).expect("handed over");
+        if let Some(folder) = &mut self.handed {
+            folder.look(0).expect("a folder");
+        }
+        self.said
+    }
+
+    /// The next result of a check; its number.
+    pub(super) fn say(&mut self) -> u64 {
+        self.said += 1;
+        let at_ms = self.moment().wall.millis();
+        self.step(Input::Reports(vec![result(self.said, at_ms)]));
+        self.said
+    }
+
+    /// Handed reports get their places while the session gives any.
+    pub(super) fn take_handed(&mut self) {
+        while self.agent.is_some() && self.session().takes_handed() {
+            let Some(frame) = self.handed.as_mut().and_then(HandedFolder::take_next) else { return };
+            self.step(Input::Handed(frame));
         }
     }
 
@@ -267,6 +339,8 @@ impl World {
         let end = self.now_ms + millis;
         let mut spins = 0;
         self.read_logs();
+        std::mem::take(&mut self.unfreed).into_iter().for_each(|id| self.obey_handed(HandedOrder::Free { id }));
+        self.take_handed();
         loop {
             self.answer_connect();
             let up = self.up.front().map(|(due, ..)| *due);
@@ -283,12 +357,14 @@ impl World {
             self.deliver();
             self.step(Input::Tick);
             self.read_logs();
+            self.take_handed();
             spins = if before == self.now_ms && self.is_due_in_vain() { spins + 1 } else { 0 };
             assert!(spins < 3, "at {} a deadline stays due, whatever is done", self.now_ms);
         }
         self.now_ms = end;
         self.step(Input::Tick);
         self.read_logs();
+        self.take_handed();
     }
 
     /// Lines go out while the session takes them.
@@ -333,7 +409,7 @@ impl World {
             let answers = match on {
                 Channel::Control => self.collector.take_control(&bytes, now_ms),
                 Channel::Lane(muster_common::wire::message::Lane::P2) => self.collector.logs.take(&bytes),
-                Channel::Lane(_) => self.collector.take_lane(&bytes, now_ms),
+                Channel::Lane(lane) => self.collector.take_lane(lane, &bytes, now_ms),
             };
             answers.into_iter().for_each(|answer| self.tell_agent(answer));
         }

@@ -1,0 +1,93 @@
+//! Between those who make reports of checks and the session: the check engine on its thread, and other processes through files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use muster_common::disk::real::RealDisk;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{CheckList, Report};
+use tokio::sync::mpsc;
+
+use crate::checks::settings::Checks;
+use crate::checks::worker::{CheckError, CheckWorker};
+use crate::handed::give::folder_of;
+use crate::handed::worker::{HandedNews, HandedWorker};
+use crate::own::Own;
+use crate::uplink::{HandedFrame, HandedOrder};
+
+/// Results that may wait for the agent's loop, which takes them at once: as many as checks can end in a moment.
+const REPORTS_MAX: usize = 256;
+/// Results that are given to the session together.
+const TOGETHER_MAX: usize = 64;
+
+/// The makers' handles.
+pub(crate) struct ReportSide {
+    handed: HandedWorker,
+    /// Held so that it ends with the agent, and its plugins with it. `None`: no check is configured.
+    _checks: Option<CheckWorker>,
+}
+
+/// Why nobody can make reports.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error(
+        "the folder of handed reports cannot be used: {source}; give the state folder to the agent's user, or repair the disk"
+    )]
+    Handed {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Checks(#[from] CheckError),
+}
+
+/// What the agent hears of them.
+pub(crate) struct ReportEars {
+    pub(crate) results: mpsc::Receiver<Report>,
+    pub(crate) handed: mpsc::Receiver<HandedFrame>,
+    pub(crate) news: mpsc::Receiver<HandedNews>,
+}
+
+impl ReportSide {
+    /// Starts what makes reports. Gives the handed ones that have a place already.
+    ///
+    /// # Errors
+    /// When the folder of handed reports cannot be opened, or a thread not be started.
+    pub(crate) fn start(
+        state_dir: &Path,
+        checks: Checks,
+        own: &Arc<Own>,
+        now: Timestamp,
+    ) -> Result<(Self, ReportEars, Vec<HandedFrame>), ReportError> {
+        let handed = HandedWorker::start(Arc::new(RealDisk), folder_of(state_dir));
+        let (handed, (frames, news), placed) = handed.map_err(|source| ReportError::Handed { source })?;
+        let (say, results) = mpsc::channel(REPORTS_MAX);
+        let checks = if checks.checks.is_empty() {
+            // Those that an earlier configuration had are no more: for that word no thread is needed, and an empty channel takes it.
+            drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
+            None
+        } else {
+            // The receiver goes only with the program.
+            Some(CheckWorker::start(checks, Arc::clone(own), move |report| drop(say.blocking_send(report)))?)
+        };
+        Ok((Self { handed, _checks: checks }, ReportEars { results, handed: frames, news }, placed))
+    }
+
+    /// What the session says of a handed report.
+    pub(crate) fn obey(&self, order: HandedOrder) {
+        self.handed.obey(order);
+    }
+}
+
+impl ReportEars {
+    /// This result, and those that are there beside it.
+    pub(crate) fn with_others(&mut self, first: Report) -> Vec<Report> {
+        let mut reports = vec![first];
+        while reports.len() < TOGETHER_MAX
+            && let Ok(next) = self.results.try_recv()
+        {
+            reports.push(next);
+        }
+        reports
+    }
+}
