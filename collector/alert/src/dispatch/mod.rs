@@ -17,4 +17,4 @@ pub use group::{Group, Member, ToldMark, severity_rank};
 pub use machine::{Counts, Dispatch, Effects, Event, News};
 pub use plan::{Plan, RoutePlan, Waits};
 pub use planted::Planted;
-pub use rows::{BadRow, FIRING_ROW, alert_value, read_alert};
+pub use rows::{BadRow, FIRING_ROW};

@@ -147,7 +147,7 @@ fn alert_of(row: AlertRow) -> Result<Alert, String> {
 }
 
 /// An alert as a row has it.
-pub fn alert_value(alert: &Alert) -> Vec<u8> {
+fn alert_value(alert: &Alert) -> Vec<u8> {
     encode(&alert_row(alert))
 }
 
@@ -155,7 +155,7 @@ pub fn alert_value(alert: &Alert) -> Vec<u8> {
 ///
 /// # Errors
 /// [`BadRow`].
-pub fn read_alert(bytes: &[u8]) -> Result<Alert, BadRow> {
+pub(super) fn read_alert(bytes: &[u8]) -> Result<Alert, BadRow> {
     let table = SmallTable::Alerts;
     alert_of(decode(table, bytes)?).map_err(|what| BadRow::Damaged { table, what })
 }
