@@ -6,5 +6,6 @@
 //! the rules.
 
 mod alert;
+pub mod outgoing;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
