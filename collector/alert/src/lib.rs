@@ -6,6 +6,9 @@
 //! the rules.
 
 mod alert;
+pub mod mail;
+pub mod notify;
 pub mod outgoing;
+pub mod plot;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
