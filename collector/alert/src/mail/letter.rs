@@ -62,14 +62,21 @@ impl Letter {
 }
 
 /// Words, HTML and picture of a notice.
-pub fn render(settings: &MailSettings, templates: &Templates, notice: &Notice, evidence: &Evidence, place: &Place) -> Letter {
+pub fn render(
+    settings: &MailSettings,
+    templates: &Templates,
+    notice: &Notice,
+    evidence: &Evidence,
+    place: &Place,
+) -> Letter {
     let mut faults = Vec::new();
     let mut view = view(settings, notice, evidence, place);
-    let picture = evidence.plot.as_ref().filter(|_| view.plot.is_some()).and_then(|plot| {
-        png(plot, &settings.zone, Theme::Light).map_err(|error| faults.push(error.to_string())).ok()
-    });
+    let picture =
+        evidence.plot.as_ref().filter(|_| view.around.plot.is_some()).and_then(|plot| {
+            png(plot, &settings.zone, Theme::Light).map_err(|error| faults.push(error.to_string())).ok()
+        });
     let cid = format!("plot.n{}@{}", notice.id, clean(&settings.domain, 200));
-    if let (Some(_), Some(plot)) = (&picture, &mut view.plot) {
+    if let (Some(_), Some(plot)) = (&picture, &mut view.around.plot) {
         plot.cid.clone_from(&cid);
     }
     let (text, text_fault) = templates.render("email.txt", &view);
@@ -82,8 +89,15 @@ pub fn render(settings: &MailSettings, templates: &Templates, notice: &Notice, e
 
 /// What filters of people and programs go by.
 fn headers(settings: &MailSettings, notice: &Notice, view: &View) -> Vec<(String, String)> {
-    let list: String = notice.receiver.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).take(60).collect();
-    let label = |name: &str| lead(notice).and_then(|alert| alert.labels.get(name)).map_or_else(String::new, |value| clean(value, 200));
+    let list: String = notice
+        .receiver
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+        .take(60)
+        .collect();
+    let label = |name: &str| {
+        lead(notice).and_then(|alert| alert.labels.get(name)).map_or_else(String::new, |value| clean(value, 200))
+    };
     let own = [
         ("List-Id", format!("<{list}.{}>", clean(&settings.domain, 200))),
         ("Auto-Submitted", "auto-generated".to_owned()),

@@ -15,7 +15,17 @@ pub const MAIL_BYTES: usize = 200_000;
 const TEXT_BYTES: usize = 60_000;
 /// Headers that the form of the mail needs, so that no setting may have them.
 const FORM: [&str; 12] = [
-    "from", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references", "mime-version", "content-type",
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "mime-version",
+    "content-type",
     "content-transfer-encoding",
 ];
 
@@ -34,7 +44,13 @@ fn mailbox(address: &str) -> Result<Mailbox, MailError> {
 }
 
 /// Headers that every mail of ours has.
-pub(super) fn start(from: &str, to: &str, subject: &str, at_ms: i64, headers: &[(String, String)]) -> Result<MessageBuilder, MailError> {
+pub(super) fn start(
+    from: &str,
+    to: &str,
+    subject: &str,
+    at_ms: i64,
+    headers: &[(String, String)],
+) -> Result<MessageBuilder, MailError> {
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap_or(0));
     let mut message = MessageBuilder::new().date(at).from(mailbox(from)?).to(mailbox(to)?).subject(clean(subject, 250));
     for (name, value) in headers {
@@ -54,12 +70,15 @@ pub(super) fn write(letter: &Letter, recipient: &str) -> Result<String, MailErro
     let mark = xxh3_128([letter.text.as_bytes(), letter.html.as_bytes()].concat().as_slice());
     let boundary = |part: &str| format!("muster-{part}-{mark:032x}");
     for picture in [letter.picture.as_ref(), None] {
-        let mut related = MultiPart::related().boundary(boundary("related")).singlepart(SinglePart::html(letter.html.clone()));
+        let mut related =
+            MultiPart::related().boundary(boundary("related")).singlepart(SinglePart::html(letter.html.clone()));
         if let Some(picture) = picture {
             let kind = ContentType::parse("image/png").unwrap_or(ContentType::TEXT_PLAIN);
             related = related.singlepart(Attachment::new_inline(letter.cid.clone()).body(picture.clone(), kind));
         }
-        let parts = MultiPart::alternative().boundary(boundary("alternative")).singlepart(SinglePart::plain(letter.text.clone()));
+        let parts = MultiPart::alternative()
+            .boundary(boundary("alternative"))
+            .singlepart(SinglePart::plain(letter.text.clone()));
         let bytes = begin()?.multipart(parts.multipart(related))?.formatted();
         if bytes.len() <= MAIL_BYTES {
             return Ok(text_of(bytes));

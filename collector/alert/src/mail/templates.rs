@@ -11,8 +11,10 @@ use serde::Serialize;
 const FUEL: u64 = 200_000;
 /// Largest template file that is read.
 const FILE_BYTES: u64 = 256 << 10;
-const NAMES: [(&str, &str); 2] =
-    [("email.html", include_str!("../../templates/email.html")), ("email.txt", include_str!("../../templates/email.txt"))];
+const NAMES: [(&str, &str); 2] = [
+    ("email.html", include_str!("../../templates/email.html")),
+    ("email.txt", include_str!("../../templates/email.txt")),
+];
 
 /// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +68,9 @@ impl Templates {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => source.to_owned(),
                 Err(source) => return Err(TemplateError::Read { path: shown(), source }),
                 Ok(metadata) if metadata.len() > FILE_BYTES => return Err(TemplateError::Large { path: shown() }),
-                Ok(_) => std::fs::read_to_string(&path).map_err(|source| TemplateError::Read { path: shown(), source })?,
+                Ok(_) => {
+                    std::fs::read_to_string(&path).map_err(|source| TemplateError::Read { path: shown(), source })?
+                }
             };
             changed.add_template_owned(name, text).map_err(|source| TemplateError::Syntax { path: shown(), source })?;
         }
@@ -75,7 +79,9 @@ impl Templates {
 
     /// A part by its name. Where a changed template fails ours takes its place, and the second value says why.
     pub(super) fn render(&self, name: &str, view: &impl Serialize) -> (String, Option<String>) {
-        let with = |environment: &Environment<'_>| environment.get_template(name).and_then(|template| template.render(Value::from(Serde(view))));
+        let with = |environment: &Environment<'_>| {
+            environment.get_template(name).and_then(|template| template.render(Value::from(Serde(view))))
+        };
         let mut fault = None;
         if let Some(changed) = &self.changed {
             match with(changed) {

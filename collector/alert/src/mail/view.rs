@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::evidence::Evidence;
+use super::evidence::{Earlier, Evidence, Neighbour};
 use super::letter::{MailSettings, Place};
 use super::words::{bounds, clean, clock, curve, date, moment, span};
 use crate::alert::{Alert, Notice, NoticeKind, Origin};
@@ -40,18 +40,25 @@ pub(super) struct View {
     pub(super) more: Vec<String>,
     pub(super) more_count: usize,
     pub(super) ended: Vec<Member>,
-    pub(super) plot: Option<PlotWords>,
-    pub(super) logs: Vec<Line>,
-    pub(super) events: Vec<Line>,
-    pub(super) neighbours: Vec<String>,
-    pub(super) neighbour_count: usize,
-    pub(super) earlier: Vec<String>,
-    pub(super) processes: Vec<String>,
+    #[serde(flatten)]
+    pub(super) around: Around,
     pub(super) receiver: String,
     pub(super) group: String,
     pub(super) incident: u64,
     pub(super) notice: u64,
     pub(super) at: String,
+}
+
+/// The evidence in words; templates see these fields beside the others.
+#[derive(Serialize)]
+pub(super) struct Around {
+    pub(super) plot: Option<PlotWords>,
+    logs: Vec<Line>,
+    events: Vec<Line>,
+    neighbours: Vec<String>,
+    neighbour_count: usize,
+    earlier: Vec<String>,
+    processes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -93,12 +100,22 @@ pub(super) fn lead(notice: &Notice) -> Option<&Alert> {
         "warning" => 1,
         _ => 2,
     };
-    notice.firing.iter().min_by_key(|alert| rank(alert)).or_else(|| notice.resolved.iter().min_by_key(|alert| rank(alert)))
+    notice
+        .firing
+        .iter()
+        .min_by_key(|alert| rank(alert))
+        .or_else(|| notice.resolved.iter().min_by_key(|alert| rank(alert)))
 }
 
 /// `host: alert`, from what the group shares, else from its first member; without the state, so that threads hold.
 pub(super) fn subject(notice: &Notice) -> String {
-    let of = |name: &str| notice.group_labels.get(name).or_else(|| lead(notice).and_then(|alert| alert.labels.get(name))).unwrap_or_default();
+    let of = |name: &str| {
+        notice
+            .group_labels
+            .get(name)
+            .or_else(|| lead(notice).and_then(|alert| alert.labels.get(name)))
+            .unwrap_or_default()
+    };
     let (host, name) = (clean(of("host"), LABEL), clean(of("alertname"), LABEL));
     let what = match lead(notice).and_then(|alert| alert.annotations.get("title")) {
         Some(title) if notice.firing.len() + notice.resolved.len() == 1 => clean(title, LABEL),
@@ -126,16 +143,25 @@ fn first_line(notice: &Notice, evidence: &Evidence, is_resolved: bool, zone: &Ti
     let Some(lead) = lead(notice) else { return "Nothing fires any more".to_owned() };
     let reading = evidence.reading.as_ref();
     let unit = reading.map_or("", |reading| reading.unit.as_str());
-    let value = reading.and_then(|reading| reading.value).or(lead.value).map(|value| clean(&with_unit(value, unit), 40));
+    let value =
+        reading.and_then(|reading| reading.value).or(lead.value).map(|value| clean(&with_unit(value, unit), 40));
     let mut parts = Vec::new();
     let mut line = if is_resolved {
         let ended = lead.ends_ms.unwrap_or(notice.at_ms);
         parts.push(format!("was {}", state_of(lead)));
         parts.extend(value.map(|value| format!("now {value}")));
-        format!("RESOLVED at {} after {}", moment(ended, notice.at_ms, zone), span(ended - lead.active_ms))
+        format!(
+            "RESOLVED at {} after {}",
+            moment(ended, notice.at_ms, zone),
+            span(ended.saturating_sub(lead.active_ms))
+        )
     } else {
         parts.extend(value);
-        parts.extend(reading.and_then(|reading| reading.limit).map(|limit| format!("limit {}", clean(&with_unit(limit, unit), 40))));
+        parts.extend(
+            reading
+                .and_then(|reading| reading.limit)
+                .map(|limit| format!("limit {}", clean(&with_unit(limit, unit), 40))),
+        );
         parts.extend(reading.map(|reading| clean(&reading.forecast, 60)).filter(|forecast| !forecast.is_empty()));
         if parts.is_empty() {
             parts.extend(Some(annotation(lead, &["summary", "description"], 140)).filter(|text| !text.is_empty()));
@@ -154,7 +180,10 @@ fn first_line(notice: &Notice, evidence: &Evidence, is_resolved: bool, zone: &Ti
 fn member(alert: &Alert, now_ms: i64, zone: &TimeZone, evidence: Option<&Evidence>) -> Member {
     let reading = evidence.and_then(|evidence| evidence.reading.as_ref());
     let unit = reading.map_or("", |reading| reading.unit.as_str());
-    let mut value = reading.and_then(|reading| reading.value).or(alert.value).map_or_else(String::new, |value| clean(&with_unit(value, unit), 40));
+    let mut value = reading
+        .and_then(|reading| reading.value)
+        .or(alert.value)
+        .map_or_else(String::new, |value| clean(&with_unit(value, unit), 40));
     if let Some(limit) = reading.and_then(|reading| reading.limit) {
         value = format!("{value} (limit {})", clean(&with_unit(limit, unit), 40)).trim_start().to_owned();
     }
@@ -165,7 +194,7 @@ fn member(alert: &Alert, now_ms: i64, zone: &TimeZone, evidence: Option<&Evidenc
         state: state_of(alert),
         since: moment(alert.active_ms, now_ms, zone),
         ended: alert.ends_ms.map_or_else(String::new, |at| moment(at, now_ms, zone)),
-        lasted: span(alert.ends_ms.unwrap_or(now_ms) - alert.active_ms),
+        lasted: span(alert.ends_ms.unwrap_or(now_ms).saturating_sub(alert.active_ms)),
         value,
         summary: annotation(alert, &["summary"], TEXT),
         description: annotation(alert, &["description"], TEXT),
@@ -205,9 +234,15 @@ fn plot_words(evidence: &Evidence, now_ms: i64, zone: &TimeZone) -> Option<PlotW
         words,
         curve: curve(plot),
         span: format!("{} to {}", clock(plot.from_ms, now_ms, zone), clock(plot.to_ms, now_ms, zone)),
-        marks: plot.marks.iter().take(6).enumerate().map(|(index, mark)| {
-            format!("{} = {} {}", index + 1, clock(mark.at_ms, now_ms, zone), clean(&mark.text, LABEL))
-        }).collect(),
+        marks: plot
+            .marks
+            .iter()
+            .take(6)
+            .enumerate()
+            .map(|(index, mark)| {
+                format!("{} = {} {}", index + 1, clock(mark.at_ms, now_ms, zone), clean(&mark.text, LABEL))
+            })
+            .collect(),
     })
 }
 
@@ -225,6 +260,29 @@ fn tail<T>(all: &[T], count: usize) -> &[T] {
     &all[all.len().saturating_sub(count)..]
 }
 
+fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
+    let lines = |at_ms: i64, source: &str, text: &str| Line {
+        at: clock(at_ms, now, zone),
+        source: clean(source, LABEL),
+        text: clean(text, LINE),
+    };
+    let case = |case: &Earlier| {
+        let (note, lasted) = (clean(&case.note, LINE), span(case.to_ms.saturating_sub(case.from_ms)));
+        format!("{} for {lasted}{}{note}", date(case.from_ms, zone), if note.is_empty() { "" } else { ": " })
+    };
+    let neighbour =
+        |host: &Neighbour| format!("{} since {}", clean(&host.host, LABEL), moment(host.since_ms, now, zone));
+    Around {
+        plot: plot_words(evidence, now, zone),
+        logs: tail(&evidence.log_lines, LINES).iter().map(|line| lines(line.at_ms, &line.source, &line.text)).collect(),
+        events: tail(&evidence.events, LINES).iter().map(|event| lines(event.at_ms, "", &event.text)).collect(),
+        neighbours: evidence.neighbours.iter().take(PLACES).map(neighbour).collect(),
+        neighbour_count: evidence.neighbours.len(),
+        earlier: evidence.earlier.iter().take(CASES).map(case).collect(),
+        processes: evidence.processes.iter().take(CASES).map(|process| clean(process, LINE)).collect(),
+    }
+}
+
 pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence, place: &Place) -> View {
     let (zone, now) = (&settings.zone, notice.at_ms);
     let lead = lead(notice);
@@ -236,10 +294,18 @@ pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence
         (_, Some("warning")) => "warning",
         _ => "other",
     };
-    let lines = |at_ms: i64, source: &str, text: &str| Line { at: clock(at_ms, now, zone), source: clean(source, LABEL), text: clean(text, LINE) };
     let is_lead = |alert: &Alert| lead.is_some_and(|lead| lead.id == alert.id);
-    let members = |alerts: &[Alert]| alerts.iter().take(MEMBERS).map(|alert| member(alert, now, zone, is_lead(alert).then_some(evidence))).collect();
-    let name = |alert: &Alert| format!("{} {} {}", state_of(alert), clean(alert.labels.get("host").unwrap_or_default(), LABEL), clean(alert.name(), LABEL));
+    let members = |alerts: &[Alert]| {
+        alerts.iter().take(MEMBERS).map(|alert| member(alert, now, zone, is_lead(alert).then_some(evidence))).collect()
+    };
+    let name = |alert: &Alert| {
+        format!(
+            "{} {} {}",
+            state_of(alert),
+            clean(alert.labels.get("host").unwrap_or_default(), LABEL),
+            clean(alert.name(), LABEL)
+        )
+    };
     View {
         subject: place.subject.as_ref().map_or_else(|| subject(notice), |subject| clean(subject, 2 * LABEL)),
         first_line: first_line(notice, evidence, is_resolved, zone),
@@ -248,24 +314,24 @@ pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence
         is_resolved,
         is_only: place.is_only && is_resolved,
         why: why(notice.kind),
-        remedy: lead.filter(|_| !is_resolved).map_or_else(String::new, |alert| annotation(alert, &["remedy", "action"], TEXT)),
-        runbook: lead.map(|alert| annotation(alert, &["runbook_url"], TEXT)).filter(|url| is_web(url)).unwrap_or_default(),
+        remedy: lead
+            .filter(|_| !is_resolved)
+            .map_or_else(String::new, |alert| annotation(alert, &["remedy", "action"], TEXT)),
+        runbook: lead
+            .map(|alert| annotation(alert, &["runbook_url"], TEXT))
+            .filter(|url| is_web(url))
+            .unwrap_or_default(),
         acknowledge: acknowledge(notice),
-        link: settings.external_url.as_ref().filter(|url| is_web(url)).map_or_else(String::new, |url| format!("{}/incidents/{}", url.trim_end_matches('/'), notice.incident)),
+        link: settings
+            .external_url
+            .as_ref()
+            .filter(|url| is_web(url))
+            .map_or_else(String::new, |url| format!("{}/incidents/{}", url.trim_end_matches('/'), notice.incident)),
         members: members(&notice.firing),
         more: notice.firing.iter().skip(MEMBERS).take(NAMES).map(name).collect(),
         more_count: notice.firing.len().saturating_sub(MEMBERS),
         ended: members(&notice.resolved),
-        plot: plot_words(evidence, now, zone),
-        logs: tail(&evidence.log_lines, LINES).iter().map(|line| lines(line.at_ms, &line.source, &line.text)).collect(),
-        events: tail(&evidence.events, LINES).iter().map(|event| lines(event.at_ms, "", &event.text)).collect(),
-        neighbours: evidence.neighbours.iter().take(PLACES).map(|host| format!("{} since {}", clean(&host.host, LABEL), moment(host.since_ms, now, zone))).collect(),
-        neighbour_count: evidence.neighbours.len(),
-        earlier: evidence.earlier.iter().take(CASES).map(|case| {
-            let note = clean(&case.note, LINE);
-            format!("{} for {}{}{note}", date(case.from_ms, zone), span(case.to_ms - case.from_ms), if note.is_empty() { "" } else { ": " })
-        }).collect(),
-        processes: evidence.processes.iter().take(CASES).map(|process| clean(process, LINE)).collect(),
+        around: around(evidence, now, zone),
         receiver: clean(&notice.receiver, LABEL),
         group: clean(&notice.group_labels.to_string(), TEXT),
         incident: notice.incident,

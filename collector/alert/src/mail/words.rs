@@ -8,7 +8,8 @@ use crate::plot::PlotData;
 /// Columns of the curve in the text part.
 const COLUMNS: usize = 48;
 /// Lower blocks from one eighth to full.
-const BARS: [char; 8] = ['\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}', '\u{2588}'];
+const BARS: [char; 8] =
+    ['\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}', '\u{2588}'];
 
 /// A text of foreign origin on one line: no control characters, no marks that turn the direction of writing, at most `longest` characters.
 pub(super) fn clean(text: &str, longest: usize) -> String {
@@ -25,7 +26,8 @@ pub(super) fn clean(text: &str, longest: usize) -> String {
 }
 
 fn format(ms: i64, zone: &TimeZone, form: &str) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| "at an unknown time".to_owned(), |at| at.to_zoned(zone.clone()).strftime(form).to_string())
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "at an unknown time".to_owned(), |at| at.to_zoned(zone.clone()).strftime(form).to_string())
 }
 
 /// `14:03 CET (13:03 UTC)`, with the date where it is another day than `now_ms`.
@@ -51,12 +53,17 @@ pub(super) fn date(ms: i64, zone: &TimeZone) -> String {
 pub(super) fn span(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let two = |count: i64, unit: &str, rest: i64, small: &str| if rest == 0 { format!("{count} {unit}") } else { format!("{count} {unit} {rest} {small}") };
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7200 if minutes < 60 => format!("{minutes} min"),
-        ..86_400 => two(hours, "h", minutes % 60, "min"),
-        _ => two(days, "d", hours % 24, "h"),
+    let two = |count: i64, unit: &str, rest: i64, small: &str| {
+        if rest == 0 { format!("{count} {unit}") } else { format!("{count} {unit} {rest} {small}") }
+    };
+    if seconds < 120 {
+        format!("{seconds} s")
+    } else if minutes < 60 {
+        format!("{minutes} min")
+    } else if days == 0 {
+        two(hours, "h", minutes % 60, "min")
+    } else {
+        two(days, "d", hours % 24, "h")
     }
 }
 
@@ -65,7 +72,9 @@ pub(super) fn curve(plot: &PlotData) -> String {
     let Some(series) = plot.series.first() else { return String::new() };
     let width = (plot.to_ms.saturating_sub(plot.from_ms) / COLUMNS as i64).max(1);
     let mut columns = [None::<f64>; COLUMNS];
-    for (at, value) in series.points.iter().filter(|(at, value)| value.is_finite() && (plot.from_ms..=plot.to_ms).contains(at)) {
+    for (at, value) in
+        series.points.iter().filter(|(at, value)| value.is_finite() && (plot.from_ms..=plot.to_ms).contains(at))
+    {
         let index = usize::try_from(at.saturating_sub(plot.from_ms) / width).unwrap_or(0).min(COLUMNS - 1);
         columns[index] = Some(columns[index].map_or(*value, |other| other.max(*value)));
     }
@@ -84,7 +93,9 @@ pub(super) fn curve(plot: &PlotData) -> String {
 /// Lowest and highest finite value of the first series.
 pub(super) fn bounds(plot: &PlotData) -> Option<(f64, f64)> {
     let finite = plot.series.first()?.points.iter().map(|(_, value)| *value).filter(|value| value.is_finite());
-    finite.fold(None, |bounds, value| Some(bounds.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value)))))
+    finite.fold(None, |bounds, value| {
+        Some(bounds.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value))))
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +106,15 @@ mod tests {
 
     #[test]
     fn spans_are_short() {
-        for (seconds, expect) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (4020, "1 h 7 min"), (7200, "2 h"), (273_600, "3 d 4 h"), (-5, "0 s")] {
+        for (seconds, expect) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (4020, "1 h 7 min"),
+            (7200, "2 h"),
+            (273_600, "3 d 4 h"),
+            (-5, "0 s"),
+        ] {
             assert_eq!(span(seconds * 1000), expect);
         }
     }

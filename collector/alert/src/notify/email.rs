@@ -101,19 +101,30 @@ impl Email {
     /// [`SettingsError`]: certificates that are none, a password that would go in clear text, a sender that is no address.
     pub fn new(settings: SmtpSettings) -> Result<Self, SettingsError> {
         let server = format!("{}:{}", settings.host, settings.port);
-        if !settings.username.is_empty() && settings.security == SmtpSecurity::Opportunistic && !settings.allows_clear_password {
+        if !settings.username.is_empty()
+            && settings.security == SmtpSecurity::Opportunistic
+            && !settings.allows_clear_password
+        {
             return Err(SettingsError::ClearPassword { server });
         }
-        let from = settings.from.parse().map_err(|source| SettingsError::From { text: settings.from.clone(), source })?;
+        let from =
+            settings.from.parse().map_err(|source| SettingsError::From { text: settings.from.clone(), source })?;
         let name = if settings.server_name.is_empty() { &settings.host } else { &settings.server_name };
         let mut tls = TlsParameters::builder(name.clone());
         if !settings.ca_pem.is_empty() {
-            let fail = |text: String| SettingsError::Certificates { server: server.clone(), file: "the CA file".to_owned(), text };
+            let fail = |text: String| SettingsError::Certificates {
+                server: server.clone(),
+                file: "the CA file".to_owned(),
+                text,
+            };
             tls = tls.certificate_store(lettre::transport::smtp::client::CertificateStore::None);
-            tls = tls.add_root_certificate(Certificate::from_pem(&settings.ca_pem).map_err(|error| fail(error.to_string()))?);
+            tls = tls.add_root_certificate(
+                Certificate::from_pem(&settings.ca_pem).map_err(|error| fail(error.to_string()))?,
+            );
         }
         let tls = tls.build_rustls().map_err(|error| SettingsError::Tls { server, text: error.to_string() })?;
-        let hello = if settings.hello.is_empty() { ClientId::default() } else { ClientId::Domain(settings.hello.clone()) };
+        let hello =
+            if settings.hello.is_empty() { ClientId::default() } else { ClientId::Domain(settings.hello.clone()) };
         Ok(Self { settings, from, hello, tls })
     }
 
@@ -124,7 +135,10 @@ impl Email {
         let implicit = (self.settings.security == SmtpSecurity::Implicit).then(|| self.tls.clone());
         let address = (self.settings.host.as_str(), self.settings.port);
         let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(limit), &self.hello, implicit, None);
-        let mut connection = timeout(limit, connecting).await.map_err(phase("connecting"))?.map_err(|error| words("connecting", &error))?;
+        let mut connection = timeout(limit, connecting)
+            .await
+            .map_err(phase("connecting"))?
+            .map_err(|error| words("connecting", &error))?;
         let is_needed = self.settings.security == SmtpSecurity::StartTls;
         if is_needed && !connection.can_starttls() {
             return Err("the server offers no STARTTLS, and mail is not sent in clear text: use another port, or `require_tls: false`".to_owned());
@@ -148,14 +162,20 @@ impl Email {
     /// One parcel over a connection: what the answer to each command means for it.
     async fn send(&self, connection: &mut AsyncSmtpConnection, parcel: &Parcel) -> Tried {
         let Payload::Mail(body) = &parcel.payload else {
-            return Tried { outcome: Outcome::Permanent { code: 0, text: "a webhook's body for a mail server".to_owned() }, is_open: true };
+            return Tried {
+                outcome: Outcome::Permanent { code: 0, text: "a webhook's body for a mail server".to_owned() },
+                is_open: true,
+            };
         };
         let to = match address_of(&parcel.recipient) {
             Ok(to) => to,
             Err(text) => return Tried { outcome: Outcome::Permanent { code: 0, text }, is_open: true },
         };
         let limit = self.settings.command_timeout;
-        if let Err(tried) = before_data(timeout(limit, connection.command(Mail::new(Some(self.from.clone()), Vec::new()))).await, "MAIL") {
+        if let Err(tried) = before_data(
+            timeout(limit, connection.command(Mail::new(Some(self.from.clone()), Vec::new()))).await,
+            "MAIL",
+        ) {
             return tried;
         }
         for step in ["RCPT", "DATA"] {
@@ -174,7 +194,9 @@ impl Email {
             Ok(Ok(_)) => Tried { outcome: Outcome::Accepted, is_open: true },
             Ok(Err(error)) if error.status().is_some() => Tried { outcome: answered("body", &error), is_open: true },
             Ok(Err(error)) => Tried { outcome: Outcome::Unknown { text: words("body", &error) }, is_open: false },
-            Err(_) => Tried { outcome: Outcome::Unknown { text: "body: no answer in time".to_owned() }, is_open: false },
+            Err(_) => {
+                Tried { outcome: Outcome::Unknown { text: "body: no answer in time".to_owned() }, is_open: false }
+            }
         }
     }
 
@@ -206,7 +228,11 @@ impl Email {
 }
 
 impl Notifier for Email {
-    fn deliver<'a>(&'a self, parcels: &'a [Parcel], report: &'a mut Report<'_>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn deliver<'a>(
+        &'a self,
+        parcels: &'a [Parcel],
+        report: &'a mut Report<'_>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             let mut known = 0;
             let mut counted = |key, outcome| {
@@ -217,7 +243,10 @@ impl Notifier for Email {
                 // The parcel that was under way may have arrived; the others were not begun.
                 for (index, parcel) in parcels.iter().enumerate().skip(known) {
                     let text = "the session took too long".to_owned();
-                    report(parcel.key, if index == known { Outcome::Unknown { text } } else { Outcome::Temporary { code: 0, text } });
+                    report(
+                        parcel.key,
+                        if index == known { Outcome::Unknown { text } } else { Outcome::Temporary { code: 0, text } },
+                    );
                 }
             }
         })
@@ -247,8 +276,13 @@ fn before_data(answer: Result<Result<Response, Error>, tokio::time::error::Elaps
             let is_open = error.status().is_some_and(|code| u16::from(code) != 421);
             Err(Tried { outcome: answered(step, &error), is_open })
         }
-        Ok(Err(error)) => Err(Tried { outcome: Outcome::Temporary { code: 0, text: words(step, &error) }, is_open: false }),
-        Err(_) => Err(Tried { outcome: Outcome::Temporary { code: 0, text: format!("{step}: no answer in time") }, is_open: false }),
+        Ok(Err(error)) => {
+            Err(Tried { outcome: Outcome::Temporary { code: 0, text: words(step, &error) }, is_open: false })
+        }
+        Err(_) => Err(Tried {
+            outcome: Outcome::Temporary { code: 0, text: format!("{step}: no answer in time") },
+            is_open: false,
+        }),
     }
 }
 

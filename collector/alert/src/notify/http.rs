@@ -49,7 +49,9 @@ pub(super) fn tls(ca_pem: &[u8]) -> Result<Arc<ClientConfig>, String> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
@@ -66,25 +68,39 @@ pub(super) async fn post(
     let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
     let connect = |text: String| HttpError::Connect { host: host.clone(), text };
     let connecting = timeout(limit, TcpStream::connect((host.as_str(), port))).await;
-    let stream = connecting.map_err(|_| connect("no answer in time".to_owned()))?.map_err(|error| connect(error.to_string()))?;
+    let stream =
+        connecting.map_err(|_| connect("no answer in time".to_owned()))?.map_err(|error| connect(error.to_string()))?;
     let exchange = async {
         if !is_secure {
             return exchange(stream, uri, headers, body, &host).await;
         }
         let name = ServerName::try_from(host.clone()).map_err(|error| connect(error.to_string()))?;
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(|error| connect(error.to_string()))?;
+        let stream = TlsConnector::from(Arc::clone(tls))
+            .connect(name, stream)
+            .await
+            .map_err(|error| connect(error.to_string()))?;
         exchange(stream, uri, headers, body, &host).await
     };
-    timeout(limit, exchange).await.map_err(|_| HttpError::Lost { host: host.clone(), text: "none in time".to_owned() })?
+    timeout(limit, exchange)
+        .await
+        .map_err(|_| HttpError::Lost { host: host.clone(), text: "none in time".to_owned() })?
 }
 
-async fn exchange<S>(stream: S, uri: &Uri, headers: &[(String, String)], body: Bytes, host: &str) -> Result<(u16, String), HttpError>
+async fn exchange<S>(
+    stream: S,
+    uri: &Uri,
+    headers: &[(String, String)],
+    body: Bytes,
+    host: &str,
+) -> Result<(u16, String), HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let lost = |text: String| HttpError::Lost { host: host.to_owned(), text };
     let connect = |text: String| HttpError::Connect { host: host.to_owned(), text };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| connect(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| connect(error.to_string()))?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
     // A name and password in the address are not part of the host's name.
@@ -98,12 +114,18 @@ where
         let answer = sender.send_request(request).await.map_err(|error| lost(error.to_string()))?;
         let status = answer.status().as_u16();
         // The status decides; a body that is too long or breaks off changes nothing.
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES)
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
+    let mut answer = std::pin::pin!(answer);
     tokio::select! {
         biased;
-        answer = answer => answer,
-        ended = connection => Err(lost(ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string()))),
+        answer = &mut answer => answer,
+        // It ends with what it has handed on, or without: the answer knows.
+        _ = connection => answer.await,
     }
 }

@@ -13,7 +13,11 @@ pub type Report<'a> = dyn FnMut(Key, Outcome) + Send + 'a;
 /// One server of one kind.
 pub trait Notifier: Send + Sync {
     /// Tries every parcel once, and reports once for each that it has dealt with.
-    fn deliver<'a>(&'a self, parcels: &'a [Parcel], report: &'a mut Report<'_>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    fn deliver<'a>(
+        &'a self,
+        parcels: &'a [Parcel],
+        report: &'a mut Report<'_>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
 /// Why a notifier cannot be made of its settings.

@@ -49,7 +49,8 @@ impl Webhook {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
             return Err(fail());
         }
-        let certificates = |text| SettingsError::Certificates { server: settings.url.clone(), file: "the CA file".to_owned(), text };
+        let certificates =
+            |text| SettingsError::Certificates { server: settings.url.clone(), file: "the CA file".to_owned(), text };
         let tls = tls(&settings.ca_pem).map_err(certificates)?;
         Ok(Self { uri, headers: settings.headers, tls, timeout: settings.timeout })
     }
@@ -68,7 +69,11 @@ impl Webhook {
         match post(&self.uri, &headers, Bytes::copy_from_slice(body.as_bytes()), &self.tls, self.timeout).await {
             Ok((200..=299, _)) => Outcome::Accepted,
             Ok((code, answer)) => {
-                let text = answer.chars().map(|character| if character.is_control() { ' ' } else { character }).take(200).collect();
+                let text = answer
+                    .chars()
+                    .map(|character| if character.is_control() { ' ' } else { character })
+                    .take(200)
+                    .collect();
                 // Timed out, too many, and what the server did not manage.
                 let is_temporary = matches!(code, 408 | 429 | 500..=599);
                 if is_temporary { Outcome::Temporary { code, text } } else { Outcome::Permanent { code, text } }
@@ -80,7 +85,11 @@ impl Webhook {
 }
 
 impl Notifier for Webhook {
-    fn deliver<'a>(&'a self, parcels: &'a [Parcel], report: &'a mut Report<'_>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn deliver<'a>(
+        &'a self,
+        parcels: &'a [Parcel],
+        report: &'a mut Report<'_>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             for (index, parcel) in parcels.iter().enumerate() {
                 let outcome = self.send(parcel).await;
@@ -166,7 +175,9 @@ pub fn webhook_body(notice: &Notice, external_url: &str, max_alerts: usize) -> S
         receiver: &notice.receiver,
         group_labels: map(&notice.group_labels),
         common_labels: common(all().map(|alert| map(&alert.labels))),
-        common_annotations: common(all().map(|alert| alert.annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())),
+        common_annotations: common(
+            all().map(|alert| alert.annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()),
+        ),
         external_url,
         alerts: alerts.collect(),
     };

@@ -12,6 +12,8 @@ mod queue;
 mod row;
 mod step;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod worlds;
 
 pub use digest::{DigestEntry, DigestLetter};

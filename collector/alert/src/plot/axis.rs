@@ -3,11 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+/// Longest unit that is written.
+const UNIT: usize = 12;
+
 /// A number with its unit: `96 %`, `1.5 GiB`, `250 ms`, `3.2 k`.
 pub(crate) fn with_unit(value: f64, unit: &str) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
+    // A unit comes from a check's output: whatever is longer is none.
+    let unit = unit.char_indices().nth(UNIT).map_or(unit, |(end, _)| &unit[..end]);
     let size = value.abs();
     if size >= 1e18 {
         return format!("{value:.2e} {unit}").trim_end().to_owned();
@@ -84,7 +89,8 @@ pub(super) fn times(from_ms: i64, to_ms: i64, zone: &TimeZone) -> Vec<(i64, Stri
     const STEPS: [i64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080];
     let span = to_ms.saturating_sub(from_ms).max(1);
     let step = STEPS.iter().map(|minutes| minutes * MINUTE).find(|step| span / step < 7).unwrap_or(span / 6 + 1);
-    let offset = |ms: i64| Timestamp::from_millisecond(ms).map_or(0, |at| i64::from(zone.to_offset(at).seconds()) * 1000);
+    let offset =
+        |ms: i64| Timestamp::from_millisecond(ms).map_or(0, |at| i64::from(zone.to_offset(at).seconds()) * 1000);
     // Round in the zone's time of the beginning; a change of its offset on the way moves labels, not ticks.
     let local = from_ms.saturating_add(offset(from_ms));
     let past = local.rem_euclid(step);
@@ -99,7 +105,8 @@ pub(super) fn times(from_ms: i64, to_ms: i64, zone: &TimeZone) -> Vec<(i64, Stri
 
 fn clock(ms: i64, zone: &TimeZone, is_days: bool) -> String {
     let form = if is_days { "%d %b" } else { "%H:%M" };
-    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime(form).to_string())
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime(form).to_string())
 }
 
 #[cfg(test)]
@@ -125,7 +132,8 @@ mod tests {
 
     #[test]
     fn axes_hold_their_values_and_few_ticks() {
-        for (low, high) in [(0.0, 96.0), (88.0, 90.0), (5.0, 5.0), (-3.0, 4.0), (0.0, 0.0), (1e-7, 2e-7), (1e12, 3e12)] {
+        for (low, high) in [(0.0, 96.0), (88.0, 90.0), (5.0, 5.0), (-3.0, 4.0), (0.0, 0.0), (1e-7, 2e-7), (1e12, 3e12)]
+        {
             let (bottom, top, ticks) = values(low, high, "");
             assert!(bottom <= low && top >= high && top > bottom, "{low} {high}: {bottom} {top}");
             assert!((2..=9).contains(&ticks.len()), "{low} {high}: {ticks:?}");

@@ -4,9 +4,9 @@ mod axis;
 mod data;
 mod font;
 mod png;
-mod svg;
 #[cfg(test)]
 pub(crate) mod samples;
+mod svg;
 #[cfg(test)]
 mod tests;
 

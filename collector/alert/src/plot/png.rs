@@ -26,7 +26,8 @@ pub enum PlotError {
 /// # Errors
 /// [`PlotError`] where the drawing is not accepted by the renderer, or too large at any size.
 pub fn png(data: &PlotData, zone: &TimeZone, theme: Theme) -> Result<Vec<u8>, PlotError> {
-    let tree = Tree::from_str(&svg(data, zone, theme), &Options::default()).map_err(|error| PlotError::Svg(error.to_string()))?;
+    let tree = Tree::from_str(&svg(data, zone, theme), &Options::default())
+        .map_err(|error| PlotError::Svg(error.to_string()))?;
     let mut size = 0;
     for scale in [2_u8, 1] {
         let (width, height) = (WIDTH * u32::from(scale), HEIGHT * u32::from(scale));

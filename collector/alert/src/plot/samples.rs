@@ -32,4 +32,3 @@ pub(crate) fn filling() -> PlotData {
         onset_ms: Some(ONSET),
     }
 }
-

@@ -83,7 +83,9 @@ pub fn svg(data: &PlotData, zone: &TimeZone, theme: Theme) -> String {
     };
     let series = &data.series[..data.series.len().min(SERIES)];
     let (frame, ticks) = frame(data, series);
-    let mut out = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">\n");
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">\n"
+    );
     rectangle(&mut out, (0.0, 0.0), (f64::from(WIDTH), f64::from(HEIGHT)), colours.ground, 1.0);
     rectangle(&mut out, (frame.left, TOP), (RIGHT - frame.left, BOTTOM - TOP), colours.field, 1.0);
     draw_grid(&mut out, data, &frame, &ticks, zone, colours);
@@ -105,7 +107,8 @@ fn frame(data: &PlotData, series: &[PlotSeries]) -> (Frame, Vec<f64>) {
     let values_of = series.iter().flat_map(|line| &line.points).map(|(_, value)| *value);
     let limits = data.limits.iter().map(|limit| limit.value);
     let all = || values_of.clone().chain(limits.clone()).filter(|value| value.is_finite());
-    let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) =
+        all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     let (low, high) = if low <= high { (low.max(-1e100), high.min(1e100)) } else { (0.0, 1.0) };
     let (low, high, ticks) = values(low, high, &data.unit);
     let widest = ticks.iter().map(|tick| font::width(&with_unit(*tick, &data.unit), TEXT)).fold(0.0, f64::max);
@@ -131,8 +134,17 @@ fn draw_grid(out: &mut String, data: &PlotData, frame: &Frame, ticks: &[f64], zo
             free = left + width + 8.0;
         }
     }
-    let zone_name = Timestamp::from_millisecond(data.to_ms).map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%Z").to_string());
-    word(out, &zone_name, (frame.left - 8.0 - font::width(&zone_name, TEXT)).max(4.0), BOTTOM + 15.5, TEXT, colours.faint, 1.1);
+    let zone_name = Timestamp::from_millisecond(data.to_ms)
+        .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%Z").to_string());
+    word(
+        out,
+        &zone_name,
+        (frame.left - 8.0 - font::width(&zone_name, TEXT)).max(4.0),
+        BOTTOM + 15.5,
+        TEXT,
+        colours.faint,
+        1.1,
+    );
     line(out, (frame.left, BOTTOM), (RIGHT, BOTTOM), colours.faint, 1.0, "");
 }
 
@@ -157,7 +169,8 @@ fn draw_limits(out: &mut String, data: &PlotData, frame: &Frame, colours: &Colou
         line(out, (frame.left, y), (RIGHT, y), colour, 1.4, "6 3");
         let label = clean(&format!("{} {}", limit.name, with_unit(limit.value, &data.unit)), 30);
         let below = y + TEXT + 5.0;
-        let base = if below < BOTTOM - 3.0 && limit.bad == Bad::Above || y - 5.0 - TEXT < TOP { below } else { y - 5.0 };
+        let base =
+            if below < BOTTOM - 3.0 && limit.bad == Bad::Above || y - 5.0 - TEXT < TOP { below } else { y - 5.0 };
         if taken.iter().any(|other| (other - base).abs() < TEXT + 5.0) {
             continue;
         }
@@ -172,7 +185,8 @@ fn draw_marks(out: &mut String, data: &PlotData, frame: &Frame, zone: &TimeZone,
     if let Some(onset) = data.onset_ms.filter(inside) {
         let x = frame.x(onset);
         line(out, (x, TOP), (x, BOTTOM), colours.critical, 1.2, "");
-        let clock = Timestamp::from_millisecond(onset).map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string());
+        let clock = Timestamp::from_millisecond(onset)
+            .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string());
         let label = format!("since {clock}");
         let width = font::width(&label, TEXT);
         let left = (x - width / 2.0).clamp(frame.left, RIGHT - width);
@@ -218,21 +232,27 @@ fn draw_line(out: &mut String, data: &PlotData, frame: &Frame, series: &PlotSeri
         }
     }
     if !path.is_empty() {
-        let _ = writeln!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>");
+        let _ = writeln!(
+            out,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>"
+        );
     }
 }
 
 /// Points within the frame; where there are more than two a pixel only lowest and highest of each pixel, so that no peak is lost. A gap of
 /// values that are not finite stays where a whole pixel has no other.
 fn thinned(data: &PlotData, series: &PlotSeries) -> Vec<(i64, f64)> {
-    let inside: Vec<_> = series.points.iter().copied().filter(|(at, _)| (data.from_ms..=data.to_ms).contains(at)).collect();
+    let inside: Vec<_> =
+        series.points.iter().copied().filter(|(at, _)| (data.from_ms..=data.to_ms).contains(at)).collect();
     let pixels = i64::from(WIDTH);
     if inside.len() <= 2 * WIDTH as usize {
         return inside;
     }
     let width = data.to_ms.saturating_sub(data.from_ms) / pixels + 1;
     let mut out: Vec<(i64, f64)> = Vec::new();
-    for bucket in inside.chunk_by(|one, other| one.0.saturating_sub(data.from_ms) / width == other.0.saturating_sub(data.from_ms) / width) {
+    for bucket in inside.chunk_by(|one, other| {
+        one.0.saturating_sub(data.from_ms) / width == other.0.saturating_sub(data.from_ms) / width
+    }) {
         let finite = || bucket.iter().copied().filter(|(_, value)| value.is_finite());
         let low = finite().min_by(|one, other| one.1.total_cmp(&other.1));
         let high = finite().max_by(|one, other| one.1.total_cmp(&other.1));
@@ -268,7 +288,8 @@ fn draw_head(out: &mut String, data: &PlotData, series: &[PlotSeries], colours: 
 /// The last value in words beside its point.
 fn draw_last(out: &mut String, data: &PlotData, frame: &Frame, colours: &Colours) {
     let Some(first) = data.series.first() else { return };
-    let last = first.points.iter().rev().find(|(at, value)| value.is_finite() && (data.from_ms..=data.to_ms).contains(at));
+    let last =
+        first.points.iter().rev().find(|(at, value)| value.is_finite() && (data.from_ms..=data.to_ms).contains(at));
     let Some((at, value)) = last else { return };
     let (x, y) = (frame.x(*at), frame.y(*value));
     let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{}\"/>", colours.lines[0]);
@@ -288,14 +309,20 @@ fn plate(out: &mut String, text: &str, x: f64, base: f64, colour: &str, colours:
 fn word(out: &mut String, text: &str, x: f64, y: f64, height: f64, colour: &str, weight: f64) {
     let path = font::path(text, x, y, height);
     if !path.is_empty() {
-        let _ = writeln!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{weight}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>");
+        let _ = writeln!(
+            out,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{weight}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>"
+        );
     }
 }
 
 fn line(out: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, weight: f64, dashes: &str) {
     let dashes = if dashes.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dashes}\"") };
     let ((x, y), (to_x, to_y)) = (from, to);
-    let _ = writeln!(out, "<path d=\"M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{weight}\"{dashes}/>");
+    let _ = writeln!(
+        out,
+        "<path d=\"M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{weight}\"{dashes}/>"
+    );
 }
 
 fn rectangle(out: &mut String, at: (f64, f64), size: (f64, f64), colour: &str, opacity: f64) {
@@ -309,7 +336,8 @@ fn rectangle(out: &mut String, at: (f64, f64), size: (f64, f64), colour: &str, o
 }
 
 fn clean(text: &str, longest: usize) -> String {
-    let mut out: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(longest).collect();
+    let mut out: String =
+        text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(longest).collect();
     if text.chars().nth(longest).is_some() {
         out.truncate(out.char_indices().rev().nth(1).map_or(0, |(at, _)| at));
         out.push_str("..");

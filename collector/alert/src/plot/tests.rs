@@ -40,7 +40,11 @@ fn is_golden(name: &str, text: &str) {
     if std::env::var("UPDATE_GOLDEN").is_ok() {
         std::fs::write(&path, text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{name} differs: look at the change, then UPDATE_GOLDEN=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        text,
+        "{name} differs: look at the change, then UPDATE_GOLDEN=1"
+    );
 }
 
 #[test]
@@ -51,7 +55,9 @@ fn plots_are_as_they_were() {
 
 #[test]
 fn pictures_decode_and_are_small() {
-    for (name, data, theme) in [("light", filling(), Theme::Light), ("dark", filling(), Theme::Dark), ("five", five(), Theme::Light)] {
+    for (name, data, theme) in
+        [("light", filling(), Theme::Light), ("dark", filling(), Theme::Dark), ("five", five(), Theme::Light)]
+    {
         let bytes = png(&data, &berlin(), theme).unwrap();
         assert!(bytes.len() <= PNG_BYTES, "{name}: {} bytes", bytes.len());
         let pixels = Pixmap::decode_png(&bytes).unwrap();
@@ -66,7 +72,8 @@ fn what_cannot_be_drawn_is_left_out() {
         series: vec![PlotSeries { name: "x".to_owned(), points: vec![(ONSET, f64::NAN), (ONSET + 1, f64::INFINITY)] }],
         ..empty.clone()
     };
-    let one_point = PlotData { series: vec![PlotSeries { name: "x".to_owned(), points: vec![(ONSET, 1e308)] }], ..empty.clone() };
+    let one_point =
+        PlotData { series: vec![PlotSeries { name: "x".to_owned(), points: vec![(ONSET, 1e308)] }], ..empty.clone() };
     let backwards = PlotData { from_ms: ONSET, to_ms: ONSET - 1, ..filling() };
     let far = PlotData { from_ms: i64::MIN, to_ms: i64::MAX, title: "<x>\r\n\u{1f600}".repeat(100_000), ..filling() };
     for data in [empty, nothing_finite, one_point, backwards, far] {
