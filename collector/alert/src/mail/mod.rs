@@ -7,6 +7,8 @@ mod digest;
 mod evidence;
 mod letter;
 mod mime;
+#[cfg(test)]
+pub(crate) mod samples;
 mod templates;
 #[cfg(test)]
 mod tests;

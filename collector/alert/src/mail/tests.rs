@@ -1,115 +1,17 @@
 //! Mails against golden files, read back by another parser, and with hostile words.
 
-use std::collections::BTreeMap;
-
-use jiff::tz::TimeZone;
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
-use muster_common::host::HostId;
 use muster_common::label::LabelSet;
-use muster_fleet::status::Subject;
 use resvg::tiny_skia::Pixmap;
 
+use super::samples::{alert, ended, evidence, notice, opened, settings};
 use super::{
-    Earlier, Evidence, Letter, LogLine, MAIL_BYTES, MailSettings, Moment, Neighbour, Place, Reading, Templates, digest,
-    render,
+    Earlier, Evidence, Letter, LogLine, MAIL_BYTES, Moment, Neighbour, Place, Reading, Templates, digest, render,
 };
-use crate::alert::{Alert, AlertId, Notice, NoticeKind, Origin};
+use crate::alert::Notice;
 use crate::outgoing::{DigestEntry, DigestLetter};
 use crate::plot::PlotData;
 use crate::plot::samples::{ONSET, filling};
-
-const MINUTE: i64 = 60_000;
-
-fn settings() -> MailSettings {
-    MailSettings {
-        from: "Muster <muster@example.org>".to_owned(),
-        domain: "muster.example.org".to_owned(),
-        zone: TimeZone::get("Europe/Berlin").unwrap(),
-        external_url: Some("https://muster.example.org/".to_owned()),
-        headers: vec![("X-Team".to_owned(), "storage".to_owned()), ("Subject".to_owned(), "mine".to_owned())],
-    }
-}
-
-fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Alert {
-    let labels = LabelSet::new(labels.iter().copied()).unwrap();
-    Alert {
-        id: AlertId::of_labels(&labels),
-        labels,
-        annotations: annotations
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-        origin: Origin::Status(Subject::Check { host: HostId([7; 16]), check: "disk /var".to_owned() }),
-        active_ms: ONSET,
-        starts_ms: ONSET + 2 * MINUTE,
-        ends_ms: None,
-        updated_ms: ONSET + 15 * MINUTE,
-        value: Some(95.8),
-        expression: String::new(),
-        again: false,
-        holds: Vec::new(),
-        is_quiet_end: false,
-    }
-}
-
-fn disk() -> Alert {
-    alert(
-        &[
-            ("alertname", "disk /var"),
-            ("severity", "critical"),
-            ("host", "db1"),
-            ("check", "disk /var"),
-            ("site", "z\u{fc}rich"),
-        ],
-        &[
-            ("summary", "/var 96 % used, 1.2 GiB free"),
-            ("remedy", "Look for the largest files: du -xh /var | sort -h | tail"),
-            ("title", "/var filling"),
-        ],
-    )
-}
-
-fn notice(firing: Vec<Alert>, resolved: Vec<Alert>) -> Notice {
-    Notice {
-        id: 41,
-        incident: 41,
-        kind: if firing.is_empty() { NoticeKind::Resolved } else { NoticeKind::Opened },
-        receiver: "ops team".to_owned(),
-        group_key: "{}:{}".to_owned(),
-        group_labels: LabelSet::new([("host", "db1")]).unwrap(),
-        at_ms: ONSET + 15 * MINUTE,
-        firing,
-        resolved,
-    }
-}
-
-fn evidence() -> Evidence {
-    let line = |minute: i64, text: &str| LogLine {
-        at_ms: ONSET + minute * MINUTE,
-        source: "postgresql.service".to_owned(),
-        text: text.to_owned(),
-    };
-    Evidence {
-        reading: Some(Reading {
-            value: Some(95.8),
-            unit: "%".to_owned(),
-            limit: Some(90.0),
-            forecast: "full in 40 min".to_owned(),
-        }),
-        plot: Some(filling()),
-        log_lines: (-6..6)
-            .map(|minute| line(minute, "could not extend file \"base/16384/2619\": No space left on device"))
-            .collect(),
-        events: vec![Moment { at_ms: ONSET - 54 * MINUTE, text: "postgresql upgraded from 16.2 to 16.3".to_owned() }],
-        neighbours: vec![Neighbour { host: "db2".to_owned(), since_ms: ONSET + MINUTE }],
-        earlier: vec![Earlier {
-            from_ms: ONSET - 9 * 86_400_000,
-            to_ms: ONSET - 9 * 86_400_000 + 67 * MINUTE,
-            note: "anna: old WAL removed".to_owned(),
-        }],
-        processes: vec!["postgres 4121: 93 % CPU".to_owned()],
-    }
-}
 
 fn letter(notice: &Notice, evidence: &Evidence, place: &Place) -> Letter {
     let letter = render(&settings(), &Templates::default(), notice, evidence, place);
@@ -136,7 +38,7 @@ fn part<'a>(mail: &'a ParsedMail<'a>, kind: &str) -> Option<&'a ParsedMail<'a>> 
 
 #[test]
 fn a_mail_has_its_evidence_in_words_html_and_picture() {
-    let letter = letter(&notice(vec![disk()], Vec::new()), &evidence(), &Place::default());
+    let letter = letter(&opened(), &evidence(), &Place::default());
     assert_eq!(letter.subject, "db1: /var filling");
     assert_eq!(letter.first_line, "CRITICAL since 14:03 CET (13:03 UTC): 95.8 %, limit 90 %, full in 40 min");
     let mime = letter.mime("Anna <anna@example.org>").unwrap();
@@ -190,8 +92,7 @@ fn a_mail_has_its_evidence_in_words_html_and_picture() {
 
 #[test]
 fn the_end_keeps_the_subject_and_says_how_long_it_was() {
-    let ended = Alert { ends_ms: Some(ONSET + 67 * MINUTE), value: Some(71.0), ..disk() };
-    let mut notice = Notice { id: 44, at_ms: ONSET + 67 * MINUTE, ..notice(Vec::new(), vec![ended]) };
+    let notice = ended();
     let place = Place { subject: Some("db1: /var filling".to_owned()), is_only: false };
     let reading = Some(Reading { value: Some(71.0), unit: "%".to_owned(), ..Reading::default() });
     let evidence = Evidence { reading, ..Evidence::default() };
@@ -199,7 +100,6 @@ fn the_end_keeps_the_subject_and_says_how_long_it_was() {
     assert_eq!(later.subject, "db1: /var filling");
     assert_eq!(later.first_line, "RESOLVED at 15:10 CET (14:10 UTC) after 1 h 7 min: was CRITICAL, now 71 %");
     is_golden("resolved.eml", &later.mime("anna@example.org").unwrap());
-    notice.kind = NoticeKind::Resolved;
     let only = letter(&notice, &evidence, &Place { is_only: true, ..place });
     assert!(
         only.text.contains("the only mail of this incident") && only.html.contains("the only mail of this incident")
@@ -256,7 +156,7 @@ fn hostile_words_are_encoded_and_bounded() {
 
 #[test]
 fn addresses_that_are_none_are_refused_by_name() {
-    let letter = letter(&notice(vec![disk()], Vec::new()), &Evidence::default(), &Place::default());
+    let letter = letter(&opened(), &Evidence::default(), &Place::default());
     for address in ["", "anna", "anna@example.org\r\nBcc: x@example.org", "a@b, c@d"] {
         assert!(letter.mime(address).unwrap_err().to_string().contains("is no mail address"), "{address}");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailparse::MailHeaderMap;
 use muster_common::label::LabelSet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -12,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use super::server::{Fault, Script, Server, Tls, certificate};
 use super::{Email, Notifiers, SmtpSecurity, SmtpSettings, Webhook, WebhookSettings, webhook_body};
 use crate::alert::{Alert, AlertId, Notice, NoticeKind, Origin};
-use crate::outgoing::{Key, Outcome, Parcel, Payload, Session};
+use crate::mail::{Templates, digest, render, samples};
+use crate::outgoing::{DigestLetter, Event, Key, Limits, NewRow, Outcome, Parcel, Payload, Queue, Session, Target};
 
 /// base64 of `\0muster\0secret`.
 const PLAIN: &str = "AG11c3RlcgBzZWNyZXQ=";
@@ -337,4 +339,54 @@ fn the_body_of_a_webhook_is_that_of_alertmanager() {
         "alerts": [one("db1", "firing", "0001-01-01T00:00:00Z"), one("db2", "resolved", "2026-03-10T13:03:10Z")],
     });
     assert_eq!(body, expect);
+}
+
+/// One step of the queue carried out until nothing is left to start.
+async fn carry_out(queue: &mut Queue, notifiers: &Notifiers, now: i64, event: Event) {
+    let mut sessions = queue.step(now, event).sessions;
+    while let Some(session) = sessions.pop() {
+        let mut outcomes = Vec::new();
+        notifiers.run(&session, &mut |key, outcome| outcomes.push((key, outcome))).await;
+        for (key, outcome) in outcomes {
+            sessions.extend(queue.step(now, Event::Outcome { key, outcome }).sessions);
+        }
+    }
+}
+
+#[tokio::test]
+async fn beginning_and_end_of_an_incident_arrive_as_one_thread() {
+    let server = Server::start(Script { tls: Tls::Starttls, ..Script::default() }).await;
+    let mut notifiers = Notifiers::default();
+    notifiers.add("mx".to_owned(), Arc::new(Email::new(settings(&server)).unwrap()));
+    let compose = Arc::new(|letter: &DigestLetter| digest(&samples::settings(), letter).unwrap_or_default());
+    let mut queue = Queue::load(Limits::default(), compose, std::iter::empty()).unwrap();
+    let (opened, ended) = (samples::opened(), samples::ended());
+    for notice in [&opened, &ended] {
+        let place = queue.place(notice.incident, &notice.receiver, "anna@example.org");
+        let letter = render(&samples::settings(), &Templates::default(), notice, &samples::evidence(), &place);
+        let row = NewRow {
+            key: Key { notice: notice.id, recipient: 0 },
+            incident: notice.incident,
+            receiver: notice.receiver.clone(),
+            target: Target { server: "mx".to_owned(), recipient: "anna@example.org".to_owned() },
+            second: None,
+            domain: "muster.example.org".to_owned(),
+            subject: letter.subject.clone(),
+            summary: letter.first_line.clone(),
+            is_end: notice.firing.is_empty(),
+            payload: Payload::Mail(letter.mime("anna@example.org").unwrap()),
+        };
+        carry_out(&mut queue, &notifiers, notice.at_ms, Event::Enqueue(vec![row])).await;
+    }
+    assert_eq!((queue.counts().accepted, queue.waiting()), (2, (0, 0)));
+    let taken = server.taken.lock().clone();
+    let mails: Vec<_> = taken.iter().map(|(_, mail)| mailparse::parse_mail(mail.as_bytes()).unwrap()).collect();
+    let header = |index: usize, name: &str| mails[index].headers.get_first_value(name);
+    let root = header(0, "Message-ID").unwrap();
+    assert!(root.starts_with("<i41.n41.") && root.ends_with("@muster.example.org>"), "{root}");
+    assert_eq!((header(0, "References"), header(0, "In-Reply-To")), (None, None));
+    assert_eq!((header(1, "References"), header(1, "In-Reply-To")), (Some(root.clone()), Some(root.clone())));
+    assert_ne!(header(1, "Message-ID"), Some(root));
+    assert_eq!(header(0, "Subject"), header(1, "Subject"));
+    assert!(mails[1].subparts[0].get_body().unwrap().starts_with("RESOLVED at "));
 }

@@ -11,6 +11,7 @@ use super::planted::Planted;
 use super::pool::{Pool, Thread, thread_of, write};
 use super::row::{BadRow, Key, NewRow, Payload, Row, State, decode, encode, message_id, recipient_hash};
 use super::step::{Change, Counts, DeadReason, Event, News, Outcome, Parcel, Session};
+use crate::mail::Place;
 
 /// An attempt is over in this time for certain: notifiers bound every phase, see `notify`.
 const LEASE_MS: i64 = 15 * 60_000;
@@ -129,10 +130,12 @@ impl Queue {
         (self.pool.live_count(), self.pool.body_bytes())
     }
 
-    /// Whether a mail that tells the end of this incident will be the only one: all that was to be told to the recipient is surely still
-    /// here. Whoever composes it says so in its words.
-    pub fn is_unsent(&self, incident: u64, receiver: &str, recipient: &str) -> bool {
-        self.unsent(&(incident, receiver.to_owned(), recipient.to_owned())).is_some()
+    /// Where a mail of this incident to this recipient will stand: whoever composes it says so in its words. Its subject is that of the first;
+    /// one that tells the end is the only one where all that was to be told is surely still here.
+    pub fn place(&self, incident: u64, receiver: &str, recipient: &str) -> Place {
+        let thread = (incident, receiver.to_owned(), recipient.to_owned());
+        let subject = self.pool.thread(&thread).next().map(|(_, row)| row.subject.clone());
+        Place { subject, is_only: self.unsent(&thread).is_some() }
     }
 
     /// The rows that wait of an incident of which nothing may have arrived.

@@ -178,7 +178,7 @@ fn an_end_takes_the_place_of_what_surely_was_not_sent() {
         queue.step(0, Event::Enqueue(vec![new(1, 1)]));
         queue.step(1, outcome(1, first_outcome.clone()));
         queue.step(2, Event::Enqueue(vec![new(2, 1)]));
-        assert_eq!(queue.is_unsent(1, "ops", "anna@example.org"), is_merged, "{first_outcome:?}");
+        assert_eq!(queue.place(1, "ops", "anna@example.org").is_only, is_merged, "{first_outcome:?}");
         queue.step(3, Event::Enqueue(vec![end()]));
         let rows: Vec<_> = queue.rows().map(|(_, row)| row.clone()).collect();
         if is_merged {
