@@ -7,6 +7,10 @@
 
 mod alert;
 mod dispatch;
+pub mod mail;
+pub mod notify;
+pub mod outgoing;
+pub mod plot;
 mod rules;
 mod template;
 

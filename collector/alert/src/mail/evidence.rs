@@ -1,0 +1,61 @@
+//! What is known around an alert. Whoever has the store fills it; whatever is empty is left out of the mail.
+
+use crate::plot::PlotData;
+
+/// Evidence of one notice: of its first firing member, or of the first that ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    pub reading: Option<Reading>,
+    /// Onset - 2 h to now.
+    pub plot: Option<PlotData>,
+    /// Around the onset, oldest first; the last ten are shown.
+    pub log_lines: Vec<LogLine>,
+    /// The host's events of the 24 h before, oldest first; the last ten are shown.
+    pub events: Vec<Moment>,
+    /// Other hosts with the same alert; ten are named.
+    pub neighbours: Vec<Neighbour>,
+    /// Earlier cases of this alert, newest first; five are shown.
+    pub earlier: Vec<Earlier>,
+    /// Lines such as `postgres 4121: 93 % CPU`, those that use most first; five are shown.
+    pub processes: Vec<String>,
+}
+
+/// The value that is bad, against its limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    pub value: Option<f64>,
+    /// As [`PlotData::unit`].
+    pub unit: String,
+    pub limit: Option<f64>,
+    /// Such as `full in 40 min`; empty: nothing known.
+    pub forecast: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub at_ms: i64,
+    /// Unit or file.
+    pub source: String,
+    pub text: String,
+}
+
+/// An event or a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at_ms: i64,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    pub host: String,
+    pub since_ms: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub from_ms: i64,
+    pub to_ms: i64,
+    /// Who took it, and what was said; empty: nobody.
+    pub note: String,
+}
