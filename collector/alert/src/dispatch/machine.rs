@@ -186,10 +186,7 @@ impl Dispatch {
     /// Every reason for which an alert is not told on a route now.
     pub fn holds(&self, alert: &Alert, route: &str, plan: &dyn Plan, now_ms: i64) -> Vec<Held> {
         let mut holds = alert.holds.clone();
-        let firing = |tell: &mut dyn FnMut(&Alert)| {
-            self.alerts.values().filter(|alert| alert.is_firing()).for_each(tell);
-        };
-        holds.extend(plan.holds(alert, route, &firing, now_ms));
+        holds.extend(plan.holds(alert, route, now_ms));
         holds
     }
 

@@ -31,7 +31,6 @@ pub trait Plan {
     /// The ways of an alert with these labels. None: nobody is told.
     fn routes(&self, labels: &LabelSet) -> Vec<RoutePlan>;
 
-    /// Why this alert is not told on this route now, apart from what its source says: inhibition, mute times, silences. `firing` are all
-    /// alerts that fire.
-    fn holds(&self, alert: &Alert, route: &str, firing: &dyn Fn(&mut dyn FnMut(&Alert)), now_ms: i64) -> Vec<Held>;
+    /// Why this alert is not told on this route now, apart from what its source says: inhibition, mute times, silences.
+    fn holds(&self, alert: &Alert, route: &str, now_ms: i64) -> Vec<Held>;
 }

@@ -21,6 +21,8 @@ pub(super) struct TestPlan {
     /// Receivers take each other's teams.
     pub(super) is_swapped: bool,
     pub(super) group_by: &'static [&'static str],
+    /// Firing alerts named `Root`.
+    pub(super) roots: BTreeSet<AlertId>,
 }
 
 impl Default for TestPlan {
@@ -31,6 +33,7 @@ impl Default for TestPlan {
             inhibits: false,
             is_swapped: false,
             group_by: &["alertname", "host"],
+            roots: BTreeSet::new(),
         }
     }
 }
@@ -59,15 +62,14 @@ impl Plan for TestPlan {
         self.receivers(labels).into_iter().map(way).collect()
     }
 
-    fn holds(&self, alert: &Alert, _: &str, firing: &dyn Fn(&mut dyn FnMut(&Alert)), _: i64) -> Vec<Held> {
+    fn holds(&self, alert: &Alert, _: &str, _: i64) -> Vec<Held> {
         let host = alert.labels.get("host").unwrap_or_default();
         let held = |why, by: &str| Held { why, by: by.to_owned(), until_ms: None };
         let mut holds = Vec::new();
         if self.silenced.contains(host) {
             holds.push(held(HeldReason::Silenced, "s"));
         }
-        let mut has_root = false;
-        firing(&mut |other| has_root |= other.name() == "Root" && other.labels.get("host") == Some(host));
+        let has_root = self.roots.contains(&id("Root", host));
         if self.inhibits && has_root && alert.name() != "Root" {
             holds.push(held(HeldReason::Inhibited, "Root"));
         }
@@ -116,6 +118,15 @@ impl Bench {
     }
 
     pub(super) fn give(&mut self, event: Event) -> Vec<Notice> {
+        if let Event::Alerts(changes) = &event {
+            for change in changes {
+                match change {
+                    AlertChange::Firing(alert) if alert.name() == "Root" => self.plan.roots.insert(alert.id),
+                    AlertChange::Firing(_) => false,
+                    AlertChange::Ended { id, .. } => self.plan.roots.remove(id),
+                };
+            }
+        }
         let effects = self.dispatch.step(self.now_ms, event, &self.plan);
         for row in effects.rows {
             match row.value {
