@@ -6,10 +6,17 @@
 //! the rules.
 
 mod alert;
+mod routing;
 mod rules;
 mod template;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
+pub use routing::{
+    AlertingConfig, Authorization, EmailConfig, Global, GroupBy, HttpConfig, InhibitRule, Inhibitor, IntervalRange,
+    MatcherError, Period, ReadFile, Receiver, Route, RouteTree, SILENCE_KEPT_MS, SILENCES_MAX, Secret, Silence,
+    SilenceError, SilenceState, Silences, SmtpConfig, TimeInterval, TimeIntervals, TlsConfig, WebhookConfig, all_match,
+    inhibits, load_config, make_matcher, parts_of, read_matchers, written_matchers,
+};
 pub use rules::{
     Active, AlertSpec, AlertingState, Ask, BenchRound, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding, GroupCounts,
     MemoryAsk, MetricLookup, Mistake, NoData, Phase, Place, RULE_ROW, ReadRules, RecordingState, Round, Rule,
