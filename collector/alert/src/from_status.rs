@@ -29,11 +29,8 @@ fn alert(condition: &Condition) -> Alert {
     // Labels of a host are far below every limit; a check's that are not are left out rather than the alert.
     let labels = condition.labels.with(&own).or_else(|_| LabelSet::new(own)).unwrap_or_default();
     let mut annotations = BTreeMap::new();
-    let texts = [
-        ("summary", &condition.output),
-        ("description", &condition.long_output),
-        ("runbook", &condition.remedy),
-    ];
+    let texts =
+        [("summary", &condition.output), ("description", &condition.long_output), ("runbook", &condition.remedy)];
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         annotations.insert(name.to_owned(), text.clone());
     }

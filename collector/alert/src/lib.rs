@@ -6,19 +6,19 @@
 //! the rules.
 
 mod alert;
-mod dispatch;
+pub mod desk;
+pub mod dispatch;
+mod from_status;
 pub mod mail;
 pub mod notify;
 pub mod outgoing;
 pub mod plot;
+pub mod routing;
 mod rules;
 mod template;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
-pub use dispatch::{
-    BadRow, Counts, Dispatch, Effects, Event, FIRING_ROW, Group, Member, News, Plan, Planted, RoutePlan, ToldMark,
-    Waits, severity_rank,
-};
+pub use from_status::from_status;
 pub use rules::{
     Active, AlertSpec, AlertingState, Ask, BenchRound, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding, GroupCounts,
     MemoryAsk, MetricLookup, Mistake, NoData, Phase, Place, RULE_ROW, ReadRules, RecordingState, Round, Rule,

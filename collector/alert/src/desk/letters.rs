@@ -73,8 +73,7 @@ impl Letters {
         };
         let settings = self.settings(receiver, email);
         for recipient in email.to.split(',').map(str::trim).filter(|recipient| !recipient.is_empty()) {
-            let letter =
-                render(&settings, &self.templates, notice, evidence, &place(&receiver.name, recipient));
+            let letter = render(&settings, &self.templates, notice, evidence, &place(&receiver.name, recipient));
             faults.extend(letter.faults.iter().cloned());
             match letter.mime(recipient) {
                 Ok(mime) => {

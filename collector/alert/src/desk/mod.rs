@@ -9,8 +9,6 @@ mod letters;
 mod routing;
 mod servers;
 mod state;
-#[cfg(test)]
-mod tests;
 
 pub use letters::Letters;
 pub use routing::Routing;

@@ -49,9 +49,8 @@ impl Desk {
     /// [`LoadError`] on a row that this version cannot read.
     pub fn load(rows: &[(SmallTable, Vec<u8>, Vec<u8>)], letters: Letters) -> Result<Self, LoadError> {
         let all = || rows.iter().map(|(table, key, value)| (*table, key.as_slice(), value.as_slice()));
-        let of = |wanted: SmallTable| {
-            all().filter(move |(table, ..)| *table == wanted).map(|(_, key, value)| (key, value))
-        };
+        let of =
+            |wanted: SmallTable| all().filter(move |(table, ..)| *table == wanted).map(|(_, key, value)| (key, value));
         let dispatch = Dispatch::load(all())?;
         let (silences, faults) = Silences::restored(of(SmallTable::Silences).map(|(_, value)| value));
         for fault in faults {
@@ -68,10 +67,11 @@ impl Desk {
         let queue = Queue::load(Limits::default(), compose, of(SmallTable::Outgoing).collect::<Vec<_>>().into_iter())?;
         let handed = of(SmallTable::AlertMeta).find(|(key, _)| *key == NOTICE_HANDED);
         let handed = handed.and_then(|(_, value)| value.try_into().ok()).map_or(0, u64::from_le_bytes);
-        let pushed = of(SmallTable::Alerts).filter(|(key, _)| key.first() == Some(&PUSHED_ROW)).filter_map(|(key, value)| {
-            let id = u128::from_be_bytes(key.get(1..)?.try_into().ok()?);
-            Some((AlertId(id), i64::from_le_bytes(value.try_into().ok()?)))
-        });
+        let pushed =
+            of(SmallTable::Alerts).filter(|(key, _)| key.first() == Some(&PUSHED_ROW)).filter_map(|(key, value)| {
+                let id = u128::from_be_bytes(key.get(1..)?.try_into().ok()?);
+                Some((AlertId(id), i64::from_le_bytes(value.try_into().ok()?)))
+            });
         let pushed = pushed.collect();
         Ok(Self { dispatch, routing, queue, letters, handed, pushed, sessions: Vec::new() })
     }

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use muster_common::time::parse_span;
-use muster_query::nearest;
-
 use super::file::{RuleFile, RuleGroup};
 use super::load_rule;
 use super::mistake::{Mistake, Place};
-use super::yaml::{Key, Node, Yaml};
+use super::reader::Reader;
+use super::yaml::{Node, Yaml};
 
 /// Rules of all files together. The figure to reach is 5,000.
 const RULES_MAX: usize = 100_000;
@@ -36,11 +34,11 @@ pub fn load_rules(sources: &[(String, String)], defaults: RuleDefaults) -> Resul
     let mut mistakes = Vec::new();
     let mut files: Vec<RuleFile> = Vec::new();
     for (path, text) in sources {
-        let mut reader = Reader { path, text, defaults, mistakes: Vec::new() };
+        let mut reader = Reader::new(path, text);
         if files.iter().any(|own| own.path == *path) {
             reader.mistake(Place::START, "the file is named twice", "name it once");
         }
-        let groups = reader.file();
+        let groups = reader.file(defaults);
         reader.mistakes.sort_by_key(|mistake| mistake.place);
         mistakes.append(&mut reader.mistakes);
         files.push(RuleFile { path: path.clone(), groups });
@@ -54,23 +52,11 @@ pub fn load_rules(sources: &[(String, String)], defaults: RuleDefaults) -> Resul
     if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
 }
 
-/// One file in reading.
-pub(super) struct Reader<'a> {
-    pub(super) path: &'a str,
-    pub(super) text: &'a str,
-    pub(super) defaults: RuleDefaults,
-    pub(super) mistakes: Vec<Mistake>,
-}
-
 const FILE_KEYS: &[&str] = &["groups"];
 const GROUP_KEYS: &[&str] = &["name", "interval", "query_offset", "limit", "labels", "rules", "type"];
 
 impl Reader<'_> {
-    pub(super) fn mistake(&mut self, place: Place, what: impl Into<String>, remedy: impl Into<String>) {
-        self.mistakes.push(Mistake::new(self.path, place, what, remedy));
-    }
-
-    fn file(&mut self) -> Vec<Arc<RuleGroup>> {
+    fn file(&mut self, defaults: RuleDefaults) -> Vec<Arc<RuleGroup>> {
         let root = match Yaml::read(self.path, self.text) {
             Ok(root) => root,
             Err(mistake) => {
@@ -86,7 +72,7 @@ impl Reader<'_> {
         for (key, value) in keys {
             match (&*key.name, &value.node) {
                 ("groups", Node::List(list)) => {
-                    groups.extend(list.iter().filter_map(|one| Some((one.place, self.group(one)?))));
+                    groups.extend(list.iter().filter_map(|one| Some((one.place, self.group(one, defaults)?))));
                 }
                 ("groups", Node::Null) => {}
                 _ => self.wrong_kind(value, "groups", "a list: `groups:` and below it `- name: ...`"),
@@ -101,7 +87,7 @@ impl Reader<'_> {
         groups.into_iter().map(|(_, group)| Arc::new(group)).collect()
     }
 
-    fn group(&mut self, yaml: &Yaml) -> Option<RuleGroup> {
+    fn group(&mut self, yaml: &Yaml, defaults: RuleDefaults) -> Option<RuleGroup> {
         let keys = self.keys(yaml, GROUP_KEYS, "a group")?;
         let find = |name: &str| keys.iter().find(|(key, _)| key.name == name).map(|(_, value)| value);
         let name = find("name").and_then(|value| self.scalar(value, "name")).unwrap_or_default();
@@ -124,68 +110,11 @@ impl Reader<'_> {
         Some(RuleGroup {
             file: self.path.to_owned(),
             name,
-            interval_ms: interval_ms.unwrap_or(self.defaults.interval_ms),
-            query_offset_ms: query_offset_ms.unwrap_or(self.defaults.query_offset_ms),
+            interval_ms: interval_ms.unwrap_or(defaults.interval_ms),
+            query_offset_ms: query_offset_ms.unwrap_or(defaults.query_offset_ms),
             limit,
             rules,
         })
-    }
-
-    /// The entries of a map, unknown and doubled keys told and left out.
-    pub(super) fn keys<'y>(&mut self, yaml: &'y Yaml, known: &[&str], what: &str) -> Option<Vec<&'y (Key, Yaml)>> {
-        let Node::Map(entries) = &yaml.node else {
-            self.wrong_kind(yaml, what, &format!("a map with the keys {}", known.join(", ")));
-            return None;
-        };
-        let mut kept: Vec<&(Key, Yaml)> = Vec::new();
-        for entry in entries {
-            let (key, _) = entry;
-            if !known.contains(&&*key.name) {
-                let remedy = match nearest(&key.name, known.iter().copied()) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => format!("known are {}", known.join(", ")),
-                };
-                self.mistake(key.place, format!("unknown key {:?} of {what}", key.name), remedy);
-            } else if kept.iter().any(|(other, _)| other.name == key.name) {
-                self.mistake(key.place, format!("key {:?} stands twice", key.name), "write it once");
-            } else {
-                kept.push(entry);
-            }
-        }
-        Some(kept)
-    }
-
-    pub(super) fn wrong_kind(&mut self, yaml: &Yaml, what: &str, wanted: &str) {
-        self.mistake(yaml.place, format!("{what} is {}", yaml.kind()), format!("write {wanted}"));
-    }
-
-    /// A text, number or truth value as it was written; nothing is an empty text.
-    pub(super) fn scalar(&mut self, yaml: &Yaml, what: &str) -> Option<String> {
-        match &yaml.node {
-            Node::Scalar(text) => Some(text.clone()),
-            Node::Null => Some(String::new()),
-            _ => {
-                self.wrong_kind(yaml, what, "a text");
-                None
-            }
-        }
-    }
-
-    /// A span of time in milliseconds.
-    pub(super) fn span(&mut self, yaml: &Yaml, what: &str) -> Option<i64> {
-        let text = self.scalar(yaml, what)?;
-        match parse_span(&text) {
-            Ok(span) => Some(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-            Err(_) => {
-                let shown: String = text.chars().take(40).collect();
-                self.mistake(
-                    yaml.place,
-                    format!("{what} {shown:?} is no duration"),
-                    "write a number and a unit, such as 30s, 5m or 1h30m",
-                );
-                None
-            }
-        }
     }
 
     fn limit(&mut self, yaml: &Yaml) -> Option<usize> {

@@ -5,7 +5,7 @@ use muster_common::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_
 use muster_query::{Prepared, PreparedLog, QueryError, ValueType};
 
 use super::file::{AlertSpec, NoData, Rule, RuleExpr, RuleKind};
-use super::load::Reader;
+use super::reader::Reader;
 use super::yaml::{Key, Node, Yaml};
 use crate::template::Template;
 

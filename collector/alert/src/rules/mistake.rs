@@ -13,17 +13,17 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) const START: Self = Self { at: 0, line: 1, column: 1 };
+    pub(crate) const START: Self = Self { at: 0, line: 1, column: 1 };
 
     /// The place of a byte of a text.
-    pub(super) fn of(text: &str, at: usize) -> Self {
+    pub(crate) fn of(text: &str, at: usize) -> Self {
         let before = text.get(..at.min(text.len())).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self { at, line: 1 + before.matches('\n').count(), column: 1 + before[line_start..].chars().count() }
     }
 
     /// The place in the file of a byte of a scalar's value, which begins here: blanks and line ends may differ, since YAML folds them.
-    pub(super) fn inside(self, file: &str, value: &str, at: usize) -> Self {
+    pub(crate) fn inside(self, file: &str, value: &str, at: usize) -> Self {
         let Some(written) = file.get(self.at..) else { return self };
         let header = match written.as_bytes().first() {
             Some(b'|' | b'>') => written.find('\n').map_or(0, |end| end + 1),
@@ -59,7 +59,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(file: &str, place: Place, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(file: &str, place: Place, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { file: file.to_owned(), place, what: what.into(), remedy: remedy.into() }
     }
 }

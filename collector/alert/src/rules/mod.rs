@@ -1,6 +1,6 @@
 //! Rules: from rule files to alerts and recorded series.
 //!
-//! `load` (with `yaml`, `load_rule`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
+//! `load` (with `yaml`, `reader`, `load_rule`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
 //! evaluates one at its ticks through `ask`, with `alerting` (whose alerts are `active`) and `recording`; `rows` is what a restart finds. `lint`
 //! judges files, `unit` (with `unit_file`) runs promtool's unit tests, `defaults` are the rules that come with the collector, `bench` measures a
 //! round.
@@ -16,6 +16,7 @@ mod lint;
 mod load;
 mod load_rule;
 mod mistake;
+mod reader;
 mod recording;
 mod rows;
 mod ruler;
@@ -33,7 +34,9 @@ pub use group::{Due, GroupCounts, Round, RuleBatch, RuleContext, RuleHealth, Run
 pub use lint::{Finding, MetricLookup, lint_rules};
 pub use load::{RuleDefaults, load_rules};
 pub use mistake::{Mistake, Place};
+pub(crate) use reader::Reader;
 pub use recording::RecordingState;
 pub use rows::RULE_ROW;
 pub use ruler::Ruler;
 pub use unit::{ReadRules, UnitReport, run_unit_tests};
+pub(crate) use yaml::{Key, Node, Yaml};

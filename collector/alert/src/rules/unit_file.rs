@@ -8,8 +8,8 @@ use muster_common::matcher::Test;
 use muster_common::sample::stale;
 use muster_query::parse_selector;
 
-use super::load::{Reader, RuleDefaults};
 use super::mistake::{Mistake, Place};
+use super::reader::Reader;
 use super::yaml::{Key, Node, Yaml};
 
 /// Samples of one series: what a case of a year of minutes needs.
@@ -59,7 +59,7 @@ fn find<'y>(keys: &Keys<'y>, name: &str) -> Option<&'y Yaml> {
 impl UnitFile {
     pub(super) fn read(path: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let root = Yaml::read(path, text).map_err(|mistake| vec![mistake])?;
-        let mut reader = Reader { path, text, defaults: RuleDefaults::default(), mistakes: Vec::new() };
+        let mut reader = Reader::new(path, text);
         let file = reader.unit_file(&root);
         match file {
             Some(file) if reader.mistakes.is_empty() => Ok(file),

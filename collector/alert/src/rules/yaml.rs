@@ -10,20 +10,20 @@ use serde_saphyr::Spanned;
 use super::mistake::{Mistake, Place};
 
 /// Bytes of one file. The largest public rule set has 1 MB.
-pub(super) const FILE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const FILE_BYTES_MAX: usize = 4 << 20;
 /// Nodes of one file: some 50 a rule.
 const NODES_MAX: usize = 500_000;
 /// How deep it may nest; rule files need six levels.
 const DEPTH_MAX: usize = 32;
 
 #[derive(Clone, Debug)]
-pub(super) struct Yaml {
-    pub(super) place: Place,
-    pub(super) node: Node,
+pub(crate) struct Yaml {
+    pub(crate) place: Place,
+    pub(crate) node: Node,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Scalar(String),
     List(Vec<Yaml>),
@@ -31,14 +31,14 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) place: Place,
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) place: Place,
+    pub(crate) name: String,
 }
 
 impl Yaml {
     /// Reads a file.
-    pub(super) fn read(path: &str, text: &str) -> Result<Self, Mistake> {
+    pub(crate) fn read(path: &str, text: &str) -> Result<Self, Mistake> {
         let wrong = |place, what: String, remedy: &str| Mistake::new(path, place, what, remedy);
         if text.len() > FILE_BYTES_MAX {
             let what = format!("the file has {} bytes, but at most {FILE_BYTES_MAX} are read", text.len());
@@ -63,7 +63,7 @@ impl Yaml {
         }
     }
 
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.node {
             Node::Null => "nothing",
             Node::Scalar(_) => "a text",
