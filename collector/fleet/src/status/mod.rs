@@ -1,7 +1,15 @@
 //! Status: what checks and hosts are, decided from results and time alone. `collector/fleet/STATUS.md` tells the rules.
 
+mod acknowledgement;
+mod check_row;
 mod condition;
+mod downtime;
 mod flapping;
+mod freshness;
 mod machine;
+mod matchers;
+mod recurrence;
 
+pub use acknowledgement::Acknowledgement;
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
+pub use downtime::{Downtime, DowntimeSpec};
