@@ -49,6 +49,22 @@ pub enum EventKind {
     Gap,
     /// Log lines will never come: they were gone before they could be read, or their batches are a gap.
     LogLost,
+    /// A check's problem counts, became another, or is over; or nothing has come of it for too long.
+    CheckState,
+    /// A check has begun or ended to change its state too often.
+    CheckFlapping,
+    Acknowledged,
+    Unacknowledged,
+    DowntimeSet,
+    DowntimeEnded,
+    CheckRemoved,
+    AlertFiring,
+    AlertResolved,
+    NoticeMade,
+    NoticeSent,
+    NoticeFailed,
+    SilenceSet,
+    SilenceEnded,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -62,6 +78,10 @@ pub enum EventClass {
     Change,
     /// Something is missing for good.
     Loss,
+    /// An alert fires or has ended.
+    Alert,
+    /// Somebody is told, or could not be.
+    Notice,
 }
 
 impl EventClass {
@@ -71,6 +91,8 @@ impl EventClass {
             Self::Boot => "boot",
             Self::Change => "change",
             Self::Loss => "loss",
+            Self::Alert => "alert",
+            Self::Notice => "notice",
         }
     }
 }
@@ -103,12 +125,37 @@ impl EventKind {
             Self::AgentRestarted => "agent_restarted",
             Self::Gap => "gap",
             Self::LogLost => "log_lost",
+            Self::CheckState => "check_state",
+            Self::CheckFlapping => "check_flapping",
+            Self::Acknowledged => "acknowledged",
+            Self::Unacknowledged => "unacknowledged",
+            Self::DowntimeSet => "downtime_set",
+            Self::DowntimeEnded => "downtime_ended",
+            Self::CheckRemoved => "check_removed",
+            Self::AlertFiring => "alert_firing",
+            Self::AlertResolved => "alert_resolved",
+            Self::NoticeMade => "notice_made",
+            Self::NoticeSent => "notice_sent",
+            Self::NoticeFailed => "notice_failed",
+            Self::SilenceSet => "silence_set",
+            Self::SilenceEnded => "silence_ended",
         }
     }
 
     pub const fn class(self) -> EventClass {
         match self {
-            Self::HostSilent | Self::HostReturned | Self::AgentStopped => EventClass::State,
+            Self::HostSilent
+            | Self::HostReturned
+            | Self::AgentStopped
+            | Self::CheckState
+            | Self::CheckFlapping
+            | Self::Acknowledged
+            | Self::Unacknowledged
+            | Self::DowntimeSet
+            | Self::DowntimeEnded
+            | Self::CheckRemoved => EventClass::State,
+            Self::AlertFiring | Self::AlertResolved => EventClass::Alert,
+            Self::NoticeMade | Self::NoticeSent | Self::NoticeFailed => EventClass::Notice,
             Self::HostBooted | Self::AgentRestarted => EventClass::Boot,
             Self::StoreRestored | Self::HostReverted | Self::Gap | Self::LogLost => EventClass::Loss,
             _ => EventClass::Change,

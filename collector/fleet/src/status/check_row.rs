@@ -43,6 +43,9 @@ pub(crate) struct OwnRow {
     pub returned_ms: i64,
     pub acknowledgement: Option<Acknowledgement>,
     pub told: Option<Told>,
+    /// Of the fleet's: the number that the last downtime got.
+    #[serde(default)]
+    pub downtimes_made: u64,
 }
 
 /// What was given last of a problem: another one is given where this differs.
