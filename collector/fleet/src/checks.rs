@@ -16,7 +16,7 @@ use crate::follower::{Follower, SmallChange, SmallTable};
 use crate::host::HostState;
 use crate::memory::Memory;
 use crate::rows::Registration;
-use crate::state::State;
+use crate::state::{Pair, State};
 use crate::status::{AbsentNow, Acknowledgement, CheckView, Downtime, DowntimeSpec, HostNow, StatusChange};
 use crate::tables::small_table;
 
@@ -54,7 +54,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails.
-    pub fn small_rows(&self, table: SmallTable) -> Result<Vec<(Vec<u8>, Vec<u8>)>, FleetError> {
+    pub fn small_rows(&self, table: SmallTable) -> Result<Vec<Pair>, FleetError> {
         self.scan(|reading| reading.pairs(small_table(table)))
     }
 
@@ -72,7 +72,7 @@ impl Fleet {
     }
 
     /// Steps the book by these reports, to be followed by [`Self::commit_status`]; the answer is when the last one arrived.
-    fn step_reports(&self, reports: &[Reported]) -> Option<Timestamp> {
+    pub(crate) fn step_reports(&self, reports: &[Reported]) -> Option<Timestamp> {
         let memory = self.memory.read();
         let mut book = self.book.lock();
         for one in reports {

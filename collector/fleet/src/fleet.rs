@@ -300,8 +300,8 @@ impl Fleet {
             };
             *memory = loaded.memory;
             let mut book = self.book.lock();
-            let ready_ms = std::mem::replace(&mut *book, loaded.book).ready_ms();
-            ready_ms.into_iter().for_each(|ready_ms| book.ready(ready_ms));
+            let before = std::mem::replace(&mut *book, loaded.book);
+            book.go_on(&before);
             drop(book);
             memory.applied = applied;
             self.grown.send_replace(memory.outbox.next_seq);

@@ -390,7 +390,7 @@ fn read_pairs(transaction: &ReadTransaction, table: Table) -> Result<Vec<Pair>, 
 }
 
 /// Key and value.
-type Pair = (Vec<u8>, Vec<u8>);
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A durable transaction after which the file opens without a repair.
 fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {

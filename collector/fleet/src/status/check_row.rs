@@ -223,6 +223,31 @@ mod tests {
         assert_eq!((read_key(&key[..16]), read_key(&key[..15])), (Some((HostId([7; 16]), String::new())), None));
     }
 
+    /// What earlier collectors wrote must read as it did.
+    #[test]
+    fn rows_of_version_one_read_and_write_as_ever() {
+        let check = concat!(
+            r#"{"definition":{"kind":0,"interval_ms":60000,"retry_ms":10000,"max_attempts":3,"ttl_ms":0,"volatile":false,"#,
+            r#""parents":["gw"],"labels":{"team":"db"},"remedy":"look"},"#,
+            r#""machine":{"state":"CRITICAL","hard_state":"WARNING","attempt":3,"since_ms":1,"hard_since_ms":2,"at_ms":3},"#,
+            r#""flapping":{"bits":5,"is_on":false},"output":"full","long_output":"","#,
+            r#""perfdata":[{"label":"a","value":1.5,"unit":"%","warn":"","crit":"","min":null,"max":null}],"duration_ms":7,"#,
+            r#""acknowledgement":{"by":"ann","comment":"","at_ms":4,"until_ms":null,"is_sticky":true},"#,
+            r#""arrived_ms":5,"is_live":true,"stale_ms":null,"recovered_ms":0,"again":false,"#,
+            r#""told":{"name":"disk","severity":"warning","since_ms":1,"#,
+            r#""holds":[{"why":"downtime","by":"1","until_ms":9}],"labels":"{}"}}"#,
+        );
+        let own = r#"{"returned_ms":1,"acknowledgement":null,"told":null,"downtimes_made":2}"#;
+        let downtime = concat!(
+            r#"{"id":1,"matchers":"host=a","starts_ms":1,"ends_ms":2,"recurrence":"","zone":"","#,
+            r#""owner":"ann","reason":"disks"}"#,
+        );
+        let bytes = |text: &str| [&[1], text.as_bytes()].concat();
+        assert_eq!(encode(&decode::<CheckRow>(&bytes(check)).unwrap()), bytes(check));
+        assert_eq!(encode(&decode::<OwnRow>(&bytes(own)).unwrap()), bytes(own));
+        assert_eq!(encode(&decode::<super::super::Downtime>(&bytes(downtime)).unwrap()), bytes(downtime));
+    }
+
     #[test]
     fn a_hard_problem_outweighs_that_it_is_stale() {
         for (state, stale, severity) in [

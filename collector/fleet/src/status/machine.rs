@@ -95,10 +95,13 @@ mod tests {
         Step::HardChange { from, to }
     }
 
+    /// Attempts, results, what they made of it, and attempt, since and hard since at the end.
+    type Row<'a> = (u16, &'a [CheckState], &'a [Step], u16, i64, i64);
+
     #[test]
     fn results_count_from_the_first_bad_one_until_they_are_hard() {
-        // (attempts, results, steps, attempt, since, hard since); the first result is at 1, each next one 1 later.
-        let table: &[(u16, &[CheckState], &[Step], u16, i64, i64)] = &[
+        // The first result is at 1, each next one 1 later.
+        let table: &[Row<'_>] = &[
             (3, &[O, O], &[Step::None, Step::None], 0, 1, 1),
             (3, &[C, C, C], &[Step::Soft, Step::Soft, hard(O, C)], 3, 1, 3),
             (1, &[W], &[hard(O, W)], 1, 1, 1),

@@ -92,8 +92,14 @@ impl StatusBook {
         self.ready_ms.get_or_insert(now_ms);
     }
 
-    pub(crate) fn ready_ms(&self) -> Option<i64> {
-        self.ready_ms
+    /// Takes over what no row holds from the book that this one, read anew, stands for.
+    pub(crate) fn go_on(&mut self, before: &Self) {
+        (self.ready_ms, self.refused) = (before.ready_ms, before.refused);
+    }
+
+    /// Checks that are known.
+    pub(crate) fn len(&self) -> usize {
+        self.hosts.values().map(|host| host.checks.len()).sum()
     }
 
     fn check_mut(&mut self, key: &Key) -> Option<&mut CheckRow> {

@@ -390,6 +390,17 @@ fn new_names_and_labels_are_told_and_keep_the_problem() {
 }
 
 #[test]
+fn checks_of_one_host_are_bounded_and_those_over_it_counted() {
+    let mut story = Story::new();
+    for number in 0..super::CHECKS_MAX + 2 {
+        story.book.report(&story.hosts[0], &result(&number.to_string(), O, 10, definition(1)), at(10), true);
+    }
+    story.settle(10);
+    assert_eq!((story.book.len(), story.book.refused), (super::CHECKS_MAX, 2));
+    assert_eq!(story.result(0, "0", C, 20), ["1/0 0 critical"], "those that are known go on");
+}
+
+#[test]
 fn results_of_a_clock_that_is_ahead_do_not_hold_off_later_ones() {
     let mut story = Story::new();
     story.report(0, &result("disk", C, 90_000, definition(1)), 10);

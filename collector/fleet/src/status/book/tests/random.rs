@@ -189,7 +189,7 @@ fn a_book_read_anew_at_every_step_says_the_same_and_nothing_twice() {
             let place = format!("seed {seed} step {step}");
             now += random.signed(60);
             let mut anew = rows.load(&hosts);
-            anew.ready(kept.ready_ms().unwrap());
+            anew.go_on(&kept);
             let op = random_op(&mut random, &mut hosts, &all, now);
             run(&mut kept, &op, now);
             run(&mut anew, &op, now);
