@@ -1,15 +1,17 @@
 //! What one operation changes, gathered before anything is written, so that it becomes durable whole or not at all.
 
 use muster_common::host::HostId;
+use muster_common::time::Timestamp;
 
 use crate::ca::AuthorityRow;
 use crate::changes::RegistryChange;
+use crate::follower::SmallChange;
 use crate::http_tokens::HttpTokenRow;
 use crate::outbox::Event;
 use crate::projection::Projected;
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sighting, encode};
-use crate::tables::{AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SIGHTINGS, TOKENS, meta};
+use crate::tables::{AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SIGHTINGS, TOKENS, meta, small_table};
 use crate::tokens::TokenRow;
 
 /// Rows to write and to drop, events to record, changes to tell.
@@ -39,17 +41,31 @@ pub(crate) struct Draft {
     /// Their seqs are given when they are written.
     pub events: Vec<Event>,
     pub changes: Vec<RegistryChange>,
+    /// Rows of status and of alert.
+    pub rows: Vec<Put>,
 }
 
 impl Draft {
+    /// Takes in what alert changes.
+    pub(crate) fn take_small(&mut self, change: SmallChange, now: Timestamp) {
+        let rows = change.rows.into_iter();
+        self.rows.extend(rows.map(|row| Put { table: small_table(row.table), key: row.key, value: row.value }));
+        self.events.extend(change.events.into_iter().map(|small| Event {
+            host: small.host,
+            host_name: small.host_name,
+            fields: small.fields.into_iter().collect(),
+            ..Event::new(small.kind, &small.by, now, small.text)
+        }));
+    }
+
     /// Whether a commit of it would change nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.puts().is_empty() && self.events.is_empty() && self.projected.is_none()
+        self.rows.is_empty() && self.puts().is_empty() && self.events.is_empty() && self.projected.is_none()
     }
 
     /// The rows of everything but events, gaps and losses, which are numbered and counted as they are written.
     pub(crate) fn puts(&self) -> Vec<Put> {
-        let mut puts = Vec::new();
+        let mut puts = self.rows.clone();
         puts.extend(self.hosts.iter().map(|row| Put::set(HOSTS, &row.id.0, encode(row))));
         puts.extend(self.leaves.iter().map(|(host, der)| Put::set(LEAVES, &host.0, der.clone())));
         puts.extend(self.sightings.iter().map(|(host, row)| Put::set(SIGHTINGS, &host.0, encode(row))));

@@ -63,6 +63,14 @@ pub enum FleetError {
         "serial `{serial}` is no certificate serial: give the 32 hexadecimal digits that `muster hosts list` shows"
     )]
     NoSerial { serial: String },
+    #[error("host `{host}` has no check `{check}`: `muster checks list` shows those it has")]
+    NoCheck { host: String, check: String },
+    #[error("{what} of host `{host}` is no problem now, so there is nothing to acknowledge or to take back")]
+    NoProblem { host: String, what: String },
+    #[error("no downtime {id} is known: `muster downtime list` shows the numbers")]
+    NoDowntime { id: u64 },
+    #[error("{what} cannot be taken: {why}")]
+    StatusSpec { what: &'static str, why: String },
     #[error("the next CA cannot take over yet: {what}")]
     Rotation { what: String },
 }
@@ -90,14 +98,22 @@ impl FleetError {
             | Self::Damaged { .. }
             | Self::Certificate { .. }
             | Self::Random(_) => ErrorKind::Storage,
-            Self::Name(_) | Self::Label(_) | Self::Pattern(_) | Self::TokenSpec { .. } | Self::NoSerial { .. } => {
-                ErrorKind::Input
-            }
-            Self::NoHost { .. } | Self::NoToken { .. } | Self::NobodyWaits { .. } => ErrorKind::NotFound,
+            Self::Name(_)
+            | Self::Label(_)
+            | Self::Pattern(_)
+            | Self::TokenSpec { .. }
+            | Self::NoSerial { .. }
+            | Self::StatusSpec { .. } => ErrorKind::Input,
+            Self::NoHost { .. }
+            | Self::NoCheck { .. }
+            | Self::NoDowntime { .. }
+            | Self::NoToken { .. }
+            | Self::NobodyWaits { .. } => ErrorKind::NotFound,
             Self::Ambiguous { .. }
             | Self::Taken { .. }
             | Self::WrongState { .. }
             | Self::TooManyTokens { .. }
+            | Self::NoProblem { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

@@ -17,6 +17,7 @@ use crate::ca::{Authority, AuthorityRole, ServerIdentity};
 use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
 use crate::error::FleetError;
+use crate::follower::Follower;
 use crate::host::{HostRow, HostState};
 use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
@@ -26,6 +27,7 @@ use crate::refuse::code_name;
 use crate::restored::Restored;
 use crate::seen::Sightings;
 use crate::state::{Loaded, Reading, State};
+use crate::status::StatusBook;
 
 /// The registry, identity and small state of the collector. Methods block on the disk where they change something; those that
 /// sessions call for each connection only read memory.
@@ -37,6 +39,8 @@ pub struct Fleet {
     /// Shared by those who scan tables, apart from `state`, so that a long scan holds up no commit.
     scans: RwLock<()>,
     pub(crate) memory: RwLock<Memory>,
+    /// Status; differs from the file only while it is locked, or after a failed commit.
+    pub(crate) book: Mutex<StatusBook>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
     pub(crate) used: Mutex<BTreeMap<String, i64>>,
@@ -44,6 +48,9 @@ pub struct Fleet {
     /// The next seq of the outbox, as far as is durable.
     pub(crate) grown: watch::Sender<u64>,
     feed: Mutex<Feed>,
+    /// Until when hosts said that they would be away, milliseconds.
+    pub(crate) expected: Mutex<BTreeMap<HostId, i64>>,
+    pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
     pub(crate) counts: Mutex<Counts>,
 }
 
@@ -62,16 +69,19 @@ pub(crate) struct Counts {
 /// # Errors
 /// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
-    let (state, Loaded { memory, sightings }) = State::open(disk, folder, now)?;
+    let (state, Loaded { memory, sightings, book }) = State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
         scans: RwLock::new(()),
         memory: RwLock::new(memory),
+        book: Mutex::new(book),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
         losses: Mutex::new(Losses::default()),
         grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
+        expected: Mutex::new(BTreeMap::new()),
+        follower: RwLock::new(None),
         counts: Mutex::new(Counts::default()),
     };
     fleet.grown.send_replace(fleet.memory.read().outbox.next_seq);
@@ -290,6 +300,10 @@ impl Fleet {
                 loaded.memory.applied
             };
             *memory = loaded.memory;
+            let mut book = self.book.lock();
+            let before = std::mem::replace(&mut *book, loaded.book);
+            book.go_on(&before);
+            drop(book);
             memory.applied = applied;
             self.grown.send_replace(memory.outbox.next_seq);
             drop(memory);

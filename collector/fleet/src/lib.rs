@@ -13,6 +13,7 @@
 
 mod ca;
 mod changes;
+mod checks;
 mod csr;
 mod delivery;
 mod deny;
@@ -50,6 +51,7 @@ mod tokens;
 
 pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity};
 pub use changes::{CHANGES_MAX, Changes, RegistryChange};
+pub use checks::Reported;
 pub use deny::Denied;
 pub use enrol::{EnrolOutcome, WAITING_MAX};
 pub use error::{ErrorKind, FleetError};

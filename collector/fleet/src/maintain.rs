@@ -73,7 +73,17 @@ impl Fleet {
         let ca_ends = current.map_or(0.0, |authority| {
             Timestamp::from_millis(authority.row.made_ms).plus(CA_LIFE).millis() as f64 / 1_000.0
         });
+        let (checks, refused) = {
+            let book = self.book.lock();
+            (book.len(), book.refused)
+        };
         stats.extend([
+            Stat::gauge("muster_collector_checks", "Checks of active hosts.", checks as f64),
+            Stat::counter(
+                "muster_collector_checks_refused_total",
+                "Results of checks that were not taken because their host has too many.",
+                refused,
+            ),
             Stat::counter(
                 "muster_collector_certificates_issued_total",
                 "Enrolments answered with a certificate.",

@@ -227,6 +227,23 @@ pub(crate) mod hex_bytes {
     }
 }
 
+/// A check's state by its word.
+pub(crate) mod check_state {
+    use muster_common::check::CheckState;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` asks for")]
+    pub(crate) fn serialize<S: Serializer>(state: &CheckState, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(state.as_str())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<CheckState, D::Error> {
+        let text = String::deserialize(input)?;
+        let found = (0..4).filter_map(CheckState::from_u8).find(|state| state.as_str() == text);
+        found.ok_or_else(|| serde::de::Error::custom("not a check's state"))
+    }
+}
+
 /// An epoch as 32 hexadecimal digits.
 pub(crate) mod epoch_hex {
     use muster_common::wire::message::Epoch;

@@ -6,6 +6,8 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::host_now;
+use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
@@ -66,12 +68,15 @@ impl Fleet {
             .collect()
     }
 
-    /// Writes what changed, an event each. What was told before, or is about no active host, changes nothing.
+    /// Writes what changed, an event each, and what status makes of it. What was told before, or is about no active host, changes nothing.
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails: then it is told again.
     pub fn note_standings(&self, notes: &[StandingNote], now: Timestamp) -> Result<(), FleetError> {
-        self.change(|memory, draft| {
+        let mut state = self.sure_state()?;
+        let mut draft = Draft::default();
+        {
+            let memory = self.memory.read();
             for note in notes {
                 let row = memory.host(note.host).filter(|row| row.state == HostState::Active);
                 let Some(row) = row.filter(|row| standing(row) != note.standing) else { continue };
@@ -84,8 +89,14 @@ impl Fleet {
                 draft.events.push(event(row, note, now));
                 draft.hosts.push(Registration { absence, ..Registration::clone(row) });
             }
-            Ok(())
-        })
+        }
+        {
+            let mut book = self.book.lock();
+            for row in &draft.hosts {
+                book.take_host(host_now(row, self.expected_until(row.id)), now.millis());
+            }
+        }
+        self.commit_status(&mut state, draft, now)
     }
 }
 

@@ -20,6 +20,7 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::checks::active_hosts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
@@ -29,9 +30,10 @@ use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
 use crate::projection::{GapRow, Kept, apart, key_from, write_rows};
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Sighting, decode, encode, hex};
+use crate::status::StatusBook;
 use crate::tables::{
-    ALL, AUTHORITIES, DENIED, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX, Put, SIGHTINGS, TOKENS,
-    Table, meta,
+    ALL, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX, Put,
+    SIGHTINGS, TOKENS, Table, meta,
 };
 use crate::tokens::TokenRow;
 
@@ -64,6 +66,7 @@ pub(crate) struct Reading {
 pub(crate) struct Loaded {
     pub memory: Memory,
     pub sightings: HashMap<HostId, Sighting>,
+    pub book: StatusBook,
 }
 
 /// What a commit numbered and counted.
@@ -243,7 +246,15 @@ impl State {
             let host = key.as_slice().try_into().map_err(|_| self.damaged(&SIGHTINGS, &key, "not 16 bytes".into()))?;
             sightings.insert(HostId(host), row);
         }
-        Ok(Loaded { memory, sightings })
+        let book = self.book(&transaction, &memory)?;
+        Ok(Loaded { memory, sightings, book })
+    }
+
+    fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
+        let checks = self.pairs(transaction, CHECKS)?;
+        let downtimes = self.rows(transaction, DOWNTIMES)?;
+        let book = StatusBook::load(active_hosts(memory, |_| None), checks, downtimes);
+        book.map_err(|(table, key, what)| self.damaged(&table, &key, what))
     }
 
     /// A whole table.
@@ -252,21 +263,17 @@ impl State {
         transaction: &ReadTransaction,
         table: Table,
     ) -> Result<Vec<(Vec<u8>, T)>, FleetError> {
-        let read = || -> Result<Vec<Pair>, redb::Error> {
-            let opened = transaction.open_table(table)?;
-            let mut rows = Vec::new();
-            for row in opened.iter()? {
-                let (key, value) = row?;
-                rows.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(rows)
-        };
-        let rows = read().map_err(|error| self.failed("read a table", error))?;
+        let rows = self.pairs(transaction, table)?;
         let decoded = rows.into_iter().map(|(key, value)| match decode(&value) {
             Ok(row) => Ok((key, row)),
             Err(what) => Err(self.damaged(&table, &key, what)),
         });
         decoded.collect()
+    }
+
+    /// A whole table as bytes.
+    fn pairs(&self, transaction: &ReadTransaction, table: Table) -> Result<Vec<Pair>, FleetError> {
+        read_pairs(transaction, table).map_err(|error| self.failed("read a table", error))
     }
 
     fn shown(&self) -> String {
@@ -299,6 +306,11 @@ impl Reading {
         let table = self.table(OUTBOX, ACTION)?;
         let rows = table.range(from.as_slice()..).map_err(|error| self.failed(ACTION, error.into()))?;
         rows.take(limit).map(|row| self.decoded(OUTBOX, ACTION, row)).collect()
+    }
+
+    /// A whole table as bytes.
+    pub(crate) fn pairs(&self, table: Table) -> Result<Vec<Pair>, FleetError> {
+        read_pairs(&self.transaction, table).map_err(|error| self.failed("read a table", error))
     }
 
     /// The gaps whose missing time ended last, at most `limit`, newest first.
@@ -367,8 +379,18 @@ fn damaged(path: String, table: &Table, key: &[u8], what: String) -> FleetError 
     FleetError::Damaged { path, table: table.name().to_owned(), row, what }
 }
 
+fn read_pairs(transaction: &ReadTransaction, table: Table) -> Result<Vec<Pair>, redb::Error> {
+    let opened = transaction.open_table(table)?;
+    let mut rows = Vec::new();
+    for row in opened.iter()? {
+        let (key, value) = row?;
+        rows.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
 /// Key and value.
-type Pair = (Vec<u8>, Vec<u8>);
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A durable transaction after which the file opens without a repair.
 fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {

@@ -4,6 +4,8 @@
 
 use redb::TableDefinition;
 
+use crate::follower::SmallTable;
+
 /// One table: bytes to bytes.
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -29,10 +31,52 @@ pub(crate) const GAPS: Table = TableDefinition::new("gaps");
 pub(crate) const LOG_LOSSES: Table = TableDefinition::new("log_losses");
 /// Seq (u64) to event.
 pub(crate) const OUTBOX: Table = TableDefinition::new("outbox");
+/// Host id (16 bytes) and a check's name to how it stands; without a name: what was told of the host.
+pub(crate) const CHECKS: Table = TableDefinition::new("checks");
+/// Number (u64) to downtime.
+pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
+/// The tables of [`SmallTable`].
+const ALERTS: Table = TableDefinition::new("alerts");
+const ALERT_GROUPS: Table = TableDefinition::new("alert_groups");
+const SILENCES: Table = TableDefinition::new("silences");
+const ALERT_META: Table = TableDefinition::new("alert_meta");
+const NOTICES: Table = TableDefinition::new("notices");
+const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 11] =
-    [META, AUTHORITIES, HOSTS, LEAVES, SIGHTINGS, TOKENS, HTTP_TOKENS, DENIED, GAPS, LOG_LOSSES, OUTBOX];
+pub(crate) const ALL: [Table; 19] = [
+    META,
+    AUTHORITIES,
+    HOSTS,
+    LEAVES,
+    SIGHTINGS,
+    TOKENS,
+    HTTP_TOKENS,
+    DENIED,
+    GAPS,
+    LOG_LOSSES,
+    OUTBOX,
+    CHECKS,
+    DOWNTIMES,
+    ALERTS,
+    ALERT_GROUPS,
+    SILENCES,
+    ALERT_META,
+    NOTICES,
+    OUTGOING,
+];
+
+/// Where a table of alert lies.
+pub(crate) const fn small_table(table: SmallTable) -> Table {
+    match table {
+        SmallTable::Alerts => ALERTS,
+        SmallTable::Groups => ALERT_GROUPS,
+        SmallTable::Silences => SILENCES,
+        SmallTable::AlertMeta => ALERT_META,
+        SmallTable::Notices => NOTICES,
+        SmallTable::Outgoing => OUTGOING,
+    }
+}
 
 /// Rows of [`META`].
 pub(crate) mod meta {
@@ -61,6 +105,7 @@ pub(crate) mod meta {
 }
 
 /// One row written or, without a value, removed.
+#[derive(Clone)]
 pub(crate) struct Put {
     pub table: Table,
     pub key: Vec<u8>,

@@ -278,9 +278,7 @@ mod tests {
         let mut said = Vec::new();
         let mut hear = |answers: &mut BufReader<TcpStream>| {
             let mut line = String::new();
-            while answers.read_line(&mut line).unwrap_or(0) > 0
-                && line.as_bytes().get(3) == Some(&b'-')
-            {
+            while answers.read_line(&mut line).unwrap_or(0) > 0 && line.as_bytes().get(3) == Some(&b'-') {
                 line.clear();
             }
             said.push(line.get(..3).unwrap_or("").to_owned());

@@ -1,5 +1,18 @@
 //! Status: what checks and hosts are, decided from results and time alone. `collector/fleet/STATUS.md` tells the rules.
 
+mod acknowledgement;
+mod book;
+mod check_row;
 mod condition;
+mod downtime;
+mod flapping;
+mod freshness;
+mod machine;
+mod matchers;
+mod recurrence;
 
+pub use acknowledgement::Acknowledgement;
+pub use book::CheckView;
+pub(crate) use book::{AbsentNow, HostNow, StatusBook};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
+pub use downtime::{Downtime, DowntimeSpec};

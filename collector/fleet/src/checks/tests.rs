@@ -1,0 +1,235 @@
+//! Status over the real file: what follows from a report is durable with it, and what fails is done again.
+
+use std::sync::Arc;
+
+use muster_common::check::CheckState;
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{CheckDefinition, CheckReport, Report};
+use parking_lot::Mutex;
+
+use super::Reported;
+use crate::follower::{Follower, SmallChange, SmallEvent, SmallRow, SmallTable};
+use crate::standing::{Standing, StandingNote};
+use crate::status::{Acknowledgement, DowntimeSpec, HoldReason, StatusChange};
+use crate::testing::{Bench, at};
+use crate::{ErrorKind, EventKind, FleetError};
+
+/// Notes what it is told, and writes a row and an event for each telling.
+#[derive(Default)]
+struct Notebook {
+    changes: Mutex<Vec<StatusChange>>,
+    settled: Mutex<Vec<bool>>,
+}
+
+impl Follower for Notebook {
+    fn follow(&self, changes: &[StatusChange], now: Timestamp) -> SmallChange {
+        self.changes.lock().extend_from_slice(changes);
+        let (key, value) = (now.millis().to_be_bytes().to_vec(), Some(vec![u8::try_from(changes.len()).unwrap()]));
+        let row = SmallRow { table: SmallTable::Alerts, key, value };
+        let event = SmallEvent {
+            kind: EventKind::AlertFiring,
+            host: None,
+            host_name: String::new(),
+            text: "alerts".to_owned(),
+            by: "muster".to_owned(),
+            fields: vec![("count".to_owned(), changes.len().to_string())],
+        };
+        SmallChange { rows: vec![row], events: vec![event] }
+    }
+
+    fn settled(&self, durable: bool) {
+        self.settled.lock().push(durable);
+    }
+}
+
+fn reported(host: HostId, state: CheckState, seconds: u64) -> Reported {
+    let definition = CheckDefinition {
+        kind: 0,
+        interval_ms: 60_000,
+        retry_ms: 10_000,
+        max_attempts: 1,
+        ttl_ms: 0,
+        volatile: false,
+        parents: Vec::new(),
+        labels: Vec::new(),
+        remedy: String::new(),
+    };
+    let report = Report::Check(CheckReport {
+        at_ms: at(seconds).millis(),
+        check: "disk".to_owned(),
+        state: state as u8,
+        output: "97 % used".to_owned(),
+        long_output: String::new(),
+        perfdata: Vec::new(),
+        duration_ms: 5,
+        definition,
+    });
+    Reported { host, arrived: at(seconds), is_live: true, report }
+}
+
+fn bench() -> (Bench, HostId, Arc<Notebook>) {
+    let bench = Bench::new();
+    let host = bench.host("web1").id();
+    let notebook = Arc::new(Notebook::default());
+    bench.fleet.set_follower(Arc::<Notebook>::clone(&notebook));
+    (bench, host, notebook)
+}
+
+#[test]
+fn rows_and_events_of_status_and_alert_are_durable_together() {
+    let (bench, host, notebook) = bench();
+    let before = bench.kinds().len();
+    bench.fleet.apply_reports(&[reported(host, CheckState::Critical, 10)]).unwrap();
+    assert_eq!(*notebook.settled.lock(), [true]);
+    let bench = bench.reopen();
+    assert_eq!(bench.kinds()[before..], [EventKind::CheckState, EventKind::AlertFiring]);
+    let rows = bench.fleet.small_rows(SmallTable::Alerts).unwrap();
+    assert_eq!(rows, [(at(10).millis().to_be_bytes().to_vec(), vec![1])]);
+    let view = bench.fleet.check(host, "disk").unwrap();
+    assert_eq!(
+        (view.hard_state, view.output.as_str(), view.host_name.as_str()),
+        (CheckState::Critical, "97 % used", "web1")
+    );
+    assert_eq!(bench.fleet.checks(), [view]);
+    let told = notebook.changes.lock().clone();
+    assert_eq!(bench.fleet.conditions(at(10)), told, "what was told stands over a restart");
+
+    bench.fleet.set_follower(Arc::<Notebook>::clone(&notebook));
+    bench.fleet.apply_reports(&[reported(host, CheckState::Critical, 10)]).unwrap();
+    bench.fleet.tick_status(at(11)).unwrap();
+    assert_eq!(
+        (notebook.changes.lock().len(), bench.kinds().len()),
+        (1, before + 2),
+        "applied again it changes nothing"
+    );
+}
+
+#[test]
+fn a_transaction_that_failed_is_done_again() {
+    let (bench, host, notebook) = bench();
+    // Closed between step and commit, as a failing disk does.
+    let mut state = bench.fleet.sure_state().unwrap();
+    assert_eq!(bench.fleet.step_reports(&[reported(host, CheckState::Critical, 10)]), Some(at(10)));
+    state.close();
+    assert!(bench.fleet.commit_status(&mut state, crate::draft::Draft::default(), at(10)).is_err());
+    drop(state);
+    assert_eq!(*notebook.settled.lock(), [false]);
+    bench.fleet.apply_reports(&[reported(host, CheckState::Critical, 10)]).unwrap();
+    assert_eq!(*notebook.settled.lock(), [false, true]);
+    let told = notebook.changes.lock().clone();
+    assert_eq!((told.len(), &told[0]), (2, &told[1]));
+    assert!(bench.reopen().fleet.check(host, "disk").is_some());
+}
+
+#[test]
+fn hosts_that_are_away_are_told_with_the_event_of_it() {
+    let (bench, host, notebook) = bench();
+    bench.fleet.tick_status(at(1)).unwrap();
+    bench.fleet.apply_reports(&[reported(host, CheckState::Critical, 10)]).unwrap();
+    let note = |standing| StandingNote { host, standing, last_heard: Some(at(10)), goodbye: "" };
+    bench.fleet.note_standings(&[note(Standing::Silent)], at(70)).unwrap();
+    let told: Vec<_> = notebook.changes.lock().drain(..).map(|change| shown(&change)).collect();
+    assert_eq!(told, ["disk []", "HostSilent []", "disk [HostAbsent]"]);
+    let bench = bench.reopen();
+    bench.fleet.set_follower(Arc::<Notebook>::clone(&notebook));
+    bench.fleet.note_standings(&[note(Standing::Present)], at(80)).unwrap();
+    bench.fleet.expect_absence(host, at(200));
+    bench.fleet.tick_status(at(81)).unwrap();
+    bench.fleet.expect_no_absence(host);
+    bench.fleet.retire(host, "scrapped", "operator", at(90)).unwrap();
+    bench.fleet.tick_status(at(91)).unwrap();
+    let told: Vec<_> = notebook.changes.lock().drain(..).map(|change| shown(&change)).collect();
+    assert_eq!(told, ["ended", "disk []", "disk [ExpectedAbsence]", "ended"]);
+    assert!(bench.fleet.checks().is_empty() && bench.reopen().fleet.checks().is_empty());
+}
+
+fn shown(change: &StatusChange) -> String {
+    match change {
+        StatusChange::Problem(problem) => {
+            let holds: Vec<HoldReason> = problem.holds.iter().map(|hold| hold.why).collect();
+            format!("{} {holds:?}", problem.name)
+        }
+        StatusChange::Ended { .. } => "ended".to_owned(),
+    }
+}
+
+#[test]
+fn what_people_do_is_durable_and_what_they_do_wrong_is_named() {
+    let (bench, host, notebook) = bench();
+    let ack = |by: &str| Acknowledgement {
+        by: by.to_owned(),
+        comment: "on it".to_owned(),
+        at_ms: at(20).millis(),
+        until_ms: None,
+        is_sticky: true,
+    };
+    let downtime = DowntimeSpec {
+        matchers: "host=web1".into(),
+        starts_ms: at(0).millis(),
+        ends_ms: at(1_000).millis(),
+        owner: "ann".into(),
+        ..DowntimeSpec::default()
+    };
+    let kind = |error: FleetError| error.kind();
+    let fleet = &bench.fleet;
+    assert_eq!(fleet.acknowledge(host, Some("disk"), ack("ann"), at(5)).map_err(kind), Err(ErrorKind::NotFound));
+    assert_eq!(fleet.acknowledge(HostId([9; 16]), None, ack("ann"), at(5)).map_err(kind), Err(ErrorKind::NotFound));
+    fleet
+        .apply_reports(&[reported(host, CheckState::Critical, 10), reported(HostId([9; 16]), CheckState::Ok, 10)])
+        .unwrap();
+    assert_eq!(fleet.acknowledge(host, None, ack("ann"), at(20)).map_err(kind), Err(ErrorKind::Conflict));
+    assert_eq!(fleet.acknowledge(host, Some("disk"), ack(""), at(20)).map_err(kind), Err(ErrorKind::Input));
+    assert_eq!(fleet.unacknowledge(host, Some("disk"), "ann", at(20)).map_err(kind), Err(ErrorKind::Conflict));
+    fleet.acknowledge(host, Some("disk"), ack("ann"), at(20)).unwrap();
+    assert_eq!(fleet.add_downtime(downtime.clone(), at(20)).unwrap(), 1);
+    let wrong = DowntimeSpec { matchers: "web1".into(), ..downtime.clone() };
+    let error = fleet.add_downtime(wrong, at(20)).unwrap_err();
+    assert_eq!(error.to_string(), "the downtime cannot be taken: `web1`: after the label comes =, !=, =~ or !~");
+    assert_eq!(fleet.end_downtime(7, "ann", at(20)).map_err(kind), Err(ErrorKind::NotFound));
+
+    let bench = bench.reopen();
+    let fleet = &bench.fleet;
+    let holds: Vec<_> = fleet.check(host, "disk").unwrap().holds.iter().map(|hold| hold.why).collect();
+    assert_eq!(holds, [HoldReason::Acknowledged, HoldReason::Downtime]);
+    assert_eq!(fleet.downtimes().iter().map(|row| (row.id, row.spec.clone())).collect::<Vec<_>>(), [(1, downtime)]);
+    fleet.unacknowledge(host, Some("disk"), "ann", at(30)).unwrap();
+    fleet.end_downtime(1, "ann", at(30)).unwrap();
+    fleet.forget_check(host, "disk", "ann", at(40)).unwrap();
+    assert_eq!(fleet.forget_check(host, "disk", "ann", at(40)).map_err(kind), Err(ErrorKind::NotFound));
+    let bench = bench.reopen();
+    assert!(bench.fleet.checks().is_empty() && bench.fleet.downtimes().is_empty());
+    let kinds = bench.kinds();
+    use EventKind::{Acknowledged, CheckRemoved, DowntimeEnded, DowntimeSet, Unacknowledged};
+    assert!(kinds.ends_with(&[Unacknowledged, DowntimeEnded, CheckRemoved]) && kinds.contains(&Acknowledged));
+    assert!(kinds.contains(&DowntimeSet));
+    assert_eq!(notebook.changes.lock().len(), 3, "told, acknowledged, in a downtime");
+}
+
+#[test]
+fn rows_of_alert_are_written_removed_and_read_by_key() {
+    let (bench, ..) = bench();
+    let row = |table, key: &str, value: Option<&str>| SmallRow {
+        table,
+        key: key.as_bytes().to_vec(),
+        value: value.map(|value| value.as_bytes().to_vec()),
+    };
+    let change = |rows| SmallChange { rows, events: Vec::new() };
+    let all = [
+        SmallTable::Alerts,
+        SmallTable::Groups,
+        SmallTable::Silences,
+        SmallTable::AlertMeta,
+        SmallTable::Notices,
+        SmallTable::Outgoing,
+    ];
+    let rows = all.iter().flat_map(|table| [row(*table, "b", Some("2")), row(*table, "a", Some("1"))]).collect();
+    bench.fleet.change_small(at(1), change(rows)).unwrap();
+    bench.fleet.change_small(at(2), change(vec![row(SmallTable::Groups, "a", None)])).unwrap();
+    let bench = bench.reopen();
+    for table in all {
+        let keys: Vec<_> = bench.fleet.small_rows(table).unwrap().into_iter().map(|(key, _)| key).collect();
+        let expected: &[&[u8]] = if table == SmallTable::Groups { &[b"b"] } else { &[b"a", b"b"] };
+        assert_eq!(keys, expected, "{table:?}");
+    }
+}

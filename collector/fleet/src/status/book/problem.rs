@@ -1,0 +1,214 @@
+//! How a subject stands: its condition, and what holds it back.
+
+use std::collections::BTreeMap;
+
+use muster_common::label::LabelSet;
+
+use super::{FLEET, HostBook, Key, StatusBook, folded_parent};
+use crate::status::acknowledgement::Acknowledgement;
+use crate::status::check_row::CheckRow;
+use crate::status::condition::{Condition, Hold, HoldReason, Severity, Subject};
+use crate::status::freshness;
+
+/// Checks that are looked at to find out whether a parent leads back to its child.
+const ANCESTORS_MAX: usize = 64;
+/// Names that alerts give themselves.
+const NOT_A_LABEL: [&str; 2] = ["alertname", "severity"];
+
+impl StatusBook {
+    /// The problem that this subject has now, if it has one.
+    pub(super) fn condition(&self, key: &Key, now_ms: i64) -> Option<Condition> {
+        if key.0 == FLEET {
+            return self.fleet_condition();
+        }
+        let host = self.hosts.get(&key.0)?;
+        if key.1.is_empty() { self.host_condition(host, now_ms) } else { self.check_condition(host, key, now_ms) }
+    }
+
+    fn fleet_condition(&self) -> Option<Condition> {
+        let since_ms = self.all_absent_since()?;
+        let output = format!("nothing is received from any of {} hosts", self.hosts.len());
+        Some(Condition {
+            subject: Subject::Fleet,
+            name: "NothingReceived".to_owned(),
+            severity: Severity::Critical,
+            labels: LabelSet::default(),
+            since_ms,
+            at_ms: since_ms,
+            output,
+            long_output: String::new(),
+            perfdata: Vec::new(),
+            remedy: "look at the collector's network first: `muster status` shows when each host was heard last"
+                .to_owned(),
+            again: false,
+            holds: Vec::new(),
+        })
+    }
+
+    /// Since when all of at least three hosts are away that went within a minute; once that was told, all of them are enough.
+    pub(super) fn all_absent_since(&self) -> Option<i64> {
+        const HOSTS_MIN: usize = 3;
+        const WITHIN_MS: i64 = 60_000;
+        if self.hosts.len() < HOSTS_MIN {
+            return None;
+        }
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        for host in self.hosts.values() {
+            let since_ms = host.now.absent?.since_ms;
+            (first, last) = (first.min(since_ms), last.max(since_ms));
+        }
+        (self.fleet.told.is_some() || last.saturating_sub(first) <= WITHIN_MS).then_some(last)
+    }
+
+    fn host_condition(&self, host: &HostBook, now_ms: i64) -> Option<Condition> {
+        let absent = host.now.absent?;
+        let name = &host.now.name;
+        let (alert, severity, output) = if absent.is_stopped {
+            ("HostStopped", Severity::Warning, format!("the agent of host `{name}` has stopped"))
+        } else {
+            ("HostSilent", Severity::Critical, format!("nothing arrives of host `{name}`"))
+        };
+        let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), now_ms);
+        if self.fleet.told.is_some() {
+            holds.push(hold(HoldReason::HostAbsent, "NothingReceived"));
+        }
+        holds.extend(expected(host, now_ms));
+        Some(Condition {
+            subject: Subject::Host { host: host.now.id },
+            name: alert.to_owned(),
+            severity,
+            labels: labels(host, None),
+            since_ms: absent.since_ms,
+            at_ms: absent.since_ms,
+            output,
+            long_output: String::new(),
+            perfdata: Vec::new(),
+            remedy: String::new(),
+            again: false,
+            holds,
+        })
+    }
+
+    fn check_condition(&self, host: &HostBook, key: &Key, now_ms: i64) -> Option<Condition> {
+        let (check, row) = host.checks.get_key_value(&key.1)?;
+        let severity = row.severity()?;
+        let mut holds = self.common_holds(host, Some(check), row.acknowledgement.as_ref(), now_ms);
+        if let Some(absent) = host.now.absent {
+            holds.push(hold(HoldReason::HostAbsent, if absent.is_stopped { "HostStopped" } else { "HostSilent" }));
+        }
+        holds.extend(self.parents_down(key, row));
+        if row.flapping.is_on {
+            holds.push(hold(HoldReason::Flapping, ""));
+        }
+        if !row.is_live && row.stale_ms.is_none() {
+            holds.push(hold(HoldReason::CatchingUp, ""));
+        }
+        holds.extend(expected(host, now_ms));
+        let is_hard_bad = row.machine.is_hard_bad();
+        let since_ms = if is_hard_bad { row.machine.since_ms } else { row.stale_ms.unwrap_or(row.machine.since_ms) };
+        Some(Condition {
+            subject: Subject::Check { host: key.0, check: check.clone() },
+            name: check.clone(),
+            severity,
+            labels: labels(host, Some((check, row))),
+            since_ms,
+            at_ms: row.machine.at_ms,
+            output: if row.stale_ms.is_some() { freshness::words(row.arrived_ms) } else { row.output.clone() },
+            long_output: row.long_output.clone(),
+            perfdata: row.perfdata.iter().map(|one| one.to_wire()).collect(),
+            remedy: row.definition.remedy.clone(),
+            again: row.again,
+            holds,
+        })
+    }
+
+    fn common_holds(
+        &self,
+        host: &HostBook,
+        check: Option<&str>,
+        ack: Option<&Acknowledgement>,
+        now_ms: i64,
+    ) -> Vec<Hold> {
+        let by_ack = ack.map(|ack| Hold { why: HoldReason::Acknowledged, by: ack.by.clone(), until_ms: ack.until_ms });
+        let on = self.downtimes.iter().filter(|(_, downtime)| {
+            downtime.is_about(&host.now.name, &host.now.labels, check) && downtime.is_on(now_ms)
+        });
+        let by_downtimes = on.map(|(id, downtime)| Hold {
+            why: HoldReason::Downtime,
+            by: id.to_string(),
+            until_ms: downtime.next_change(now_ms),
+        });
+        by_ack.into_iter().chain(by_downtimes).collect()
+    }
+
+    /// Parents that are bad, or have recovered after the newest result of this check. A parent that depends on this check itself is no
+    /// reason: of a circle everything is told.
+    fn parents_down<'a>(&'a self, key: &'a Key, row: &'a CheckRow) -> impl Iterator<Item = Hold> + 'a {
+        let down = row.definition.parents.iter().filter(move |parent| {
+            self.parent(parent).is_some_and(|parent| {
+                let (is_bad, recovered_ms) = self.parent_stands(&parent);
+                (is_bad || row.machine.at_ms <= recovered_ms) && !self.leads_to(&parent, key)
+            })
+        });
+        down.map(|parent| hold(HoldReason::ParentDown, parent))
+    }
+
+    fn parent(&self, parent: &str) -> Option<Key> {
+        let folded = folded_parent(parent);
+        let (host, check) = folded.split_once('/').unwrap_or((&folded, ""));
+        let id = *self.names.get(host)?;
+        (check.is_empty() || self.hosts.get(&id)?.checks.contains_key(check)).then(|| (id, check.to_owned()))
+    }
+
+    /// Whether it is bad, and when it recovered last.
+    fn parent_stands(&self, key: &Key) -> (bool, i64) {
+        let Some(host) = self.hosts.get(&key.0) else { return (false, 0) };
+        match host.checks.get(&key.1) {
+            Some(row) => (row.machine.is_hard_bad(), row.recovered_ms),
+            None => (host.now.absent.is_some(), host.own.returned_ms),
+        }
+    }
+
+    fn leads_to(&self, from: &Key, to: &Key) -> bool {
+        let (mut seen, mut next) = (vec![from.clone()], 0);
+        while next < seen.len() && seen.len() <= ANCESTORS_MAX {
+            let key = seen[next].clone();
+            next += 1;
+            if key == *to {
+                return true;
+            }
+            let row = self.hosts.get(&key.0).and_then(|host| host.checks.get(&key.1));
+            let parents = row.into_iter().flat_map(|row| &row.definition.parents);
+            for parent in parents.filter_map(|parent| self.parent(parent)) {
+                if !seen.contains(&parent) {
+                    seen.push(parent);
+                }
+            }
+        }
+        false
+    }
+}
+
+fn hold(why: HoldReason, by: &str) -> Hold {
+    Hold { why, by: by.to_owned(), until_ms: None }
+}
+
+fn expected(host: &HostBook, now_ms: i64) -> Option<Hold> {
+    let until_ms = host.now.expected_until_ms.filter(|until| *until > now_ms);
+    until_ms.map(|until| Hold { why: HoldReason::ExpectedAbsence, by: host.now.name.clone(), until_ms: Some(until) })
+}
+
+/// The host's name and labels, and the check's, of which the host's win: a check must not pass for another host's.
+fn labels(host: &HostBook, check: Option<(&String, &CheckRow)>) -> LabelSet {
+    let mut labels = BTreeMap::new();
+    if let Some((_, row)) = check {
+        labels.extend(row.definition.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    }
+    labels.extend(host.now.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut own = vec![("host", host.now.name.as_str())];
+    own.extend(check.map(|(name, _)| ("check", name.as_str())));
+    labels.extend(own.iter().copied());
+    labels.retain(|name, _| !NOT_A_LABEL.contains(name));
+    // Labels over a limit leave a problem that is known by its host and check alone, which is better than none.
+    LabelSet::new(labels).or_else(|_| LabelSet::new(own)).unwrap_or_default()
+}

@@ -1,0 +1,211 @@
+//! What moves the book: reports, and what people do.
+
+use muster_common::check::CheckState;
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_common::wire::message::{CheckList, CheckReport, Report};
+
+use super::{CHECKS_MAX, DOWNTIMES_MAX, FLEET, HostNow, Key, StatusBook};
+use crate::names::folded;
+use crate::outbox::{Event, EventKind};
+use crate::rows::encode;
+use crate::status::acknowledgement::Acknowledgement;
+use crate::status::check_row::{CheckRow, Definition, row_key};
+use crate::status::condition::{EndReason, StatusChange, Subject};
+use crate::status::downtime::{Downtime, DowntimeSpec, ReadDowntime};
+use crate::status::machine::Step;
+use crate::tables::{CHECKS, DOWNTIMES, Put};
+
+/// Bytes of a result's first line that its event tells.
+const EVENT_OUTPUT_BYTES_MAX: usize = 512;
+
+impl StatusBook {
+    /// Takes a report of an active host. `is_live`: it came as it was made, not from a spool.
+    pub(crate) fn report(&mut self, host: &HostNow, report: &Report, arrived: Timestamp, is_live: bool) {
+        self.take_host(host.clone(), arrived.millis());
+        match report {
+            Report::Check(result) => self.result(host, result, arrived, is_live),
+            Report::Checks(list) => self.list(host, list, arrived),
+            // Told by whoever takes events.
+            Report::Event(_) => {}
+        }
+    }
+
+    fn result(&mut self, host: &HostNow, result: &CheckReport, arrived: Timestamp, is_live: bool) {
+        let key: Key = (host.id, result.check.clone());
+        // A host whose clock is ahead must not hold off its results until that time has come.
+        let at_ms = result.at_ms.min(arrived.millis());
+        let definition = Definition::from_wire(&result.definition);
+        let Some(entry) = self.hosts.get_mut(&host.id) else { return };
+        let known = entry.checks.get(&key.1);
+        if key.1.is_empty() || at_ms <= known.map_or(0, |row| row.machine.at_ms) {
+            return;
+        }
+        if known.is_none() && entry.checks.len() >= CHECKS_MAX {
+            self.refused += 1;
+            return;
+        }
+        let row = entry.checks.entry(key.1.clone()).or_insert_with(|| CheckRow::new(definition.clone()));
+        let (was, is_first) = (row.machine.state, row.machine.at_ms == 0);
+        let old_parents = std::mem::replace(&mut row.definition, definition).parents;
+        // A number that is none of the four is what a plugin must not answer.
+        let state = CheckState::from_u8(result.state).unwrap_or(CheckState::Unknown);
+        let step = row.machine.step(state, at_ms, row.definition.max_attempts);
+        let flapping = row.flapping.step(!is_first && was != state);
+        row.take_words(result);
+        (row.arrived_ms, row.is_live, row.stale_ms) = (arrived.millis(), is_live, None);
+        row.again |= row.definition.volatile && row.machine.is_hard_bad() && !matches!(step, Step::HardChange { .. });
+        let mut events = Vec::new();
+        if let Step::HardChange { from, to } = step {
+            events.push(state_event(host, result, from, to, arrived));
+            if to == CheckState::Ok {
+                row.recovered_ms = at_ms;
+                let over = row.acknowledgement.take();
+                events.extend(over.map(|ack| unacknowledged(host, &key.1, &ack, "muster", arrived)));
+            }
+        }
+        events.extend(flapping.map(|is_on| flapping_event(host, &key.1, is_on, row.flapping.percent(), arrived)));
+        let parents = row.definition.parents.clone();
+        if is_first || old_parents != parents {
+            self.disown(&key, &old_parents);
+            self.adopt(&key, &parents);
+        }
+        self.gathered.events.append(&mut events);
+        if matches!(step, Step::HardChange { .. }) {
+            let name = format!("{}/{}", folded(&host.name), key.1);
+            self.touched.extend(self.children.get(&name).into_iter().flatten().cloned());
+        }
+        self.change(key);
+    }
+
+    /// Of the checks that the agent runs by itself those that it does not name any more are no more.
+    fn list(&mut self, host: &HostNow, list: &CheckList, arrived: Timestamp) {
+        let Some(entry) = self.hosts.get(&host.id) else { return };
+        let gone = entry.checks.iter().filter(|(check, row)| {
+            row.is_scheduled_by_agent() && row.machine.at_ms <= list.at_ms && !list.checks.contains(check)
+        });
+        let gone: Vec<_> = gone.map(|(check, _)| check.clone()).collect();
+        for check in gone {
+            self.forget(host.id, &check, "agent", arrived);
+        }
+    }
+
+    /// Removes a check; whether there was one. It comes back with its next result.
+    pub(crate) fn forget(&mut self, host: HostId, check: &str, by: &str, now: Timestamp) -> bool {
+        let key: Key = (host, check.to_owned());
+        let Some(entry) = self.hosts.get_mut(&host) else { return false };
+        let Some(row) = entry.checks.remove(check) else { return false };
+        let name = entry.now.name.clone();
+        if row.told.is_some() {
+            let subject = Subject::Check { host, check: check.to_owned() };
+            let (at_ms, why, output) = (now.millis(), EndReason::Removed, String::new());
+            self.gathered.changes.push(StatusChange::Ended { subject, at_ms, why, output });
+        }
+        let text = format!("check `{check}` of host `{name}` is no more");
+        let event = Event::new(EventKind::CheckRemoved, by, now, text).of(host, &name);
+        self.gathered.events.push(event.with("check", check));
+        self.gathered.rows.push(Put::remove(CHECKS, &row_key(host, check)));
+        self.disown(&key, &row.definition.parents);
+        let parent = format!("{}/{check}", folded(&name));
+        self.touched.extend(self.children.get(&parent).into_iter().flatten().cloned());
+        self.touched.remove(&key);
+        self.changed.remove(&key);
+        true
+    }
+
+    /// Somebody takes a problem of a check, or of the host itself with an empty name; whether there is one.
+    pub(crate) fn acknowledge(&mut self, host: HostId, check: &str, ack: Acknowledgement, now: Timestamp) -> bool {
+        let Some(entry) = self.hosts.get_mut(&host) else { return false };
+        let slot = if check.is_empty() {
+            entry.now.absent.is_some().then_some(&mut entry.own.acknowledgement)
+        } else {
+            let row = entry.checks.get_mut(check).filter(|row| row.severity().is_some());
+            row.map(|row| &mut row.acknowledgement)
+        };
+        let Some(slot) = slot else { return false };
+        let text = format!("{} of host `{}` is acknowledged: {}", shown(check), entry.now.name, ack.comment);
+        let event = Event::new(EventKind::Acknowledged, &ack.by, now, text).of(host, &entry.now.name);
+        self.gathered.events.push(event.with("check", check));
+        *slot = Some(ack);
+        self.change((host, check.to_owned()));
+        true
+    }
+
+    /// Takes an acknowledgement back; whether there was one.
+    pub(crate) fn unacknowledge(&mut self, host: HostId, check: &str, by: &str, now: Timestamp) -> bool {
+        let Some(entry) = self.hosts.get_mut(&host) else { return false };
+        let taken = match entry.checks.get_mut(check) {
+            Some(row) => row.acknowledgement.take(),
+            None if check.is_empty() => entry.own.acknowledgement.take(),
+            None => None,
+        };
+        let Some(ack) = taken else { return false };
+        self.gathered.events.push(unacknowledged(&entry.now, check, &ack, by, now));
+        self.change((host, check.to_owned()));
+        true
+    }
+
+    /// Adds a downtime; the answer is its number.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn add_downtime(&mut self, spec: DowntimeSpec, now: Timestamp) -> Result<u64, String> {
+        if self.downtimes.len() >= DOWNTIMES_MAX {
+            return Err(format!("there are {DOWNTIMES_MAX} downtimes, which is the most: end some"));
+        }
+        let id = self.fleet.downtimes_made + 1;
+        let read = ReadDowntime::new(Downtime { id, spec })?;
+        if read.is_over(now.millis()) {
+            return Err("it is over already: give an end that is to come".to_owned());
+        }
+        let spec = &read.row.spec;
+        let text = format!("downtime {id} of {}: {}", spec.matchers, spec.reason);
+        let event = Event::new(EventKind::DowntimeSet, &spec.owner, now, text);
+        self.gathered.events.push(event.with("downtime", id.to_string()));
+        self.gathered.rows.push(Put::set(DOWNTIMES, &id.to_be_bytes(), encode(&read.row)));
+        self.fleet.downtimes_made = id;
+        self.downtimes.insert(id, read);
+        self.changed.insert((FLEET, String::new()));
+        self.touch_problems();
+        Ok(id)
+    }
+
+    /// Ends a downtime; whether there was one.
+    pub(crate) fn end_downtime(&mut self, id: u64, by: &str, now: Timestamp) -> bool {
+        let Some(read) = self.downtimes.remove(&id) else { return false };
+        let text = format!("downtime {id} of {} has ended", read.row.spec.matchers);
+        let event = Event::new(EventKind::DowntimeEnded, by, now, text);
+        self.gathered.events.push(event.with("downtime", id.to_string()));
+        self.gathered.rows.push(Put::remove(DOWNTIMES, &id.to_be_bytes()));
+        self.touch_problems();
+        true
+    }
+}
+
+fn shown(check: &str) -> String {
+    if check.is_empty() { "absence".to_owned() } else { format!("check `{check}`") }
+}
+
+pub(super) fn unacknowledged(host: &HostNow, check: &str, ack: &Acknowledgement, by: &str, now: Timestamp) -> Event {
+    let text = format!("the acknowledgement by {} of {} of host `{}` has ended", ack.by, shown(check), host.name);
+    Event::new(EventKind::Unacknowledged, by, now, text).of(host.id, &host.name).with("check", check)
+}
+
+fn state_event(host: &HostNow, result: &CheckReport, from: CheckState, to: CheckState, now: Timestamp) -> Event {
+    let (check, name) = (&result.check, &host.name);
+    let mut end = result.output.len().min(EVENT_OUTPUT_BYTES_MAX);
+    while !result.output.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = format!("check `{check}` of host `{name}` is {to} after {from}: {}", &result.output[..end]);
+    let event = Event::new(EventKind::CheckState, "agent", now, text).of(host.id, name).with("check", check.as_str());
+    event.with("from", from.as_str()).with("to", to.as_str()).with("at_ms", result.at_ms.to_string())
+}
+
+fn flapping_event(host: &HostNow, check: &str, is_on: bool, percent: f64, now: Timestamp) -> Event {
+    let does = if is_on { "flaps" } else { "flaps no more" };
+    let text =
+        format!("check `{check}` of host `{}` {does}: {percent:.0} % of its results change its state", host.name);
+    let event = Event::new(EventKind::CheckFlapping, "muster", now, text).of(host.id, &host.name);
+    event.with("check", check).with("flapping", if is_on { "true" } else { "false" })
+}

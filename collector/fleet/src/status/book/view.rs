@@ -1,0 +1,107 @@
+//! The book as its readers see it.
+
+use muster_common::check::CheckState;
+use muster_common::host::HostId;
+use muster_common::wire::message::Perfdata;
+
+use super::{FLEET, HostBook, StatusBook};
+use crate::status::acknowledgement::Acknowledgement;
+use crate::status::check_row::CheckRow;
+use crate::status::condition::{Hold, StatusChange};
+use crate::status::downtime::Downtime;
+
+/// A check as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckView {
+    pub host: HostId,
+    pub host_name: String,
+    pub check: String,
+    /// Of the newest result.
+    pub state: CheckState,
+    pub hard_state: CheckState,
+    /// Bad results in a row, of how many that make it hard.
+    pub attempt: u16,
+    pub max_attempts: u16,
+    /// First bad result of the problem that goes on, or first OK after the last one, milliseconds.
+    pub since_ms: i64,
+    pub hard_since_ms: i64,
+    /// The newest result, and its arrival.
+    pub at_ms: i64,
+    pub arrived_ms: i64,
+    pub is_live: bool,
+    /// Since when nothing has come for too long.
+    pub stale_ms: Option<i64>,
+    pub output: String,
+    pub long_output: String,
+    pub perfdata: Vec<Perfdata>,
+    pub duration_ms: u32,
+    /// [`muster_common::check::CheckKind`] as its number.
+    pub kind: u8,
+    pub interval_ms: u64,
+    pub parents: Vec<String>,
+    pub remedy: String,
+    pub is_flapping: bool,
+    pub flapping_percent: f64,
+    pub acknowledgement: Option<Acknowledgement>,
+    /// What holds its problem back.
+    pub holds: Vec<Hold>,
+}
+
+impl StatusBook {
+    /// Every check, by host and name.
+    pub(crate) fn views(&self) -> Vec<CheckView> {
+        let hosts = self.hosts.values();
+        hosts.flat_map(|host| host.checks.iter().map(move |(check, row)| view(host, check, row))).collect()
+    }
+
+    pub(crate) fn view(&self, host: HostId, check: &str) -> Option<CheckView> {
+        let host = self.hosts.get(&host)?;
+        host.checks.get_key_value(check).map(|(check, row)| view(host, check, row))
+    }
+
+    pub(crate) fn downtimes(&self) -> Vec<Downtime> {
+        self.downtimes.values().map(|read| read.row.clone()).collect()
+    }
+
+    /// Every problem that was told and has not ended, whole.
+    pub(crate) fn standing(&self, now_ms: i64) -> Vec<StatusChange> {
+        let mut told = Vec::new();
+        told.extend(self.fleet.told.is_some().then(|| (FLEET, String::new())));
+        for (id, host) in &self.hosts {
+            told.extend(host.own.told.is_some().then(|| (*id, String::new())));
+            let checks = host.checks.iter().filter(|(_, row)| row.told.is_some());
+            told.extend(checks.map(|(check, _)| (*id, check.clone())));
+        }
+        told.iter().filter_map(|key| self.condition(key, now_ms)).map(StatusChange::Problem).collect()
+    }
+}
+
+fn view(host: &HostBook, check: &str, row: &CheckRow) -> CheckView {
+    CheckView {
+        host: host.now.id,
+        host_name: host.now.name.clone(),
+        check: check.to_owned(),
+        state: row.machine.state,
+        hard_state: row.machine.hard_state,
+        attempt: row.machine.attempt,
+        max_attempts: row.definition.max_attempts.max(1),
+        since_ms: row.machine.since_ms,
+        hard_since_ms: row.machine.hard_since_ms,
+        at_ms: row.machine.at_ms,
+        arrived_ms: row.arrived_ms,
+        is_live: row.is_live,
+        stale_ms: row.stale_ms,
+        output: row.output.clone(),
+        long_output: row.long_output.clone(),
+        perfdata: row.perfdata.iter().map(|one| one.to_wire()).collect(),
+        duration_ms: row.duration_ms,
+        kind: row.definition.kind,
+        interval_ms: row.definition.interval_ms,
+        parents: row.definition.parents.clone(),
+        remedy: row.definition.remedy.clone(),
+        is_flapping: row.flapping.is_on,
+        flapping_percent: row.flapping.percent(),
+        acknowledgement: row.acknowledgement.clone(),
+        holds: row.told.as_ref().map(|told| told.holds.clone()).unwrap_or_default(),
+    }
+}

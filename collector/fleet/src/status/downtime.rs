@@ -1,0 +1,186 @@
+//! Downtimes: times at which problems of what they match are not told, because somebody works there.
+
+use std::collections::BTreeMap;
+
+use muster_common::matcher::Matcher;
+use serde::{Deserialize, Serialize};
+
+use super::matchers::{all_match, parse_matchers};
+use super::recurrence::Recurrence;
+
+/// Bytes of each text of a downtime.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+/// A downtime as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimeSpec {
+    /// Over `host`, the host's labels, and `check`: `host=web1, check=~"disk.*"`. All must match.
+    pub matchers: String,
+    pub starts_ms: i64,
+    pub ends_ms: i64,
+    /// `sun 02:00-04:00`, `mon-fri 22:00-06:00`, `daily 03:00-03:30`: only then, between start and end; empty: all of that time.
+    #[serde(default)]
+    pub recurrence: String,
+    /// IANA name of the zone of `recurrence`; empty: UTC.
+    #[serde(default)]
+    pub zone: String,
+    pub owner: String,
+    pub reason: String,
+}
+
+/// A downtime that is not over: table `downtimes`, key its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Downtime {
+    pub id: u64,
+    #[serde(flatten)]
+    pub spec: DowntimeSpec,
+}
+
+/// One with its texts read.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadDowntime {
+    pub row: Downtime,
+    matchers: Vec<Matcher>,
+    recurrence: Option<Recurrence>,
+}
+
+impl ReadDowntime {
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn new(row: Downtime) -> Result<Self, String> {
+        let spec = &row.spec;
+        if spec.ends_ms <= spec.starts_ms {
+            return Err("it ends before it starts: give an end after the start".to_owned());
+        }
+        let texts = [&spec.matchers, &spec.recurrence, &spec.zone, &spec.owner, &spec.reason];
+        if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!("a text of it is longer than {TEXT_BYTES_MAX} bytes: shorten it"));
+        }
+        let matchers = parse_matchers(&spec.matchers)?;
+        let zone = if spec.zone.is_empty() { "UTC" } else { &spec.zone };
+        let recurrence = match spec.recurrence.trim() {
+            "" => None,
+            text => Some(Recurrence::parse(text, zone)?),
+        };
+        Ok(Self { row, matchers, recurrence })
+    }
+
+    /// Whether it is over for good.
+    pub(crate) fn is_over(&self, now_ms: i64) -> bool {
+        now_ms >= self.row.spec.ends_ms
+    }
+
+    pub(crate) fn is_on(&self, now_ms: i64) -> bool {
+        self.windows(now_ms).any(|(from, to)| (from..to).contains(&now_ms))
+    }
+
+    /// When it begins or ends next; `None`: never again, as far as two weeks ahead show.
+    pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
+        self.windows(now_ms).flat_map(|(from, to)| [from, to]).find(|at| *at > now_ms)
+    }
+
+    /// The times that it is on, in order, from about now on.
+    fn windows(&self, now_ms: i64) -> Box<dyn Iterator<Item = (i64, i64)> + '_> {
+        let (starts, ends) = (self.row.spec.starts_ms, self.row.spec.ends_ms);
+        match &self.recurrence {
+            None => Box::new(std::iter::once((starts, ends))),
+            Some(recurrence) => {
+                let windows = recurrence.windows(now_ms.max(starts));
+                let within = windows.map(move |(from, to)| (from.max(starts), to.min(ends)));
+                Box::new(within.filter(|(from, to)| from < to))
+            }
+        }
+    }
+
+    /// Whether it is about this host, or this check of it.
+    pub(crate) fn is_about(&self, host: &str, labels: &BTreeMap<String, String>, check: Option<&str>) -> bool {
+        all_match(&self.matchers, |name| match name {
+            "host" => Some(host),
+            "check" => check,
+            _ => labels.get(name).map(String::as_str),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> DowntimeSpec {
+        let (owner, reason) = ("ann".to_owned(), "disks".to_owned());
+        DowntimeSpec {
+            matchers: "host=web1".into(),
+            starts_ms: 10,
+            ends_ms: 20,
+            owner,
+            reason,
+            ..DowntimeSpec::default()
+        }
+    }
+
+    fn read(spec: DowntimeSpec) -> Result<ReadDowntime, String> {
+        ReadDowntime::new(Downtime { id: 1, spec })
+    }
+
+    #[test]
+    fn a_single_one_is_on_from_start_to_end() {
+        let downtime = read(spec()).unwrap();
+        for (now, is_on, is_over, next) in [
+            (9, false, false, Some(10)),
+            (10, true, false, Some(20)),
+            (19, true, false, Some(20)),
+            (20, false, true, None),
+        ] {
+            let stands = (downtime.is_on(now), downtime.is_over(now), downtime.next_change(now));
+            assert_eq!(stands, (is_on, is_over, next), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_recurring_one_is_on_in_its_windows_between_start_and_end() {
+        let ms = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let (starts_ms, ends_ms) = (ms("2026-10-18T00:30:00Z"), ms("2026-10-25T02:30:00Z"));
+        let (recurrence, zone) = ("sun 02:00-04:00".to_owned(), "Europe/Berlin".to_owned());
+        let downtime = read(DowntimeSpec { starts_ms, ends_ms, recurrence, zone, ..spec() }).unwrap();
+        for (now, is_on, next) in [
+            // On 2026-10-18 from 00:00 to 02:00 UTC; cut by the start.
+            ("2026-10-17T12:00:00Z", false, "2026-10-18T00:30:00Z"),
+            ("2026-10-18T00:30:00Z", true, "2026-10-18T02:00:00Z"),
+            ("2026-10-18T02:00:00Z", false, "2026-10-25T00:00:00Z"),
+            // The clocks are set back at 01:00 UTC: to 03:00 UTC, cut by the end.
+            ("2026-10-25T01:59:00Z", true, "2026-10-25T02:30:00Z"),
+        ] {
+            assert_eq!((downtime.is_on(ms(now)), downtime.next_change(ms(now))), (is_on, Some(ms(next))), "{now}");
+        }
+        assert_eq!((downtime.is_on(ends_ms), downtime.next_change(ends_ms)), (false, None));
+    }
+
+    #[test]
+    fn matchers_see_host_labels_and_check() {
+        let labels = BTreeMap::from([("site".to_owned(), "b".to_owned())]);
+        for (matchers, check, is_about) in [
+            ("host=web1", Some("disk"), true),
+            ("host=web1", None, true),
+            ("host=web2", Some("disk"), false),
+            ("site=b, check=~\"d.*\"", Some("disk"), true),
+            ("site=b, check=~\"d.*\"", None, false),
+            ("check=\"\"", None, true),
+        ] {
+            let downtime = read(DowntimeSpec { matchers: matchers.into(), ..spec() }).unwrap();
+            assert_eq!(downtime.is_about("web1", &labels, check), is_about, "{matchers} {check:?}");
+        }
+    }
+
+    #[test]
+    fn bad_ones_are_refused() {
+        for bad in [
+            DowntimeSpec { matchers: String::new(), ..spec() },
+            DowntimeSpec { ends_ms: 10, ..spec() },
+            DowntimeSpec { recurrence: "now and then".into(), ..spec() },
+            DowntimeSpec { recurrence: "daily 01:00-02:00".into(), zone: "Nowhere".into(), ..spec() },
+            DowntimeSpec { reason: "x".repeat(1_025), ..spec() },
+        ] {
+            assert!(read(bad.clone()).is_err(), "{bad:?}");
+        }
+    }
+}
