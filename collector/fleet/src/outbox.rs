@@ -225,3 +225,32 @@ pub struct OutboxState {
     /// Rows dropped before they were delivered because the outbox was full, since the data folder was made.
     pub dropped: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_classes_of_kinds_are_as_stored() {
+        for (kind, name, class) in [
+            (EventKind::HostSilent, "host_silent", "state"),
+            (EventKind::CheckState, "check_state", "state"),
+            (EventKind::CheckFlapping, "check_flapping", "state"),
+            (EventKind::Acknowledged, "acknowledged", "state"),
+            (EventKind::Unacknowledged, "unacknowledged", "state"),
+            (EventKind::DowntimeSet, "downtime_set", "state"),
+            (EventKind::DowntimeEnded, "downtime_ended", "state"),
+            (EventKind::CheckRemoved, "check_removed", "state"),
+            (EventKind::AlertFiring, "alert_firing", "alert"),
+            (EventKind::AlertResolved, "alert_resolved", "alert"),
+            (EventKind::NoticeMade, "notice_made", "notice"),
+            (EventKind::NoticeSent, "notice_sent", "notice"),
+            (EventKind::NoticeFailed, "notice_failed", "notice"),
+            (EventKind::SilenceSet, "silence_set", "change"),
+            (EventKind::SilenceEnded, "silence_ended", "change"),
+        ] {
+            assert_eq!((kind.as_str(), kind.class().as_str()), (name, class));
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        }
+    }
+}

@@ -12,17 +12,30 @@ use crate::status::freshness;
 
 /// Checks that are looked at to find out whether a parent leads back to its child.
 const ANCESTORS_MAX: usize = 64;
+/// Downtimes named as holds of one problem: one is enough to hold it.
+const DOWNTIMES_TOLD_MAX: usize = 8;
 /// Names that alerts give themselves.
 const NOT_A_LABEL: [&str; 2] = ["alertname", "severity"];
 
+/// A time, and the downtimes that are on then, with their ends: found once for all problems.
+pub(super) struct Moment {
+    pub now_ms: i64,
+    on: Vec<(u64, Option<i64>)>,
+}
+
 impl StatusBook {
+    pub(super) fn moment(&self, now_ms: i64) -> Moment {
+        let on = self.downtimes.iter().filter(|(_, downtime)| downtime.is_on(now_ms));
+        Moment { now_ms, on: on.map(|(id, downtime)| (*id, downtime.next_change(now_ms))).collect() }
+    }
+
     /// The problem that this subject has now, if it has one.
-    pub(super) fn condition(&self, key: &Key, now_ms: i64) -> Option<Condition> {
+    pub(super) fn condition(&self, key: &Key, moment: &Moment) -> Option<Condition> {
         if key.0 == FLEET {
             return self.fleet_condition();
         }
         let host = self.hosts.get(&key.0)?;
-        if key.1.is_empty() { self.host_condition(host, now_ms) } else { self.check_condition(host, key, now_ms) }
+        if key.1.is_empty() { self.host_condition(host, moment) } else { self.check_condition(host, key, moment) }
     }
 
     fn fleet_condition(&self) -> Option<Condition> {
@@ -60,7 +73,7 @@ impl StatusBook {
         (self.fleet.told.is_some() || last.saturating_sub(first) <= WITHIN_MS).then_some(last)
     }
 
-    fn host_condition(&self, host: &HostBook, now_ms: i64) -> Option<Condition> {
+    fn host_condition(&self, host: &HostBook, moment: &Moment) -> Option<Condition> {
         let absent = host.now.absent?;
         let name = &host.now.name;
         let (alert, severity, output) = if absent.is_stopped {
@@ -68,11 +81,11 @@ impl StatusBook {
         } else {
             ("HostSilent", Severity::Critical, format!("nothing arrives of host `{name}`"))
         };
-        let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), now_ms);
+        let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), moment);
         if self.fleet.told.is_some() {
             holds.push(hold(HoldReason::HostAbsent, "NothingReceived"));
         }
-        holds.extend(expected(host, now_ms));
+        holds.extend(expected(host, moment.now_ms));
         Some(Condition {
             subject: Subject::Host { host: host.now.id },
             name: alert.to_owned(),
@@ -89,10 +102,10 @@ impl StatusBook {
         })
     }
 
-    fn check_condition(&self, host: &HostBook, key: &Key, now_ms: i64) -> Option<Condition> {
+    fn check_condition(&self, host: &HostBook, key: &Key, moment: &Moment) -> Option<Condition> {
         let (check, row) = host.checks.get_key_value(&key.1)?;
         let severity = row.severity()?;
-        let mut holds = self.common_holds(host, Some(check), row.acknowledgement.as_ref(), now_ms);
+        let mut holds = self.common_holds(host, Some(check), row.acknowledgement.as_ref(), moment);
         if let Some(absent) = host.now.absent {
             holds.push(hold(HoldReason::HostAbsent, if absent.is_stopped { "HostStopped" } else { "HostSilent" }));
         }
@@ -103,7 +116,7 @@ impl StatusBook {
         if !row.is_live && row.stale_ms.is_none() {
             holds.push(hold(HoldReason::CatchingUp, ""));
         }
-        holds.extend(expected(host, now_ms));
+        holds.extend(expected(host, moment.now_ms));
         let is_hard_bad = row.machine.is_hard_bad();
         let since_ms = if is_hard_bad { row.machine.since_ms } else { row.stale_ms.unwrap_or(row.machine.since_ms) };
         Some(Condition {
@@ -127,16 +140,17 @@ impl StatusBook {
         host: &HostBook,
         check: Option<&str>,
         ack: Option<&Acknowledgement>,
-        now_ms: i64,
+        moment: &Moment,
     ) -> Vec<Hold> {
         let by_ack = ack.map(|ack| Hold { why: HoldReason::Acknowledged, by: ack.by.clone(), until_ms: ack.until_ms });
-        let on = self.downtimes.iter().filter(|(_, downtime)| {
-            downtime.is_about(&host.now.name, &host.now.labels, check) && downtime.is_on(now_ms)
+        let about = moment.on.iter().filter(|(id, _)| {
+            let downtime = self.downtimes.get(id);
+            downtime.is_some_and(|downtime| downtime.is_about(&host.now.name, &host.now.labels, check))
         });
-        let by_downtimes = on.map(|(id, downtime)| Hold {
+        let by_downtimes = about.take(DOWNTIMES_TOLD_MAX).map(|(id, until_ms)| Hold {
             why: HoldReason::Downtime,
             by: id.to_string(),
-            until_ms: downtime.next_change(now_ms),
+            until_ms: *until_ms,
         });
         by_ack.into_iter().chain(by_downtimes).collect()
     }

@@ -2,6 +2,7 @@
 
 use muster_common::time::Timestamp;
 
+use super::problem::Moment;
 use super::step::unacknowledged;
 use super::{FLEET, HostNow, Key, Outcome, StatusBook};
 use crate::outbox::{Event, EventKind};
@@ -61,9 +62,10 @@ impl StatusBook {
     /// All that changed since the last settling, rows included.
     pub(crate) fn settle(&mut self, now: Timestamp) -> Outcome {
         // The fleet as a whole first: what it says holds its hosts.
-        self.settle_one(&(FLEET, String::new()), now);
+        let moment = self.moment(now.millis());
+        self.settle_one(&(FLEET, String::new()), &moment, now);
         for key in std::mem::take(&mut self.touched) {
-            self.settle_one(&key, now);
+            self.settle_one(&key, &moment, now);
         }
         for key in std::mem::take(&mut self.changed) {
             let row = match (key.0, self.hosts.get(&key.0)) {
@@ -80,9 +82,9 @@ impl StatusBook {
         std::mem::take(&mut self.gathered)
     }
 
-    fn settle_one(&mut self, key: &Key, now: Timestamp) {
+    fn settle_one(&mut self, key: &Key, moment: &Moment, now: Timestamp) {
         self.end_acknowledgement(key, now);
-        let condition = self.condition(key, now.millis());
+        let condition = self.condition(key, moment);
         let told = condition.as_ref().map(told);
         let (before, again, recovered_ms) = match self.check_mut(key) {
             Some(row) => {

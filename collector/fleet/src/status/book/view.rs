@@ -72,7 +72,8 @@ impl StatusBook {
             let checks = host.checks.iter().filter(|(_, row)| row.told.is_some());
             told.extend(checks.map(|(check, _)| (*id, check.clone())));
         }
-        told.iter().filter_map(|key| self.condition(key, now_ms)).map(StatusChange::Problem).collect()
+        let moment = self.moment(now_ms);
+        told.iter().filter_map(|key| self.condition(key, &moment)).map(StatusChange::Problem).collect()
     }
 }
 
