@@ -309,6 +309,7 @@ mod tests {
             ("foo=bar", r#"{foo="bar"}"#),
             (" foo != a b ", r#"{foo!="a b"}"#),
             ("foo=", r#"{foo=""}"#),
+            ("1a=b", r#"{1a="b"}"#),
             ("{}", "{}"),
             ("", "{}"),
             (r#"{a="b",c!="d",}"#, r#"{a="b",c!="d"}"#),
@@ -330,7 +331,6 @@ mod tests {
         for (text, expected) in [
             ("foo", "must follow"),
             ("=a", "must begin"),
-            ("1a=b", "must begin"),
             (r#"a="b"#, "closing"),
             (r#"a="b" c"#, "closing"),
             (r#"a="b\""#, "closing"),
@@ -339,7 +339,6 @@ mod tests {
             ("a=b,,c=d", "must begin"),
             (r#"""="a""#, "no label name"),
         ] {
-            // Some are words of the newer form.
             let told = again(text);
             assert!(told.contains(expected), "{text}: {told}");
         }
