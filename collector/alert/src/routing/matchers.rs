@@ -104,7 +104,13 @@ impl Parts {
         if self.name.is_empty() {
             return Err(MatcherError::new("a matcher has no label name"));
         }
-        let regex = |value: &str| LabelRegex::new(value).map_err(|error| MatcherError::new(error.to_string()));
+        let regex = |value: &str| {
+            LabelRegex::new(value).map_err(|error| {
+                // The last of its lines says what is wrong, the others draw the pattern.
+                let reason = error.reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                MatcherError::new(format!("regular expression `{}` cannot be used: {reason}", error.pattern))
+            })
+        };
         let test = match self.operator {
             Operator::Equal => Test::Equal(self.value),
             Operator::NotEqual => Test::NotEqual(self.value),
