@@ -43,8 +43,13 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails: then it is unknown whether they are.
-    pub fn change_small(&self, now: Timestamp, change: SmallChange) -> Result<(), FleetError> {
+    pub fn change_small(&self, now: Timestamp, make: impl FnOnce() -> SmallChange) -> Result<(), FleetError> {
         let mut state = self.sure_state()?;
+        // Made under the lock of the file, as those that follow status are: so rows are written in the order in which they were made.
+        let change = make();
+        if change == SmallChange::default() {
+            return Ok(());
+        }
         let mut draft = Draft::default();
         draft.take_small(change, now);
         self.commit(&mut state, draft)

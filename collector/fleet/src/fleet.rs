@@ -190,9 +190,13 @@ impl Fleet {
             let memory = self.memory.read();
             let name = |host| memory.host(host).map(|row| row.name.clone()).unwrap_or_default();
             projected.tell(&mut self.losses.lock(), name);
-            // Here `status::take(&projected.reports)` drafts what they change.
         }
-        self.commit(&mut state, Draft { projected: Some(projected), ..Draft::default() })
+        let reports = std::mem::take(&mut projected.reports);
+        let draft = Draft { projected: Some(projected), ..Draft::default() };
+        match self.step_reports(&reports) {
+            Some(now) => self.commit_status(&mut state, draft, now),
+            None => self.commit(&mut state, draft),
+        }
     }
 
     /// Known gaps that touch this time, both ends included, by the end of what is missing.

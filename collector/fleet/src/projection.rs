@@ -5,13 +5,13 @@
 
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::Report;
 use muster_common::wire::message::{Epoch, GapReason, Lane};
 use muster_common::wire::record::decode_report;
 use muster_store::{GapRecord, Position, ReplayEntry, ReportRecord, StateRecord};
 use redb::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Reported;
 use crate::losses::{LogLoss, Losses};
 use crate::outbox::{Event, EventKind};
 use crate::rows::{encode, hex_bytes, host_id};
@@ -27,19 +27,6 @@ pub(crate) struct Projected {
     /// In the order of arrival.
     pub reports: Vec<Reported>,
     pub reached: Position,
-}
-
-/// What a host said of its checks, and when that came.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Reported {
-    /// Of the entry that it stands in; several may share it.
-    pub position: Position,
-    /// The only clock that decisions may see (rule 18).
-    pub arrived: Timestamp,
-    /// Not backlog: what is told live is how things are, the rest is how they were.
-    pub live: bool,
-    pub host: HostId,
-    pub report: Report,
 }
 
 /// A row and its key.
@@ -130,11 +117,11 @@ impl Projected {
 
 /// The reports of an entry. One that cannot be read was written by a later version, whose bytes this one does not know: it is passed over.
 fn reports_of(entry: &ReplayEntry) -> impl Iterator<Item = Reported> {
-    let (position, arrived, live) = (entry.position, entry.arrived, entry.live);
+    let (arrived, is_live) = (entry.arrived, entry.live);
     entry.records.iter().filter_map(move |record| {
         let StateRecord::Report(ReportRecord { host, report }) = record else { return None };
         match decode_report(report) {
-            Ok(report) => Some(Reported { position, arrived, live, host: *host, report }),
+            Ok(report) => Some(Reported { host: *host, arrived, is_live, report }),
             Err(_) => None,
         }
     })

@@ -15,8 +15,9 @@ const INSTALLED: [(&str, &str); 5] =
     [("git", "git"), ("cc", "gcc"), ("strace", "strace"), ("dpkg-deb", "dpkg"), ("journalctl", "systemd")];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
-const UNPACKED: [(&str, &str); 6] = [
+const UNPACKED: [(&str, &str); 7] = [
     ("prometheus", "usr/bin/promtool"),
+    ("prometheus-alertmanager", "usr/bin/amtool"),
     ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
     // What the agent's checks start for real.
     ("monitoring-plugins-basic", "usr/lib/nagios/plugins/check_disk"),

@@ -175,6 +175,20 @@ mod tests {
         assert_eq!((inhibitor.held(&target), inhibitor.known.len(), inhibitor.sources[0].len()), (None, 0, 0));
     }
 
+    /// As many as a bad day of the largest fleet has: each question looks at one entry, so that this ends at once.
+    #[test]
+    fn ten_thousand_firing_alerts_are_asked_of_one_by_one() {
+        let mut inhibitor = Inhibitor::new(&[rule("severity=critical", "severity=warning", &["host"])]);
+        for host in 0..10_000 {
+            inhibitor.fires(AlertId(host), &labels(&format!("severity=critical host=h{host}")));
+        }
+        for host in (0..20_000).step_by(2) {
+            let expected = (host < 10_000).then(|| AlertId(host).to_string());
+            let held = inhibitor.held(&labels(&format!("severity=warning host=h{host}")));
+            assert_eq!(held.map(|held| held.by), expected, "h{host}");
+        }
+    }
+
     /// The plain way over all alerts says the same.
     #[test]
     fn the_index_says_what_looking_at_all_says() {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{Timestamp, ToSpan};
 
 use super::route::Route;
 use crate::alert::{Held, HeldReason};
@@ -69,14 +70,14 @@ impl Period {
             && any(&self.years, i32::from(local.year()))
     }
 
-    /// The moments of the local day of `day` at which it may begin or end.
-    fn edges(&self, day: &Zoned) -> Vec<Timestamp> {
-        let Ok(start) = day.start_of_day() else { return Vec::new() };
+    /// The moments of a local day at which it may begin or end.
+    fn edges(&self, day: Date) -> Vec<Timestamp> {
+        let Ok(start) = day.to_zoned(self.zone.clone()) else { return Vec::new() };
         let minutes = self.times.iter().flatten().flat_map(|span| [span.from, span.to]);
         let at = |minute: i32| {
             let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
-            let time = jiff::civil::Time::new(hour, minute, 0, 0).ok()?;
-            Some(day.date().to_datetime(time).to_zoned(self.zone.clone()).ok()?.timestamp())
+            let time = Time::new(hour, minute, 0, 0).ok()?;
+            Some(day.to_datetime(time).to_zoned(self.zone.clone()).ok()?.timestamp())
         };
         let clock_change = self.zone.following(start.timestamp()).next().map(|change| change.timestamp());
         std::iter::once(start.timestamp()).chain(minutes.filter_map(at)).chain(clock_change).collect()
@@ -100,10 +101,10 @@ impl TimeInterval {
         let Ok(now) = Timestamp::from_millisecond(now_ms) else { return Vec::new() };
         let mut edges: Vec<i64> = Vec::new();
         for period in &self.periods {
-            for day in 0..=LOOK_AHEAD_DAYS {
-                let Ok(at) = now.checked_add(SignedDuration::from_hours(24 * day)) else { break };
-                edges.extend(period.edges(&at.to_zoned(period.zone.clone())).iter().map(|at| at.as_millisecond()));
-            }
+            // By the calendar: a day may have 23 hours.
+            let today = now.to_zoned(period.zone.clone()).date();
+            let days = (0..=LOOK_AHEAD_DAYS).map_while(|day| today.checked_add(day.days()).ok());
+            edges.extend(days.flat_map(|day| period.edges(day)).map(|at| at.as_millisecond()));
         }
         edges.retain(|edge| *edge > now_ms);
         edges.sort_unstable();
@@ -290,6 +291,12 @@ mod tests {
         assert_eq!(told(held(&active, "2026-01-05T12:00:00Z")), "not weekend, evening 2026-01-05T17:00:00Z");
         assert_eq!(told(held(&active, "2026-01-05T17:00:00Z")), "");
         assert_eq!(told(held(&active, "2026-07-13T15:59:00Z")), "not weekend, evening 2026-07-13T16:00:00Z");
+        // The night before the short day, just before midnight.
+        let sunday = route(&["weekend"], &["evening"]);
+        assert_eq!(told(held(&sunday, "2026-03-27T23:30:00Z")), "weekend 2026-03-30T16:00:00Z");
+        assert_eq!(told(held(&active, "2026-03-27T16:30:00Z")), "not weekend, evening 2026-03-27T17:00:00Z");
+        let daily = route(&[], &["evening"]);
+        assert_eq!(told(held(&daily, "2026-03-28T23:10:00Z")), "not evening 2026-03-29T16:00:00Z");
         let both = route(&["evening"], &["weekend", "evening"]);
         assert_eq!(told(held(&both, "2026-01-05T17:00:00Z")), "evening 2026-01-09T23:00:00Z");
         // Two months off: no end is told.

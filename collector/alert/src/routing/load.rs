@@ -159,10 +159,10 @@ impl Loading<'_> {
         count
     }
 
-    /// What an entry says itself, or the file that `NAME_file` names; both are a mistake.
+    /// What an entry says itself, or the file that `NAME_file` names; both are a mistake, an empty text is nothing.
     pub(super) fn text_or_file(&mut self, entries: &Entries<'_>, name: &str) -> Option<String> {
         let file_key = format!("{name}_file");
-        let own = self.text(entries, name);
+        let own = self.text(entries, name).filter(|text| !text.is_empty());
         let Some((key, yaml)) = entries.entry(&file_key) else { return own };
         if own.is_some() {
             self.mistake(key.place, format!("{name} and {file_key} are both given"), "leave one of them out");
@@ -231,7 +231,7 @@ impl Loading<'_> {
     fn receivers(&mut self, top: &Entries<'_>, global: &Global) -> Vec<Receiver> {
         let mut receivers: Vec<Receiver> = Vec::new();
         for yaml in self.list(top.get("receivers"), "receivers") {
-            let Some(receiver) = load_receiver::receiver(self, yaml, global) else { continue };
+            let receiver = load_receiver::receiver(self, yaml, global);
             if receivers.iter().any(|other| other.name == receiver.name) {
                 let what = format!("receiver {:?} stands twice", receiver.name);
                 self.mistake(yaml.place, what, "give each receiver its own name");
@@ -285,7 +285,7 @@ impl Loading<'_> {
     fn warn_of_foreign(&mut self, top: &Entries<'_>, receivers: &[Receiver], fallback: &str) {
         let silent = |own: &&Receiver| own.emails.is_empty() && own.webhooks.is_empty();
         let is_fallback_silent = receivers.iter().find(|own| own.name == fallback).as_ref().is_some_and(silent);
-        let list = self.list(top.get("receivers"), "receivers");
+        let Some(Node::List(list)) = top.get("receivers").map(|yaml| &yaml.node) else { return };
         for (yaml, own) in list.iter().zip(receivers).filter(|(_, own)| !own.foreign.is_empty()) {
             let what = format!("receiver {:?} has {}, which are not sent from here", own.name, own.foreign.join(", "));
             let meaning = if is_fallback_silent {

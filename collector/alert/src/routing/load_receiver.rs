@@ -129,7 +129,7 @@ pub(super) fn global(loading: &mut Loading<'_>, yaml: &Yaml) -> Global {
     }
 }
 
-pub(super) fn receiver(loading: &mut Loading<'_>, yaml: &Yaml, global: &Global) -> Option<Receiver> {
+pub(super) fn receiver(loading: &mut Loading<'_>, yaml: &Yaml, global: &Global) -> Receiver {
     let known: Vec<&str> = ["name", "email_configs", "webhook_configs"].iter().chain(FOREIGN).copied().collect();
     let own = loading.entries(yaml, &known, "a receiver");
     let name = loading.text(&own, "name").unwrap_or_default();
@@ -142,7 +142,7 @@ pub(super) fn receiver(loading: &mut Loading<'_>, yaml: &Yaml, global: &Global) 
     let webhooks = webhooks.iter().filter_map(|yaml| webhook(loading, yaml, global)).collect();
     let foreign = FOREIGN.iter().filter(|key| !loading.list(own.get(key), key).is_empty());
     let foreign = foreign.map(|key| (*key).to_owned()).collect();
-    Some(Receiver { name, emails, webhooks, foreign, zone: None })
+    Receiver { name, emails, webhooks, foreign, zone: None }
 }
 
 /// `prefix` is `smtp_` of the global settings, which name the same options so.
@@ -221,7 +221,7 @@ fn headers(loading: &mut Loading<'_>, own: &Entries<'_>) -> BTreeMap<String, Str
 fn webhook(loading: &mut Loading<'_>, yaml: &Yaml, global: &Global) -> Option<WebhookConfig> {
     let own = loading.entries(yaml, WEBHOOK_KEYS, "a webhook receiver");
     let address = loading.text_or_file(&own, "url");
-    if own.get("url").is_none() && own.get("url_file").is_none() {
+    if address.is_none() && own.get("url_file").is_none() {
         loading.mistake(yaml.place, "the webhook has no address", "write `url: https://...` or `url_file: ...`");
     }
     let place = own.get("url").or_else(|| own.get("url_file")).map_or(yaml.place, |yaml| yaml.place);

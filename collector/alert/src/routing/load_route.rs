@@ -40,7 +40,7 @@ pub(super) fn root(loading: &mut Loading<'_>, yaml: &Yaml) -> Option<Route> {
     for name in ["match", "match_re", "matchers", "mute_time_intervals", "active_time_intervals"] {
         if let Some((key, _)) = entries.entry(name) {
             let remedy = "put it into a route below `routes:`";
-            loading.mistake(key.place, format!("the first route takes all alerts and has no {name}"), remedy);
+            loading.mistake(key.place, format!("the first route takes all alerts, so it cannot have {name}"), remedy);
         }
     }
     if let Some((key, _)) = entries.entry("continue") {

@@ -104,7 +104,13 @@ impl Parts {
         if self.name.is_empty() {
             return Err(MatcherError::new("a matcher has no label name"));
         }
-        let regex = |value: &str| LabelRegex::new(value).map_err(|error| MatcherError::new(error.to_string()));
+        let regex = |value: &str| {
+            LabelRegex::new(value).map_err(|error| {
+                // The last of its lines says what is wrong, the others draw the pattern.
+                let reason = error.reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                MatcherError::new(format!("regular expression `{}` cannot be used: {reason}", error.pattern))
+            })
+        };
         let test = match self.operator {
             Operator::Equal => Test::Equal(self.value),
             Operator::NotEqual => Test::NotEqual(self.value),
@@ -309,6 +315,7 @@ mod tests {
             ("foo=bar", r#"{foo="bar"}"#),
             (" foo != a b ", r#"{foo!="a b"}"#),
             ("foo=", r#"{foo=""}"#),
+            ("1a=b", r#"{1a="b"}"#),
             ("{}", "{}"),
             ("", "{}"),
             (r#"{a="b",c!="d",}"#, r#"{a="b",c!="d"}"#),
@@ -330,7 +337,6 @@ mod tests {
         for (text, expected) in [
             ("foo", "must follow"),
             ("=a", "must begin"),
-            ("1a=b", "must begin"),
             (r#"a="b"#, "closing"),
             (r#"a="b" c"#, "closing"),
             (r#"a="b\""#, "closing"),
@@ -339,7 +345,6 @@ mod tests {
             ("a=b,,c=d", "must begin"),
             (r#"""="a""#, "no label name"),
         ] {
-            // Some are words of the newer form.
             let told = again(text);
             assert!(told.contains(expected), "{text}: {told}");
         }

@@ -224,8 +224,8 @@ fn rows_of_alert_are_written_removed_and_read_by_key() {
         SmallTable::Outgoing,
     ];
     let rows = all.iter().flat_map(|table| [row(*table, "b", Some("2")), row(*table, "a", Some("1"))]).collect();
-    bench.fleet.change_small(at(1), change(rows)).unwrap();
-    bench.fleet.change_small(at(2), change(vec![row(SmallTable::Groups, "a", None)])).unwrap();
+    bench.fleet.change_small(at(1), || change(rows)).unwrap();
+    bench.fleet.change_small(at(2), || change(vec![row(SmallTable::Groups, "a", None)])).unwrap();
     let bench = bench.reopen();
     for table in all {
         let keys: Vec<_> = bench.fleet.small_rows(table).unwrap().into_iter().map(|(key, _)| key).collect();
