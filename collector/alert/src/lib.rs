@@ -6,6 +6,7 @@
 //! the rules.
 
 mod alert;
+pub mod alerting;
 pub mod desk;
 pub mod dispatch;
 mod from_status;

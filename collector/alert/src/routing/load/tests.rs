@@ -110,7 +110,7 @@ fn intervals_and_inhibit_rules_of_a_file_hold() {
     let target = LabelSet::new([("alertname", "Load"), ("job", "node1"), ("host", "h")]).unwrap();
     let firing = [(crate::AlertId(5), &down)];
     assert_eq!(
-        crate::inhibits(&config.inhibit, &target, firing.into_iter()).unwrap().by,
+        crate::routing::inhibits(&config.inhibit, &target, firing.into_iter()).unwrap().by,
         crate::AlertId(5).to_string()
     );
 }

@@ -1,0 +1,338 @@
+//! The handle that server, API and loops share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use muster_common::stat::Stat;
+use muster_common::time::Timestamp;
+use muster_fleet::status::StatusChange;
+use muster_fleet::{Fleet, FleetError, Follower, SmallChange, SmallTable};
+use muster_query::Engine;
+use muster_store::Reader;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+
+use super::evidence::EvidenceSource;
+use super::settings::Settings;
+use crate::alert::{Alert, Origin};
+use crate::desk::{Desk, Letters, LoadError};
+use crate::notify::Notifiers;
+use crate::outgoing::{Key, Outcome};
+use crate::routing::{Silence, SilenceError};
+use crate::{RuleBatch, RuleFile, Ruler, from_status};
+
+/// Every table of alert.
+const TABLES: [SmallTable; 6] = [
+    SmallTable::Alerts,
+    SmallTable::Groups,
+    SmallTable::Silences,
+    SmallTable::AlertMeta,
+    SmallTable::Notices,
+    SmallTable::Outgoing,
+];
+
+/// Why alerting cannot start or change.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertingError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+}
+
+/// What alerting is made of.
+pub struct Parts {
+    pub fleet: Arc<Fleet>,
+    pub reader: Reader,
+    pub engine: Arc<ArcSwap<Engine>>,
+    pub evidence: Arc<dyn EvidenceSource>,
+    /// The data folder's identity, for the runs of rule groups.
+    pub store: [u8; 16],
+    pub incarnation: u64,
+    /// The domain of Message-IDs.
+    pub domain: String,
+    /// When this collector began to listen.
+    pub ready: Timestamp,
+    /// What rules record goes there; a full channel drops a tick and counts it.
+    pub batches: mpsc::Sender<RuleBatch>,
+}
+
+/// See the module's page.
+pub struct Alerting {
+    pub(super) parts: Parts,
+    desk: Mutex<Desk>,
+    pub(super) ruler: Mutex<Ruler>,
+    pub(super) notifiers: ArcSwap<Notifiers>,
+    templates: ArcSwap<crate::mail::Templates>,
+    rules: ArcSwap<Vec<RuleFile>>,
+    /// Something is to be written, sent or looked at sooner than was known.
+    pub(super) wake: Notify,
+    /// A transaction failed: what the desk knows may not be what the file has.
+    is_unsure: AtomicBool,
+    pub(super) batches_dropped: AtomicU64,
+}
+
+/// Follows status on behalf of [`Alerting`], which may be gone when the collector stops.
+struct Shadow(Weak<Alerting>);
+
+impl Alerting {
+    /// Takes up what the file has, and follows status from here on.
+    ///
+    /// # Errors
+    /// [`AlertingError`]: rows that cannot be read, or a disk that fails.
+    pub fn start(parts: Parts, settings: Settings, now: Timestamp) -> Result<Arc<Self>, AlertingError> {
+        let letters = letters(&parts, &settings);
+        let desk = Desk::load(&rows(&parts.fleet)?, letters)?;
+        let mut ruler = Ruler::new(parts.store, parts.incarnation);
+        ruler.reload(&settings.rules, now.millis());
+        let made = Arc::new(Self {
+            desk: Mutex::new(desk),
+            ruler: Mutex::new(ruler),
+            notifiers: ArcSwap::from_pointee(settings.notifiers),
+            templates: ArcSwap::new(settings.templates),
+            rules: ArcSwap::from_pointee(settings.rules),
+            wake: Notify::new(),
+            is_unsure: AtomicBool::new(false),
+            batches_dropped: AtomicU64::new(0),
+            parts,
+        });
+        made.parts.fleet.set_follower(Arc::new(Shadow(Arc::downgrade(&made))));
+        made.take_up(now)?;
+        Ok(made)
+    }
+
+    /// Compares what the desk knows with what status and rules have now: after a start, and after a transaction that failed.
+    fn take_up(&self, now: Timestamp) -> Result<(), AlertingError> {
+        let (fleet, now_ms) = (&self.parts.fleet, now.millis());
+        let restored = self.ruler.lock().restore(
+            rows_of(fleet, SmallTable::Alerts)?.iter().map(|(key, value)| (key.as_slice(), value.as_slice())),
+            now_ms,
+        );
+        let conditions = fleet.conditions(now);
+        self.change(now, |desk| {
+            let mut change = desk.start(now_ms);
+            let current = conditions.iter().map(from_status).collect();
+            add(&mut change, desk.reconcile(now_ms, |origin| matches!(origin, Origin::Status(_)), current));
+            let is_rule = |origin: &Origin| matches!(origin, Origin::Rule { .. });
+            add(&mut change, desk.reconcile(now_ms, is_rule, restored.changes));
+            change.rows.extend(restored.rows);
+            change
+        })?;
+        Ok(())
+    }
+
+    /// Reads everything anew where a transaction has failed.
+    pub(super) fn be_sure(&self, now: Timestamp) -> Result<(), AlertingError> {
+        if !self.is_unsure.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let letters = Letters::clone(&self.desk.lock().letters());
+        let desk = Desk::load(&rows(&self.parts.fleet)?, letters)?;
+        *self.desk.lock() = desk;
+        let mut ruler = Ruler::new(self.parts.store, self.parts.incarnation);
+        ruler.reload(&self.rules.load(), now.millis());
+        *self.ruler.lock() = ruler;
+        self.is_unsure.store(false, Ordering::Release);
+        self.take_up(now)
+    }
+
+    /// One transaction of alert's own.
+    pub(super) fn change(
+        &self,
+        now: Timestamp,
+        make: impl FnOnce(&mut Desk) -> SmallChange,
+    ) -> Result<(), AlertingError> {
+        let done = self.parts.fleet.change_small(now, || make(&mut self.desk.lock()));
+        if done.is_err() {
+            self.is_unsure.store(true, Ordering::Release);
+        }
+        self.wake.notify_one();
+        Ok(done?)
+    }
+
+    /// Asks the desk. It must not call fleet or this handle.
+    pub fn ask<T>(&self, ask: impl FnOnce(&Desk) -> T) -> T {
+        ask(&self.desk.lock())
+    }
+
+    /// As [`Alerting::ask`], for what is taken out once it is durable.
+    pub(super) fn ask_mut<T>(&self, ask: impl FnOnce(&mut Desk) -> T) -> T {
+        ask(&mut self.desk.lock())
+    }
+
+    /// Asks the rules, which may be under way for a second.
+    pub fn ask_rules<T>(&self, ask: impl FnOnce(&Ruler) -> T) -> T {
+        ask(&self.ruler.lock())
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&self, now: Timestamp) -> Result<(), AlertingError> {
+        self.be_sure(now)?;
+        if self.ask(|desk| desk.deadline_ms().is_some_and(|at_ms| at_ms <= now.millis())) {
+            self.change(now, |desk| desk.tick(now.millis()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts other files in force: all of them are right already.
+    ///
+    /// # Errors
+    /// [`AlertingError`] when the disk or the file fails: it is in force once the file is written again.
+    pub fn configure(&self, settings: Settings, now: Timestamp) -> Result<(), AlertingError> {
+        let letters = letters(&self.parts, &settings);
+        self.notifiers.store(Arc::new(settings.notifiers));
+        self.templates.store(settings.templates);
+        let stepped = self.ruler.lock().reload(&settings.rules, now.millis());
+        self.rules.store(Arc::new(settings.rules));
+        self.change(now, |desk| {
+            let mut change = desk.configure(now.millis(), letters);
+            add(&mut change, desk.alerts(now.millis(), stepped.changes));
+            change.rows.extend(stepped.rows);
+            change
+        })
+    }
+
+    /// Sets a silence, or changes one.
+    ///
+    /// # Errors
+    /// [`AlertingError`].
+    pub fn silence(&self, silence: Silence, now: Timestamp) -> Result<(), AlertingError> {
+        let mut refused = None;
+        self.change(now, |desk| {
+            desk.silence(now.millis(), silence).unwrap_or_else(|error| {
+                refused = Some(error);
+                SmallChange::default()
+            })
+        })?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Ends a silence. `false`: there is none of this id that goes on.
+    ///
+    /// # Errors
+    /// [`AlertingError`] when the disk or the file fails.
+    pub fn expire(&self, id: &str, by: &str, now: Timestamp) -> Result<bool, AlertingError> {
+        let mut is_there = false;
+        self.change(now, |desk| {
+            let change = desk.expire(now.millis(), id, by);
+            is_there = change.is_some();
+            change.unwrap_or_default()
+        })?;
+        Ok(is_there)
+    }
+
+    /// Alerts of Alertmanager's API, each with its end if it has one.
+    ///
+    /// # Errors
+    /// [`AlertingError`] when the disk or the file fails.
+    pub fn push(&self, alerts: Vec<(Alert, Option<i64>)>, now: Timestamp) -> Result<(), AlertingError> {
+        self.change(now, |desk| {
+            let mut change = SmallChange::default();
+            for (alert, ends_ms) in alerts {
+                add(&mut change, desk.push(now.millis(), alert, ends_ms));
+            }
+            change
+        })
+    }
+
+    /// The data folder was put back to an older state.
+    ///
+    /// # Errors
+    /// [`AlertingError`] when the disk or the file fails.
+    pub fn restored(&self, at: Timestamp, now: Timestamp) -> Result<(), AlertingError> {
+        self.change(now, |desk| desk.restored(now.millis(), at.millis()))
+    }
+
+    pub(super) fn outcome(&self, key: Key, outcome: Outcome, now: Timestamp) -> Result<(), AlertingError> {
+        self.change(now, |desk| desk.outcome(now.millis(), key, outcome))
+    }
+
+    /// Own numbers.
+    pub fn stats(&self) -> Vec<Stat> {
+        let mut stats = self.ask_rules(Ruler::stats);
+        let (firing, groups, counts, (waiting, bytes), sent) = self.ask(|desk| {
+            let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing()).count();
+            (
+                firing,
+                desk.dispatch().groups().count(),
+                desk.dispatch().counts(),
+                desk.queue().waiting(),
+                desk.queue().counts(),
+            )
+        });
+        let gauge = |name, help, value: usize| Stat::gauge(name, help, value as f64);
+        stats.extend([
+            gauge("muster_collector_alerts_firing", "Alerts that fire, of all sources.", firing),
+            gauge("muster_collector_alert_groups", "Groups of alerts.", groups),
+            gauge("muster_collector_notices_waiting", "Rows that are neither accepted nor given up.", waiting),
+            gauge("muster_collector_notices_waiting_bytes", "Bytes of the bodies that wait.", bytes),
+            Stat::counter("muster_collector_notices_total", "Notices made.", counts.notices),
+            Stat::counter("muster_collector_notices_sent_total", "Rows accepted by their servers.", sent.accepted),
+            Stat::counter("muster_collector_notice_attempts_total", "Attempts to send a row.", sent.attempts),
+            Stat::counter(
+                "muster_collector_alerts_refused_total",
+                "Alerts that were not taken since there are too many.",
+                counts.alerts_refused,
+            ),
+            Stat::counter(
+                "muster_collector_rule_batches_dropped_total",
+                "Ticks of rule groups whose samples the store was too slow for.",
+                self.batches_dropped.load(Ordering::Relaxed),
+            ),
+        ]);
+        for (reason, count) in
+            [("refused", sent.dead_refused), ("too_old", sent.dead_too_old), ("queue_full", sent.dead_queue_full)]
+        {
+            let help = "Rows that will never be sent, by reason.";
+            stats.push(Stat::counter("muster_collector_notices_dead_total", help, count).with("reason", reason));
+        }
+        stats
+    }
+}
+
+impl Follower for Shadow {
+    fn follow(&self, changes: &[StatusChange], now: Timestamp) -> SmallChange {
+        let Some(alerting) = self.0.upgrade() else { return SmallChange::default() };
+        let change = alerting.desk.lock().alerts(now.millis(), changes.iter().map(from_status).collect());
+        alerting.wake.notify_one();
+        change
+    }
+
+    fn settled(&self, durable: bool) {
+        let Some(alerting) = self.0.upgrade() else { return };
+        if !durable {
+            alerting.is_unsure.store(true, Ordering::Release);
+        }
+        alerting.wake.notify_one();
+    }
+}
+
+fn letters(parts: &Parts, settings: &Settings) -> Letters {
+    Letters {
+        config: Arc::clone(&settings.config),
+        templates: Arc::clone(&settings.templates),
+        domain: parts.domain.clone(),
+    }
+}
+
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn rows_of(fleet: &Fleet, table: SmallTable) -> Result<Vec<Pair>, FleetError> {
+    fleet.small_rows(table)
+}
+
+fn rows(fleet: &Fleet) -> Result<Vec<(SmallTable, Vec<u8>, Vec<u8>)>, FleetError> {
+    let mut all = Vec::new();
+    for table in TABLES {
+        all.extend(rows_of(fleet, table)?.into_iter().map(|(key, value)| (table, key, value)));
+    }
+    Ok(all)
+}
+
+pub(super) fn add(change: &mut SmallChange, more: SmallChange) {
+    change.rows.extend(more.rows);
+    change.events.extend(more.events);
+}

@@ -1,0 +1,17 @@
+//! The running whole: the desk under its lock, rules at their ticks, notices on their way.
+//!
+//! [`Alerting`] follows fleet's status in fleet's own transactions, and makes its own through [`muster_fleet::Fleet::change_small`]; locks are taken in
+//! the order file, desk. The rules have a lock of their own, since they take long. `run` has the loops that server starts; `evidence` reads
+//! the store for what a mail shows beside the alert; `settings` reads rule and routing files.
+
+mod evidence;
+mod handle;
+mod rounds;
+mod run;
+mod send;
+mod settings;
+
+pub use evidence::{EvidenceSource, StoreEvidence};
+pub use handle::{Alerting, AlertingError, Parts};
+pub use run::run;
+pub use settings::{Files, Settings, load_settings};
