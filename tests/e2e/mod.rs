@@ -1,5 +1,6 @@
 //! The real programs against each other on loopback: few, each for one promise.
 
+mod alerts;
 mod bad_input;
 mod checks;
 mod first_host;

@@ -21,6 +21,7 @@ use crate::guards::{Claimed, Connected, Place, Registered, Shaking};
 use crate::host_labels::HostLabels;
 use crate::hub::{Hub, Live, ORDERS_MAX, Order};
 use crate::session::{Effect, Input, Peer, Session, Shared};
+use crate::silence::{REBOOT_WITHIN, RESTART_WITHIN};
 
 /// How long the other end may leave what was sent to it unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -406,7 +407,10 @@ impl Served {
         let fleet = self.hub.fleet.clone();
         let seen = tokio::task::spawn_blocking(move || fleet.saw(host, &hello, last_arrival, now)).await;
         match seen {
-            Ok(Ok(Seen::Welcome)) => Ok(()),
+            Ok(Ok(Seen::Welcome)) => {
+                self.hub.fleet.expect_no_absence(host);
+                Ok(())
+            }
             Ok(Ok(Seen::Refused(refused))) => Err(refused),
             Ok(Err(error)) => Err(storage(&chain(&error))),
             Err(error) => Err(storage(&error.to_string())),
@@ -418,6 +422,14 @@ impl Served {
         let Some((host, _)) = self.host else { return };
         tracing::info!(%host, ?reason, "agent says goodbye");
         self.hub.presences.lock().goodbye(host, reason);
+        let within = match reason {
+            GoodbyeReason::Restart | GoodbyeReason::Upgrade => Some(RESTART_WITHIN),
+            GoodbyeReason::Reboot => Some(REBOOT_WITHIN),
+            GoodbyeReason::Shutdown | GoodbyeReason::Retire => None,
+        };
+        if let Some(within) = within {
+            self.hub.fleet.expect_absence(host, now.plus(within));
+        }
         if reason == GoodbyeReason::Retire {
             let fleet = self.hub.fleet.clone();
             let retire = move || fleet.retire(host, "its agent said goodbye for good", "agent", now);

@@ -23,6 +23,7 @@ use crate::hub::Hub;
 use crate::listener::{self, ListenError};
 use crate::own::Run;
 use crate::presence::Presence;
+use crate::recorder::Recorder;
 use crate::ticker::Ticker;
 use crate::ticking::{self, Runs};
 use crate::watch;
@@ -139,6 +140,11 @@ impl Ingest {
     /// The numbers of other parts, stored with this crate's and fleet's own at the next grid time and every one after it.
     pub fn remember_own(&self, stats: Vec<Stat>) {
         *self.hub.own_stats.lock() = stats;
+    }
+
+    /// What writes for rules.
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(Arc::clone(&self.hub))
     }
 
     /// Every host heard since the start, by id.

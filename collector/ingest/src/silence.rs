@@ -18,9 +18,9 @@ use crate::presence::PresenceState;
 use crate::ticker::GRACE;
 
 /// How long an agent that starts anew may be away.
-const RESTART_WITHIN: Duration = Duration::from_secs(120);
+pub(crate) const RESTART_WITHIN: Duration = Duration::from_secs(120);
 /// How long a machine that boots may be away.
-const REBOOT_WITHIN: Duration = Duration::from_secs(600);
+pub(crate) const REBOOT_WITHIN: Duration = Duration::from_secs(600);
 
 /// What ingest knows of a host: how it stands, and when anything of it arrived last. `None`: not heard since the start.
 pub type Heard = Option<(PresenceState, Timestamp)>;

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use muster_alert::RuleBatch;
+use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
 use muster_api::{Access, Counts, Dialect, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::time::now;
 use muster_fleet::Fleet;
-use muster_ingest::IngestConfig;
+use muster_ingest::{IngestConfig, Recorder};
 use muster_store::Parts;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +32,8 @@ use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
 use crate::{admin_token, http};
 
+/// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
+const RULE_BATCHES_MAX: usize = 64;
 /// How often the collector's own numbers are handed on to be stored: once an interval of their grid.
 const OWN_EVERY: Duration = Duration::from_secs(15);
 
@@ -72,8 +77,34 @@ impl Collector {
         let disk: Arc<dyn Disk> = Arc::new(WatchedDisk { disk: RealDisk, full: Arc::clone(&full) });
         let opening = config.clone();
         let opened = tokio::task::spawn_blocking(move || open_files(disk, &opening)).await;
-        let (parts, fleet) = opened.map_err(|_| StartError::Panic)??;
+        let (parts, fleet, restored) = opened.map_err(|_| StartError::Panic)??;
         let Parts { writer, reader, admin, replay, past: _ } = parts;
+        let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
+        // Before ingest, whose start applies what the inbox holds: so all that status makes of it is followed.
+        let (batches, recorded) = mpsc::channel(RULE_BATCHES_MAX);
+        let settings = load_settings(&arguments.alerting_files()).map_err(StartError::Alerting)?;
+        settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let alerting_parts = muster_alert::alerting::Parts {
+            fleet: Arc::clone(&fleet),
+            reader: reader.clone(),
+            engine: Arc::clone(&query_engine),
+            evidence: Arc::new(StoreEvidence { reader: reader.clone(), engine: Arc::clone(&query_engine) }),
+            store: writer.store_id(),
+            incarnation: writer.incarnation(),
+            domain: host_name(),
+            ready: started,
+            batches,
+        };
+        let starting = move || {
+            let alerting = Alerting::start(alerting_parts, settings, now())?;
+            if restored {
+                // What the copy did not know of is summed up, and no mail is repeated (EXACTLY-ONCE.md rule 26).
+                alerting.restored(now(), now())?;
+            }
+            Ok(alerting)
+        };
+        let alerting = tokio::task::spawn_blocking(starting).await.map_err(|_| StartError::Panic)?;
+        let alerting = alerting.map_err(|source: AlertingError| StartError::AlertingState(Box::new(source)))?;
 
         let mut ingest_config =
             IngestConfig { goodbye_spread: config.agents.spread, ..IngestConfig::new(config.agents.listen) };
@@ -86,10 +117,11 @@ impl Collector {
             ingest.map_err(|source| StartError::Ingest { address: config.agents.listen, source: Box::new(source) })?;
         let (agents, intakes) = (ingest.agents_addr(), ingest.routes());
         let broken = ingest.broken();
+        let recorder = ingest.recorder();
         let intake = Intake::new(ingest);
 
-        let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
         let reloader = Arc::new(Reloader::new(arguments, &config, Arc::clone(&query_engine), set_level));
+        reloader.alerting(Arc::clone(&alerting));
         let is_ready = Arc::new(AtomicBool::new(true));
         let seen = Seen {
             data,
@@ -130,6 +162,8 @@ impl Collector {
         let loops = vec![
             tokio::spawn(maintenance::run(maintenance, stop_loops.clone())),
             tokio::spawn(hand_on_own_numbers(Arc::clone(&state), intake.clone(), stop_loops.clone())),
+            tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
+            tokio::spawn(record(recorder, recorded, stop_loops.clone())),
         ];
         Ok(Self {
             http,
@@ -202,11 +236,28 @@ async fn join(task: JoinHandle<()>) {
     }
 }
 
+/// Writes what rules record, until `stop`.
+async fn record(recorder: Recorder, mut batches: mpsc::Receiver<RuleBatch>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(batch) = batches.recv() => drop(recorder.write(batch.run, batch.tick, batch.samples).await),
+        }
+    }
+}
+
+/// The machine's name, for Message-IDs.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.');
+    if !name.is_empty() && name.chars().all(is_plain) { name } else { "localhost".to_owned() }
+}
+
 /// The file by which a data folder says that it was put back from a copy.
 const RESTORED: &str = "restored";
 
-/// Store and registry, and the first administrator. Blocks.
-fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>), StartError> {
+/// Store and registry, and the first administrator; whether the folder was put back from a copy. Blocks.
+fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>, bool), StartError> {
     let (at, path) = (now(), config.data.display().to_string());
     // Whoever puts an older folder back leaves this file in it, so that agents which are ahead are noticed (EXACTLY-ONCE.md rule 10).
     let marker = config.data.join(RESTORED);
@@ -235,7 +286,7 @@ fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>
         admin_token::write(&config.data, &word).map_err(|source| StartError::AdminToken { path, source })?;
         fleet.admin_token_kept().map_err(fleet_error)?;
     }
-    Ok((parts, Arc::new(fleet)))
+    Ok((parts, Arc::new(fleet), restored))
 }
 
 /// Numbers from the system's generator, for ids.

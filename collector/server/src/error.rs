@@ -52,6 +52,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error("rules and routing cannot be put in force:\n{}", .0.join("\n"))]
+    Alerting(Vec<String>),
+    #[error(
+        "alerting cannot start: see the cause; a damaged state.redb is restored with the whole data folder from a snapshot"
+    )]
+    AlertingState(#[source] Box<muster_alert::alerting::AlertingError>),
     #[error("agents cannot be listened for on {address}: choose another address with --agents ADDR:PORT")]
     Ingest {
         address: SocketAddr,

@@ -39,11 +39,11 @@ struct Serve {
     /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].
     #[arg(long, value_name = "ADDR:PORT")]
     agents: Option<SocketAddr>,
-    /// Rule files in Prometheus' form; not in this version.
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Rule files in Prometheus' form, or folders of them; may be given several times [default: /etc/muster/rules where there is one].
+    #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// Routing in Alertmanager's form; not in this version.
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Whom to tell, in Alertmanager's form [default: /etc/muster/alerting.yml where there is one].
+    #[arg(long, value_name = "FILE")]
     alerting: Option<PathBuf>,
     /// Ask nobody for a token. Only with a loopback address.
     #[arg(long)]
@@ -59,10 +59,6 @@ struct Serve {
 fn main() -> ExitCode {
     // clap ends the process itself on wrong usage (2) and on --help (0).
     let Command::Serve(serve) = CommandLine::parse().command;
-    if let Some(flag) = not_yet(&serve) {
-        say(&format!("{flag}: this version evaluates no rules and sends no mails; leave the flag out"));
-        return ExitCode::from(2);
-    }
     let check_only = serve.check_config;
     let arguments = Arguments {
         config: serve.config,
@@ -71,6 +67,8 @@ fn main() -> ExitCode {
         agents: serve.agents,
         no_auth: serve.no_auth,
         sets: serve.sets,
+        rules: serve.rules,
+        alerting: serve.alerting,
     };
     // The data folder holds the CA's key and hosts' numbers: nobody but its owner reads what is made in it.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
@@ -79,21 +77,25 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "{errors}");
             ExitCode::from(2)
         }
-        Ok(_) if check_only => {
-            let _ = writeln!(std::io::stdout(), "the configuration is right");
-            ExitCode::SUCCESS
-        }
+        Ok(_) if check_only => check_alerting(&arguments),
         Ok(config) => run(arguments, config),
     }
 }
 
-fn not_yet(serve: &Serve) -> Option<&'static str> {
-    if !serve.rules.is_empty() {
-        Some("--rules")
-    } else if serve.alerting.is_some() {
-        Some("--alerting")
-    } else {
-        None
+/// The last part of `--check-config`: rule and routing files.
+fn check_alerting(arguments: &Arguments) -> ExitCode {
+    match muster_alert::alerting::load_settings(&arguments.alerting_files()) {
+        Ok(settings) => {
+            for warning in settings.warnings {
+                let _ = writeln!(std::io::stderr(), "{warning}");
+            }
+            let _ = writeln!(std::io::stdout(), "the configuration is right");
+            ExitCode::SUCCESS
+        }
+        Err(faults) => {
+            let _ = writeln!(std::io::stderr(), "{}", faults.join("\n"));
+            ExitCode::from(2)
+        }
     }
 }
 
@@ -208,13 +210,13 @@ mod tests {
         let all = "--config c --data d --http 127.0.0.1:0 --agents 0.0.0.0:0 --no-auth --set a.b=c --set d.e=f --check-config";
         let serve = serve(&all.split(' ').collect::<Vec<_>>()).unwrap();
         assert_eq!(serve.sets, ["a.b=c", "d.e=f"]);
-        assert!(serve.no_auth && serve.check_config && not_yet(&serve).is_none());
+        assert!(serve.no_auth && serve.check_config);
     }
 
     #[test]
     fn flags_of_later_versions_are_refused_by_name() {
-        assert_eq!(not_yet(&serve(&["--rules", "a.yml", "--rules", "b.yml"]).unwrap()), Some("--rules"));
-        assert_eq!(not_yet(&serve(&["--alerting", "a.yml"]).unwrap()), Some("--alerting"));
+        let named = serve(&["--rules", "a.yml", "--rules", "b.yml", "--alerting", "c.yml"]).unwrap();
+        assert_eq!((named.rules.len(), named.alerting), (2, Some(PathBuf::from("c.yml"))));
         assert!(serve(&["--http", "localhost"]).is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! The configuration read anew, as a whole: either all of it is right and in force, or nothing changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use muster_alert::alerting::{Alerting, load_settings};
+use muster_common::time::now;
 use muster_query::{Engine, Limits};
 
 use crate::config::{Arguments, Config, load, needs_restart};
+use crate::error::chain;
 
 /// Puts a log level in force; why it cannot, else.
 pub type SetLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -19,6 +22,8 @@ pub(crate) struct Reloader {
     current: ArcSwap<Config>,
     engine: Arc<ArcSwap<Engine>>,
     set_level: SetLevel,
+    /// Known once it has started.
+    alerting: OnceLock<Arc<Alerting>>,
 }
 
 /// The query engine of this configuration.
@@ -41,7 +46,13 @@ impl Reloader {
         set_level: SetLevel,
     ) -> Self {
         let current = ArcSwap::from_pointee(config.clone());
-        Self { arguments, started_with: config.clone(), current, engine, set_level }
+        Self { arguments, started_with: config.clone(), current, engine, set_level, alerting: OnceLock::new() }
+    }
+
+    /// Whom else a reload is about.
+    pub(crate) fn alerting(&self, alerting: Arc<Alerting>) {
+        let is_first = self.alerting.set(alerting).is_ok();
+        debug_assert!(is_first, "alerting starts once");
     }
 
     pub(crate) fn current(&self) -> Arc<Config> {
@@ -54,7 +65,17 @@ impl Reloader {
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
             errors.to_string()
         })?;
+        // Before anything is in force, so that all of it is or nothing.
+        let settings = load_settings(&self.arguments.alerting_files()).map_err(|faults| {
+            let errors = faults.join("\n");
+            tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
+            errors
+        })?;
+        settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         (self.set_level)(&new.log.level)?;
+        if let Some(alerting) = self.alerting.get() {
+            alerting.configure(settings, now()).map_err(|error| chain(&error))?;
+        }
         self.engine.store(Arc::new(engine(&new)));
         let waiting = needs_restart(&self.started_with, &new);
         self.current.store(Arc::new(new));

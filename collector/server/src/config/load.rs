@@ -18,6 +18,25 @@ pub struct Arguments {
     pub agents: Option<SocketAddr>,
     pub no_auth: bool,
     pub sets: Vec<String>,
+    /// `--rules`: rule files or folders of them. Without it [`super::DEFAULT_RULES`] where there is one.
+    pub rules: Vec<PathBuf>,
+    /// `--alerting`. Without it [`super::DEFAULT_ALERTING`] where there is one.
+    pub alerting: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// The rule and routing files in use.
+    pub fn alerting_files(&self) -> muster_alert::alerting::Files {
+        let found = |path: &str| Some(PathBuf::from(path)).filter(|path| path.exists());
+        let rules = match self.rules.as_slice() {
+            [] => found(super::DEFAULT_RULES).into_iter().collect(),
+            named => named.to_vec(),
+        };
+        muster_alert::alerting::Files {
+            rules,
+            alerting: self.alerting.clone().or_else(|| found(super::DEFAULT_ALERTING)),
+        }
+    }
 }
 
 /// The configuration that these arguments name; reads the file anew each time, so a reload is a second call.

@@ -15,6 +15,10 @@ pub use settings::{needs_restart, sections};
 
 /// Where `collector.toml` is looked for when `--config` names none.
 pub const DEFAULT_FILE: &str = "/etc/muster/collector.toml";
+/// Where rule files are looked for when `--rules` names none.
+pub const DEFAULT_RULES: &str = "/etc/muster/rules";
+/// Where Alertmanager's configuration is looked for when `--alerting` names none.
+pub const DEFAULT_ALERTING: &str = "/etc/muster/alerting.yml";
 
 /// Everything the collector is told. Times are spans, sizes bytes.
 #[derive(Clone, Debug, PartialEq)]
