@@ -105,6 +105,12 @@ fn a_mail_whose_answer_was_lost_is_sent_again_under_its_id_and_a_kill_repeats_no
     collector = Collector::start(&scene.options).unwrap();
     let again = scene.mails(2).remove(1);
     assert_eq!(header(&again, "message-id"), header(&first, "message-id"));
+    // From here on it is known that it was taken.
+    until("what became of it", LIMIT, || {
+        let (_, text) = ask(&scene, &collector, &["logs", "{event=\"notice\"}", "--limit", "50", "-o", "raw"]);
+        Ok(text.contains("ann@example.org has taken notice 1").then_some(()))
+    })
+    .unwrap();
     collector.kill().unwrap();
     let _collector = Collector::start(&scene.options).unwrap();
     scene.push("raid", "0", "all disks are there");
