@@ -45,24 +45,29 @@ impl Mail {
 
     /// The whole as text, quoted-printable undone where it is: for looking for words in it.
     pub fn text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.bytes).replace("=\r\n", "");
-        let mut out = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes();
-        while let Some((&byte, after)) = rest.split_first() {
-            let coded = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-            match coded.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| byte == b'=') {
-                Some(value) => {
-                    out.push(value);
-                    rest = &after[2..];
-                }
-                None => {
-                    out.push(byte);
-                    rest = after;
-                }
+        String::from_utf8_lossy(&unquoted(&String::from_utf8_lossy(&self.bytes))).into_owned()
+    }
+}
+
+/// Quoted-printable undone (RFC 2045, 6.7).
+pub fn unquoted(text: &str) -> Vec<u8> {
+    let text = text.replace("=\r\n", "");
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let coded = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match coded.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| byte == b'=') {
+            Some(value) => {
+                out.push(value);
+                rest = &after[2..];
+            }
+            None => {
+                out.push(byte);
+                rest = after;
             }
         }
-        String::from_utf8_lossy(&out).into_owned()
     }
+    out
 }
 
 /// What goes wrong with the next message.

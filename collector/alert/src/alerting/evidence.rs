@@ -57,6 +57,9 @@ impl EvidenceSource for StoreEvidence {
     }
 }
 
+/// A line: its time, its text, and the labels of its stream.
+type Found = (i64, String, Vec<(String, String)>);
+
 struct Search<'a> {
     engine: &'a Engine,
     view: &'a View,
@@ -134,12 +137,7 @@ impl Search<'_> {
     }
 
     /// Times, texts and labels of the newest lines of a query, oldest first.
-    fn entries(
-        &self,
-        query: &str,
-        (from_ms, to_ms): (i64, i64),
-        limit: usize,
-    ) -> Vec<(i64, String, Vec<(String, String)>)> {
+    fn entries(&self, query: &str, (from_ms, to_ms): (i64, i64), limit: usize) -> Vec<Found> {
         let page = LogPage::new(limit, Direction::Backward);
         let nanos = |millis: i64| millis.saturating_mul(1_000_000);
         let times = (nanos(from_ms), nanos(to_ms.min(self.now_ms) + 1), nanos(60_000));

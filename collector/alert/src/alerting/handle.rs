@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use super::evidence::EvidenceSource;
 use super::settings::Settings;
 use crate::alert::{Alert, Origin};
-use crate::desk::{Desk, Letters, LoadError};
+use crate::desk::{Desk, Letters, LoadError, Stored};
 use crate::notify::Notifiers;
 use crate::outgoing::{Key, Outcome};
 use crate::routing::{Silence, SilenceError};
@@ -324,7 +324,7 @@ fn rows_of(fleet: &Fleet, table: SmallTable) -> Result<Vec<Pair>, FleetError> {
     fleet.small_rows(table)
 }
 
-fn rows(fleet: &Fleet) -> Result<Vec<(SmallTable, Vec<u8>, Vec<u8>)>, FleetError> {
+fn rows(fleet: &Fleet) -> Result<Vec<Stored>, FleetError> {
     let mut all = Vec::new();
     for table in TABLES {
         all.extend(rows_of(fleet, table)?.into_iter().map(|(key, value)| (table, key, value)));

@@ -13,4 +13,4 @@ mod state;
 pub use letters::Letters;
 pub use routing::Routing;
 pub use servers::notifiers;
-pub use state::{Desk, LoadError};
+pub use state::{Desk, LoadError, Stored};

@@ -29,6 +29,9 @@ pub enum LoadError {
     Outgoing(#[from] outgoing::BadRow),
 }
 
+/// A row of one of alert's tables: key and value.
+pub type Stored = (SmallTable, Vec<u8>, Vec<u8>);
+
 /// See the module's page.
 pub struct Desk {
     dispatch: Dispatch,
@@ -47,7 +50,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`LoadError`] on a row that this version cannot read.
-    pub fn load(rows: &[(SmallTable, Vec<u8>, Vec<u8>)], letters: Letters) -> Result<Self, LoadError> {
+    pub fn load(rows: &[Stored], letters: Letters) -> Result<Self, LoadError> {
         let all = || rows.iter().map(|(table, key, value)| (*table, key.as_slice(), value.as_slice()));
         let of =
             |wanted: SmallTable| all().filter(move |(table, ..)| *table == wanted).map(|(_, key, value)| (key, value));

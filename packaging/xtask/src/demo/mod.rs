@@ -1,6 +1,12 @@
-//! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL and its log lines in LogQL.
+//! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL, its log lines in LogQL, and a mail about
+//! a process that died.
 
 mod lines;
+mod mail;
+// The tests' mail server: one of both is enough.
+#[path = "../../../../tests/src/harness/mailbox.rs"]
+#[expect(dead_code, reason = "the demo's mail server has no faults")]
+mod mailbox;
 mod own_log;
 mod run;
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::lines;
+use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
+use super::{lines, mail};
 use crate::build;
 use crate::process::{self, Kept, output};
 
@@ -18,7 +19,7 @@ use crate::process::{self, Kept, output};
 pub(super) const STEP: Duration = Duration::from_secs(60);
 
 /// The name under which the demo's host is enrolled.
-const HOST: &str = "demo-host";
+pub(super) const HOST: &str = "demo-host";
 
 pub(crate) fn run(once: bool) -> Result<()> {
     println!("building (the first time takes some minutes) ...");
@@ -39,6 +40,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     demo.show_host(&stop)?;
     demo.show_lines(&stop)?;
     demo.show_histogram()?;
+    demo.kill_and_repair()?;
     demo.show_cost()?;
     demo.show_next_steps();
     if !once {
@@ -82,6 +84,9 @@ pub(super) struct Demo {
     pub(super) log: OwnLog,
     pub(super) collector: Kept,
     agent: Option<Kept>,
+    pub(super) mailbox: Mailbox,
+    /// What the check watches.
+    pub(super) service: Option<Kept>,
 }
 
 impl Demo {
@@ -90,10 +95,13 @@ impl Demo {
         let log = OwnLog::create(&folder.join("log"))?;
         let (config, agent_config) = (folder.join("collector.toml"), folder.join("agent.toml"));
         std::fs::write(&config, lines::collector_config("trace"))?;
-        std::fs::write(&agent_config, lines::agent_config(log.path()))?;
+        std::fs::write(&agent_config, lines::agent_config(log.path()) + &mail::agent_config())?;
+        let (mailbox, alerting) = (Mailbox::start(None)?, folder.join("alerting.yml"));
+        std::fs::write(&alerting, mail::alerting(&mailbox))?;
+        let service = Some(mail::start_service()?);
         let mut command = Command::new(programs.join("muster-collector"));
         command.args(["serve", "--http", "127.0.0.1:0", "--agents", "127.0.0.1:0", "--data"]).arg(&data);
-        command.arg("--config").arg(&config);
+        command.arg("--config").arg(&config).arg("--alerting").arg(&alerting);
         let own = log.clone();
         let mut collector = Kept::start_with(&mut command, move |line| own.write(line))?;
         let ready =
@@ -118,6 +126,8 @@ impl Demo {
             log,
             collector,
             agent: None,
+            mailbox,
+            service,
         })
     }
 
@@ -249,6 +259,9 @@ second host serve with --agents 0.0.0.0:9471, then here: {muster} --url {url} to
     fn stop(mut self) -> Result<()> {
         if let Some(mut agent) = self.agent.take() {
             agent.stop().context("stopping the agent")?;
+        }
+        if let Some(service) = self.service.take() {
+            service.kill().context("ending the demo's service")?;
         }
         self.collector.stop().context("stopping the collector")
     }
