@@ -126,6 +126,19 @@ pub enum HeldReason {
     NoData,
 }
 
+impl HeldReason {
+    /// As answers and pages name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status(reason) => reason.as_str(),
+            Self::Inhibited => "inhibited",
+            Self::MuteTime => "mute_time",
+            Self::Silenced => "silenced",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
 /// Why a notice was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -63,6 +63,21 @@ impl Parameters {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// A parameter that is true or false; absent: `otherwise`.
+    ///
+    /// # Errors
+    /// `bad_data` on any other word.
+    pub(crate) fn truth(&self, name: &str, otherwise: bool) -> Result<bool, ApiError> {
+        match self.first(name) {
+            None => Ok(otherwise),
+            Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(ApiError::new(ErrorKind::BadData, format!("`{other}` is neither true nor false"))
+                .place(format!("parameter `{name}`"))
+                .remedy("write true or false")),
+        }
+    }
+
     /// Every value of this name, empty ones included.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())

@@ -131,6 +131,23 @@ pub(crate) fn push_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
+/// A value as Prometheus writes those of alerts: always in Go's `e` form.
+pub(crate) fn exponent_form(value: f64) -> String {
+    let mut out = Vec::new();
+    if value.is_finite() {
+        push_exponent_form(&mut out, value)
+    } else {
+        push_float(&mut out, value)
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A time (ms) as RFC 3339 in UTC; one that no calendar has becomes the nearest that it has.
+pub(crate) fn rfc3339(at_ms: i64) -> String {
+    let nearest = if at_ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_millisecond(at_ms).unwrap_or(nearest).to_string()
+}
+
 /// Go's `e` form: at least two digits of exponent, always with a sign.
 fn push_exponent_form(out: &mut Vec<u8>, value: f64) {
     let text = format!("{value:e}");

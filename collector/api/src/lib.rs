@@ -17,6 +17,7 @@ mod prometheus;
 mod route;
 mod state;
 mod tails;
+mod work;
 
 pub use auth::protect;
 pub use error::{ApiError, Dialect, ErrorKind};

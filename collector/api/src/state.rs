@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use muster_alert::alerting::Alerting;
 use muster_common::host::HostId;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
@@ -20,6 +21,7 @@ pub struct State {
     pub reader: Reader,
     pub admin: Admin,
     pub fleet: Arc<Fleet>,
+    pub alerting: Arc<Alerting>,
     /// Swapped by a reload.
     pub engine: Arc<ArcSwap<Engine>>,
     pub pool: QueryPool,
@@ -164,6 +166,7 @@ impl State {
         stats.extend(self.pool.stats());
         stats.extend(self.tails.stats());
         stats.extend(self.admin.stats());
+        stats.extend(self.alerting.stats());
         stats.extend((self.hooks.process_stats)());
         stats
     }

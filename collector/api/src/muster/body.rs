@@ -4,13 +4,13 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_common::time::parse_span;
-use muster_fleet::FleetError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::error::{ApiError, ErrorKind, chain};
-use crate::form::body_bytes;
+use crate::error::{ApiError, ErrorKind};
+use crate::form::{Parameters, body_bytes};
+use crate::work::split;
 
 const REMEDY: &str = "/api/muster/v1/openapi.yaml describes the body";
 
@@ -37,51 +37,14 @@ pub(super) fn span(field: &str, text: &str) -> Result<Duration, ApiError> {
     })
 }
 
-/// Runs what blocks on the disk, off the runtime's threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    place: &str,
-    work: impl FnOnce() -> Result<T, FleetError> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| refusal(&error, place)),
-        Err(error) => {
-            tracing::error!("a change of the fleet ended in a panic: {error}");
-            Err(ApiError::new(ErrorKind::Internal, "this ended in a panic; the collector's log says where")
-                .place(place))
-        }
-    }
+/// A parameter that is true or false.
+pub(super) fn truth(form: &Parameters, name: &str, otherwise: bool, remedy: &str) -> Result<bool, ApiError> {
+    form.truth(name, otherwise).map_err(|error| error.remedy(remedy))
 }
 
-/// The fleet's error: its text says what, then, after a colon, what to do.
-fn refusal(error: &FleetError, place: &str) -> ApiError {
-    use muster_fleet::ErrorKind as Kind;
-    let kind = match error.kind() {
-        Kind::Input => ErrorKind::BadData,
-        Kind::NotFound => ErrorKind::NotFound,
-        Kind::Conflict => ErrorKind::Conflict,
-        Kind::Storage => {
-            tracing::error!("a change of the fleet failed: {}", chain(error));
-            ErrorKind::Internal
-        }
-    };
-    let (message, remedy) = split(&chain(error));
-    let remedy = if remedy.is_empty() { "correct the request and send it again".to_owned() } else { remedy };
-    ApiError::new(kind, message).place(place).remedy(remedy)
-}
-
-/// Message and remedy of a text in the house's form, `what: what to do`; colons inside backquotes are no separators.
-fn split(text: &str) -> (String, String) {
-    let mut quoted = false;
-    for (at, character) in text.char_indices() {
-        match character {
-            '`' => quoted = !quoted,
-            ':' if !quoted && text[at..].starts_with(": ") => {
-                return (text[..at].to_owned(), text[at + 2..].to_owned());
-            }
-            _ => {}
-        }
-    }
-    (text.to_owned(), String::new())
+/// A text of a request that has no use: where, what, what to do.
+pub(super) fn bad(place: &str, message: impl Into<String>, remedy: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::BadData, message).place(place).remedy(remedy)
 }
 
 #[cfg(test)]
@@ -89,14 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_part_into_what_and_what_to_do() {
-        for (text, message, remedy) in [
-            ("no host `a: b` is known: look", "no host `a: b` is known", "look"),
-            ("plain", "plain", ""),
-            ("a:b is wrong: write c: d", "a:b is wrong", "write c: d"),
-        ] {
-            assert_eq!(split(text), (message.to_owned(), remedy.to_owned()));
-        }
+    fn a_span_that_is_none_is_refused_with_its_field() {
         let error = span("ttl", "soon").unwrap_err();
         assert_eq!(error.message(), "`soon` is no duration");
     }

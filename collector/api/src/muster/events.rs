@@ -8,10 +8,11 @@ use axum::response::Response;
 use muster_fleet::Event;
 use serde_json::{Value, json};
 
-use super::body::{answer, blocking};
+use super::body::answer;
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
 use crate::state::State;
+use crate::work::blocking;
 
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 10_000;

@@ -8,27 +8,19 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_common::host::HostId;
 use muster_common::time::Span;
-use muster_fleet::{Fleet, FleetError, Grant, HostRow, HostState};
+use muster_fleet::{Fleet, FleetError, HostRow, HostState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{answer, blocking, read};
-use crate::error::{ApiError, ErrorKind, MusterError};
+use super::body::{answer, read, truth};
+use crate::error::MusterError;
 use crate::form::Parameters;
 use crate::state::{HostPresence, Problem, State};
+use crate::work::{blocking, by};
 
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
-    let all = match form.first("all") {
-        None | Some("false" | "0") => false,
-        Some("true" | "1") => true,
-        Some(other) => {
-            return Err(ApiError::new(ErrorKind::BadData, format!("`{other}` is neither true nor false"))
-                .place("parameter `all`")
-                .remedy("write all=true to see retired hosts too")
-                .into());
-        }
-    };
+    let all = truth(&form, "all", false, "write all=true to see retired hosts too")?;
     let presence = presence(&state);
     let mut rows = state.fleet.hosts();
     rows.retain(|row| all || row.state != HostState::Retired);
@@ -130,18 +122,10 @@ async fn change(
         work(&fleet, &before)?;
         // A machine that was set aside, or gave up waiting, has no row of its own any more.
         let after = fleet.host(id).or_else(|| before.of.and_then(|of| fleet.host(of)));
-        Ok(after.unwrap_or(before))
+        Ok::<_, FleetError>(after.unwrap_or(before))
     };
     let row = blocking("the host asked for", work).await?;
     Ok(answer(StatusCode::OK, json!({"host": host_json(&row, presence(state).get(&row.id))})))
-}
-
-/// Who does it, for the audit: the token's id.
-pub(super) fn by(request: &Request) -> String {
-    match request.extensions().get::<Grant>() {
-        Some(grant) => format!("token {}", grant.id),
-        None => "local".to_owned(),
-    }
 }
 
 fn presence(state: &State) -> HashMap<HostId, HostPresence> {

@@ -1,7 +1,10 @@
 //! Muster's own API, version 1: JSON objects with `"version": 1`. `openapi.yaml` describes every path; a test compares the two.
 
 mod body;
+mod checks;
+mod downtimes;
 mod events;
+mod holds;
 mod hosts;
 mod openapi;
 mod status;
@@ -23,6 +26,7 @@ const fn route(
 }
 
 const READ: Option<Scope> = Some(Scope::Read);
+const SILENCE: Option<Scope> = Some(Scope::Silence);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -35,6 +39,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/replace", &["POST"], ADMIN, || post(hosts::replace)),
     route("/api/muster/v1/hosts/{host}/retire", &["POST"], ADMIN, || post(hosts::retire)),
+    route("/api/muster/v1/checks", &["GET"], READ, || get(checks::list)),
+    route("/api/muster/v1/checks/{host}/{check}", &["GET"], READ, || get(checks::one)),
+    route("/api/muster/v1/checks/{host}/{check}", &["DELETE"], SILENCE, || delete(checks::forget)),
+    route("/api/muster/v1/checks/{host}/{check}/ack", &["POST"], SILENCE, || post(checks::acknowledge)),
+    route("/api/muster/v1/checks/{host}/{check}/ack", &["DELETE"], SILENCE, || delete(checks::unacknowledge)),
+    route("/api/muster/v1/downtimes", &["GET"], READ, || get(downtimes::list)),
+    route("/api/muster/v1/downtimes", &["POST"], SILENCE, || post(downtimes::add)),
+    route("/api/muster/v1/downtimes/{id}", &["DELETE"], SILENCE, || delete(downtimes::end)),
     route("/api/muster/v1/tokens", &["GET"], ADMIN, || get(tokens::list)),
     route("/api/muster/v1/tokens", &["POST"], ADMIN, || post(tokens::new)),
     route("/api/muster/v1/tokens/{id}", &["DELETE"], ADMIN, || delete(tokens::revoke)),

@@ -12,10 +12,10 @@ use muster_fleet::{Binding, HttpTokenView, Scope, TokenSpec, TokenView};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{answer, blocking, read, span};
-use super::hosts::by;
+use super::body::{answer, read, span};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::state::State;
+use crate::work::{blocking, by};
 
 /// How long a token is good when its maker does not say: enrolment follows at once, people and programs stay.
 const ENROLMENT_TTL: Duration = Duration::from_secs(3_600);
@@ -71,7 +71,7 @@ pub(super) async fn new(Shared(state): Shared<Arc<State>>, request: Request) -> 
     Ok(answer(StatusCode::CREATED, json!({"token": token, "agents_port": state.agents.port()})))
 }
 
-const KNOWN_SCOPES: &str = "write read, ingest or admin";
+const KNOWN_SCOPES: &str = "write read, ingest, silence or admin";
 
 fn bad(field: &str, message: impl Into<String>, remedy: &str) -> ApiError {
     ApiError::new(ErrorKind::BadData, message).place(format!("field `{field}`")).remedy(remedy)
@@ -88,7 +88,7 @@ fn binding(name: Option<String>, pattern: Option<String>) -> Result<Binding, Api
 /// A scope that means something in this version.
 fn scope(text: &str) -> Result<Scope, ApiError> {
     match Scope::parse(text) {
-        Some(scope @ (Scope::Read | Scope::Ingest | Scope::Admin)) => Ok(scope),
+        Some(scope @ (Scope::Read | Scope::Ingest | Scope::Silence | Scope::Admin)) => Ok(scope),
         Some(scope) => {
             Err(bad("scopes", format!("nothing in this version needs scope `{}`", scope.as_str()), KNOWN_SCOPES))
         }

@@ -5,6 +5,7 @@ mod metadata;
 mod parameters;
 mod query;
 mod response;
+mod rules;
 
 use axum::routing::get;
 
@@ -22,5 +23,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/v1/labels", BOTH, || get(labels::names).post(labels::names)),
     route("/api/v1/label/{name}/values", READ, || get(labels::values)),
     route("/api/v1/metadata", READ, || get(metadata::metadata)),
+    route("/api/v1/rules", READ, || get(rules::rules)),
+    route("/api/v1/alerts", READ, || get(rules::alerts)),
     route("/api/v1/status/buildinfo", READ, || get(metadata::build)),
 ];

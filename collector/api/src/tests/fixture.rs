@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use muster_alert::alerting::{self, Alerting};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::label::LabelSet;
@@ -15,7 +16,7 @@ use muster_common::wire::message::Epoch;
 use muster_fleet::{Fleet, Scope};
 use muster_query::Engine;
 use muster_store::{
-    Append, LogBlock, LogClass, LogEntry, Outcome, Parts, Record, Row, SampleBlock, SeriesTable, Source, Writer,
+    Append, LogBlock, LogClass, LogEntry, Outcome, Parts, Reader, Record, Row, SampleBlock, SeriesTable, Source, Writer,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -28,6 +29,42 @@ pub(super) const NOW_MS: i64 = 1_700_000_000_000;
 pub(super) fn now() -> Timestamp {
     Timestamp::from_millis(NOW_MS)
 }
+
+const RULES: &str = "\
+groups:
+- name: planted
+  interval: 30s
+  limit: 7
+  rules:
+  - record: planted:up:sum
+    expr: sum(up)
+  - alert: PlantedDown
+    expr: up == 0
+    for: 5m
+    keep_firing_for: 1m
+    labels: {severity: critical}
+    annotations: {summary: '{{ $labels.host }} is down'}
+";
+
+const ROUTES: &str = "\
+global: {smtp_smarthost: '127.0.0.1:1', smtp_from: muster@example.org, smtp_require_tls: false}
+route:
+  receiver: ops
+  group_by: [alertname]
+  group_wait: 30s
+  routes:
+  - receiver: chat
+    matchers: [team=\"db\"]
+    mute_time_intervals: [always]
+receivers:
+- name: ops
+  email_configs: [{to: ann@example.org}]
+- name: chat
+  slack_configs: [{api_url: 'https://chat.example/hook', channel: db}]
+time_intervals:
+- name: always
+  time_intervals: [{times: [{start_time: '00:00', end_time: '24:00'}]}]
+";
 
 /// A collector without sockets.
 pub(super) struct Fixture {
@@ -43,6 +80,35 @@ pub(super) struct Fixture {
 
 /// Nanoseconds after [`NOW_MS`], line, structured metadata.
 pub(super) type Line<'a> = (i64, &'a [u8], &'a [(&'a str, &'a str)]);
+
+/// Alerting of one rule file and one routing file, whose receivers are nowhere.
+fn alerting(
+    fleet: &Arc<Fleet>,
+    reader: &Reader,
+    engine: &Arc<ArcSwap<Engine>>,
+    folder: &std::path::Path,
+) -> Arc<Alerting> {
+    let (rules, routes) = (folder.join("rules.yml"), folder.join("alerting.yml"));
+    std::fs::write(&rules, RULES).unwrap();
+    std::fs::write(&routes, ROUTES).unwrap();
+    let files = alerting::Files { rules: vec![rules], alerting: Some(routes) };
+    let settings = alerting::load_settings(&files).unwrap();
+    let evidence = Arc::new(alerting::StoreEvidence { reader: reader.clone(), engine: Arc::clone(engine) });
+    // Nobody takes what rules record: a full channel drops it.
+    let (batches, _) = tokio::sync::mpsc::channel(1);
+    let parts = alerting::Parts {
+        fleet: Arc::clone(fleet),
+        reader: reader.clone(),
+        engine: Arc::clone(engine),
+        evidence,
+        store: [7; 16],
+        incarnation: 1,
+        domain: "muster.example".to_owned(),
+        ready: now(),
+        batches,
+    };
+    Alerting::start(parts, settings, now()).unwrap()
+}
 
 /// An answer, whole.
 pub(super) struct Answer {
@@ -86,11 +152,14 @@ impl Fixture {
             presence: Box::new(move || seen.lock().unwrap().clone()),
             reload: Box::new(|| Err("c.toml:1:1: planted".to_owned())),
         };
+        let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));
+        let alerting = alerting(&fleet, &reader, &engine, folder.path());
         let state = Arc::new(State {
             reader,
             admin,
             fleet,
-            engine: Arc::new(ArcSwap::from_pointee(Engine::default())),
+            alerting,
+            engine,
             pool: QueryPool::new(pool),
             tails: Tails::default(),
             hooks,

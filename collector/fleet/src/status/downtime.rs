@@ -36,6 +36,13 @@ pub struct Downtime {
     pub spec: DowntimeSpec,
 }
 
+impl Downtime {
+    /// Whether it is on now.
+    pub fn is_on(&self, now_ms: i64) -> bool {
+        ReadDowntime::new(self.clone()).is_ok_and(|read| read.is_on(now_ms))
+    }
+}
+
 /// One with its texts read.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadDowntime {
