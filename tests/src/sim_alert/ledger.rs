@@ -18,8 +18,8 @@ type Reader = (String, String);
 pub(super) struct Ledger {
     /// What was true when a notice was made: its time, what was wrong with telling it, and what could not have ended.
     made: HashMap<u64, Moment>,
-    /// What each reader believes to go on, and the incident by which it was told.
-    believes: BTreeMap<Reader, BTreeMap<Key, u64>>,
+    /// What each reader believes to go on, and the incidents by which it was told: threads may overtake each other.
+    believes: BTreeMap<Reader, BTreeMap<Key, BTreeSet<u64>>>,
     /// Letters that were taken: message id to its reader and notice.
     taken: HashMap<String, (Reader, u64)>,
     notices: HashMap<(Reader, u64), String>,
@@ -75,13 +75,13 @@ impl Ledger {
             if let Some(why) = moment.truth.held(key, moment.at_ms) {
                 return broken(format!("{key:?} is told at {} in spite of {why}", moment.at_ms));
             }
-            believes.insert(key.clone(), letter.incident);
+            believes.entry(key.clone()).or_default().insert(letter.incident);
         }
         for key in &letter.ended {
             if moment.truth.must_fire(key) {
                 return broken(format!("the end of {key:?} is told at {} while it goes on", moment.at_ms));
             }
-            let was_told = believes.remove(key).is_some();
+            let was_told = forget(believes, key, letter.incident);
             let is_excused = letter.is_only || self.excused.contains(&(letter.receiver.clone(), letter.incident));
             if !was_told && !is_excused {
                 return broken(format!("the end of {key:?} is told, its beginning was not"));
@@ -89,7 +89,11 @@ impl Ledger {
         }
         if letter.is_cut {
             // The others that ended are not named in a long mail: what goes on is told again by the next one.
-            believes.retain(|key, incident| *incident != letter.incident || moment.truth.must_fire(key));
+            believes.retain(|key, incidents| {
+                let goes_on = moment.truth.must_fire(key);
+                incidents.retain(|incident| *incident != letter.incident || goes_on);
+                !incidents.is_empty()
+            });
         }
         self.letters += 1;
         self.taken.insert(id.clone(), (reader.clone(), letter.notice));
@@ -140,10 +144,22 @@ impl Ledger {
         for (reader, believed) in &self.believes {
             let excused: BTreeSet<u64> =
                 self.excused.iter().filter(|(own, _)| *own == reader.0).map(|(_, incident)| *incident).collect();
-            if let Some((key, _)) = believed.iter().find(|(_, incident)| !excused.contains(incident)) {
+            if let Some((key, _)) = believed.iter().find(|(_, incidents)| !incidents.is_subset(&excused)) {
                 return Err(Violation(format!("{} <{}> still believes in {key:?}", reader.0, reader.1)));
             }
         }
         Ok(())
     }
+}
+
+/// Takes what was told by this incident; where its group has moved to another one since, that one tells the end. Whether it was told at all.
+fn forget(believes: &mut BTreeMap<Key, BTreeSet<u64>>, key: &Key, incident: u64) -> bool {
+    let Some(incidents) = believes.get_mut(key) else { return false };
+    if !incidents.remove(&incident) {
+        incidents.pop_first();
+    }
+    if incidents.is_empty() {
+        believes.remove(key);
+    }
+    true
 }

@@ -49,6 +49,8 @@ pub(super) struct Letter {
 /// What became of one row of a session.
 pub(super) struct Done {
     pub(super) key: RowKey,
+    /// The address that it was sent to.
+    pub(super) recipient: String,
     pub(super) outcome: Outcome,
     pub(super) taken: Option<Letter>,
 }
@@ -77,7 +79,7 @@ impl Servers {
                 Some(Fault::NoAnswer) => (Outcome::Unknown { text }, true),
             };
             let taken = if is_taken { Some(read(parcel)?) } else { None };
-            done.push(Done { key: parcel.key, outcome, taken });
+            done.push(Done { key: parcel.key, recipient: parcel.recipient.clone(), outcome, taken });
         }
         Ok(done)
     }

@@ -61,6 +61,7 @@ struct World {
     /// Since when no restart, reload or step of the clock delays anything.
     calm_ms: i64,
     silences: Vec<String>,
+    /// Rows, and the addresses that refused them for good.
     refused: HashSet<(RowKey, String)>,
 }
 
@@ -435,7 +436,7 @@ impl World {
 
     /// Sends a session; `false`: the power goes before all outcomes are noted.
     fn send(&mut self, session: &Session) -> Result<bool, Stop> {
-        let again = session.parcels.iter().find(|one| self.refused.contains(&(one.key, session.server.clone())));
+        let again = session.parcels.iter().find(|one| self.refused.contains(&(one.key, one.recipient.clone())));
         if let Some(parcel) = again {
             return Err(Violation(format!("{} was refused for good and is tried again", parcel.message_id)).into());
         }
@@ -452,7 +453,7 @@ impl World {
             }
             let (now_ms, key, outcome) = (self.now_ms, one.key, one.outcome.clone());
             if matches!(outcome, Outcome::Permanent { .. }) {
-                self.refused.insert((key, session.server.clone()));
+                self.refused.insert((key, one.recipient.clone()));
             }
             if let Err(error) = self.running()?.change(now_ms, |desk| desk.outcome(now_ms, key, outcome)) {
                 self.unsure(&one);
