@@ -11,6 +11,10 @@ const TOLD_WITHIN_MS: i64 = 12 * 60_000;
 /// As long after a server's fault: the longest pause of a row that could have been deferred meanwhile.
 const AFTER_FAULT_MS: i64 = 65 * 60_000;
 
+const HOUR_MS: i64 = 3_600_000;
+/// As ALERTING.md promises it; what is beyond goes in a digest.
+const MAILS_PER_HOUR: usize = 60;
+
 /// Receiver and recipient.
 type Reader = (String, String);
 
@@ -27,7 +31,13 @@ pub(super) struct Ledger {
     pub(super) unsure: HashSet<String>,
     /// The first letter of each incident to each reader.
     threads: HashMap<(Reader, u64), String>,
-    /// Incidents of which a reader was refused a letter for good, or got one within a digest.
+    /// Message ids of digests that were taken.
+    digests: HashSet<String>,
+    /// When mails went to each recipient within the last hour.
+    times: HashMap<String, Vec<i64>>,
+    /// Incidents of which a reader got a letter within a digest, which is in no thread.
+    apart: HashSet<(Reader, u64)>,
+    /// Incidents of which a receiver was refused a letter for good.
     pub(super) excused: HashSet<(String, u64)>,
     /// Since when each is free to be told.
     free: BTreeMap<(Key, &'static str), i64>,
@@ -46,11 +56,31 @@ impl Ledger {
         self.made.insert(id, Moment { truth: truth.clone(), at_ms });
     }
 
+    /// A server took a digest; whether it is the first time.
+    pub(super) fn digest(&mut self, letter: &Letter, entries: &[Letter]) -> Result<bool, Violation> {
+        let id = &letter.message_id;
+        if letter.digest != Some(entries.len()) {
+            return Err(Violation(format!("digest {id} tells {:?} of {} notices", letter.digest, entries.len())));
+        }
+        if self.digests.insert(id.clone()) {
+            return Ok(true);
+        }
+        if self.unsure.remove(id) { Ok(false) } else { Err(Violation(format!("digest {id} came twice for no reason"))) }
+    }
+
+    /// A mail goes out: not more of them within an hour than people can bear.
+    pub(super) fn count(&mut self, recipient: &str, now_ms: i64) -> Result<(), Violation> {
+        let times = self.times.entry(recipient.to_owned()).or_default();
+        times.retain(|at_ms| now_ms - at_ms < HOUR_MS);
+        times.push(now_ms);
+        if times.len() > MAILS_PER_HOUR {
+            return Err(Violation(format!("{recipient} gets {} mails within an hour", times.len())));
+        }
+        Ok(())
+    }
+
     /// A server took a letter.
     pub(super) fn hear(&mut self, letter: &Letter) -> Result<(), Violation> {
-        if letter.is_digest {
-            return Ok(());
-        }
         let id = &letter.message_id;
         let reader = (letter.receiver.clone(), letter.recipient.clone());
         let broken = |what: String| Err(Violation(format!("{} <{}>, {id}: {what}", reader.0, reader.1)));
@@ -82,7 +112,9 @@ impl Ledger {
                 return broken(format!("the end of {key:?} is told at {} while it goes on", moment.at_ms));
             }
             let was_told = forget(believes, key, letter.incident);
-            let is_excused = letter.is_only || self.excused.contains(&(letter.receiver.clone(), letter.incident));
+            let is_excused = letter.is_only
+                || letter.is_within
+                || self.excused.contains(&(letter.receiver.clone(), letter.incident));
             if !was_told && !is_excused {
                 return broken(format!("the end of {key:?} is told, its beginning was not"));
             }
@@ -103,7 +135,12 @@ impl Ledger {
 
     /// One thread an incident.
     fn thread(&mut self, reader: &Reader, letter: &Letter) -> Result<(), Violation> {
-        if self.excused.contains(&(reader.0.clone(), letter.incident)) {
+        let whose = (reader.clone(), letter.incident);
+        if letter.is_within {
+            self.apart.insert(whose);
+            return Ok(());
+        }
+        if self.apart.contains(&whose) || self.excused.contains(&(reader.0.clone(), letter.incident)) {
             return Ok(());
         }
         let first = self.threads.entry((reader.clone(), letter.incident)).or_insert(letter.message_id.clone());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use muster_alert::desk::Desk;
 use muster_alert::mail::{Evidence, Templates};
-use muster_alert::outgoing::Session;
-use muster_alert::{Origin, from_status};
+use muster_alert::outgoing::{Key as RowKey, Row, Session, State};
+use muster_alert::{Alert, Origin, from_status};
 use muster_common::disk::cut::{CutDisk, DiskImage};
 use muster_common::host::HostId;
 use muster_common::identity::{TokenWord, certificate};
@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use super::planted::Bug;
 use super::routes::Form;
+use super::smtp::Letter;
 use super::{Key, Violation};
 
 const FOLDER: &str = "/data";
@@ -182,6 +183,34 @@ impl Running {
         Ok(())
     }
 
+    pub(super) fn row(&self, key: RowKey) -> Option<Row> {
+        self.read(|desk| desk.queue().rows().find(|(own, _)| *own == key).map(|(_, row)| row.clone()))
+    }
+
+    /// What a digest tells: the letters of the rows that went into it.
+    pub(super) fn within(&self, digest: RowKey) -> Vec<Letter> {
+        self.read(|desk| {
+            let is_in = |row: &Row| matches!(row.state, State::Within { row, .. } if row == digest);
+            let rows = desk.queue().rows().filter(|(_, row)| is_in(row));
+            let letter = |(key, row): (RowKey, &Row)| {
+                let notice = desk.dispatch().notices().find(|notice| notice.id == key.notice);
+                let keys = |alerts: &[Alert]| alerts.iter().map(key_of).collect();
+                Letter {
+                    receiver: row.receiver.clone(),
+                    recipient: row.target.recipient.clone(),
+                    notice: key.notice,
+                    incident: row.incident,
+                    message_id: row.message_id.clone(),
+                    firing: notice.map_or_else(Vec::new, |notice| keys(&notice.firing)),
+                    ended: notice.map_or_else(Vec::new, |notice| keys(&notice.resolved)),
+                    is_within: true,
+                    ..Letter::default()
+                }
+            };
+            rows.map(letter).collect()
+        })
+    }
+
     pub(super) fn sessions(&self) -> Vec<Session> {
         self.read(Desk::take_sessions)
     }
@@ -195,13 +224,13 @@ impl Running {
     pub(super) fn left(&self) -> (Vec<String>, Vec<Key>) {
         self.read(|desk| {
             let groups = desk.dispatch().groups().map(|(key, _)| key.to_owned()).collect();
-            let alerts = desk.dispatch().alerts();
-            let key = |alert: &muster_alert::Alert| {
-                (alert.labels.get("host").unwrap_or_default().to_owned(), alert.name().to_owned())
-            };
-            (groups, alerts.map(key).collect())
+            (groups, desk.dispatch().alerts().map(key_of).collect())
         })
     }
+}
+
+fn key_of(alert: &Alert) -> Key {
+    (alert.labels.get("host").unwrap_or_default().to_owned(), alert.name().to_owned())
 }
 
 /// A span as fleet takes it.

@@ -15,8 +15,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// All that these worlds can show. The hourly cap and its digests have worlds of their own in the queue's tests: no world here has so
-    /// many mails.
+    /// All that these worlds are to show.
     pub fn all() -> Vec<(&'static str, Self)> {
         vec![
             ("a soft problem counts", Self::Fleet(Fleet::SoftIsHard)),
@@ -35,6 +34,8 @@ impl Bug {
             ("an end overtakes its beginning", Self::Queue(Queue::EndOvertakes)),
             ("what may have arrived is merged", Self::Queue(Queue::MergesTheUnknown)),
             ("what is refused is tried again", Self::Queue(Queue::RetriesRefused)),
+            ("the hourly cap forgets at a restart", Self::Queue(Queue::CapForgets)),
+            ("a digest leaves out its last", Self::Queue(Queue::DigestDropsLast)),
             ("accepted and not written", Self::Queue(Queue::AcceptedNotWritten)),
         ]
     }
@@ -53,6 +54,12 @@ impl Bug {
             Self::Dispatch(_) => {}
             Self::Queue(Queue::LeaseIsAccepted | Queue::AcceptedNotWritten) => {
                 at_least(&mut faults.crash, 150);
+                at_least(&mut faults.restart, 40);
+            }
+            Self::Queue(Queue::CapForgets | Queue::DigestDropsLast) => {
+                // Mails enough for the hourly cap.
+                (faults.hosts, faults.minutes) = (8, 150);
+                at_least(&mut faults.trouble, 90);
                 at_least(&mut faults.restart, 40);
             }
             Self::Queue(_) => at_least(&mut faults.smtp, 60),

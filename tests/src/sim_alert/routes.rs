@@ -42,7 +42,7 @@ route:
 
 const FIRST: &str = r"
     - {matchers: [alertname=c0], receiver: team, group_wait: 30s, continue: true}
-    - {matchers: [alertname=c1], receiver: hook, group_by: [host], continue: true}
+    - {matchers: [alertname=c1], receiver: hook, continue: true}
     - {matchers: [alertname=c2], receiver: team, group_wait: 30s, mute_time_intervals: [night]}
     - {receiver: ops}
 ";
@@ -51,7 +51,7 @@ const SECOND: &str = r"
     - {matchers: [alertname=c1], receiver: team, group_wait: 30s, continue: true}
     - {matchers: [alertname=c1], receiver: hook}
     - {matchers: [alertname=c3], receiver: team}
-    - {receiver: ops}
+    - {receiver: ops, group_by: [host]}
 ";
 
 /// Which of the two is in force.

@@ -41,7 +41,10 @@ pub(super) struct Letter {
     pub(super) ended: Vec<Key>,
     /// It says that nothing of its incident was sent before.
     pub(super) is_only: bool,
-    pub(super) is_digest: bool,
+    /// Of a digest: how many notices it tells.
+    pub(super) digest: Option<usize>,
+    /// It was told within a digest.
+    pub(super) is_within: bool,
     /// Not all that ended is named.
     pub(super) is_cut: bool,
 }
@@ -91,7 +94,7 @@ fn read(parcel: &Parcel) -> Result<Letter, Violation> {
         Payload::Mail(text) => read_mail(text)?,
         Payload::Webhook(text) => read_webhook(text)?,
     };
-    if !letter.is_digest && letter.incident != 0 && letter.notice != parcel.key.notice {
+    if letter.digest.is_none() && letter.incident != 0 && letter.notice != parcel.key.notice {
         return Err(Violation(format!("the mail of notice {} says {}", parcel.key.notice, letter.notice)));
     }
     letter.notice = parcel.key.notice;
@@ -118,7 +121,9 @@ fn read_mail(text: &str) -> Result<Letter, Violation> {
     let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
     let header = |name: &str| unfolded.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     if header("X-Muster-Digest").is_some() {
-        return Ok(Letter { is_digest: true, ..Letter::default() });
+        let plain = body.replace("=\r\n", "").replace("=20", " ");
+        let told = plain.lines().filter(|line| line.starts_with("          ")).count();
+        return Ok(Letter { digest: Some(told), ..Letter::default() });
     }
     let number = |name: &str| header(name).and_then(|value| value.parse().ok()).ok_or_else(|| bad(name));
     let list = header("List-Id").ok_or_else(|| bad("List-Id"))?;

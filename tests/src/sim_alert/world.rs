@@ -473,11 +473,20 @@ impl World {
     fn hear(&mut self, done: &Done) -> Result<(), Violation> {
         self.tell(|| format!("{:?}: {:?} {:?}", done.key, done.outcome, done.taken));
         let Some(mut letter) = done.taken.clone() else { return Ok(()) };
-        let row = self
-            .running()?
-            .read(|desk| desk.queue().rows().find(|(key, _)| *key == done.key).map(|(_, row)| row.clone()));
-        let Some(row) = row else { return Err(Violation(format!("{:?} was sent and has no row", done.key))) };
+        if letter.digest.is_some() {
+            let entries = self.running()?.within(done.key);
+            if self.ledger.digest(&letter, &entries)? {
+                entries.iter().try_for_each(|entry| self.ledger.hear(entry))?;
+            }
+            return Ok(());
+        }
+        let Some(row) = self.running()?.row(done.key) else {
+            return Err(Violation(format!("{:?} was sent and has no row", done.key)));
+        };
         (letter.incident, letter.recipient) = (row.incident, row.target.recipient);
+        if !row.is_webhook && !self.ledger.unsure.contains(&letter.message_id) {
+            self.ledger.count(&letter.recipient, self.now_ms)?;
+        }
         self.ledger.hear(&letter)
     }
 
@@ -487,9 +496,9 @@ impl World {
             return Ok(());
         }
         let running = self.running()?;
-        let row =
-            running.read(|desk| desk.queue().rows().find(|(key, _)| *key == done.key).map(|(_, row)| row.clone()));
-        let Some(row) = row.filter(|row| matches!(row.state, State::Dead { .. })) else { return Ok(()) };
+        let Some(row) = running.row(done.key).filter(|row| matches!(row.state, State::Dead { .. })) else {
+            return Ok(());
+        };
         let events = running.fleet.events(20).map_err(|error| Violation(format!("no events: {error}")))?;
         if !events.iter().any(|event| event.kind == EventKind::NoticeFailed) {
             return Err(Violation(format!("{} is dead and no event says so", row.message_id)));
