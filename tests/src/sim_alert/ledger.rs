@@ -22,8 +22,9 @@ type Reader = (String, String);
 pub(super) struct Ledger {
     /// What was true when a notice was made: its time, what was wrong with telling it, and what could not have ended.
     made: HashMap<u64, Moment>,
-    /// What each reader believes to go on, and the incidents by which it was told: threads may overtake each other.
-    believes: BTreeMap<Reader, BTreeMap<Key, BTreeSet<u64>>>,
+    /// What each reader believes to go on: the notices that told it, with their incidents. Threads may overtake each other, so an end takes
+    /// only what was told by earlier notices.
+    believes: BTreeMap<Reader, BTreeMap<Key, BTreeMap<u64, u64>>>,
     /// Letters that were taken: message id to its reader and notice.
     taken: HashMap<String, (Reader, u64)>,
     notices: HashMap<(Reader, u64), String>,
@@ -46,14 +47,32 @@ pub(super) struct Ledger {
 }
 
 struct Moment {
-    truth: Truth,
+    /// The world then; with a second one where a crash left it open whether the collector knew the newest results.
+    truths: Vec<Truth>,
     at_ms: i64,
+}
+
+impl Moment {
+    /// Why it may not be told to this receiver.
+    fn against(&self, receiver: &str, key: &Key) -> Option<String> {
+        let against = |truth: &Truth| {
+            if !truth.may_fire(key) {
+                Some("it is no hard problem".to_owned())
+            } else if !truth.form.receivers(&key.1).contains(&receiver) {
+                Some("it is for others".to_owned())
+            } else {
+                truth.held(key, self.at_ms).map(|why| format!("it is held by {why}"))
+            }
+        };
+        let all: Option<Vec<String>> = self.truths.iter().map(against).collect();
+        all.and_then(|mut all| all.pop())
+    }
 }
 
 impl Ledger {
     /// A notice was made now. After a crash that took it another one may have its number.
-    pub(super) fn notice(&mut self, id: u64, truth: &Truth, at_ms: i64) {
-        self.made.insert(id, Moment { truth: truth.clone(), at_ms });
+    pub(super) fn notice(&mut self, id: u64, truths: Vec<Truth>, at_ms: i64) {
+        self.made.insert(id, Moment { truths, at_ms });
     }
 
     /// A server took a digest; whether it is the first time.
@@ -99,19 +118,16 @@ impl Ledger {
         };
         let believes = self.believes.entry(reader.clone()).or_default();
         for key in &letter.firing {
-            if !moment.truth.may_fire(key) {
-                return broken(format!("{key:?} is told at {} and is no hard problem", moment.at_ms));
+            if let Some(why) = moment.against(&letter.receiver, key) {
+                return broken(format!("{key:?} is told at {}: {why}", moment.at_ms));
             }
-            if let Some(why) = moment.truth.held(key, moment.at_ms) {
-                return broken(format!("{key:?} is told at {} in spite of {why}", moment.at_ms));
-            }
-            believes.entry(key.clone()).or_default().insert(letter.incident);
+            believes.entry(subject(key)).or_default().insert(letter.notice, letter.incident);
         }
         for key in &letter.ended {
-            if moment.truth.must_fire(key) {
+            if moment.truths.iter().all(|truth| truth.must_fire(key)) {
                 return broken(format!("the end of {key:?} is told at {} while it goes on", moment.at_ms));
             }
-            let was_told = forget(believes, key, letter.incident);
+            let was_told = forget(believes, &subject(key), letter.notice);
             let is_excused = letter.is_only
                 || letter.is_within
                 || self.excused.contains(&(letter.receiver.clone(), letter.incident));
@@ -121,10 +137,10 @@ impl Ledger {
         }
         if letter.is_cut {
             // The others that ended are not named in a long mail: what goes on is told again by the next one.
-            believes.retain(|key, incidents| {
-                let goes_on = moment.truth.must_fire(key);
-                incidents.retain(|incident| *incident != letter.incident || goes_on);
-                !incidents.is_empty()
+            believes.retain(|key, told| {
+                let goes_on = moment.truths.iter().any(|truth| truth.must_fire(key));
+                told.retain(|_, incident| *incident != letter.incident || goes_on);
+                !told.is_empty()
             });
         }
         self.letters += 1;
@@ -173,7 +189,7 @@ impl Ledger {
         let readers: Vec<_> = self.believes.iter().filter(|((own, _), _)| own == receiver).collect();
         let wanted = if receiver == "ops" { 2 } else { 1 };
         let is_excused = self.excused.iter().any(|(own, _)| own == receiver);
-        readers.iter().filter(|(_, believed)| believed.contains_key(key)).count() >= wanted || is_excused
+        readers.iter().filter(|(_, believed)| believed.contains_key(&subject(key))).count() >= wanted || is_excused
     }
 
     /// After a long calm: nobody believes in what is over.
@@ -181,7 +197,9 @@ impl Ledger {
         for (reader, believed) in &self.believes {
             let excused: BTreeSet<u64> =
                 self.excused.iter().filter(|(own, _)| *own == reader.0).map(|(_, incident)| *incident).collect();
-            if let Some((key, _)) = believed.iter().find(|(_, incidents)| !incidents.is_subset(&excused)) {
+            if let Some((key, _)) =
+                believed.iter().find(|(_, told)| told.values().any(|incident| !excused.contains(incident)))
+            {
                 return Err(Violation(format!("{} <{}> still believes in {key:?}", reader.0, reader.1)));
             }
         }
@@ -189,14 +207,22 @@ impl Ledger {
     }
 }
 
-/// Takes what was told by this incident; where its group has moved to another one since, that one tells the end. Whether it was told at all.
-fn forget(believes: &mut BTreeMap<Key, BTreeSet<u64>>, key: &Key, incident: u64) -> bool {
-    let Some(incidents) = believes.get_mut(key) else { return false };
-    if !incidents.remove(&incident) {
-        incidents.pop_first();
-    }
-    if incidents.is_empty() {
+/// Takes what was told before this notice. Whether there was any.
+fn forget(believes: &mut BTreeMap<Key, BTreeMap<u64, u64>>, key: &Key, notice: u64) -> bool {
+    let Some(told) = believes.get_mut(key) else { return false };
+    let later = told.split_off(&notice);
+    let was_told = !told.is_empty();
+    *told = later;
+    if told.is_empty() {
         believes.remove(key);
     }
-    true
+    was_told
+}
+
+/// What a problem is about: that a host is silent and that it was stopped is one problem of the host.
+fn subject(key: &Key) -> Key {
+    match key.1.as_str() {
+        "HostSilent" | "HostStopped" => (key.0.clone(), "Host".to_owned()),
+        _ => key.clone(),
+    }
 }

@@ -56,6 +56,8 @@ struct World {
     hosts: Vec<Host>,
     servers: Servers,
     truth: Truth,
+    /// As it is without the results that a crash may have taken.
+    unsure_truth: Option<Truth>,
     ledger: Ledger,
     report: Report,
     /// Since when no restart, reload or step of the clock delays anything.
@@ -101,6 +103,7 @@ pub fn run(faults: &Faults) -> Result<Report, Violation> {
         hosts,
         servers: Servers::default(),
         truth,
+        unsure_truth: None,
         ledger: Ledger::default(),
         report: Report::default(),
         calm_ms: now_ms,
@@ -335,8 +338,9 @@ impl World {
             return Ok(());
         }
         self.report.results += results.len() as u64;
-        results.iter().for_each(|one| self.truth.result(one));
         let is_crash = self.chance(self.faults.crash / 4);
+        self.unsure_truth = is_crash.then(|| self.truth.clone());
+        results.iter().for_each(|one| self.truth.result(one));
         if is_crash {
             self.node.disk.power_off_at(self.node.disk.operations() + self.rng.u64(1..40));
         }
@@ -347,6 +351,7 @@ impl World {
             }
             self.node.disk.power_off_at(u64::MAX);
             self.restart(true)?;
+            self.unsure_truth = None;
             let again = self.apply(results);
             return self.survive(again);
         }
@@ -416,7 +421,8 @@ impl World {
             self.report.notices += made.len() as u64;
             for id in made {
                 self.tell(|| format!("notice {id} is made"));
-                self.ledger.notice(id, &self.truth, self.now_ms);
+                let truths = std::iter::once(&self.truth).chain(&self.unsure_truth).cloned().collect();
+                self.ledger.notice(id, truths, self.now_ms);
             }
             handed?;
             let sessions = self.running()?.sessions();
