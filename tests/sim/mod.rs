@@ -1,5 +1,7 @@
 //! The simulator's short form; `cargo xtask figures` runs 50,000 seeds.
 
+mod alerts;
+
 use muster_tests::sim::{Bug, Report, catch, many};
 
 #[test]

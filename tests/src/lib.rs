@@ -1,7 +1,8 @@
-//! What the tests share: starting real collectors and agents, loads, the simulator.
+//! What the tests share: starting real collectors and agents, loads, the simulators.
 
 pub mod harness;
 pub mod kill;
 pub mod load;
 pub mod sim;
+pub mod sim_alert;
 pub mod tail;

@@ -16,7 +16,7 @@ use muster_tests::harness::http::Connection;
 use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
-use muster_tests::{kill, sim, tail};
+use muster_tests::{kill, sim, sim_alert, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -41,6 +41,21 @@ enum Trial {
     },
     /// Every planted bug: how many seeds until the simulator finds it.
     Planted {
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+    },
+    /// Worlds of alerting, one a seed.
+    SimAlert {
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first seed; with `--seeds 1` one world again.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        #[arg(long, default_value_t = 2)]
+        threads: u64,
+    },
+    /// Every bug planted in alerting: how many seeds until its simulator finds it.
+    PlantedAlert {
         #[arg(long, default_value_t = 200)]
         seeds: u64,
     },
@@ -155,6 +170,8 @@ fn main() -> ExitCode {
         Trial::LokiPush(arguments) => run_loki_push(&arguments),
         Trial::Sim { seeds, from, threads } => run_sim(from, seeds, threads),
         Trial::Planted { seeds } => run_planted(seeds),
+        Trial::SimAlert { seeds, from, threads } => run_sim_alert(from, seeds, threads),
+        Trial::PlantedAlert { seeds } => run_planted_alert(seeds),
         Trial::KillPoints(arguments) => {
             run_kill(|folder| kill::at_points(&arguments.programs, folder, arguments.count as usize))
         }
@@ -259,11 +276,41 @@ fn run_sim(from: u64, seeds: u64, threads: u64) -> Result<()> {
     Ok(())
 }
 
+fn run_sim_alert(from: u64, seeds: u64, threads: u64) -> Result<()> {
+    if seeds == 1 {
+        let faults = sim_alert::Faults { trace: true, ..sim_alert::Faults::new(from, None) };
+        println!("{faults:?}");
+        println!("{:?}", sim_alert::run(&faults));
+        return Ok(());
+    }
+    let found = sim_alert::many(from, seeds, threads);
+    for (seed, violation) in &found.violations {
+        println!("seed {seed}: {violation:?}");
+    }
+    let sim_alert::Report { letters, repeats, notices, crashes, restarts, results } = found.report;
+    println!(
+        "seeds={seeds} violations={} letters={letters} repeats={repeats} notices={notices} crashes={crashes} restarts={restarts} results={results}",
+        found.violations.len()
+    );
+    Ok(())
+}
+
 fn run_planted(seeds: u64) -> Result<()> {
+    print_caught(&sim::Bug::all(), seeds, |bug| {
+        sim::catch(bug, seeds).map(|(seed, violation)| (seed, violation.to_string()))
+    })
+}
+
+fn run_planted_alert(seeds: u64) -> Result<()> {
+    print_caught(&sim_alert::Bug::all(), seeds, |bug| {
+        sim_alert::catch(bug, seeds).map(|(seed, violation)| (seed, violation.0))
+    })
+}
+
+fn print_caught<B: Copy>(bugs: &[(&str, B)], seeds: u64, catch: impl Fn(B) -> Option<(u64, String)>) -> Result<()> {
     let (mut caught, mut worst) = (0, 0);
-    let bugs = sim::Bug::all();
-    for (name, bug) in &bugs {
-        match sim::catch(*bug, seeds) {
+    for (name, bug) in bugs {
+        match catch(*bug) {
             Some((seed, violation)) => {
                 caught += 1;
                 worst = worst.max(seed);

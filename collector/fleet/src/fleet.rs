@@ -273,6 +273,7 @@ impl Fleet {
     #[cfg(feature = "planted")]
     pub fn plant(&self, bug: crate::planted::Planted) {
         self.state.lock().planted = Some(bug);
+        self.book.lock().planted = Some(bug);
     }
 
     /// Runs a decision over the registry and makes what it drafted durable. A decision that fails changes nothing.

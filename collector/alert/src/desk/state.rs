@@ -92,6 +92,18 @@ impl Desk {
         self.step(now_ms, Event::Restored { at_ms })
     }
 
+    /// Switches a deliberate bug of the dispatcher on.
+    #[cfg(feature = "planted")]
+    pub fn plant_dispatch(&mut self, bug: dispatch::Planted) {
+        self.dispatch.plant(bug);
+    }
+
+    /// Switches a deliberate bug of the queue on.
+    #[cfg(feature = "planted")]
+    pub fn plant_queue(&mut self, bug: outgoing::Planted) {
+        self.queue.plant(bug);
+    }
+
     /// What sources of alerts tell.
     pub fn alerts(&mut self, now_ms: i64, changes: Vec<AlertChange>) -> SmallChange {
         if changes.is_empty() {

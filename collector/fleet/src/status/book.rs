@@ -84,6 +84,8 @@ pub(crate) struct StatusBook {
     gathered: Outcome,
     /// Reports of checks that were too many.
     pub refused: u64,
+    #[cfg(feature = "planted")]
+    pub planted: Option<crate::planted::Planted>,
 }
 
 impl StatusBook {
@@ -95,6 +97,13 @@ impl StatusBook {
     /// Takes over what no row holds from the book that this one, read anew, stands for.
     pub(crate) fn go_on(&mut self, before: &Self) {
         (self.ready_ms, self.refused) = (before.ready_ms, before.refused);
+        #[cfg(feature = "planted")]
+        (self.planted = before.planted);
+    }
+
+    #[cfg(feature = "planted")]
+    fn is_planted(&self, bug: crate::planted::Planted) -> bool {
+        self.planted == Some(bug)
     }
 
     /// Checks that are known.

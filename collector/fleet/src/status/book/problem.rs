@@ -177,6 +177,11 @@ impl StatusBook {
     /// Whether it is bad, and when it recovered last.
     fn parent_stands(&self, key: &Key) -> (bool, i64) {
         let Some(host) = self.hosts.get(&key.0) else { return (false, 0) };
+        #[cfg(feature = "planted")]
+        if self.is_planted(crate::planted::Planted::ParentRecoveryFrees) {
+            let is_bad = host.checks.get(&key.1).map_or(host.now.absent.is_some(), |row| row.machine.is_hard_bad());
+            return (is_bad, 0);
+        }
         match host.checks.get(&key.1) {
             Some(row) => (row.machine.is_hard_bad(), row.recovered_ms),
             None => (host.now.absent.is_some(), host.own.returned_ms),

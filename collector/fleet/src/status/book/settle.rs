@@ -30,7 +30,11 @@ impl StatusBook {
     fn note_stale(&mut self, now: Timestamp) {
         let Some(ready_ms) = self.ready_ms else { return };
         let mut stale = Vec::new();
-        for (id, host) in self.hosts.iter_mut().filter(|(_, host)| host.now.absent.is_none()) {
+        #[cfg(feature = "planted")]
+        let is_anywhere = self.is_planted(crate::planted::Planted::StaleWhileAbsent);
+        #[cfg(not(feature = "planted"))]
+        let is_anywhere = false;
+        for (id, host) in self.hosts.iter_mut().filter(|(_, host)| is_anywhere || host.now.absent.is_none()) {
             for (check, row) in host.checks.iter_mut().filter(|(_, row)| row.stale_ms.is_none()) {
                 let patience = freshness::patience_ms(row.definition.ttl_ms, row.definition.interval_ms);
                 let due = patience

@@ -35,7 +35,14 @@ impl StatusBook {
         let key: Key = (host.id, result.check.clone());
         // A host whose clock is ahead must not hold off its results until that time has come.
         let at_ms = result.at_ms.min(arrived.millis());
-        let definition = Definition::from_wire(&result.definition);
+        #[cfg_attr(not(feature = "planted"), expect(unused_mut, reason = "planted bugs change it"))]
+        let mut definition = Definition::from_wire(&result.definition);
+        #[cfg(feature = "planted")]
+        if self.is_planted(crate::planted::Planted::SoftIsHard) {
+            definition.max_attempts = 1;
+        }
+        #[cfg(feature = "planted")]
+        let is_live = is_live || self.is_planted(crate::planted::Planted::BacklogIsLive);
         let Some(entry) = self.hosts.get_mut(&host.id) else { return };
         let known = entry.checks.get(&key.1);
         if key.1.is_empty() || at_ms <= known.map_or(0, |row| row.machine.at_ms) {

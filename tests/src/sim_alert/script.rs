@@ -1,0 +1,148 @@
+//! What hosts and their checks do: results, silences, spools, returns.
+
+use super::Key;
+use super::node::host_name;
+use super::truth::{INTERVAL_MS, Result, Stand};
+
+/// What a check does for a while.
+#[derive(Clone, Copy, Debug)]
+enum Mood {
+    Well,
+    Failing(u8),
+    /// A warning that becomes critical.
+    Worsening,
+    Toggling,
+    /// Nothing comes of it.
+    Mute,
+}
+
+struct Check {
+    key: Key,
+    max_attempts: u16,
+    parents: Vec<Key>,
+    mood: Mood,
+    from_ms: i64,
+    until_ms: i64,
+}
+
+/// That a host's agent is not heard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    pub(super) until_ms: i64,
+    pub(super) spools: bool,
+    /// It said that it stops.
+    pub(super) is_stopped: bool,
+    /// It said that it starts anew.
+    pub(super) is_restart: bool,
+}
+
+pub(super) struct Host {
+    pub(super) name: String,
+    checks: Vec<Check>,
+    pub(super) away: Option<Away>,
+    pub(super) heard_ms: i64,
+    pub(super) told: Stand,
+    /// Since when it is heard again.
+    pub(super) back_ms: i64,
+    spool: Vec<Result>,
+}
+
+impl Host {
+    pub(super) fn new(number: usize, now_ms: i64, rng: &mut fastrand::Rng) -> Self {
+        let name = host_name(number);
+        let checks = (0..rng.usize(1..=4)).map(|check| {
+            let key = (name.clone(), format!("c{check}"));
+            let parents = match rng.u32(..6) {
+                0 if check > 0 => vec![(name.clone(), "c0".to_owned())],
+                1 if number > 0 => vec![(host_name(rng.usize(..number)), "c0".to_owned())],
+                2 if number > 0 => vec![(host_name(rng.usize(..number)), String::new())],
+                _ => Vec::new(),
+            };
+            Check { key, max_attempts: rng.u16(1..=3), parents, mood: Mood::Well, from_ms: 0, until_ms: 0 }
+        });
+        let checks = checks.collect();
+        let (heard_ms, back_ms) = (now_ms, now_ms);
+        Self { name, checks, away: None, heard_ms, told: Stand::Present, back_ms, spool: Vec::new() }
+    }
+
+    /// All its checks are well from now on.
+    pub(super) fn heal(&mut self) {
+        self.checks.iter_mut().for_each(|check| check.mood = Mood::Well);
+    }
+
+    /// The clock is set on: what goes on goes on as long.
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        self.heard_ms += by_ms;
+        for check in &mut self.checks {
+            (check.from_ms, check.until_ms) = (check.from_ms + by_ms, check.until_ms + by_ms);
+        }
+        if let Some(away) = &mut self.away {
+            away.until_ms += by_ms;
+        }
+    }
+
+    /// The results of this minute that arrive; those of a host that is away wait or are lost.
+    pub(super) fn results(&mut self, now_ms: i64, trouble: u32, rng: &mut fastrand::Rng) -> Vec<Result> {
+        let mut made = Vec::new();
+        for check in &mut self.checks {
+            if now_ms >= check.until_ms {
+                check.mood = Mood::Well;
+                if rng.u32(..1_000) < trouble {
+                    check.mood = match rng.u32(..8) {
+                        0..=3 => Mood::Failing(rng.u8(1..=3)),
+                        4 | 5 => Mood::Worsening,
+                        6 => Mood::Toggling,
+                        _ => Mood::Mute,
+                    };
+                    (check.from_ms, check.until_ms) = (now_ms, now_ms + rng.i64(1..=40) * INTERVAL_MS);
+                }
+            }
+            let is_late = now_ms - check.from_ms > (check.until_ms - check.from_ms) / 2;
+            let state = match check.mood {
+                Mood::Well => 0,
+                Mood::Failing(state) => state,
+                Mood::Worsening => 1 + u8::from(is_late),
+                Mood::Toggling => 2 * rng.u8(0..=1),
+                Mood::Mute => continue,
+            };
+            made.push(Result {
+                key: check.key.clone(),
+                state,
+                at_ms: now_ms,
+                arrived_ms: now_ms,
+                is_live: true,
+                max_attempts: check.max_attempts,
+                parents: check.parents.clone(),
+            });
+        }
+        match self.away {
+            None => made,
+            Some(away) => {
+                self.spool.extend(if away.spools { made } else { Vec::new() });
+                Vec::new()
+            }
+        }
+    }
+
+    /// It is heard again: what waited comes first.
+    pub(super) fn come_back(&mut self, now_ms: i64) -> Vec<Result> {
+        (self.away, self.back_ms, self.heard_ms) = (None, now_ms, now_ms);
+        let mut late = std::mem::take(&mut self.spool);
+        late.iter_mut().for_each(|one| (one.arrived_ms, one.is_live) = (now_ms, false));
+        late
+    }
+
+    /// How it is to be told to stand, where that is otherwise than was told: after 75 s of silence, 2 min of a restart, half a minute of a return.
+    pub(super) fn decide(&self, now_ms: i64) -> Option<Stand> {
+        let stand = match self.away {
+            Some(away) if away.is_stopped => Stand::Stopped,
+            Some(away) => {
+                let patience_ms = if away.is_restart { 120_000 } else { 75_000 };
+                if now_ms - self.heard_ms > patience_ms { Stand::Silent } else { self.told }
+            }
+            None if now_ms - self.back_ms >= 30_000 => Stand::Present,
+            None => self.told,
+        };
+        (stand != self.told).then_some(stand)
+    }
+}

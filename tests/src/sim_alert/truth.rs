@@ -1,0 +1,293 @@
+//! What is bad and what holds it back, from what was done to the world alone: written from the promises of STATUS.md and ALERTING.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Key;
+use super::routes::Form;
+
+/// How long what time alone brings may go unseen: the world looks every 30 s at the latest.
+pub(super) const SLACK_MS: i64 = 31_000;
+/// Of every check of these worlds.
+pub(super) const INTERVAL_MS: i64 = 60_000;
+
+/// One result, as the script made it.
+#[derive(Clone, Debug)]
+pub(super) struct Result {
+    pub(super) key: Key,
+    /// The plugin's exit code.
+    pub(super) state: u8,
+    pub(super) at_ms: i64,
+    pub(super) arrived_ms: i64,
+    pub(super) is_live: bool,
+    pub(super) max_attempts: u16,
+    pub(super) parents: Vec<Key>,
+}
+
+/// How a host stands, as was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    Present,
+    Silent,
+    Stopped,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Check {
+    newest_ms: i64,
+    arrived_ms: i64,
+    is_live: bool,
+    last: u8,
+    bad_in_a_row: u16,
+    /// 0: no problem that counts.
+    hard: u8,
+    recovered_ms: i64,
+    parents: Vec<Key>,
+    changes: Vec<bool>,
+    is_flapping: bool,
+    is_stale: bool,
+    ack: Option<Ack>,
+}
+
+#[derive(Clone, Debug)]
+struct Ack {
+    until_ms: Option<i64>,
+    is_sticky: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Span {
+    /// Host, and check or all of them.
+    host: String,
+    check: Option<String>,
+    from_ms: i64,
+    to_ms: i64,
+}
+
+impl Span {
+    fn is_about(&self, key: &Key) -> bool {
+        self.host == key.0 && self.check.as_ref().is_none_or(|check| *check == key.1)
+    }
+
+    /// On now, and not only since a moment: it may not have been seen yet.
+    fn is_surely_on(&self, now_ms: i64) -> bool {
+        (self.from_ms + SLACK_MS..self.to_ms).contains(&now_ms)
+    }
+
+    fn is_perhaps_on(&self, now_ms: i64) -> bool {
+        (self.from_ms..self.to_ms + SLACK_MS).contains(&now_ms)
+    }
+}
+
+/// The world as it is.
+#[derive(Clone, Debug)]
+pub(super) struct Truth {
+    hosts: BTreeMap<String, (Stand, i64)>,
+    returned: BTreeMap<String, i64>,
+    expected: BTreeMap<String, i64>,
+    checks: BTreeMap<Key, Check>,
+    downtimes: Vec<Span>,
+    /// By id.
+    silences: BTreeMap<String, Span>,
+    is_fleet_away: bool,
+    ready_ms: i64,
+    pub(super) form: Form,
+}
+
+impl Truth {
+    pub(super) fn new(hosts: impl Iterator<Item = String>, form: Form) -> Self {
+        Self {
+            hosts: hosts.map(|host| (host, (Stand::Present, 0))).collect(),
+            returned: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            downtimes: Vec::new(),
+            silences: BTreeMap::new(),
+            is_fleet_away: false,
+            ready_ms: 0,
+            form,
+        }
+    }
+
+    pub(super) fn result(&mut self, one: &Result) {
+        let is_first = !self.checks.contains_key(&one.key);
+        let check = self.checks.entry(one.key.clone()).or_default();
+        if one.at_ms <= check.newest_ms {
+            return;
+        }
+        check.changes.push(!is_first && check.last != one.state);
+        if check.changes.len() > 20 {
+            check.changes.remove(0);
+        }
+        let count = check.changes.len();
+        let weight = |age: usize| 1.15 - 0.35 * age as f64 / 19.0;
+        let sum: f64 = (0..count).filter(|age| check.changes[count - 1 - age]).map(weight).sum();
+        check.is_flapping = if check.is_flapping { sum * 5.0 >= 25.0 } else { sum * 5.0 > 30.0 };
+        (check.newest_ms, check.arrived_ms, check.is_live) = (one.at_ms, one.arrived_ms, one.is_live);
+        (check.last, check.is_stale) = (one.state, false);
+        check.parents.clone_from(&one.parents);
+        let before = check.hard;
+        if one.state == 0 {
+            if check.hard != 0 {
+                check.recovered_ms = one.at_ms;
+            }
+            (check.hard, check.bad_in_a_row) = (0, 0);
+        } else {
+            check.bad_in_a_row += 1;
+            if check.bad_in_a_row >= one.max_attempts {
+                check.hard = one.state;
+            }
+        }
+        let ends = |ack: &Ack| check.hard == 0 || (before != check.hard && !ack.is_sticky);
+        if check.ack.as_ref().is_some_and(ends) {
+            check.ack = None;
+        }
+    }
+
+    pub(super) fn stand(&mut self, host: &str, stand: Stand, now_ms: i64) {
+        let Some(before) = self.hosts.insert(host.to_owned(), (stand, now_ms)) else { return };
+        if before.0 != Stand::Present && stand == Stand::Present {
+            self.returned.insert(host.to_owned(), now_ms);
+        }
+        let away: Vec<i64> = self.hosts.values().filter(|one| one.0 != Stand::Present).map(|one| one.1).collect();
+        let apart = away.iter().max().zip(away.iter().min()).map_or(0, |(last, first)| last - first);
+        let all = away.len() == self.hosts.len() && away.len() >= 3;
+        self.is_fleet_away = all && (self.is_fleet_away || apart <= 60_000);
+    }
+
+    pub(super) fn expect(&mut self, host: &str, until_ms: Option<i64>) {
+        match until_ms {
+            Some(until_ms) => drop(self.expected.insert(host.to_owned(), until_ms)),
+            None => drop(self.expected.remove(host)),
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, key: &Key, until_ms: Option<i64>, is_sticky: bool) {
+        if let Some(check) = self.checks.get_mut(key) {
+            check.ack = Some(Ack { until_ms, is_sticky });
+        }
+    }
+
+    pub(super) fn downtime(&mut self, host: &str, check: Option<&str>, from_ms: i64, to_ms: i64) {
+        let (host, check) = (host.to_owned(), check.map(str::to_owned));
+        self.downtimes.push(Span { host, check, from_ms, to_ms });
+    }
+
+    pub(super) fn silence(&mut self, id: &str, key: &Key, from_ms: i64, to_ms: i64) {
+        let span = Span { host: key.0.clone(), check: Some(key.1.clone()), from_ms, to_ms };
+        self.silences.insert(id.to_owned(), span);
+    }
+
+    pub(super) fn expire(&mut self, id: &str, now_ms: i64) {
+        if let Some(span) = self.silences.get_mut(id) {
+            span.to_ms = span.to_ms.min(now_ms);
+        }
+    }
+
+    /// A new process: what hosts said of their absence it has not heard.
+    pub(super) fn restarted(&mut self, now_ms: i64) {
+        self.ready_ms = now_ms;
+        self.expected.clear();
+    }
+
+    pub(super) fn hard_checks(&self) -> Vec<Key> {
+        self.checks.iter().filter(|(_, check)| check.hard != 0).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Time has passed: of what did nothing come for too long? Of a host that is away nothing is late.
+    pub(super) fn look(&mut self, now_ms: i64) {
+        for (key, check) in &mut self.checks {
+            let grace_ms = self.ready_ms.max(self.returned.get(&key.0).copied().unwrap_or(0)) + 120_000;
+            let due_ms = (check.arrived_ms + 3 * INTERVAL_MS + 60_000).max(grace_ms);
+            let is_present = self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Present);
+            check.is_stale |= is_present && now_ms >= due_ms;
+        }
+    }
+
+    /// Whether it may be told to fire.
+    pub(super) fn may_fire(&self, key: &Key) -> bool {
+        match key.1.as_str() {
+            "NothingReceived" => self.is_fleet_away,
+            "HostSilent" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Silent),
+            "HostStopped" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Stopped),
+            _ => self.checks.get(key).is_some_and(|check| check.hard != 0 || check.is_stale),
+        }
+    }
+
+    /// Whether it fires for certain, so that nobody may be told its end.
+    pub(super) fn must_fire(&self, key: &Key) -> bool {
+        match self.checks.get(key) {
+            Some(check) => check.hard != 0 || check.is_stale,
+            None => self.may_fire(key),
+        }
+    }
+
+    fn is_bad(&self, parent: &Key) -> bool {
+        match self.checks.get(parent) {
+            Some(check) => check.hard != 0,
+            None => self.hosts.get(&parent.0).is_some_and(|one| parent.1.is_empty() && one.0 != Stand::Present),
+        }
+    }
+
+    /// Why it must not be told to this receiver. Of what begins or ends by time only what has been so for a moment counts.
+    pub(super) fn held(&self, key: &Key, now_ms: i64) -> Option<&'static str> {
+        let span = |spans: &mut dyn Iterator<Item = &Span>| {
+            spans.filter(|span| span.is_about(key)).any(|span| span.is_surely_on(now_ms))
+        };
+        if span(&mut self.downtimes.iter()) {
+            return Some("a downtime");
+        }
+        if span(&mut self.silences.values()) {
+            return Some("a silence");
+        }
+        if self.form.is_muted(&key.1, now_ms) && self.form.is_muted(&key.1, now_ms - SLACK_MS) {
+            return Some("a mute time");
+        }
+        let stand = self.hosts.get(&key.0).map_or(Stand::Present, |one| one.0);
+        let Some(check) = self.checks.get(key) else {
+            return (self.is_fleet_away && !key.0.is_empty()).then_some("that nothing is received");
+        };
+        if stand != Stand::Present {
+            return Some("its host's absence");
+        }
+        if check.ack.as_ref().is_some_and(|ack| ack.until_ms.is_none_or(|until_ms| now_ms < until_ms)) {
+            return Some("an acknowledgement");
+        }
+        if check.is_flapping {
+            return Some("flapping");
+        }
+        if !check.is_live && !check.is_stale {
+            return Some("catching up");
+        }
+        let recovered_ms = |parent: &Key| match self.checks.get(parent) {
+            Some(check) => check.recovered_ms,
+            None => self.returned.get(&parent.0).copied().unwrap_or(0),
+        };
+        if check.parents.iter().any(|parent| self.is_bad(parent) || check.newest_ms <= recovered_ms(parent)) {
+            return Some("a parent");
+        }
+        let source = (key.0.clone(), "c3".to_owned());
+        if key.1 == "c1" && self.checks.get(&source).is_some_and(|source| source.hard == 2) {
+            return Some("an inhibiting alert");
+        }
+        self.expected.get(&key.0).is_some_and(|until_ms| now_ms < *until_ms).then_some("an expected absence")
+    }
+
+    /// Everybody who must know of it now, for the rule that all that is free is told.
+    pub(super) fn free(&self, now_ms: i64) -> BTreeSet<(Key, &'static str)> {
+        let own = |host: &String| ["HostSilent", "HostStopped"].map(|name| (host.clone(), name.to_owned()));
+        let mut keys: Vec<Key> = self.checks.keys().cloned().collect();
+        keys.extend(self.hosts.keys().flat_map(own));
+        keys.push((String::new(), "NothingReceived".to_owned()));
+        let mut free = BTreeSet::new();
+        for key in keys {
+            let is_perhaps = |span: &Span| span.is_about(&key) && span.is_perhaps_on(now_ms);
+            let is_perhaps_held = self.downtimes.iter().chain(self.silences.values()).any(is_perhaps)
+                || self.form.is_muted(&key.1, now_ms)
+                || self.form.is_muted(&key.1, now_ms - SLACK_MS);
+            if self.must_fire(&key) && !is_perhaps_held && self.held(&key, now_ms).is_none() {
+                free.extend(self.form.receivers(&key.1).iter().map(|receiver| (key.clone(), *receiver)));
+            }
+        }
+        free
+    }
+}
