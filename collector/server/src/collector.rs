@@ -138,6 +138,7 @@ impl Collector {
             admin: admin.clone(),
             fleet,
             engine: query_engine,
+            alerting: Arc::clone(&alerting),
             pool: QueryPool::new(PoolSettings {
                 running_max: config.query.running_max,
                 waiting_max: config.query.waiting_max,
