@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_common::disk::real::RealDisk;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckList, Report};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::checks::settings::Checks;
 use crate::checks::worker::{CheckError, CheckWorker};
@@ -17,6 +19,8 @@ use crate::uplink::{HandedFrame, HandedOrder};
 
 /// Results that may wait for the agent's loop, which takes them at once: as many as checks can end in a moment.
 const REPORTS_MAX: usize = 256;
+/// How long a maker of results waits for a place: the loop takes them within a turn.
+const FULL_WAIT: Duration = Duration::from_millis(10);
 /// Results that are given to the session together.
 const TOGETHER_MAX: usize = 64;
 
@@ -67,8 +71,7 @@ impl ReportSide {
             drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
             None
         } else {
-            // The receiver goes only with the program.
-            Some(CheckWorker::start(checks, Arc::clone(own), move |report| drop(say.blocking_send(report)))?)
+            Some(CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report))?)
         };
         Ok((Self { handed, _checks: checks }, ReportEars { results, handed: frames, news }, placed))
     }
@@ -76,6 +79,17 @@ impl ReportSide {
     /// What the session says of a handed report.
     pub(crate) fn obey(&self, order: HandedOrder) {
         self.handed.obey(order);
+    }
+}
+
+/// Puts a result into the channel; while that is full, its maker waits. (The maker has a runtime of its own, in which tokio lets nobody block.)
+fn hand_on(say: &mpsc::Sender<Report>, report: Report) {
+    let mut rest = Some(report);
+    while let Some(report) = rest.take() {
+        if let Err(TrySendError::Full(back)) = say.try_send(report) {
+            rest = Some(back);
+            std::thread::sleep(FULL_WAIT);
+        }
     }
 }
 
