@@ -128,6 +128,7 @@ impl ApiError {
         let (content_type, body) = match dialect {
             Dialect::Prometheus => ("application/json", self.prometheus_body()),
             Dialect::Muster => ("application/json", self.muster_body()),
+            Dialect::Alertmanager => ("application/json", self.alertmanager_body()),
             Dialect::Plain => ("text/plain; charset=utf-8", self.plain_body()),
             Dialect::Loki => ("text/plain; charset=utf-8", self.line().into_bytes()),
         };
@@ -180,6 +181,12 @@ impl ApiError {
         out
     }
 
+    fn alertmanager_body(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_html_safe_string(&mut out, &self.line());
+        out
+    }
+
     fn plain_body(&self) -> Vec<u8> {
         let mut line = self.line();
         line.push('\n');
@@ -196,6 +203,8 @@ pub enum Dialect {
     Muster,
     /// `/loki/api/v1`: the message alone, with Loki's statuses.
     Loki,
+    /// `/api/v2`: one JSON string.
+    Alertmanager,
     /// `/-/` and `/metrics`: one line of text.
     Plain,
 }
@@ -205,6 +214,8 @@ impl Dialect {
     pub(crate) fn of_path(path: &str) -> Self {
         if path.starts_with("/api/muster/") {
             Self::Muster
+        } else if path.starts_with("/api/v2/") {
+            Self::Alertmanager
         } else if path.starts_with("/api/") {
             Self::Prometheus
         } else if path.starts_with("/loki/") {
@@ -253,6 +264,7 @@ dialect_error!(PrometheusError, Dialect::Prometheus);
 dialect_error!(MusterError, Dialect::Muster);
 dialect_error!(PlainError, Dialect::Plain);
 dialect_error!(LokiError, Dialect::Loki);
+dialect_error!(AlertmanagerError, Dialect::Alertmanager);
 
 #[cfg(test)]
 mod tests {
@@ -273,6 +285,10 @@ mod tests {
         assert_eq!(
             body(error.respond(Dialect::Muster)).await,
             r#"{"version":1,"error":{"code":"bad_request","message":"a \u003c b is \"wrong\"","where":"parameter `x`","remedy":"turn it round"}}"#
+        );
+        assert_eq!(
+            body(error.respond(Dialect::Alertmanager)).await,
+            r#""a \u003c b is \"wrong\" (parameter `x`): turn it round""#
         );
         assert_eq!(body(error.respond(Dialect::Plain)).await, "a < b is \"wrong\" (parameter `x`): turn it round\n");
         let response = error.respond(Dialect::Loki);

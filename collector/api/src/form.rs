@@ -84,13 +84,18 @@ impl Parameters {
     }
 }
 
-/// The whole body, within bytes and time.
+/// The whole body of a question or a command, within bytes and time.
 pub(crate) async fn body_bytes(body: Body) -> Result<Bytes, ApiError> {
+    body_bytes_within(body, BODY_BYTES_MAX).await
+}
+
+/// As [`body_bytes`], where more than a question is sent.
+pub(crate) async fn body_bytes_within(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     let refuse = |kind, message: String| {
-        let remedy = format!("send at most {BODY_BYTES_MAX} bytes within {} s", BODY_WITHIN.as_secs());
+        let remedy = format!("send at most {bytes_max} bytes within {} s", BODY_WITHIN.as_secs());
         ApiError::new(kind, message).place("the request's body").remedy(remedy)
     };
-    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             let is_long = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));

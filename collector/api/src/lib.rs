@@ -1,10 +1,11 @@
-//! Every question and command that comes over HTTP: Prometheus' and Loki's query APIs, Muster's own, and the administrator's routes.
+//! Every question and command that comes over HTTP: Prometheus' and Loki's query APIs, Alertmanager's, Muster's own, and the administrator's routes.
 //!
-//! An edge that depends downwards only (store, query, fleet). What other edges and the wiring know (who is connected, how to
-//! reload, how the disk is) comes as closures in [`Hooks`]. Four dialects, each in its folder, none of which imports another:
+//! An edge that depends downwards only (store, query, fleet, alert). What other edges and the wiring know (who is connected, how to
+//! reload, how the disk is) comes as closures in [`Hooks`]. Five dialects, each in its folder, none of which imports another:
 //! they differ in shapes and in how an error is said, never in what is true.
 
 mod admin;
+mod alertmanager;
 mod auth;
 mod error;
 mod form;

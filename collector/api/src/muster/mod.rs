@@ -1,12 +1,16 @@
 //! Muster's own API, version 1: JSON objects with `"version": 1`. `openapi.yaml` describes every path; a test compares the two.
 
+mod alerts;
 mod body;
 mod checks;
 mod downtimes;
 mod events;
 mod holds;
 mod hosts;
+mod mail;
 mod openapi;
+mod routes;
+mod rules;
 mod status;
 mod tokens;
 
@@ -47,6 +51,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/downtimes", &["GET"], READ, || get(downtimes::list)),
     route("/api/muster/v1/downtimes", &["POST"], SILENCE, || post(downtimes::add)),
     route("/api/muster/v1/downtimes/{id}", &["DELETE"], SILENCE, || delete(downtimes::end)),
+    route("/api/muster/v1/alerts", &["GET"], READ, || get(alerts::list)),
+    route("/api/muster/v1/routes/explain", &["POST"], READ, || post(routes::explain)),
+    route("/api/muster/v1/rules/lint", &["POST"], READ, || post(rules::lint)),
+    route("/api/muster/v1/rules/unit", &["POST"], READ, || post(rules::unit)),
+    route("/api/muster/v1/mail", &["GET"], READ, || get(mail::queue)),
+    route("/api/muster/v1/mail/preview", &["GET"], READ, || get(mail::preview)),
+    route("/api/muster/v1/mail/test", &["POST"], ADMIN, || post(mail::test)),
     route("/api/muster/v1/tokens", &["GET"], ADMIN, || get(tokens::list)),
     route("/api/muster/v1/tokens", &["POST"], ADMIN, || post(tokens::new)),
     route("/api/muster/v1/tokens/{id}", &["DELETE"], ADMIN, || delete(tokens::revoke)),
