@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     /// What each reader believes to go on: the notices that told it, with their incidents. Threads may overtake each other, so an end takes
     /// only what was told by earlier notices.
     believes: BTreeMap<Reader, BTreeMap<Key, BTreeMap<u64, u64>>>,
+    /// Incidents that told a problem of which another one's end has come already.
+    closed: HashSet<(Reader, Key, u64)>,
     /// Letters that were taken: message id to its reader and notice.
     taken: HashMap<String, (Reader, u64)>,
     notices: HashMap<(Reader, u64), String>,
@@ -127,7 +129,12 @@ impl Ledger {
             if moment.truths.iter().all(|truth| truth.must_fire(key)) {
                 return broken(format!("the end of {key:?} is told at {} while it goes on", moment.at_ms));
             }
-            let was_told = forget(believes, &subject(key), letter.notice);
+            let key = &subject(key);
+            let thread = |incident| (reader.clone(), key.clone(), incident);
+            let told = forget(believes, key, letter.notice);
+            let was_told = !told.is_empty() || self.closed.remove(&thread(letter.incident));
+            // What another thread told is over too; its own end may still be on its way.
+            self.closed.extend(told.into_iter().filter(|incident| *incident != letter.incident).map(thread));
             let is_excused = letter.is_only
                 || letter.is_within
                 || self.excused.contains(&(letter.receiver.clone(), letter.incident));
@@ -207,16 +214,15 @@ impl Ledger {
     }
 }
 
-/// Takes what was told before this notice. Whether there was any.
-fn forget(believes: &mut BTreeMap<Key, BTreeMap<u64, u64>>, key: &Key, notice: u64) -> bool {
-    let Some(told) = believes.get_mut(key) else { return false };
+/// Takes what was told before this notice; the incidents that told it.
+fn forget(believes: &mut BTreeMap<Key, BTreeMap<u64, u64>>, key: &Key, notice: u64) -> BTreeSet<u64> {
+    let Some(told) = believes.get_mut(key) else { return BTreeSet::new() };
     let later = told.split_off(&notice);
-    let was_told = !told.is_empty();
-    *told = later;
+    let before = std::mem::replace(told, later);
     if told.is_empty() {
         believes.remove(key);
     }
-    was_told
+    before.into_values().collect()
 }
 
 /// What a problem is about: that a host is silent and that it was stopped is one problem of the host.

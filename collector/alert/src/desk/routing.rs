@@ -67,8 +67,16 @@ impl Plan for Routing {
     fn holds(&self, alert: &Alert, route: &str, now_ms: i64) -> Vec<Held> {
         let inhibited = self.inhibitor.held(&alert.labels);
         let silenced = self.silences.held(&alert.labels, now_ms);
-        // A storm's common group has no route of its own: its members' times are those of none.
-        let muted = self.config.route.by_id(route).and_then(|route| self.config.intervals.held_by(route, now_ms));
+        let held_by = |route| self.config.intervals.held_by(route, now_ms);
+        let muted = match self.config.route.by_id(route) {
+            Some(route) => held_by(route),
+            // A storm's common group has no route of its own: a member waits while every route of its own would let it wait.
+            None => {
+                let all: Option<Vec<Held>> =
+                    self.config.route.routes_of(&alert.labels).into_iter().map(held_by).collect();
+                all.and_then(|all| all.into_iter().next())
+            }
+        };
         [inhibited, muted, silenced].into_iter().flatten().collect()
     }
 }

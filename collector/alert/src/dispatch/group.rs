@@ -144,9 +144,9 @@ impl Group {
         }
     }
 
-    /// Its name over restarts.
+    /// Its name over restarts. With its receiver, which a reload may give to a route that is else as it was.
     pub fn key(&self) -> String {
-        format!("{}:{}", self.route, self.labels)
+        format!("{}>{}:{}", self.route, self.receiver, self.labels)
     }
 
     /// Whether it is to be told now, and of what.

@@ -20,6 +20,8 @@ pub(super) struct TestPlan {
     pub(super) inhibits: bool,
     /// Receivers take each other's teams.
     pub(super) is_swapped: bool,
+    /// All routes have one name, whoever their receiver is.
+    pub(super) is_one_route: bool,
     pub(super) group_by: &'static [&'static str],
     /// Firing alerts named `Root`.
     pub(super) roots: BTreeSet<AlertId>,
@@ -32,6 +34,7 @@ impl Default for TestPlan {
             silenced: BTreeSet::new(),
             inhibits: false,
             is_swapped: false,
+            is_one_route: false,
             group_by: &["alertname", "host"],
             roots: BTreeSet::new(),
         }
@@ -54,7 +57,7 @@ impl Plan for TestPlan {
         let group = self.group_by.iter().map(|name| (*name, labels.get(name).unwrap_or_default()));
         let group = LabelSet::new(group).unwrap();
         let way = |receiver: &str| RoutePlan {
-            route: format!("to-{receiver}"),
+            route: if self.is_one_route { "one".to_owned() } else { format!("to-{receiver}") },
             receiver: receiver.to_owned(),
             group_labels: group.clone(),
             waits: self.waits,

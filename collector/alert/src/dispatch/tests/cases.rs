@@ -111,6 +111,21 @@ fn who_was_told_is_told_the_end_also_when_the_route_moves() {
 }
 
 #[test]
+fn a_route_that_is_given_another_receiver_tells_that_one() {
+    let mut bench = Bench::new();
+    bench.plan.is_one_route = true;
+    bench.fire(alert("Disk", "db1", "a", "critical", bench.now_ms));
+    bench.pass(120_000);
+    bench.plan.is_swapped = true;
+    assert_eq!(shown(&bench.replan()), ["Opened bob: Disk@db1 | "]);
+    bench.pass(120_000);
+    let mut ended = shown(&bench.end(id("Disk", "db1")));
+    ended.sort();
+    assert_eq!(ended, ["Resolved ann:  | Disk@db1", "Resolved bob:  | Disk@db1"]);
+    assert_eq!(bench.row_count(), 0);
+}
+
+#[test]
 fn another_label_moves_an_open_alert_without_a_word() {
     let mut bench = Bench::new();
     let mut disk = alert("Disk", "db1", "a", "critical", bench.now_ms);
