@@ -75,7 +75,8 @@ pub(super) struct Node {
 
 /// A fresh disk with this many enrolled hosts, made once a process: keys cost time.
 fn enrolled(count: usize) -> Result<(DiskImage, Vec<HostId>), Violation> {
-    static MADE: OnceLock<Mutex<BTreeMap<usize, (DiskImage, Vec<HostId>)>>> = OnceLock::new();
+    type Made = BTreeMap<usize, (DiskImage, Vec<HostId>)>;
+    static MADE: OnceLock<Mutex<Made>> = OnceLock::new();
     let mut made = MADE.get_or_init(Mutex::default).lock();
     if let Some(one) = made.get(&count) {
         return Ok(one.clone());
