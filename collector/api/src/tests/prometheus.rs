@@ -218,7 +218,7 @@ async fn each_wrong_question_has_prometheus_kind_and_text() {
             "invalid parameter \"end\": end timestamp must not be before start time",
         ),
         ("/api/v1/metadata?limit=x", 400, "bad_data", "limit must be a number"),
-        ("/api/v1/targets", 404, "not_found", "this version has no path `/api/v1/rules`"),
+        ("/api/v1/targets", 404, "not_found", "this version has no path `/api/v1/targets`"),
         ("/api/v2/alerts", 404, "not_found", "this version has no path `/api/v2/alerts`"),
     ] {
         let answer = fixture.get(path).await;
