@@ -1,6 +1,7 @@
 //! The routes against a real store and a real registry in a temporary folder.
 
 mod admin;
+mod alerting;
 mod auth;
 mod fixture;
 mod gaps;

@@ -218,8 +218,7 @@ async fn each_wrong_question_has_prometheus_kind_and_text() {
             "invalid parameter \"end\": end timestamp must not be before start time",
         ),
         ("/api/v1/metadata?limit=x", 400, "bad_data", "limit must be a number"),
-        ("/api/v1/rules", 404, "not_found", "this version has no path `/api/v1/rules`"),
-        ("/api/v2/alerts", 404, "not_found", "this version has no path `/api/v2/alerts`"),
+        ("/api/v1/targets", 404, "not_found", "this version has no path `/api/v1/targets`"),
     ] {
         let answer = fixture.get(path).await;
         assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
