@@ -9,6 +9,7 @@ use super::group::{Group, Member, Standing, ToldMark, Verdict, severity_rank};
 use super::plan::{Plan, RoutePlan, Waits};
 use super::planted::Planted;
 use super::rows::{self, BadRow, FIRING_ROW, NOTICE_NEXT};
+use super::step::{Counts, Effects, Event, News};
 use crate::alert::{Alert, AlertChange, AlertId, Held, Notice, NoticeKind};
 
 /// Alerts at a time: 10,000 hosts with ten each. Beyond, new ones are counted and not taken.
@@ -23,50 +24,6 @@ const MASS_WAITS: Waits =
     Waits { group_wait_ms: 30_000, group_interval_ms: 600_000, repeat_interval_ms: 4 * 3_600_000 };
 /// The name of the route of such groups; no route of a file has it.
 const MASS_ROUTE: &str = "storm";
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    Alerts(Vec<AlertChange>),
-    /// Routes, silences, inhibition or mute times are others: every alert is looked at anew.
-    Replanned,
-    /// The deadline is reached.
-    Tick,
-    /// The data folder was put back to an older state: what began before this and was not told then is summed up, one notice a receiver.
-    Restored {
-        at_ms: i64,
-    },
-}
-
-/// What is worth an event in the history.
-#[derive(Clone, Debug, PartialEq)]
-pub enum News {
-    Firing(Box<Alert>),
-    Ended {
-        alert: Box<Alert>,
-        why: &'static str,
-    },
-    /// More alerts than can be kept.
-    Overflow {
-        name: String,
-    },
-}
-
-/// What one step made.
-#[derive(Clone, Debug, Default)]
-pub struct Effects {
-    pub notices: Vec<Notice>,
-    /// For the transaction of what caused the step.
-    pub rows: Vec<SmallRow>,
-    pub news: Vec<News>,
-}
-
-/// Since the process started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub notices: u64,
-    pub alerts_refused: u64,
-}
 
 /// The dispatcher. Two that were loaded of the same rows do the same from then on.
 #[derive(Debug, Default)]

@@ -10,11 +10,13 @@ mod machine;
 mod plan;
 mod planted;
 mod rows;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub use group::{Group, Member, ToldMark, severity_rank};
-pub use machine::{Counts, Dispatch, Effects, Event, News};
+pub use machine::Dispatch;
 pub use plan::{Plan, RoutePlan, Waits};
 pub use planted::Planted;
 pub use rows::{BadRow, FIRING_ROW};
+pub use step::{Counts, Effects, Event, News};
