@@ -10,6 +10,7 @@ pub mod identity;
 pub mod label;
 pub mod limits;
 pub mod matcher;
+pub mod matcher_text;
 pub mod range;
 mod re2;
 pub mod sample;

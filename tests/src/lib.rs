@@ -6,3 +6,4 @@ pub mod load;
 pub mod sim;
 pub mod sim_alert;
 pub mod tail;
+pub mod worlds;

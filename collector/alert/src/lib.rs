@@ -15,8 +15,11 @@ pub mod notify;
 pub mod outgoing;
 pub mod plot;
 pub mod routing;
+mod row_codec;
 mod rules;
 mod template;
+#[cfg(test)]
+mod testing;
 
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
 pub use from_status::from_status;

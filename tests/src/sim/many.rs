@@ -1,66 +1,35 @@
-//! Many worlds: a range of seeds on some threads, and the search for a planted bug.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
+//! Many worlds of hosts and a collector.
 
 use super::ledger::Violation;
 use super::planted::Bug;
 use super::scenario::Scenario;
 use super::world::{Report, run};
+use crate::worlds;
 
-/// What many worlds gave.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// By seed.
-    pub violations: Vec<(u64, Violation)>,
-    pub report: Report,
-}
+pub type Found = worlds::Found<Report, Violation>;
 
 /// Runs the seeds `from..from + seeds`, on `threads` threads.
 pub fn many(from: u64, seeds: u64, bug: Option<Bug>, threads: u64) -> Found {
-    let (next, found) = (AtomicU64::new(from), Mutex::new(Found::default()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds {
-                        return;
-                    }
-                    let result = one(seed, bug);
-                    let mut found = found.lock();
-                    match result {
-                        Ok(report) => {
-                            found.report.rows += report.rows;
-                            found.report.crashes += report.crashes;
-                            found.report.restores += report.restores;
-                            found.report.inboxes_lost += report.inboxes_lost;
-                            found.report.gaps += report.gaps;
-                            found.report.lines += report.lines;
-                            found.report.reports += report.reports;
-                            found.report.wipes += report.wipes;
-                            found.report.deletes += report.deletes;
-                        }
-                        Err(violation) => found.violations.push((seed, violation)),
-                    }
-                }
-            });
-        }
-    });
-    let mut found = found.into_inner();
-    found.violations.sort_by_key(|(seed, _)| *seed);
-    found
+    worlds::many((from, seeds), threads, |seed| one(seed, bug), add)
+}
+
+fn add(sum: &mut Report, report: &Report) {
+    sum.rows += report.rows;
+    sum.crashes += report.crashes;
+    sum.restores += report.restores;
+    sum.inboxes_lost += report.inboxes_lost;
+    sum.gaps += report.gaps;
+    sum.lines += report.lines;
+    sum.reports += report.reports;
+    sum.wipes += report.wipes;
+    sum.deletes += report.deletes;
 }
 
 /// The first seed below `seeds` whose world shows the bug, and how.
 pub fn catch(bug: Bug, seeds: u64) -> Option<(u64, Violation)> {
-    (0..seeds).find_map(|seed| one(seed, Some(bug)).err().map(|violation| (seed, violation)))
+    worlds::first(seeds, |seed| one(seed, Some(bug)))
 }
 
-/// One world. An invariant of the product that panics is a violation too.
 fn one(seed: u64, bug: Option<Bug>) -> Result<Report, Violation> {
-    let world = AssertUnwindSafe(|| run(&Scenario::new(seed, bug)));
-    catch_unwind(world).unwrap_or_else(|_| Err(Violation("a panic".to_owned())))
+    worlds::one(|| run(&Scenario::new(seed, bug)), || Violation("a panic".to_owned()))
 }

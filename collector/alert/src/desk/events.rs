@@ -149,7 +149,7 @@ pub(super) fn of_accepted(key: outgoing::Key, row: &outgoing::Row) -> SmallEvent
 
 /// Somebody set or ended a silence.
 pub(super) fn of_silence(silence: &crate::routing::Silence, is_set: bool) -> SmallEvent {
-    let matchers = crate::routing::written_matchers(&silence.matchers);
+    let matchers = muster_common::matcher_text::written_matchers(&silence.matchers);
     let (kind, text) = if is_set {
         (EventKind::SilenceSet, format!("silenced {matchers}: {}", silence.comment))
     } else {

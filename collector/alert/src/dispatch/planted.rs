@@ -20,3 +20,16 @@ pub enum Planted {
     /// A worse alert waits for the repeat.
     WorseIsLate,
 }
+
+impl Planted {
+    pub const ALL: [Self; 8] = [
+        Self::HoldsAtArrival,
+        Self::EndSwallowedByHold,
+        Self::MovedForgotten,
+        Self::RestartForgetsTold,
+        Self::EndOfTheUntold,
+        Self::RefiresAnew,
+        Self::NumberTwice,
+        Self::WorseIsLate,
+    ];
+}

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::group::{Group, Member};
 use super::plan::Waits;
 use crate::alert::{Alert, AlertId, Held, Notice, NoticeKind, Origin};
+use crate::row_codec::{self, BadValue};
 
 /// The first byte of the keys of alerts as the dispatcher has them.
 pub const FIRING_ROW: u8 = b'a';
@@ -95,20 +96,14 @@ fn unhex(text: &str) -> Result<AlertId, String> {
 }
 
 fn encode<T: Serialize>(row: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    // Texts, whole and finite numbers: JSON has a form for each, and a Vec takes every write.
-    let written = serde_json::to_writer(&mut bytes, row);
-    debug_assert!(written.is_ok(), "a row that JSON cannot write");
-    bytes
+    row_codec::encode(VERSION, row)
 }
 
 fn decode<T: DeserializeOwned>(table: SmallTable, bytes: &[u8]) -> Result<T, BadRow> {
-    let damaged = |what: String| BadRow::Damaged { table, what };
-    match bytes.split_first() {
-        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|error| damaged(error.to_string())),
-        Some((&version, _)) => Err(BadRow::Version { table, version }),
-        None => Err(damaged("it is empty".to_owned())),
-    }
+    row_codec::decode(VERSION, bytes).map_err(|error| match error {
+        BadValue::Version(version) => BadRow::Version { table, version },
+        other => BadRow::Damaged { table, what: other.to_string() },
+    })
 }
 
 fn alert_row(alert: &Alert) -> AlertRow {

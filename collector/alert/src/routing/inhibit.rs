@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
 
-use super::matchers::all_match;
 use crate::alert::{AlertId, Held, HeldReason};
+use muster_common::matcher_text::all_match;
 
 /// While an alert fires that matches `source`, those that match `target` and have the same values of the labels `equal` are not told.
 /// A label that both lack is equal.
@@ -116,7 +116,7 @@ pub fn inhibits<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::matchers::read_matchers;
+    use muster_common::matcher_text::read_matchers;
 
     fn labels(text: &str) -> LabelSet {
         LabelSet::new(text.split_whitespace().map(|pair| pair.split_once('=').unwrap())).unwrap()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
 
-use super::matchers::{all_match, parts_of, written_matchers};
+use muster_common::matcher_text::{all_match, parts_of, written_matchers};
 
 /// What the alerts of one group have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl RouteTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::matchers::read_matchers;
+    use muster_common::matcher_text::read_matchers;
 
     fn route(receiver: &str, matchers: &str, is_continued: bool, children: Vec<Route>) -> Route {
         Route {

@@ -9,8 +9,9 @@ use muster_common::matcher::{Matcher, Test};
 use muster_fleet::{SmallRow, SmallTable};
 use serde::{Deserialize, Serialize};
 
-use super::matchers::{MATCHERS_MAX, MatcherError, all_match, make_matcher, parts_of};
 use crate::alert::{Held, HeldReason};
+use crate::row_codec;
+use muster_common::matcher_text::{MATCHERS_MAX, MatcherError, all_match, make_matcher, parts_of};
 
 /// All that are kept, also those that ended. One a host of the largest fleet.
 pub const SILENCES_MAX: usize = 10_000;
@@ -125,11 +126,8 @@ impl Silence {
             comment: self.comment.clone(),
             updated_ms: self.updated_ms,
         };
-        let mut bytes = vec![ROW_VERSION];
-        // Texts and whole numbers: JSON has a form for each, and a Vec takes every write.
-        let written = serde_json::to_writer(&mut bytes, &row);
-        debug_assert!(written.is_ok(), "a row that JSON cannot write");
-        SmallRow { table: SmallTable::Silences, key: self.id.clone().into_bytes(), value: Some(bytes) }
+        let value = Some(row_codec::encode(ROW_VERSION, &row));
+        SmallRow { table: SmallTable::Silences, key: self.id.clone().into_bytes(), value }
     }
 
     /// The silence of a row's value.
@@ -137,13 +135,8 @@ impl Silence {
     /// # Errors
     /// [`SilenceError::Row`] of another version or damaged bytes.
     pub fn of_row(bytes: &[u8]) -> Result<Self, SilenceError> {
-        let row: SilenceRow = match bytes.split_first() {
-            Some((&ROW_VERSION, json)) => {
-                serde_json::from_slice(json).map_err(|error| SilenceError::Row(error.to_string()))?
-            }
-            Some((version, _)) => return Err(SilenceError::Row(format!("row version {version} is unknown"))),
-            None => return Err(SilenceError::Row("the row is empty".to_owned())),
-        };
+        let row: SilenceRow =
+            row_codec::decode(ROW_VERSION, bytes).map_err(|error| SilenceError::Row(error.to_string()))?;
         let matchers = row.matchers.iter().map(|own| make_matcher(&own.name, &own.op, &own.value));
         Ok(Self {
             id: row.id,
@@ -292,7 +285,7 @@ fn index_key(silence: &Silence) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::matchers::read_matchers;
+    use muster_common::matcher_text::read_matchers;
 
     /// The bytes of version 1.
     const GOLDEN: &str = "\u{1}{\"id\":\"i\",\"matchers\":[{\"name\":\"host\",\"op\":\"=~\",\"value\":\"a|b\"}],\"starts_ms\":10,\"ends_ms\":20,\

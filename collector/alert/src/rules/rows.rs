@@ -15,6 +15,7 @@ use super::active::{Active, Phase};
 use super::alerting::StepContext;
 use super::file::Rule;
 use crate::alert::AlertId;
+use crate::row_codec;
 
 /// The first byte of the keys of rules' alerts; other sources of alerts have others.
 pub const RULE_ROW: u8 = b'r';
@@ -96,28 +97,16 @@ pub(super) fn written(
         is_missing: active.is_missing,
         value: Some(active.value).filter(|value| value.is_finite()),
     };
-    SmallRow { table: SmallTable::Alerts, key: key(rule_key, id), value: Some(encode(&row)) }
+    SmallRow { table: SmallTable::Alerts, key: key(rule_key, id), value: Some(row_codec::encode(ROW_VERSION, &row)) }
 }
 
 pub(super) fn removed(rule_key: [u8; 16], id: AlertId) -> SmallRow {
     SmallRow { table: SmallTable::Alerts, key: key(rule_key, id), value: None }
 }
 
-fn encode(row: &AlertRow) -> Vec<u8> {
-    let mut bytes = vec![ROW_VERSION];
-    // Texts, whole and finite numbers: JSON has a form for each, and a Vec takes every write.
-    let written = serde_json::to_writer(&mut bytes, row);
-    debug_assert!(written.is_ok(), "a row that JSON cannot write");
-    bytes
-}
-
 /// The row in these bytes, or what is wrong with them.
 pub(super) fn decode(bytes: &[u8]) -> Result<AlertRow, String> {
-    match bytes.split_first() {
-        Some((&ROW_VERSION, json)) => serde_json::from_slice(json).map_err(|error| error.to_string()),
-        Some((version, _)) => Err(format!("row version {version} is unknown")),
-        None => Err("the row is empty".to_owned()),
-    }
+    row_codec::decode(ROW_VERSION, bytes).map_err(|error| error.to_string())
 }
 
 impl AlertRow {
@@ -145,7 +134,7 @@ mod tests {
     #[test]
     fn rows_of_version_1_are_read_and_written_the_same() {
         let row = decode(GOLDEN.as_bytes()).unwrap();
-        assert_eq!(encode(&row), GOLDEN.as_bytes());
+        assert_eq!(row_codec::encode(ROW_VERSION, &row), GOLDEN.as_bytes());
         let active = row.restored().unwrap();
         assert_eq!((active.phase, active.active_ms, active.value), (Phase::Firing { since_ms: 7 }, 5, 1.5));
         assert_eq!(decode(b"\x02{}"), Err("row version 2 is unknown".into()));

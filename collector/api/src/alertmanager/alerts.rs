@@ -7,10 +7,10 @@ use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use muster_alert::desk::Desk;
 use muster_alert::dispatch::Group;
-use muster_alert::routing::all_match;
 use muster_alert::{Alert, HeldReason, Origin};
 use muster_common::label::LabelSet;
 use muster_common::matcher::{LabelRegex, Matcher};
+use muster_common::matcher_text::all_match;
 use serde_json::{Map, Value, json};
 
 use super::body::{answer, bad, filters};

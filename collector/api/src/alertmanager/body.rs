@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use muster_alert::routing::read_matchers;
 use muster_common::matcher::Matcher;
+use muster_common::matcher_text::read_matchers;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use muster_alert::routing::{AlertingConfig, GroupBy, Route, written_matchers};
+use muster_alert::routing::{AlertingConfig, GroupBy, Route};
+use muster_common::matcher_text::written_matchers;
 use serde_json::Value;
 
 /// YAML that amtool reads as a configuration.

@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_alert::desk::Desk;
 use muster_alert::dispatch::{Plan, RoutePlan};
-use muster_alert::routing::{all_match, read_matchers};
 use muster_alert::{Alert, AlertId, Held, HeldReason, Origin, RunningGroup};
 use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
+use muster_common::matcher_text::{all_match, read_matchers};
 use muster_fleet::status::Subject;
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,6 @@
 //! `muster silence add|list|expire`, by Alertmanager's API.
 
+use muster_common::matcher_text::{parts_of, read_matchers};
 use muster_common::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -57,21 +58,16 @@ fn rfc3339(millis: i64) -> String {
         .map_or_else(|_| Timestamp::from_millis(millis).millis().to_string(), |time| time.to_string())
 }
 
-/// `name=value`, `!=`, `=~`, `!~`; the value may stand in double quotes.
+/// One matcher as Alertmanager's API has it.
 fn matcher(text: &str) -> Result<Value, Failure> {
-    let wrong = || {
-        Failure::Usage(format!("`{text}` is no matcher: write name=value, name!=value, name=~PATTERN or name!~PATTERN"))
+    let wrong = |what: String| {
+        Failure::Usage(format!("`{text}`: {what}; write name=value, name!=value, name=~PATTERN or name!~PATTERN"))
     };
-    let at = text.find(['=', '!']).filter(|at| *at > 0).ok_or_else(wrong)?;
-    let (name, rest) = text.split_at(at);
-    let (operator, value) = match rest.get(..2) {
-        Some(two @ ("=~" | "!~" | "!=")) => (two, &rest[2..]),
-        _ if rest.starts_with('=') => ("=", &rest[1..]),
-        _ => return Err(wrong()),
-    };
-    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    let read = read_matchers(text).map_err(|error| wrong(error.to_string()))?;
+    let [matcher] = read.as_slice() else { return Err(wrong("this is not one matcher".to_owned())) };
+    let (operator, value) = parts_of(matcher);
     Ok(
-        json!({"name": name.trim(), "value": value, "isRegex": operator.ends_with('~'), "isEqual": !operator.starts_with('!')}),
+        json!({"name": matcher.name, "value": value, "isRegex": operator.ends_with('~'), "isEqual": !operator.starts_with('!')}),
     )
 }
 

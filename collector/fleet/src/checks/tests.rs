@@ -185,7 +185,10 @@ fn what_people_do_is_durable_and_what_they_do_wrong_is_named() {
     assert_eq!(fleet.add_downtime(downtime.clone(), at(20)).unwrap(), 1);
     let wrong = DowntimeSpec { matchers: "web1".into(), ..downtime.clone() };
     let error = fleet.add_downtime(wrong, at(20)).unwrap_err();
-    assert_eq!(error.to_string(), "the downtime cannot be taken: `web1`: after the label comes =, !=, =~ or !~");
+    assert_eq!(
+        error.to_string(),
+        "the downtime cannot be taken: \"web1\" is no matcher: =, !=, =~ or !~ must follow the label's name"
+    );
     assert_eq!(fleet.end_downtime(7, "ann", at(20)).map_err(kind), Err(ErrorKind::NotFound));
 
     let bench = bench.reopen();

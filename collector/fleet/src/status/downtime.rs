@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use muster_common::matcher::Matcher;
+use muster_common::matcher_text::{all_match_by, read_matchers};
 use serde::{Deserialize, Serialize};
 
-use super::matchers::{all_match, parse_matchers};
 use super::recurrence::Recurrence;
 
 /// Bytes of each text of a downtime.
@@ -63,7 +63,7 @@ impl ReadDowntime {
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
             return Err(format!("a text of it is longer than {TEXT_BYTES_MAX} bytes: shorten it"));
         }
-        let matchers = parse_matchers(&spec.matchers)?;
+        let matchers = matchers_of(&spec.matchers)?;
         let zone = if spec.zone.is_empty() { "UTC" } else { &spec.zone };
         let recurrence = match spec.recurrence.trim() {
             "" => None,
@@ -101,11 +101,19 @@ impl ReadDowntime {
 
     /// Whether it is about this host, or this check of it.
     pub(crate) fn is_about(&self, host: &str, labels: &BTreeMap<String, String>, check: Option<&str>) -> bool {
-        all_match(&self.matchers, |name| match name {
+        all_match_by(&self.matchers, |name| match name {
             "host" => Some(host),
             "check" => check,
             _ => labels.get(name).map(String::as_str),
         })
+    }
+}
+
+fn matchers_of(text: &str) -> Result<Vec<Matcher>, String> {
+    match read_matchers(text) {
+        Ok(matchers) if matchers.is_empty() => Err("no matcher: write such as host=\"web1\"".to_owned()),
+        Ok(matchers) => Ok(matchers),
+        Err(error) => Err(error.to_string()),
     }
 }
 

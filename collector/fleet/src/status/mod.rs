@@ -8,7 +8,6 @@ mod downtime;
 mod flapping;
 mod freshness;
 mod machine;
-mod matchers;
 mod recurrence;
 
 pub use acknowledgement::Acknowledgement;

@@ -188,20 +188,7 @@ fn every_promise_is_kept_in_random_worlds() {
 
 #[test]
 fn every_planted_bug_is_found_within_200_worlds() {
-    use Planted::{
-        EndOfTheUntold, EndSwallowedByHold, HoldsAtArrival, MovedForgotten, NumberTwice, RefiresAnew,
-        RestartForgetsTold, WorseIsLate,
-    };
-    for bug in [
-        HoldsAtArrival,
-        EndSwallowedByHold,
-        MovedForgotten,
-        RestartForgetsTold,
-        EndOfTheUntold,
-        RefiresAnew,
-        NumberTwice,
-        WorseIsLate,
-    ] {
+    for bug in Planted::ALL {
         let found = (0..200).find(|seed| World::new(*seed, Some(bug)).run().is_err());
         assert!(found.is_some(), "{bug:?} is not found");
     }

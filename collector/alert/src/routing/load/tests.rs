@@ -6,6 +6,7 @@ use muster_common::label::LabelSet;
 use super::*;
 use crate::alert::HeldReason;
 use crate::routing::{Authorization, GroupBy};
+use crate::testing::every_mistake_is_told;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routing/testdata")
@@ -28,26 +29,9 @@ fn good() -> String {
     fs::read_to_string(folder().join("good.yml")).unwrap()
 }
 
-/// Every file of `testdata/mistakes` has its mistakes in a `.txt` beside it; `UPDATE_GOLDEN=1` writes them anew.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a switch of the person who runs the test")]
 fn every_mistake_is_told_with_place_and_remedy() {
-    let mut count = 0;
-    for entry in fs::read_dir(folder().join("mistakes")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|end| end != "yml") {
-            continue;
-        }
-        let mistakes = load(&fs::read_to_string(&path).unwrap()).expect_err(&path.display().to_string());
-        let told: String = mistakes.iter().map(|mistake| format!("{mistake}\n")).collect();
-        let golden = path.with_extension("txt");
-        if std::env::var("UPDATE_GOLDEN").is_ok() {
-            fs::write(&golden, &told).unwrap();
-        }
-        assert_eq!(told, fs::read_to_string(&golden).unwrap_or_default(), "{}", path.display());
-        count += 1;
-    }
-    assert!(count >= 25, "{count}");
+    every_mistake_is_told(&folder().join("mistakes"), |text| load(text).err().unwrap_or_default());
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! Alertmanager's text of matchers, for routes, inhibit rules and silences.
+//! Alertmanager's text of matchers, for routes, inhibit rules, silences and downtimes.
 //!
 //! Two forms are read, as Alertmanager does by default: the classic one first, whose values need no quotes and keep unknown escapes
 //! (`a=~"\d+"`), and where that fails the newer one, whose names may be quoted and hold any character (`"host name"="a"`).
 
 use std::fmt::Write;
 
-use muster_common::label::LabelSet;
-use muster_common::matcher::{LabelRegex, Matcher, Test};
+use crate::label::LabelSet;
+use crate::matcher::{LabelRegex, Matcher, Test};
 
 /// Matchers of one text or one silence: twenty times what the longest seen have.
-pub(super) const MATCHERS_MAX: usize = 100;
+pub const MATCHERS_MAX: usize = 100;
 /// Bytes of one text of matchers: an alternation of some thousand hosts.
 const TEXT_BYTES_MAX: usize = 1 << 16;
 
@@ -51,7 +51,12 @@ pub fn make_matcher(name: &str, operator: &str, value: &str) -> Result<Matcher, 
 
 /// Whether all of them match; a missing label is an empty text.
 pub fn all_match(matchers: &[Matcher], labels: &LabelSet) -> bool {
-    matchers.iter().all(|matcher| matcher.is_match(labels.get(&matcher.name).unwrap_or_default()))
+    all_match_by(matchers, |name| labels.get(name))
+}
+
+/// As [`all_match`], of labels that are no set yet.
+pub fn all_match_by<'a>(matchers: &[Matcher], label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    matchers.iter().all(|matcher| matcher.is_match(label(&matcher.name).unwrap_or_default()))
 }
 
 /// Operator and value of a matcher, as Alertmanager writes and sorts them.
@@ -365,6 +370,27 @@ mod tests {
             ("a!=b", false),
         ] {
             assert_eq!(all_match(&read_matchers(text).unwrap(), &labels), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn matchers_read_as_people_write_them_for_downtimes() {
+        for (text, shown) in [
+            ("host=web1", &["host=\"web1\""][..]),
+            (" host = \"web 1\" , check=~disk.* ", &["host=\"web 1\"", "check=~\"disk.*\""]),
+            (r#"a!="x,\"y\\",b!~"c|d","#, &[r#"a!="x,\"y\\""#, "b!~\"c|d\""]),
+            (r#"a=~"\d+""#, &[r#"a=~"\\d+""#]),
+            ("a=", &["a=\"\""]),
+        ] {
+            let read: Vec<_> = read_matchers(text).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(read, shown, "{text}");
+        }
+        for bad in ["=x", "a", "a>1", "a=~(", "a=\"x", "a=\"x\" b=y", "a=x\"", "a=\"\\"] {
+            assert!(read_matchers(bad).is_err(), "{bad}");
+        }
+        let labels = |name: &str| (name == "host").then_some("web1");
+        for (text, is_match) in [("host=web1", true), ("host=web1,check=disk", false), ("host=~web.*,check=", true)] {
+            assert_eq!(all_match_by(&read_matchers(text).unwrap(), labels), is_match, "{text}");
         }
     }
 }
