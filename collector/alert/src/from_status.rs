@@ -29,8 +29,13 @@ fn alert(condition: &Condition) -> Alert {
     // Labels of a host are far below every limit; a check's that are not are left out rather than the alert.
     let labels = condition.labels.with(&own).or_else(|_| LabelSet::new(own)).unwrap_or_default();
     let mut annotations = BTreeMap::new();
-    let texts =
-        [("summary", &condition.output), ("description", &condition.long_output), ("runbook", &condition.remedy)];
+    // As rules name them: an address is a page to open, words are what to do.
+    let is_web = condition.remedy.starts_with("http://") || condition.remedy.starts_with("https://");
+    let texts = [
+        ("summary", &condition.output),
+        ("description", &condition.long_output),
+        (if is_web { "runbook_url" } else { "remedy" }, &condition.remedy),
+    ];
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         annotations.insert(name.to_owned(), text.clone());
     }
@@ -103,7 +108,7 @@ mod tests {
         let labels = r#"{alertname="disk", check="disk", env="prod", host="db1", severity="critical"}"#;
         assert_eq!((first.labels.to_string().as_str(), first.starts_ms, first.value), (labels, 5, Some(96.0)));
         assert_eq!(first.expression, r#"muster_check_perfdata{host="db1", check="disk", label="/var"}"#);
-        assert_eq!(first.annotations["runbook"], "grow it");
+        assert_eq!(first.annotations["remedy"], "grow it");
         assert_eq!(first.holds[0].why, HeldReason::Status(HoldReason::Downtime));
         condition.labels = LabelSet::new([("host", "db2")]).unwrap();
         let AlertChange::Firing(second) = from_status(&StatusChange::Problem(condition)) else { panic!() };

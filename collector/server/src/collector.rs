@@ -88,7 +88,11 @@ impl Collector {
             fleet: Arc::clone(&fleet),
             reader: reader.clone(),
             engine: Arc::clone(&query_engine),
-            evidence: Arc::new(StoreEvidence { reader: reader.clone(), engine: Arc::clone(&query_engine) }),
+            evidence: Arc::new(StoreEvidence {
+                reader: reader.clone(),
+                engine: Arc::clone(&query_engine),
+                fleet: Arc::clone(&fleet),
+            }),
             store: writer.store_id(),
             incarnation: writer.incarnation(),
             domain: host_name(),

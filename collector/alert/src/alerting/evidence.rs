@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use muster_common::range::Range;
 use muster_common::time::Timestamp;
+use muster_common::wire::message::Perfdata;
+use muster_fleet::Fleet;
+use muster_fleet::status::Subject;
 use muster_query::{Control, Direction, Engine, LogPage, LogValue, Value};
 use muster_store::{Reader, View};
 
-use crate::alert::{Alert, Notice};
+use crate::alert::{Alert, Notice, Origin};
 use crate::mail::{Evidence, LogLine, Moment, Neighbour, Reading};
-use crate::plot::{PlotData, PlotSeries};
+use crate::plot::{Bad, Limit, PlotData, PlotSeries};
 
 const HOUR_MS: i64 = 3_600_000;
 /// How far before the onset a plot begins.
@@ -35,6 +39,8 @@ pub trait EvidenceSource: Send + Sync {
 pub struct StoreEvidence {
     pub reader: Reader,
     pub engine: Arc<ArcSwap<Engine>>,
+    /// Has the limits of checks.
+    pub fleet: Arc<Fleet>,
 }
 
 impl EvidenceSource for StoreEvidence {
@@ -44,7 +50,8 @@ impl EvidenceSource for StoreEvidence {
         // Evidence that takes long is no help to who waits for the mail.
         let control = Control::new(std::time::Duration::from_secs(2));
         let search = Search { engine: &engine, view: &view, control: &control, now_ms: now.millis() };
-        let plot = search.plot(alert);
+        let numbers = self.numbers(alert);
+        let plot = search.plot(alert, numbers.first());
         Evidence {
             reading: plot.as_ref().map(|plot| reading(alert, plot)),
             plot,
@@ -59,6 +66,31 @@ impl EvidenceSource for StoreEvidence {
 
 /// A line: its time, its text, and the labels of its stream.
 type Found = (i64, String, Vec<(String, String)>);
+
+impl StoreEvidence {
+    /// The numbers of a check's newest result; of other alerts none.
+    fn numbers(&self, alert: &Alert) -> Vec<Perfdata> {
+        let Origin::Status(Subject::Check { host, check }) = &alert.origin else { return Vec::new() };
+        self.fleet.check(*host, check).map(|check| check.perfdata).unwrap_or_default()
+    }
+}
+
+/// The limits of a check's number, the critical ones first. A range that alerts inside of it has none, and so has what is no range.
+fn limits(number: &Perfdata) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    for (text, name, is_critical) in [(&number.crit, "critical", true), (&number.warn, "warning", false)] {
+        let Some(range) = text.parse::<Range>().ok().filter(|range| !range.inside) else { continue };
+        let mut limit = |value: f64, bad| limits.push(Limit { value, name: name.to_owned(), bad, is_critical });
+        if range.to.is_finite() {
+            limit(range.to, Bad::Above);
+        }
+        // `10` means 0 to 10, and of what cannot be negative nobody wants to see the zero.
+        if range.from.is_finite() && (range.from != 0.0 || range.to.is_infinite()) {
+            limit(range.from, Bad::Below);
+        }
+    }
+    limits
+}
 
 struct Search<'a> {
     engine: &'a Engine,
@@ -77,42 +109,52 @@ fn reading(alert: &Alert, plot: &PlotData) -> Reading {
 }
 
 impl Search<'_> {
-    fn plot(&self, alert: &Alert) -> Option<PlotData> {
+    fn plot(&self, alert: &Alert, number: Option<&Perfdata>) -> Option<PlotData> {
         if alert.expression.is_empty() {
             return None;
         }
         let from_ms = (alert.active_ms - BEFORE_MS).max(self.now_ms - PLOT_MAX_MS);
+        let (mut step_ms, mut series) = self.series(alert, from_ms)?;
+        let first_ms =
+            |series: &[PlotSeries]| series.iter().filter_map(|one| one.points.first()).map(|(at_ms, _)| *at_ms).min();
+        let mut from_ms = from_ms;
+        // What began lately is not drawn at the edge of an empty plot, but closely.
+        let began_ms = first_ms(&series)?;
+        if began_ms - from_ms > (self.now_ms - from_ms) / 2 {
+            from_ms = began_ms - step_ms;
+            (step_ms, series) = self.series(alert, from_ms)?;
+        }
+        Some(PlotData {
+            title: alert.name().to_owned(),
+            unit: number.map(|number| number.unit.clone()).unwrap_or_default(),
+            from_ms,
+            to_ms: self.now_ms,
+            step_ms,
+            series,
+            limits: number.map(limits).unwrap_or_default(),
+            marks: Vec::new(),
+            onset_ms: Some(alert.active_ms),
+        })
+    }
+
+    /// The alert's series from then until now, and the distance of their points.
+    fn series(&self, alert: &Alert, from_ms: i64) -> Option<(i64, Vec<PlotSeries>)> {
         let step_ms = ((self.now_ms - from_ms) / POINTS).max(1_000);
-        let times = (from_ms, self.now_ms, step_ms);
-        let answer = self.engine.range(self.view, &alert.expression, times.0, times.1, times.2, self.control).ok()?;
+        // The grid ends now: what the mail says last is what is known last.
+        let start_ms = self.now_ms - (self.now_ms - from_ms) / step_ms * step_ms;
+        let end_ms = self.now_ms;
+        let answer = self.engine.range(self.view, &alert.expression, start_ms, end_ms, step_ms, self.control).ok()?;
         let Value::Matrix(series) = answer.value else { return None };
         let own = |labels: &muster_common::label::LabelSet| {
             let host = alert.labels.get("host");
             host.is_none() || labels.get("host") == host
         };
-        let series: Vec<PlotSeries> = series
-            .iter()
-            .filter(|series| own(&series.labels))
-            .take(SERIES)
-            .map(|series| PlotSeries {
-                name: series.labels.get("label").unwrap_or(alert.name()).to_owned(),
-                points: series.millis.iter().copied().zip(series.values.iter().copied()).collect(),
-            })
-            .collect();
-        if series.is_empty() {
-            return None;
-        }
-        Some(PlotData {
-            title: alert.name().to_owned(),
-            unit: String::new(),
-            from_ms,
-            to_ms: self.now_ms,
-            step_ms,
-            series,
-            limits: Vec::new(),
-            marks: Vec::new(),
-            onset_ms: Some(alert.active_ms),
-        })
+        let of_alert = series.iter().filter(|series| own(&series.labels)).take(SERIES);
+        let plotted = of_alert.map(|series| PlotSeries {
+            name: series.labels.get("label").unwrap_or(alert.name()).to_owned(),
+            points: series.millis.iter().copied().zip(series.values.iter().copied()).collect(),
+        });
+        Some((step_ms, plotted.collect()))
     }
 
     /// The last lines of the host up to just after the onset.
@@ -167,5 +209,30 @@ impl Search<'_> {
             Some(Neighbour { host: host.to_owned(), since_ms: (point.value * 1_000.0) as i64 })
         });
         others.take(NEIGHBOURS).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_a_number_are_the_ends_of_its_ranges() {
+        let shown = |warn: &str, crit: &str| {
+            let number = Perfdata {
+                label: "x".into(),
+                value: 1.0,
+                unit: String::new(),
+                warn: warn.into(),
+                crit: crit.into(),
+                min: f64::NAN,
+                max: f64::NAN,
+            };
+            limits(&number).iter().map(|limit| (limit.value, limit.bad, limit.is_critical)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown("90", "95"), [(95.0, Bad::Above, true), (90.0, Bad::Above, false)]);
+        assert_eq!(shown("", "1:"), [(1.0, Bad::Below, true)]);
+        assert_eq!(shown("10:20", "x"), [(20.0, Bad::Above, false), (10.0, Bad::Below, false)]);
+        assert_eq!(shown("@1:2", "~:5"), [(5.0, Bad::Above, true)]);
     }
 }

@@ -202,3 +202,13 @@ fn a_digest_names_every_entry_and_is_a_mail() {
     let text = parse_mail(mime.as_bytes()).unwrap().get_body().unwrap();
     assert!((0..500).all(|number| text.contains(&format!("  {number}sss"))));
 }
+
+#[test]
+fn a_bare_number_gives_way_to_the_checks_own_words() {
+    let mut evidence = evidence();
+    let first_line = |evidence: &Evidence| letter(&opened(), evidence, &Place::default()).first_line;
+    assert!(first_line(&evidence).contains("95.8 %, limit 90 %"), "{}", first_line(&evidence));
+    evidence.reading.as_mut().unwrap().unit = String::new();
+    let line = first_line(&evidence);
+    assert!(line.contains(": /var 96 % used, 1.2 GiB free, full in") && !line.contains("limit"), "{line}");
+}

@@ -156,9 +156,13 @@ fn first_line(notice: &Notice, evidence: &Evidence, is_resolved: bool, zone: &Ti
             span(ended.saturating_sub(lead.active_ms))
         )
     } else {
-        parts.extend(value);
+        // A check's own words say more than a bare number of it.
+        let is_bare = unit.is_empty() && matches!(lead.origin, Origin::Status(_));
+        let words = Some(annotation(lead, &["summary"], 140)).filter(|text| is_bare && !text.is_empty());
+        let limit = reading.filter(|_| words.is_none());
+        parts.extend(words.or(value));
         parts.extend(
-            reading
+            limit
                 .and_then(|reading| reading.limit)
                 .map(|limit| format!("limit {}", clean(&with_unit(limit, unit), 40))),
         );

@@ -58,6 +58,10 @@ fn short(value: f64) -> String {
 /// Lowest and highest value of the axis and its ticks, for values from `low` to `high`.
 pub(super) fn values(low: f64, high: f64, unit: &str) -> (f64, f64, Vec<f64>) {
     let (mut low, mut high) = (low, high);
+    // Of nothing but zeros the axis still has a one.
+    if low == 0.0 && high == 0.0 {
+        high = 1.0;
+    }
     if low >= 0.0 && low < high * 0.6 {
         low = 0.0;
     }

@@ -93,7 +93,11 @@ fn alerting(
     std::fs::write(&routes, ROUTES).unwrap();
     let files = alerting::Files { rules: vec![rules], alerting: Some(routes) };
     let settings = alerting::load_settings(&files).unwrap();
-    let evidence = Arc::new(alerting::StoreEvidence { reader: reader.clone(), engine: Arc::clone(engine) });
+    let evidence = Arc::new(alerting::StoreEvidence {
+        reader: reader.clone(),
+        engine: Arc::clone(engine),
+        fleet: Arc::clone(fleet),
+    });
     // Nobody takes what rules record: a full channel drops it.
     let (batches, _) = tokio::sync::mpsc::channel(1);
     let parts = alerting::Parts {

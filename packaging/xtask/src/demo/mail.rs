@@ -14,7 +14,7 @@ use crate::process::{Kept, output};
 const CHECK: &str = "service";
 const SERVICE: [&str; 2] = ["sleep", "86399.5"];
 /// Lines of the mail that are printed.
-const SHOWN: usize = 22;
+const SHOWN: usize = 24;
 
 /// What the agent's configuration says of the check.
 pub(super) fn agent_config() -> String {
@@ -54,6 +54,9 @@ impl Demo {
         print!("{}", String::from_utf8_lossy(&listed.stdout));
         println!("\nmail        to {}: {}", opened.to.join(", "), opened.header("subject").unwrap_or_default());
         let parts = Parts::of(&opened)?;
+        if !parts.text.contains("start it again") {
+            bail!("the mail does not say what to do");
+        }
         for line in parts.text.lines().take(SHOWN) {
             println!("  | {line}");
         }
