@@ -99,7 +99,7 @@ impl Dispatch {
     }
 
     fn is_planted(&self, bug: Planted) -> bool {
-        self.planted == Some(bug)
+        bug.is(self.planted)
     }
 
     /// When [`Event::Tick`] is next to be told; `None`: after the next other event.
@@ -209,7 +209,7 @@ impl Dispatch {
             }
             AlertChange::Ended { id, at_ms, why, is_quiet } => {
                 let alert = self.alerts.get_mut(&id).filter(|alert| alert.is_firing())?;
-                if self.planted == Some(Planted::EndSwallowedByHold) && !alert.holds.is_empty() {
+                if Planted::EndSwallowedByHold.is(self.planted) && !alert.holds.is_empty() {
                     alert.is_quiet_end = true;
                 } else {
                     alert.is_quiet_end = is_quiet;
@@ -258,7 +258,7 @@ impl Dispatch {
             }
             // An ended member keeps its place: it may fire again before its end is told.
             member.belongs = belongs || (!is_firing && member.belongs);
-            if is_firing && !belongs && self.planted == Some(Planted::MovedForgotten) {
+            if is_firing && !belongs && Planted::MovedForgotten.is(self.planted) {
                 member.told = None;
             }
             self.schedule(&key, Some(now_ms));
@@ -432,7 +432,7 @@ impl Dispatch {
         let ranks: Vec<u8> =
             firing.iter().map(|id| self.alerts.get(id).map_or(0, |alert| severity_rank(alert.severity()))).collect();
         let Some(group) = self.groups.get_mut(key) else { return };
-        if self.planted == Some(Planted::EndOfTheUntold) {
+        if Planted::EndOfTheUntold.is(self.planted) {
             let untold = group.members.iter().filter(|(_, member)| member.told.is_none()).map(|(id, _)| id);
             over.extend(untold.filter_map(|id| self.alerts.get(id).filter(|alert| !alert.is_firing()).cloned()));
         }

@@ -20,3 +20,10 @@ pub enum Planted {
     /// That a mail was accepted is not written.
     AcceptedNotWritten,
 }
+
+impl Planted {
+    /// Whether this is the planted one. In a product build it never is, and what asks is left out of it.
+    pub(super) fn is(self, planted: Option<Self>) -> bool {
+        cfg!(any(test, feature = "planted")) && planted == Some(self)
+    }
+}

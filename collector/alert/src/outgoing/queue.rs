@@ -110,7 +110,7 @@ impl Queue {
     }
 
     fn is_planted(&self, bug: Planted) -> bool {
-        self.planted == Some(bug)
+        bug.is(self.planted)
     }
 
     /// When [`Event::Due`] is next to be told; `None`: after the next other event.
