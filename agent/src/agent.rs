@@ -15,6 +15,7 @@ use muster_common::time::{Timestamp, monotonic};
 use muster_common::wire::message::{GoodbyeReason, Problem, RefusalCode};
 use tokio::sync::mpsc;
 
+use crate::checks::add_host_pack;
 use crate::checks::settings::Checks;
 use crate::config::Config;
 use crate::facts;
@@ -168,7 +169,8 @@ impl Agent {
         let (spool, mut loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
         loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
         // First starts are spread by the host's id, which no other host has.
-        let checks = Checks { host: host.to_string(), ..config.checks };
+        let mut checks = Checks { host: host.to_string(), ..config.checks };
+        add_host_pack(&mut checks, Path::new("/run"));
         let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, &own, now.wall)?;
         loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);

@@ -284,7 +284,8 @@ fn exec_plugin(arguments: &ExecCheckArguments) -> ExitCode {
 }
 
 fn run_check(arguments: &CheckRunArguments) -> Result<ExitCode> {
-    let config = load(&arguments.common)?;
+    let mut config = load(&arguments.common)?;
+    checks::add_host_pack(&mut config.checks, Path::new("/run"));
     let run = match checks::run_once(&config.checks, &arguments.name) {
         Err(error @ checks::worker::CheckError::Unknown { .. }) => bail!(Usage(error.to_string())),
         run => run?,

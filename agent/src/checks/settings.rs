@@ -24,6 +24,8 @@ pub const MAX_CHECK_ATTEMPTS: u16 = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checks {
     pub checks: Vec<Check>,
+    /// Whether the check pack of the host itself is added.
+    pub host_pack: bool,
     /// Plugins that run at once; `None`: twice the processors.
     pub concurrency: Option<usize>,
     /// Spreads the starts together with each check's name. Empty: the host's own name.
@@ -38,6 +40,7 @@ impl Default for Checks {
     fn default() -> Self {
         Self {
             checks: Vec::new(),
+            host_pack: true,
             concurrency: None,
             host: String::new(),
             proc: PathBuf::from("/proc"),

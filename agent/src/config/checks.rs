@@ -1,4 +1,4 @@
-//! `[[checks]]` and `agent.check_concurrency`: from the document to settings.
+//! `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`: from the document to settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -55,6 +55,7 @@ impl Checks {
         let mut checks = ChecksConfig {
             proc: config.metrics.proc.clone(),
             host: config.agent.name.clone().unwrap_or_default(),
+            host_pack: self.boolean("agent.host_checks").unwrap_or(true),
             concurrency: self.take("agent.check_concurrency").and_then(|entry| self.concurrency(&entry)),
             ..ChecksConfig::default()
         };

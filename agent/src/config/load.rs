@@ -15,10 +15,11 @@ use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 17] = [
+pub const KEYS: [(&str, &str); 18] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
+    ("agent.host_checks", "true"),
     ("agent.check_concurrency", "twice the processors"),
     ("metrics.interval", "\"10s\""),
     ("metrics.instance", "the collector's default: the host's registered name"),
@@ -414,7 +415,10 @@ mod tests {
             ("[metrics]\nproc = \"proc\"\n", "no absolute path"),
             ("[metrics.labels]\nenv = \"prod\"\n", "token new --label"),
             ("[agent]\nname = \"a/b\"\n", "letters, digits"),
-            ("[agent]\ncolour = \"red\"\n", "[agent] has agent.name, agent.state_dir, agent.check_concurrency"),
+            (
+                "[agent]\ncolour = \"red\"\n",
+                "[agent] has agent.name, agent.state_dir, agent.host_checks, agent.check_concurrency",
+            ),
             ("[weather]\nsun = true\n", "the sections are"),
             ("[collector]\naddresses = []\n", "empty"),
             ("[collector]\naddresses = 5\n", "not a list"),

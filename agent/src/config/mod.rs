@@ -34,7 +34,7 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// `[[logs]]`, `[journal]` and `[redaction]`
     pub logs: LogsConfig,
-    /// `[[checks]]` and `agent.check_concurrency`
+    /// `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`
     pub checks: ChecksConfig,
 }
 

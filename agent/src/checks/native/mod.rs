@@ -16,11 +16,13 @@ mod memory;
 mod mounts;
 mod port;
 mod process;
+pub(crate) mod raid;
 mod swap;
 mod tcp;
 mod time;
 mod tls;
 mod unit;
+mod units;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -127,6 +129,8 @@ pub(crate) const KINDS: &[NativeKind] = &[
     NativeKind { name: "swap", keys: &[WARN, CRIT], build: swap::build },
     NativeKind { name: "process", keys: &[WARN, CRIT, key("process", Form::Text), key("pattern", Form::Text)], build: process::build },
     NativeKind { name: "unit", keys: &[key("unit", Form::Text)], build: unit::build },
+    NativeKind { name: "units", keys: &[key("exclude", Form::Texts)], build: units::build },
+    NativeKind { name: "raid", keys: &[], build: raid::build },
     NativeKind { name: "tcp", keys: &[WARN, CRIT, key("host", Form::Text), key("port", Form::Port)], build: tcp::build },
     NativeKind { name: "http", keys: http::KEYS, build: http::build },
     NativeKind { name: "file_age", keys: &[WARN, CRIT, key("path", Form::Path)], build: file_age::build },

@@ -277,3 +277,64 @@ fn units_are_asked_over_the_bus() {
     let asked = String::from_utf8_lossy(&serving.join().unwrap()).into_owned();
     assert!(asked.contains("/org/freedesktop/systemd1/unit/nginx_2eservice\0"), "{asked:?}");
 }
+
+#[test]
+fn failed_units_are_counted_over_the_bus_and_named_by_systemctl() {
+    use std::os::unix::fs::PermissionsExt;
+    let tree = Tree::new(&[]);
+    let systemctl = tree.path("systemctl");
+    let script = "#!/bin/sh\n[ \"$1 $2\" = 'list-units --state=failed' ] || exit 1\necho 'nginx.service loaded failed failed A web server'\necho 'x.mount loaded failed failed /x'\n";
+    std::fs::write(&systemctl, script).unwrap();
+    std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut host = Host::new(&tree.path("proc"), time::now(), Duration::ZERO);
+    let limit = Duration::from_secs(20);
+    let serving = bus::tests::fake_bus(&tree.path("quiet"), &[("NFailedUnits", "#0")], false);
+    let net = Net { bus: tree.path("quiet"), systemctl: tree.path("missing"), ..Net::new() };
+    let outcome = run("units", &[], &mut host, &net, limit);
+    assert_eq!(line(&outcome), (CheckState::Ok, "UNITS OK - no unit has failed"));
+    let asked = String::from_utf8_lossy(&serving.join().unwrap()).into_owned();
+    assert!(asked.contains("org.freedesktop.systemd1.Manager\0"), "{asked:?}");
+    let serving = bus::tests::fake_bus(&tree.path("loud"), &[("NFailedUnits", "#2")], false);
+    let net = Net { bus: tree.path("loud"), systemctl, ..Net::new() };
+    let outcome = run("units", &[], &mut host, &net, limit);
+    let words = "UNITS WARNING - 2 units have failed: nginx.service, x.mount";
+    assert_eq!(line(&outcome), (CheckState::Warning, words));
+    drop(serving.join());
+    let outcome = run("units", &[("exclude", "nginx")], &mut host, &net, limit);
+    assert_eq!(line(&outcome), (CheckState::Warning, "UNITS WARNING - x.mount has failed"), "without the bus");
+    let net = Net { bus: tree.path("no-bus"), systemctl: tree.path("missing"), ..Net::new() };
+    let outcome = run("units", &[], &mut host, &net, limit);
+    assert!(outcome.output.contains("this host may have no systemd"), "{}", outcome.output);
+}
+
+#[test]
+fn arrays_are_whole_or_what_they_lack_is_told() {
+    let mdstat = |lines: &str| {
+        let text = format!("Personalities : [raid1] [raid6] [raid5] [raid4]\n{lines}\nunused devices: <none>\n");
+        looked("raid", &[], &Tree::new(&[("proc/mdstat", &text)]))
+    };
+    const WHOLE: &str = "md0 : active raid1 sdb1[1] sda1[0]\n      1048512 blocks super 1.2 [2/2] [UU]\n      [>....]  check =  1.0% (1/2) finish=9min speed=1K/sec\n";
+    for (lines, state, words) in [
+        (WHOLE.to_owned(), CheckState::Ok, "RAID OK - md0 complete"),
+        (
+            format!("{WHOLE}md1 : active raid5 sdd[3](F) sdc[1] sda[0]\n      100 blocks level 5, 64k chunk [3/2] [UU_]\n"),
+            CheckState::Critical,
+            "RAID CRITICAL - md1 has 2 of 3 disks, sdd failed",
+        ),
+        (
+            "md1 : active raid1 sdb[2] sda[0]\n      100 blocks [2/1] [U_]\n      [==>...]  recovery = 12.6% (1/8) finish=1min speed=9K/sec\n".to_owned(),
+            CheckState::Warning,
+            "RAID WARNING - md1 has 1 of 2 disks, recovery = 12.6%",
+        ),
+        ("md2 : inactive sda[0](S)\n      100 blocks\n".to_owned(), CheckState::Critical, "RAID CRITICAL - md2 is not active"),
+        (
+            "md127 : inactive sdb[1](S) sda[0](S)\n      6306 blocks super external:imsm\n".to_owned(),
+            CheckState::Ok,
+            "RAID OK - md127 complete",
+        ),
+    ] {
+        assert_eq!(line(&mdstat(&lines)), (state, words));
+    }
+    let none = mdstat("");
+    assert!(none.state == CheckState::Unknown && none.output.contains("no software RAID"), "{}", none.output);
+}

@@ -12,6 +12,7 @@ fn problems(text: &str) -> Vec<String> {
 const EVERYTHING: &str = r#"
 [agent]
 name = "web1"
+host_checks = false
 check_concurrency = 7
 
 [metrics]
@@ -43,6 +44,7 @@ crit = 95
 fn every_key_reaches_its_place() {
     let checks = parse("agent.toml", EVERYTHING, &[]).unwrap().checks;
     assert_eq!((checks.concurrency, checks.host.as_str(), checks.proc.to_str()), (Some(7), "web1", Some("/host/proc")));
+    assert!(!checks.host_pack && parse("agent.toml", "", &[]).unwrap().checks.host_pack);
     let [disk, var] = checks.checks.as_slice() else { panic!("two checks") };
     let Work::Plugin(plugin) = &disk.work else { panic!("a plugin") };
     assert_eq!((plugin.command.len(), plugin.env["LANG"].as_str()), (3, "C.UTF-8"));
