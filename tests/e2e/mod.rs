@@ -10,6 +10,7 @@ mod kill;
 mod life_cycle;
 mod logs;
 mod operator;
+mod receivers;
 mod restore;
 
 use std::time::Duration;

@@ -166,7 +166,7 @@ impl State {
         stats.extend(self.pool.stats());
         stats.extend(self.tails.stats());
         stats.extend(self.admin.stats());
-        stats.extend(self.alerting.stats());
+        stats.extend(self.alerting.stats((self.hooks.now)()));
         stats.extend((self.hooks.process_stats)());
         stats
     }

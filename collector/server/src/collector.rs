@@ -30,7 +30,7 @@ use crate::reload::{Reloader, SetLevel, engine};
 use crate::reserve::Reserve;
 use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
-use crate::{admin_token, http};
+use crate::{admin_token, heartbeat, http};
 
 /// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
 const RULE_BATCHES_MAX: usize = 64;
@@ -136,6 +136,7 @@ impl Collector {
             intake: intake.clone(),
             reloader: Arc::clone(&reloader),
             is_ready: Arc::clone(&is_ready),
+            heartbeats: Arc::default(),
         };
         let state = Arc::new(State {
             reader,
@@ -169,6 +170,7 @@ impl Collector {
             tokio::spawn(hand_on_own_numbers(Arc::clone(&state), intake.clone(), stop_loops.clone())),
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
+            tokio::spawn(heartbeat::run(seen, alerting, stop_loops.clone())),
         ];
         Ok(Self {
             http,

@@ -9,6 +9,7 @@ use muster_api::{Health, Hooks, Problem};
 use muster_common::time::{Span, Timestamp, now};
 use muster_store::{Admin, Health as StoreHealth};
 
+use crate::heartbeat::Heartbeats;
 use crate::intake::Intake;
 use crate::reload::Reloader;
 use crate::reserve::Reserve;
@@ -27,6 +28,7 @@ pub(crate) struct Seen {
     pub(crate) intake: Intake,
     pub(crate) reloader: Arc<Reloader>,
     pub(crate) is_ready: Arc<AtomicBool>,
+    pub(crate) heartbeats: Arc<Heartbeats>,
 }
 
 pub(crate) fn hooks(seen: &Seen) -> Hooks {
@@ -35,7 +37,11 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
     Hooks {
         now: Box::new(now),
         health: Box::new(move || health.health()),
-        process_stats: Box::new(move || self_metrics::stats(&process.data, &process.reserve, &process.full)),
+        process_stats: Box::new(move || {
+            let mut stats = self_metrics::stats(&process.data, &process.reserve, &process.full);
+            stats.extend(process.heartbeats.stats());
+            stats
+        }),
         intake_stats: Box::new(move || intake.stats()),
         presence: Box::new(move || presence.presence()),
         reload: Box::new(move || reloader.reload()),
@@ -43,6 +49,11 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
 }
 
 impl Seen {
+    /// Why nothing is taken now, in words.
+    pub(crate) fn unready(&self) -> Option<String> {
+        self.health().unready.map(|problem| format!("{} ({})", problem.message, problem.place))
+    }
+
     fn health(&self) -> Health {
         let (data, store) = (self.data.display().to_string(), self.admin.health());
         let mut problems = self.troubles.problems();

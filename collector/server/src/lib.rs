@@ -6,6 +6,7 @@ mod admin_token;
 mod collector;
 pub mod config;
 mod error;
+mod heartbeat;
 mod hooks;
 mod http;
 mod intake;

@@ -1,6 +1,6 @@
 //! The handle that server, API and loops share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -17,7 +17,7 @@ use super::evidence::EvidenceSource;
 use super::settings::Settings;
 use crate::alert::{Alert, Origin};
 use crate::desk::{Desk, Letters, LoadError, Stored};
-use crate::notify::Notifiers;
+use crate::notify::{Notifiers, Signs};
 use crate::outgoing::{Key, Outcome};
 use crate::routing::{Silence, SilenceError};
 use crate::{RuleBatch, RuleFile, Ruler, from_status};
@@ -73,6 +73,10 @@ pub struct Alerting {
     /// A transaction failed: what the desk knows may not be what the file has.
     is_unsure: AtomicBool,
     pub(super) batches_dropped: AtomicU64,
+    rule_stats: Mutex<Vec<Stat>>,
+    /// When rules and status were looked at last to the end, and when notices were; milliseconds.
+    pub(super) round_ms: AtomicI64,
+    pub(super) look_ms: AtomicI64,
 }
 
 /// Follows status on behalf of [`Alerting`], which may be gone when the collector stops.
@@ -97,6 +101,9 @@ impl Alerting {
             wake: Notify::new(),
             is_unsure: AtomicBool::new(false),
             batches_dropped: AtomicU64::new(0),
+            rule_stats: Mutex::default(),
+            round_ms: AtomicI64::new(now.millis()),
+            look_ms: AtomicI64::new(now.millis()),
             parts,
         });
         made.parts.fleet.set_follower(Arc::new(Shadow(Arc::downgrade(&made))));
@@ -250,16 +257,33 @@ impl Alerting {
         self.change(now, |desk| desk.outcome(now.millis(), key, outcome))
     }
 
+    /// Whether people would be told of what happens now; `unready`: why no data is taken.
+    pub fn signs(&self, unready: Option<String>) -> Signs {
+        let at = |millis: &AtomicI64| Timestamp::from_millis(millis.load(Ordering::Relaxed));
+        let waiting_since = self.ask(|desk| desk.queue().waiting_since_ms()).map(Timestamp::from_millis);
+        Signs { unready, round: at(&self.round_ms), look: at(&self.look_ms), waiting_since }
+    }
+
+    /// The rules' numbers, as they were before a round that is under way: who watches must not wait for what is slow.
+    fn rule_stats(&self) -> Vec<Stat> {
+        let mut last = self.rule_stats.lock();
+        if let Some(ruler) = self.ruler.try_lock() {
+            *last = ruler.stats();
+        }
+        last.clone()
+    }
+
     /// Own numbers.
-    pub fn stats(&self) -> Vec<Stat> {
-        let mut stats = self.ask_rules(Ruler::stats);
-        let (firing, groups, counts, (waiting, bytes), sent) = self.ask(|desk| {
+    pub fn stats(&self, now: Timestamp) -> Vec<Stat> {
+        let mut stats = self.rule_stats();
+        let (firing, groups, counts, (waiting, bytes), since_ms, sent) = self.ask(|desk| {
             let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing()).count();
             (
                 firing,
                 desk.dispatch().groups().count(),
                 desk.dispatch().counts(),
                 desk.queue().waiting(),
+                desk.queue().waiting_since_ms(),
                 desk.queue().counts(),
             )
         });
@@ -268,6 +292,11 @@ impl Alerting {
             gauge("muster_collector_alerts_firing", "Alerts that fire, of all sources.", firing),
             gauge("muster_collector_alert_groups", "Groups of alerts.", groups),
             gauge("muster_collector_notices_waiting", "Rows that are neither accepted nor given up.", waiting),
+            Stat::gauge(
+                "muster_collector_notice_oldest_seconds",
+                "How long the oldest row waits that is neither accepted nor given up.",
+                since_ms.map_or(0.0, |at_ms| now.since(Timestamp::from_millis(at_ms)).as_secs_f64()),
+            ),
             gauge("muster_collector_notices_waiting_bytes", "Bytes of the bodies that wait.", bytes),
             Stat::counter("muster_collector_notices_total", "Notices made.", counts.notices),
             Stat::counter("muster_collector_notices_sent_total", "Rows accepted by their servers.", sent.accepted),

@@ -36,7 +36,9 @@ pub async fn run(alerting: Arc<Alerting>, stop: CancellationToken) {
 
 fn look(alerting: &Alerting) -> Result<(), AlertingError> {
     alerting.tick(now())?;
-    alerting.write_letters()
+    alerting.write_letters()?;
+    alerting.look_ms.store(now().millis(), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Rules and status, once a second, apart from notices: a round may take long.
@@ -45,7 +47,9 @@ async fn rounds(alerting: Arc<Alerting>, flag: Arc<AtomicBool>, stop: Cancellati
         let (at, flag) = (Arc::clone(&alerting), Arc::clone(&flag));
         let done = tokio::task::spawn_blocking(move || {
             at.parts.fleet.tick_status(now())?;
-            at.round(now(), &flag)
+            at.round(now(), &flag)?;
+            at.round_ms.store(now().millis(), Ordering::Relaxed);
+            Ok(())
         });
         tell("rules and status wait", done.await);
         tokio::select! {

@@ -1,11 +1,11 @@
-//! One POST over HTTP or HTTPS, with bounds: what webhooks need, and no more.
+//! One request over HTTP or HTTPS, with bounds: what webhooks and the heartbeat need, and no more.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, Uri};
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -55,14 +55,28 @@ pub(super) fn tls(ca_pem: &[u8]) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// Sends one POST; its status and the beginning of its body.
-pub(super) async fn post(
-    uri: &Uri,
-    headers: &[(String, String)],
-    body: Bytes,
+/// An address of the web; `None`: it is none.
+pub(super) fn web_address(url: &str) -> Option<Uri> {
+    let uri: Uri = url.parse().ok()?;
+    (matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()))
+        .then_some(uri)
+}
+
+/// What is sent.
+pub(super) struct Message<'a> {
+    pub(super) method: Method,
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a [(String, String)],
+    pub(super) body: Bytes,
+}
+
+/// Sends one request; its status and the beginning of its body.
+pub(super) async fn send(
+    message: Message<'_>,
     tls: &Arc<ClientConfig>,
     limit: Duration,
 ) -> Result<(u16, String), HttpError> {
+    let uri = message.uri;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let is_secure = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
@@ -72,30 +86,25 @@ pub(super) async fn post(
         connecting.map_err(|_| connect("no answer in time".to_owned()))?.map_err(|error| connect(error.to_string()))?;
     let exchange = async {
         if !is_secure {
-            return exchange(stream, uri, headers, body, &host).await;
+            return exchange(stream, message, &host).await;
         }
         let name = ServerName::try_from(host.clone()).map_err(|error| connect(error.to_string()))?;
         let stream = TlsConnector::from(Arc::clone(tls))
             .connect(name, stream)
             .await
             .map_err(|error| connect(error.to_string()))?;
-        exchange(stream, uri, headers, body, &host).await
+        exchange(stream, message, &host).await
     };
     timeout(limit, exchange)
         .await
         .map_err(|_| HttpError::Lost { host: host.clone(), text: "none in time".to_owned() })?
 }
 
-async fn exchange<S>(
-    stream: S,
-    uri: &Uri,
-    headers: &[(String, String)],
-    body: Bytes,
-    host: &str,
-) -> Result<(u16, String), HttpError>
+async fn exchange<S>(stream: S, message: Message<'_>, host: &str) -> Result<(u16, String), HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Message { method, uri, headers, body } = message;
     let lost = |text: String| HttpError::Lost { host: host.to_owned(), text };
     let connect = |text: String| HttpError::Connect { host: host.to_owned(), text };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -105,7 +114,7 @@ where
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
     // A name and password in the address are not part of the host's name.
     let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
-    let mut request = Request::post(path).header("Host", authority);
+    let mut request = Request::builder().method(method).uri(path).header("Host", authority);
     for (name, value) in headers {
         request = request.header(name, value);
     }

@@ -4,6 +4,7 @@
 //! before the queue's lease is.
 
 mod email;
+mod heartbeat;
 mod http;
 #[cfg(test)]
 mod server;
@@ -13,6 +14,7 @@ mod tests;
 mod webhook;
 
 pub use email::{Email, SmtpSecurity, SmtpSettings};
+pub use heartbeat::{Beat, HeartbeatUrl, Signs, beat};
 pub use http::HttpError;
 pub use table::{Notifier, Notifiers, Report, SettingsError};
 pub use webhook::{Webhook, WebhookSettings, webhook_body};

@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Uri;
 use hyper::body::Bytes;
+use hyper::{Method, Uri};
 use jiff::Timestamp;
 use muster_common::label::LabelSet;
 use rustls::ClientConfig;
 use serde::Serialize;
 
-use super::http::{HttpError, post, tls};
+use super::http::{HttpError, Message, send, tls, web_address};
 use super::table::{Notifier, Report, SettingsError};
 use crate::alert::Notice;
 use crate::outgoing::{Outcome, Parcel, Payload};
@@ -45,10 +45,7 @@ impl Webhook {
     /// [`SettingsError`]: no URL of the web, or certificates that are none.
     pub fn new(settings: WebhookSettings) -> Result<Self, SettingsError> {
         let fail = || SettingsError::Url { url: settings.url.chars().take(200).collect() };
-        let uri: Uri = settings.url.parse().map_err(|_| fail())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-            return Err(fail());
-        }
+        let uri = web_address(&settings.url).ok_or_else(fail)?;
         let certificates =
             |text| SettingsError::Certificates { server: settings.url.clone(), file: "the CA file".to_owned(), text };
         let tls = tls(&settings.ca_pem).map_err(certificates)?;
@@ -66,7 +63,13 @@ impl Webhook {
             ("Idempotency-Key".to_owned(), parcel.message_id.trim_matches(['<', '>']).to_owned()),
         ];
         headers.extend(self.headers.iter().cloned());
-        match post(&self.uri, &headers, Bytes::copy_from_slice(body.as_bytes()), &self.tls, self.timeout).await {
+        let message = Message {
+            method: Method::POST,
+            uri: &self.uri,
+            headers: &headers,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        };
+        match send(message, &self.tls, self.timeout).await {
             Ok((200..=299, _)) => Outcome::Accepted,
             Ok((code, answer)) => {
                 let text = answer

@@ -132,6 +132,14 @@ impl Queue {
         (self.pool.live_count(), self.pool.body_bytes())
     }
 
+    /// Since when the oldest row waits for its server; one that waits its turn under the hourly cap does not.
+    pub fn waiting_since_ms(&self) -> Option<i64> {
+        let waits = |row: &Row| {
+            matches!(row.state, State::Deferred { .. }) || self.absences.contains_key(&row.current().server)
+        };
+        self.pool.live().filter(|(_, row)| waits(row)).map(|(_, row)| row.queued_ms).min()
+    }
+
     /// Where a mail of this incident to this recipient will stand: whoever composes it says so in its words. Its subject is that of the first;
     /// one that tells the end is the only one where all that was to be told is surely still here.
     pub fn place(&self, incident: u64, receiver: &str, recipient: &str) -> Place {

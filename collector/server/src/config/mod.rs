@@ -30,6 +30,7 @@ pub struct Config {
     pub store: Store,
     pub query: Query,
     pub runtime: Runtime,
+    pub heartbeat: Heartbeat,
     pub log: Log,
 }
 
@@ -85,6 +86,16 @@ pub struct Runtime {
     pub workers: usize,
 }
 
+/// `[heartbeat]`: signs of life for a service outside that tells people when they stay away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Asked for (GET) while alerts would reach people; empty: no signs are given.
+    pub url: String,
+    /// Asked for while they would not; empty: then there is silence, which the service notices later.
+    pub fail_url: String,
+    pub interval: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
@@ -110,6 +121,7 @@ impl Default for Config {
                 waiting_max: 128,
             },
             runtime: Runtime { workers: 2 },
+            heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
             log: Log { level: "info".to_owned() },
         }
     }

@@ -63,6 +63,9 @@ pub(crate) const RULES: &[Rule] = &[
     key!("query", "running_max", AT_RESTART, query.running_max, |value| whole(value, 1, 256)),
     key!("query", "waiting_max", AT_RESTART, query.waiting_max, |value| whole(value, 0, 100_000)),
     key!("runtime", "workers", AT_RESTART, runtime.workers, |value| whole(value, 1, 256)),
+    key!("heartbeat", "url", AT_RELOAD, heartbeat.url, web_address),
+    key!("heartbeat", "fail_url", AT_RELOAD, heartbeat.fail_url, web_address),
+    key!("heartbeat", "interval", AT_RELOAD, heartbeat.interval, |value| span(value, 5 * SECOND, 3_600 * SECOND)),
     key!("log", "level", AT_RELOAD, log.level, filter),
 ];
 
@@ -118,6 +121,11 @@ fn address(value: &Scalar) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("`{text}` is no address: write ADDRESS:PORT with a numeric address, such as \"127.0.0.1:9470\" or \"[::1]:9470\"")
     })
+}
+
+fn web_address(value: &Scalar) -> Result<String, String> {
+    let text = text(value)?;
+    muster_alert::notify::HeartbeatUrl::new(&text).map(|_| text)
 }
 
 fn filter(value: &Scalar) -> Result<String, String> {
