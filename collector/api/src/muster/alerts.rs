@@ -6,7 +6,7 @@ use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_alert::desk::Desk;
-use muster_alert::dispatch::{Plan, RoutePlan};
+use muster_alert::dispatch::{Group, Plan, RoutePlan};
 use muster_alert::{Alert, AlertId, Held, HeldReason, Origin, RunningGroup};
 use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
@@ -83,14 +83,20 @@ pub(super) fn common_holds(ways: &[(RoutePlan, Vec<Held>)]) -> Vec<Held> {
 }
 
 /// When a receiver was told of it first in this incident.
-pub(super) fn told_ms(group: &muster_alert::dispatch::Group, id: AlertId) -> Option<i64> {
+pub(super) fn told_ms(group: &Group, id: AlertId) -> Option<i64> {
     group.members.get(&id)?.told.map(|told| told.at_ms)
+}
+
+/// A receiver: when it was told of the alert, else when it will be, and whether that is with what else a storm brought.
+fn receiver_json(desk: &Desk, (key, group): (&str, &Group), id: AlertId) -> Value {
+    let told_ms = told_ms(group, id);
+    let next_ms = desk.dispatch().next_look_ms(key).filter(|at_ms| told_ms.is_none() && *at_ms > i64::MIN);
+    json!({"receiver": group.receiver, "told_ms": told_ms, "next_ms": next_ms, "storm": group.is_mass})
 }
 
 fn alert_json(desk: &Desk, alert: &Alert, now_ms: i64) -> Value {
     let groups = desk.dispatch().groups_of(alert.id);
-    let receivers: Vec<Value> =
-        groups.map(|(_, group)| json!({"receiver": group.receiver, "told_ms": told_ms(group, alert.id)})).collect();
+    let receivers: Vec<Value> = groups.map(|(key, group)| receiver_json(desk, (key, group), alert.id)).collect();
     let holds = if alert.is_firing() { common_holds(&held_ways(desk, alert, now_ms)) } else { Vec::new() };
     let state = if alert.is_firing() { "firing" } else { "resolved" };
     let mut json = plain_json(alert, state);

@@ -66,7 +66,22 @@ fn told(alert: &Value, now_ms: i64) -> String {
         (_, true) if !told.is_empty() => told.join(", "),
         (true, false) => format!("not: {}", holds.join(", ")),
         (false, false) => format!("{}; no more: {}", told.join(", "), holds.join(", ")),
-        _ => "not yet".to_owned(),
+        _ => not_yet(alert, now_ms),
+    }
+}
+
+/// When the first receiver will be told, and why not sooner.
+fn not_yet(alert: &Value, now_ms: i64) -> String {
+    let soonest = array(alert, "receivers")
+        .iter()
+        .filter_map(|one| Some((one["next_ms"].as_i64()?, one)))
+        .min_by_key(|(at, _)| *at);
+    match soonest {
+        Some((next_ms, one)) => {
+            let why = if one["storm"] == true { ", with others of a storm" } else { "" };
+            format!("not yet: {} {}{why}", word(one, "receiver"), relative(next_ms, now_ms))
+        }
+        None => "not yet".to_owned(),
     }
 }
 
@@ -90,6 +105,7 @@ mod tests {
             alert(json!([{"receiver": "ops", "told_ms": null}]), silenced.clone()),
             alert(told_one, silenced),
             alert(json!([]), json!([])),
+            alert(json!([{"receiver": "ops", "told_ms": null, "next_ms": now + 20_000, "storm": true}]), json!([])),
         ];
         assert_eq!(
             rows(&json!({"alerts": alerts}), now, Output::Table).to_table(""),
@@ -99,6 +115,7 @@ ID    STATE   SEVERITY  ALERT  SINCE   LABELS    SUMMARY  TOLD
 00aa  firing  critical  Disk   1m ago  host=db1  full     not: silenced (5f)
 00aa  firing  critical  Disk   1m ago  host=db1  full     ops 5s ago; no more: silenced (5f)
 00aa  firing  critical  Disk   1m ago  host=db1  full     not yet
+00aa  firing  critical  Disk   1m ago  host=db1  full     not yet: ops in 20s, with others of a storm
 "
         );
     }
