@@ -17,7 +17,9 @@ use crate::host::HostState;
 use crate::memory::Memory;
 use crate::rows::Registration;
 use crate::state::{Pair, State};
-use crate::status::{AbsentNow, Acknowledgement, CheckView, Downtime, DowntimeSpec, HostNow, StatusChange};
+use crate::status::{
+    AbsentNow, Acknowledgement, CheckView, Downtime, DowntimeSpec, Expected, Goodbye, HostNow, StatusChange,
+};
 use crate::tables::small_table;
 
 /// Bytes of a comment.
@@ -83,7 +85,7 @@ impl Fleet {
         for one in reports {
             let row = memory.host(one.host).filter(|row| row.state == HostState::Active);
             if let Some(row) = row {
-                book.report(&host_now(row, self.expected_until(one.host)), &one.report, one.arrived, one.is_live);
+                book.report(&host_now(row), &one.report, one.arrived, one.is_live);
             }
         }
         reports.iter().map(|one| one.arrived).max()
@@ -94,22 +96,29 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file fails; the next call does what this one did not.
     pub fn tick_status(&self, now: Timestamp) -> Result<(), FleetError> {
-        self.expected.lock().retain(|_, until_ms| *until_ms > now.millis());
         self.status_change(now, |fleet| {
-            let hosts = active_hosts(&fleet.memory.read(), |host| fleet.expected_until(host));
+            let hosts = active_hosts(&fleet.memory.read());
             fleet.book.lock().tick(now, hosts);
             Ok(())
         })
     }
 
-    /// A host said that it will be away until then at the latest; its problems are held meanwhile, from the next tick on.
+    /// A host's agent said goodbye for a moment: the host's problems are held until it is heard again, at the longest for
+    /// [`Goodbye::within`]. Of the many that an upgrade of the fleet brings each waits for no disk: it is durable with the next
+    /// [`Self::tick_status`].
+    pub fn said_goodbye(&self, host: HostId, goodbye: Goodbye, now: Timestamp) {
+        let until_ms = now.plus(goodbye.within()).millis();
+        self.book.lock().expect_absence(host, Expected { goodbye, until_ms });
+    }
+
+    /// [`Self::said_goodbye`] of an agent that starts anew, and is late from then on.
     pub fn expect_absence(&self, host: HostId, until: Timestamp) {
-        self.expected.lock().insert(host, until.millis());
+        self.book.lock().expect_absence(host, Expected { goodbye: Goodbye::Restart, until_ms: until.millis() });
     }
 
     /// It is back, or not expected any more.
     pub fn expect_no_absence(&self, host: HostId) {
-        self.expected.lock().remove(&host);
+        self.book.lock().expect_no_absence(host);
     }
 
     /// Every check as it stands, by host and name.
@@ -231,11 +240,6 @@ impl Fleet {
         done
     }
 
-    /// Until when a host said that it would be away.
-    pub(crate) fn expected_until(&self, host: HostId) -> Option<i64> {
-        self.expected.lock().get(&host).copied()
-    }
-
     /// The name of an active host that has this check, if one is asked for.
     fn name_of(&self, host: HostId, check: Option<&str>) -> Result<String, FleetError> {
         let memory = self.memory.read();
@@ -256,15 +260,15 @@ fn no_problem(host: String, check: &str) -> FleetError {
 }
 
 /// A host as status sees it.
-pub(crate) fn host_now(row: &Registration, expected_until_ms: Option<i64>) -> HostNow {
+pub(crate) fn host_now(row: &Registration) -> HostNow {
     let absent = row.absence.map(|absence| AbsentNow { since_ms: absence.since_ms, is_stopped: absence.stopped });
-    HostNow { id: row.id, name: row.name.clone(), labels: row.labels.clone(), absent, expected_until_ms }
+    HostNow { id: row.id, name: row.name.clone(), labels: row.labels.clone(), absent }
 }
 
 /// All active hosts as status sees them.
-pub(crate) fn active_hosts(memory: &Memory, expected: impl Fn(HostId) -> Option<i64>) -> Vec<HostNow> {
+pub(crate) fn active_hosts(memory: &Memory) -> Vec<HostNow> {
     let active = memory.hosts().filter(|row| row.state == HostState::Active);
-    active.map(|row| host_now(row, expected(row.id))).collect()
+    active.map(|row| host_now(row)).collect()
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub struct Fleet {
     /// Shared by those who scan tables, apart from `state`, so that a long scan holds up no commit.
     scans: RwLock<()>,
     pub(crate) memory: RwLock<Memory>,
-    /// Status; differs from the file only while it is locked, or after a failed commit.
+    /// Status; differs from the file only while that is locked, after a failed commit, or until the next one by what hosts said of
+    /// their absence.
     pub(crate) book: Mutex<StatusBook>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
@@ -48,8 +49,6 @@ pub struct Fleet {
     /// The next seq of the outbox, as far as is durable.
     pub(crate) grown: watch::Sender<u64>,
     feed: Mutex<Feed>,
-    /// Until when hosts said that they would be away, milliseconds.
-    pub(crate) expected: Mutex<BTreeMap<HostId, i64>>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
     pub(crate) counts: Mutex<Counts>,
 }
@@ -80,7 +79,6 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         losses: Mutex::new(Losses::default()),
         grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
-        expected: Mutex::new(BTreeMap::new()),
         follower: RwLock::new(None),
         counts: Mutex::new(Counts::default()),
     };

@@ -13,6 +13,7 @@ use crate::fleet::Fleet;
 use crate::host::HostState;
 use crate::outbox::{Event, EventKind};
 use crate::rows::Registration;
+use crate::status::Expected;
 
 /// How an active host stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Told {
     pub standing: Standing,
     /// When it became active, as far as is known.
     pub since: Timestamp,
+    /// What its agent's goodbye said, while nothing has arrived since; it may be over.
+    pub expected: Option<Expected>,
 }
 
 /// That a host stands otherwise than was told last.
@@ -56,6 +59,7 @@ impl Fleet {
     /// Every active host and what was told of it last.
     pub fn standings(&self) -> Vec<Told> {
         let memory = self.memory.read();
+        let book = self.book.lock();
         let active = memory.hosts().filter(|row| row.state == HostState::Active);
         active
             .map(|row| Told {
@@ -64,6 +68,7 @@ impl Fleet {
                 since: Timestamp::from_millis(
                     row.enrolled_ms.unwrap_or(0).max(row.asked_ms).max(row.replaced_ms.unwrap_or(0)),
                 ),
+                expected: book.expected(row.id),
             })
             .collect()
     }
@@ -93,7 +98,7 @@ impl Fleet {
         {
             let mut book = self.book.lock();
             for row in &draft.hosts {
-                book.take_host(host_now(row, self.expected_until(row.id)), now.millis());
+                book.take_host(host_now(row), now.millis());
             }
         }
         self.commit_status(&mut state, draft, now)
@@ -126,10 +131,12 @@ fn event(row: &Registration, note: &StandingNote, now: Timestamp) -> Event {
             let (goodbye, silent) = (note.goodbye, now.since(last).as_secs());
             (EventKind::HostSilent, format!("host `{name}` has not come back {silent} s after its {goodbye}"))
         }
-        (Standing::Silent, None) => (
-            EventKind::HostSilent,
-            format!("host `{name}` is silent: nothing has arrived since this collector started"),
-        ),
+        (Standing::Silent, None) => {
+            let after =
+                if note.goodbye.is_empty() { String::new() } else { format!(", and before it said {}", note.goodbye) };
+            let text = format!("host `{name}` is silent: nothing has arrived since this collector started{after}");
+            (EventKind::HostSilent, text)
+        }
     };
     let mut event = Event::new(kind, "muster", now, text).of(row.id, name);
     if let Some(last) = note.last_heard {
@@ -155,7 +162,7 @@ mod tests {
         bench.fleet.note_standings(&[note(host, Standing::Present)], at(10)).unwrap();
         bench.fleet.note_standings(&[note(host, Standing::Silent)], at(70)).unwrap();
         let bench = bench.reopen();
-        assert_eq!(bench.fleet.standings(), [Told { host, standing: Standing::Silent, since: at(0) }]);
+        assert_eq!(bench.fleet.standings(), [Told { host, standing: Standing::Silent, since: at(0), expected: None }]);
         bench.fleet.note_standings(&[note(host, Standing::Silent)], at(80)).unwrap();
         bench.fleet.note_standings(&[note(host, Standing::Present)], at(100)).unwrap();
         let stop = StandingNote { goodbye: "shutdown", ..note(host, Standing::Stopped) };

@@ -253,7 +253,7 @@ impl State {
     fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
         let checks = self.pairs(transaction, CHECKS)?;
         let downtimes = self.rows(transaction, DOWNTIMES)?;
-        let book = StatusBook::load(active_hosts(memory, |_| None), checks, downtimes);
+        let book = StatusBook::load(active_hosts(memory), checks, downtimes);
         book.map_err(|(table, key, what)| self.damaged(&table, &key, what))
     }
 

@@ -21,7 +21,7 @@ use crate::guards::{Claimed, Connected, Place, Registered, Shaking};
 use crate::host_labels::HostLabels;
 use crate::hub::{Hub, Live, ORDERS_MAX, Order};
 use crate::session::{Effect, Input, Peer, Session, Shared};
-use crate::silence::{REBOOT_WITHIN, RESTART_WITHIN};
+use crate::silence::for_a_moment;
 
 /// How long the other end may leave what was sent to it unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -422,13 +422,8 @@ impl Served {
         let Some((host, _)) = self.host else { return };
         tracing::info!(%host, ?reason, "agent says goodbye");
         self.hub.presences.lock().goodbye(host, reason);
-        let within = match reason {
-            GoodbyeReason::Restart | GoodbyeReason::Upgrade => Some(RESTART_WITHIN),
-            GoodbyeReason::Reboot => Some(REBOOT_WITHIN),
-            GoodbyeReason::Shutdown | GoodbyeReason::Retire => None,
-        };
-        if let Some(within) = within {
-            self.hub.fleet.expect_absence(host, now.plus(within));
+        if let Some(goodbye) = for_a_moment(reason) {
+            self.hub.fleet.said_goodbye(host, goodbye, now);
         }
         if reason == GoodbyeReason::Retire {
             let fleet = self.hub.fleet.clone();

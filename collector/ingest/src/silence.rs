@@ -10,17 +10,13 @@ use std::time::Duration;
 use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::message::GoodbyeReason;
+use muster_fleet::status::Goodbye;
 use muster_fleet::{Standing, StandingNote, Told};
 
 use crate::error_text::chain;
 use crate::hub::Hub;
 use crate::presence::PresenceState;
 use crate::ticker::GRACE;
-
-/// How long an agent that starts anew may be away.
-pub(crate) const RESTART_WITHIN: Duration = Duration::from_secs(120);
-/// How long a machine that boots may be away.
-pub(crate) const REBOOT_WITHIN: Duration = Duration::from_secs(600);
 
 /// What ingest knows of a host: how it stands, and when anything of it arrived last. `None`: not heard since the start.
 pub type Heard = Option<(PresenceState, Timestamp)>;
@@ -47,10 +43,8 @@ impl Silences {
         for one in told {
             let heard = heard(one.host);
             let (standing, goodbye) = match heard {
-                None if now.since(ready.max(one.since)) < GRACE => (one.standing, ""),
-                // Nobody heard it: what was told of it holds.
-                None if one.standing == Standing::Stopped => (Standing::Stopped, ""),
-                None | Some((PresenceState::Silent, _)) => (Standing::Silent, ""),
+                None => unheard(one, now, ready),
+                Some((PresenceState::Silent, _)) => (Standing::Silent, ""),
                 Some((PresenceState::AgentStopped(reason), last)) => stopped(one.standing, reason, now.since(last)),
                 Some((PresenceState::Up, _)) if one.standing == Standing::Present => (Standing::Present, ""),
                 Some((PresenceState::Up, _)) => {
@@ -70,17 +64,35 @@ impl Silences {
     }
 }
 
+/// How a host stands that this collector has not heard: what was told of it and what its goodbye said holds over a restart.
+fn unheard(one: &Told, now: Timestamp, ready: Timestamp) -> (Standing, &'static str) {
+    let expected = one.expected.map(|expected| (expected.goodbye, now.millis() <= expected.until_ms));
+    match expected {
+        Some((_, true)) => (one.standing, ""),
+        _ if now.since(ready.max(one.since)) < GRACE || one.standing == Standing::Stopped => (one.standing, ""),
+        Some((goodbye, false)) => (Standing::Silent, goodbye.as_str()),
+        None => (Standing::Silent, ""),
+    }
+}
+
 /// How a host stands whose agent said goodbye so long ago.
 fn stopped(told: Standing, reason: GoodbyeReason, ago: Duration) -> (Standing, &'static str) {
-    let (within, word) = match reason {
-        GoodbyeReason::Restart => (RESTART_WITHIN, "restart"),
-        GoodbyeReason::Upgrade => (RESTART_WITHIN, "upgrade"),
-        GoodbyeReason::Reboot => (REBOOT_WITHIN, "reboot"),
-        GoodbyeReason::Shutdown => return (Standing::Stopped, "shutdown"),
-        // Its host is being retired.
-        GoodbyeReason::Retire => return (told, ""),
-    };
-    if ago > within { (Standing::Silent, word) } else { (told, "") }
+    match (reason, for_a_moment(reason)) {
+        (_, Some(goodbye)) if ago > goodbye.within() => (Standing::Silent, goodbye.as_str()),
+        (GoodbyeReason::Shutdown, _) => (Standing::Stopped, "shutdown"),
+        // Expected, or its host is being retired.
+        _ => (told, ""),
+    }
+}
+
+/// The goodbyes after which a host comes back by itself.
+pub(crate) fn for_a_moment(reason: GoodbyeReason) -> Option<Goodbye> {
+    match reason {
+        GoodbyeReason::Restart => Some(Goodbye::Restart),
+        GoodbyeReason::Upgrade => Some(Goodbye::Upgrade),
+        GoodbyeReason::Reboot => Some(Goodbye::Reboot),
+        GoodbyeReason::Shutdown | GoodbyeReason::Retire => None,
+    }
 }
 
 /// Looks on the grid of `up` until the collector stops.
@@ -114,6 +126,8 @@ pub(crate) async fn run(hub: Arc<Hub>) {
 
 #[cfg(test)]
 mod tests {
+    use muster_fleet::status::Expected;
+
     use super::*;
 
     const HOST: HostId = HostId([1; 16]);
@@ -129,7 +143,7 @@ mod tests {
         let mut standing = Standing::Present;
         let mut told = Vec::new();
         for (second, heard) in looks {
-            let now = [Told { host: HOST, standing, since: at(0) }];
+            let now = [Told { host: HOST, standing, since: at(0), expected: None }];
             for note in silences.decide(&now, |_| *heard, at(*second), at(0), AFTER) {
                 standing = note.standing;
                 told.push((*second, note.standing, note.goodbye));
@@ -173,8 +187,21 @@ mod tests {
     #[test]
     fn a_host_that_was_not_heard_since_the_start_has_its_grace() {
         assert_eq!(run_of(&[(119, None), (120, None), (135, None)]), [(120, Standing::Silent, "")]);
-        let young = [Told { host: HOST, standing: Standing::Present, since: at(1_000) }];
+        let young = [Told { host: HOST, standing: Standing::Present, since: at(1_000), expected: None }];
         let decide = |second| Silences::default().decide(&young, |_| None, at(second), at(0), AFTER).len();
         assert_eq!((decide(1_119), decide(1_120)), (0, 1), "one that has just been enrolled has not connected yet");
+    }
+
+    #[test]
+    fn a_goodbye_from_before_the_start_is_an_expected_silence_as_well() {
+        for (goodbye, until, silent) in [(Goodbye::Upgrade, 90, 120), (Goodbye::Reboot, 590, 591)] {
+            let expected = Some(Expected { goodbye, until_ms: at(until).millis() });
+            let told = [Told { host: HOST, standing: Standing::Present, since: at(0), expected }];
+            let decide = |second| Silences::default().decide(&told, |_| None, at(second), at(0), AFTER);
+            assert_eq!(decide(silent - 1), []);
+            let word = goodbye.as_str();
+            let note = StandingNote { host: HOST, standing: Standing::Silent, last_heard: None, goodbye: word };
+            assert_eq!(decide(silent), [note]);
+        }
     }
 }

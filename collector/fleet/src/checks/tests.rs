@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::Reported;
 use crate::follower::{Follower, SmallChange, SmallEvent, SmallRow, SmallTable};
 use crate::standing::{Standing, StandingNote};
-use crate::status::{Acknowledgement, DowntimeSpec, HoldReason, StatusChange};
+use crate::status::{Acknowledgement, DowntimeSpec, Expected, Goodbye, HoldReason, StatusChange};
 use crate::testing::{Bench, at};
 use crate::{ErrorKind, EventKind, FleetError};
 
@@ -142,6 +142,24 @@ fn hosts_that_are_away_are_told_with_the_event_of_it() {
     let told: Vec<_> = notebook.changes.lock().drain(..).map(|change| shown(&change)).collect();
     assert_eq!(told, ["ended", "disk []", "disk [ExpectedAbsence]", "ended"]);
     assert!(bench.fleet.checks().is_empty() && bench.reopen().fleet.checks().is_empty());
+}
+
+#[test]
+fn a_goodbye_is_durable_with_the_next_tick() {
+    let (bench, host, _) = bench();
+    bench.fleet.tick_status(at(1)).unwrap();
+    bench.fleet.said_goodbye(host, Goodbye::Reboot, at(10));
+    let expected = Some(Expected { goodbye: Goodbye::Reboot, until_ms: at(610).millis() });
+    assert_eq!(bench.fleet.standings()[0].expected, expected);
+    // What a failing disk takes is not forgotten by those who heard it.
+    bench.fleet.state.lock().close();
+    assert_eq!(bench.fleet.standings()[0].expected, expected);
+    bench.fleet.tick_status(at(11)).unwrap();
+    let bench = bench.reopen();
+    assert_eq!(bench.fleet.standings()[0].expected, expected);
+    bench.fleet.expect_no_absence(host);
+    bench.fleet.tick_status(at(12)).unwrap();
+    assert_eq!(bench.reopen().fleet.standings()[0].expected, None);
 }
 
 fn shown(change: &StatusChange) -> String {

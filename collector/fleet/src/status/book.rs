@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads a clock or a disk: the rows that [`Outcome`] names become durable together with what they caused.
 
+mod away;
 mod load;
 mod problem;
 mod settle;
@@ -38,8 +39,6 @@ pub(crate) struct HostNow {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub absent: Option<AbsentNow>,
-    /// It said that it would be away until then.
-    pub expected_until_ms: Option<i64>,
 }
 
 /// That a host is silent or stopped.
@@ -62,6 +61,18 @@ struct HostBook {
     now: HostNow,
     own: OwnRow,
     checks: BTreeMap<String, CheckRow>,
+    /// In no row, since a restart gives every host its time: when it was back from an expected absence.
+    resumed: Resumed,
+}
+
+/// Whether a host has been back from an expected absence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Resumed {
+    #[default]
+    Never,
+    /// Since the last tick.
+    Now,
+    At(i64),
 }
 
 /// Everything that status knows.
@@ -97,6 +108,7 @@ impl StatusBook {
     /// Takes over what no row holds from the book that this one, read anew, stands for.
     pub(crate) fn go_on(&mut self, before: &Self) {
         (self.ready_ms, self.refused) = (before.ready_ms, before.refused);
+        self.go_on_expecting(before);
         #[cfg(feature = "planted")]
         (self.planted = before.planted);
     }

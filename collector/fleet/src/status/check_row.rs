@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::acknowledgement::Acknowledgement;
 use super::condition::{Hold, Severity};
+use super::expected::Expected;
 use super::flapping::Flapping;
 use super::machine::Machine;
 
@@ -46,6 +47,9 @@ pub(crate) struct OwnRow {
     /// Of the fleet's: the number that the last downtime got.
     #[serde(default)]
     pub downtimes_made: u64,
+    /// A host's: what its agent's goodbye said, until it is heard again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
 }
 
 /// What was given last of a problem: another one is given where this differs.
@@ -244,7 +248,10 @@ mod tests {
         );
         let bytes = |text: &str| [&[1], text.as_bytes()].concat();
         assert_eq!(encode(&decode::<CheckRow>(&bytes(check)).unwrap()), bytes(check));
-        assert_eq!(encode(&decode::<OwnRow>(&bytes(own)).unwrap()), bytes(own));
+        let expected = own.replace("2}", r#"2,"expected":{"goodbye":"upgrade","until_ms":3}}"#);
+        for own in [own, &expected] {
+            assert_eq!(encode(&decode::<OwnRow>(&bytes(own)).unwrap()), bytes(own));
+        }
         assert_eq!(encode(&decode::<super::super::Downtime>(&bytes(downtime)).unwrap()), bytes(downtime));
     }
 

@@ -48,11 +48,12 @@ impl StatusBook {
     }
 
     /// The host's entry; one that is no active host (any more) has no name.
-    fn host_or_gone(&mut self, id: HostId) -> &mut HostBook {
+    pub(super) fn host_or_gone(&mut self, id: HostId) -> &mut HostBook {
         self.hosts.entry(id).or_insert_with(|| HostBook {
-            now: HostNow { id, name: String::new(), labels: Default::default(), absent: None, expected_until_ms: None },
+            now: HostNow { id, name: String::new(), labels: Default::default(), absent: None },
             own: OwnRow::default(),
             checks: Default::default(),
+            resumed: Default::default(),
         })
     }
 
@@ -99,6 +100,7 @@ impl StatusBook {
         self.touched.extend(touched);
         if is_back && let Some(entry) = self.hosts.get_mut(&id) {
             entry.own.returned_ms = now_ms;
+            entry.own.expected = None;
             self.change((id, String::new()));
         }
     }

@@ -213,7 +213,7 @@ fn hold(why: HoldReason, by: &str) -> Hold {
 }
 
 fn expected(host: &HostBook, now_ms: i64) -> Option<Hold> {
-    let until_ms = host.now.expected_until_ms.filter(|until| *until > now_ms);
+    let until_ms = host.own.expected.map(|expected| expected.until_ms).filter(|until| *until > now_ms);
     until_ms.map(|until| Hold { why: HoldReason::ExpectedAbsence, by: host.now.name.clone(), until_ms: Some(until) })
 }
 

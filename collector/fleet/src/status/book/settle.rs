@@ -22,6 +22,7 @@ impl StatusBook {
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.end_downtime(id, "muster", now);
         }
+        self.note_resumed(now_ms);
         self.note_stale(now);
         self.touch_problems();
     }
@@ -35,10 +36,10 @@ impl StatusBook {
         #[cfg(not(feature = "planted"))]
         let is_anywhere = false;
         for (id, host) in self.hosts.iter_mut().filter(|(_, host)| is_anywhere || host.now.absent.is_none()) {
+            let heard_ms = host.heard_again_ms();
             for (check, row) in host.checks.iter_mut().filter(|(_, row)| row.stale_ms.is_none()) {
                 let patience = freshness::patience_ms(row.definition.ttl_ms, row.definition.interval_ms);
-                let due = patience
-                    .map(|patience| freshness::stale_at_ms(row.arrived_ms, patience, ready_ms, host.own.returned_ms));
+                let due = patience.map(|patience| freshness::stale_at_ms(row.arrived_ms, patience, ready_ms, heard_ms));
                 if due.is_some_and(|due| now.millis() >= due) {
                     row.stale_ms = Some(now.millis());
                     let words = freshness::words(row.arrived_ms);

@@ -13,8 +13,10 @@ use crate::rows::decode;
 use crate::status::acknowledgement::Acknowledgement;
 use crate::status::condition::{EndReason, HoldReason, StatusChange, Subject};
 use crate::status::downtime::{Downtime, DowntimeSpec};
+use crate::status::expected::{Expected, Goodbye};
 use crate::tables::Put;
 
+mod away;
 mod random;
 
 /// 2026-01-01 and this many seconds.
@@ -97,7 +99,6 @@ impl Story {
             name: name.to_owned(),
             labels: BTreeMap::from([("site".to_owned(), "a".to_owned())]),
             absent: None,
-            expected_until_ms: None,
         };
         let hosts = [(1, "web1"), (2, "web2"), (3, "gw")].map(host).to_vec();
         let mut story = Self { book: StatusBook::default(), hosts, rows: Rows::default(), events: Vec::new() };
@@ -277,7 +278,7 @@ fn a_host_that_is_away_is_told_instead_of_its_checks() {
     assert_eq!(story.tick(10_100), ["host 1 ended Recovered", "1/disk disk critical"]);
     assert_eq!((story.tick(10_219), story.tick(10_220)), (vec![], vec![]), "stale is no other problem than bad");
     assert!(story.book.view(id(1), "disk").unwrap().stale_ms.is_some(), "two minutes after it was back");
-    story.hosts[0].expected_until_ms = Some(ms(10_300));
+    story.book.expect_absence(id(1), Expected { goodbye: Goodbye::Restart, until_ms: ms(10_300) });
     assert_eq!(story.tick(10_230), ["1/disk disk critical expected_absence:web1"]);
     assert_eq!(story.tick(10_300), ["1/disk disk critical"]);
 }

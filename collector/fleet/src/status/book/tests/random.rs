@@ -7,8 +7,8 @@ use muster_common::check::CheckState;
 use muster_common::wire::message::{CheckDefinition, CheckList, Report};
 
 use super::{
-    AbsentNow, Acknowledgement, DowntimeSpec, HostNow, Rows, StatusBook, StatusChange, Story, at, definition, id, ms,
-    result,
+    AbsentNow, Acknowledgement, DowntimeSpec, Expected, Goodbye, HostNow, Rows, StatusBook, StatusChange, Story, at,
+    definition, id, ms, result,
 };
 use crate::status::condition::{Condition, Subject};
 
@@ -41,6 +41,7 @@ impl Random {
 enum Op {
     Report { host: HostNow, report: Report, is_live: bool },
     Tick { hosts: Vec<HostNow> },
+    Expect { host: u8, expected: Option<Expected> },
     Acknowledge { host: u8, check: String, ack: Acknowledgement },
     Unacknowledge { host: u8, check: String },
     Forget { host: u8, check: String },
@@ -52,6 +53,8 @@ fn run(book: &mut StatusBook, op: &Op, now: i64) {
     match op.clone() {
         Op::Report { host, report, is_live } => book.report(&host, &report, at(now), is_live),
         Op::Tick { hosts } => book.tick(at(now), hosts),
+        Op::Expect { host, expected: Some(expected) } => book.expect_absence(id(host), expected),
+        Op::Expect { host, expected: None } => book.expect_no_absence(id(host)),
         Op::Acknowledge { host, check, ack } => drop(book.acknowledge(id(host), &check, ack, at(now))),
         Op::Unacknowledge { host, check } => drop(book.unacknowledge(id(host), &check, "ann", at(now))),
         Op::Forget { host, check } => drop(book.forget(id(host), &check, "ann", at(now))),
@@ -127,11 +130,14 @@ fn random_op(random: &mut Random, hosts: &mut Vec<HostNow>, all: &[HostNow], now
             for one in hosts.iter_mut().filter(|one| one.id == host.id) {
                 one.labels.insert("site".to_owned(), random.pick(&["a", "b"]).to_string());
                 one.name = random.pick(&[all[usize::from(number) - 1].name.clone(), format!("new{number}")]).clone();
-                one.expected_until_ms = until;
             }
             Op::Tick { hosts: hosts.clone() }
         }
-        18 if random.below(6) == 0 => {
+        18 if random.below(2) == 0 => {
+            let goodbye = *random.pick(&[Goodbye::Restart, Goodbye::Upgrade, Goodbye::Reboot]);
+            Op::Expect { host: number, expected: until.map(|until_ms| Expected { goodbye, until_ms }) }
+        }
+        18 if random.below(3) == 0 => {
             if hosts.len() < all.len() {
                 *hosts = all.to_vec();
             } else {
