@@ -43,6 +43,8 @@ pub enum EventKind {
     HostReturned,
     /// An agent said that it stops and will not come back by itself.
     AgentStopped,
+    /// An agent said that its machine boots.
+    HostRebooting,
     /// Another process of the agent on a machine that has not booted.
     AgentRestarted,
     /// Batches that will never come; of log lines it is [`Self::LogLost`].
@@ -122,6 +124,7 @@ impl EventKind {
             Self::HostSilent => "host_silent",
             Self::HostReturned => "host_returned",
             Self::AgentStopped => "agent_stopped",
+            Self::HostRebooting => "host_rebooting",
             Self::AgentRestarted => "agent_restarted",
             Self::Gap => "gap",
             Self::LogLost => "log_lost",
@@ -147,6 +150,7 @@ impl EventKind {
             Self::HostSilent
             | Self::HostReturned
             | Self::AgentStopped
+            | Self::HostRebooting
             | Self::CheckState
             | Self::CheckFlapping
             | Self::Acknowledged

@@ -22,6 +22,7 @@ use crate::memory::Memory;
 use crate::outbox::{Event, EventKind};
 use crate::refuse::refuse;
 use crate::rows::{Facts, Registration, Sighting, cut, hex};
+use crate::status::Goodbye;
 
 /// How long after its last arrival a host counts as live: a machine that takes its place within that time is a second one, and
 /// after it the same one with another disk or board.
@@ -131,14 +132,15 @@ impl Sightings {
         }
     }
 
-    /// Takes a hello that is the host's.
-    fn take(&mut self, row: &Registration, hello: &Hello, now: Timestamp) {
+    /// Takes a hello that is the host's. `is_boot_announced`: its agent's goodbye was for a boot.
+    fn take(&mut self, row: &Registration, hello: &Hello, is_boot_announced: bool, now: Timestamp) {
         let watched = self.hosts.entry(row.id).or_default();
         let boot_id = hex(&hello.boot_id);
         if watched.last.boot_id != boot_id && !watched.last.boot_id.is_empty() {
-            let text = format!("host `{}` has booted", row.name);
+            let (word, announced) = if is_boot_announced { ("", "true") } else { (" unannounced", "false") };
+            let text = format!("host `{}` has booted{word}", row.name);
             let event = Event::new(EventKind::HostBooted, "agent", now, text).of(row.id, &row.name);
-            self.events.push(event.with("boot_id", boot_id.as_str()));
+            self.events.push(event.with("boot_id", boot_id.as_str()).with("announced", announced));
         } else if watched.last.started_ms != hello.started_ms && watched.last.last_hello_ms != 0 {
             let text = format!("the agent of host `{}` has started anew", row.name);
             let event = Event::new(EventKind::AgentRestarted, "agent", now, text).of(row.id, &row.name);
@@ -195,8 +197,11 @@ impl Fleet {
     ) -> Result<Seen, FleetError> {
         let (step, full) = {
             let memory = self.memory.read();
+            let expected = self.book.lock().expected(host);
+            let is_boot_announced = expected.is_some_and(|expected| expected.goodbye == Goodbye::Reboot);
             let mut sightings = self.sightings.lock();
-            let step = step(&memory, &mut sightings, host, hello, last_arrival, now);
+            let hello = Heard { hello, is_boot_announced, last_arrival, now };
+            let step = step(&memory, &mut sightings, host, &hello);
             (step, sightings.events.len() > RIDING_EVENTS_MAX)
         };
         let name = self.memory.read().host(host).map(|row| row.name.clone()).unwrap_or_default();
@@ -251,14 +256,18 @@ impl Fleet {
     }
 }
 
-fn step(
-    memory: &Memory,
-    sightings: &mut Sightings,
-    host: HostId,
-    hello: &Hello,
+/// A hello with what is known where it arrives.
+struct Heard<'a> {
+    hello: &'a Hello,
+    /// The agent's goodbye before was for a boot.
+    is_boot_announced: bool,
+    /// When anything of the host arrived last.
     last_arrival: Option<Timestamp>,
     now: Timestamp,
-) -> Step {
+}
+
+fn step(memory: &Memory, sightings: &mut Sightings, host: HostId, heard: &Heard<'_>) -> Step {
+    let Heard { hello, is_boot_announced, last_arrival, now } = *heard;
     let Some(row) = memory.host(host).filter(|row| row.state == HostState::Active) else { return Step::Gone };
     let traces = traces_of(hello);
     let own = sightings.traces(host, &row.machine_id);
@@ -286,7 +295,7 @@ fn step(
         Verdict::TwoLive { second_speaks, second } => {
             let reason = format!("it took turns with another one that says it is `{}`", row.name);
             if !second_speaks {
-                sightings.take(row, hello, now);
+                sightings.take(row, hello, is_boot_announced, now);
             }
             return Step::SetAside { traces: second, reason, machine_id: told, refuse: second_speaks };
         }
@@ -297,7 +306,7 @@ fn step(
         }
         Verdict::Same => {}
     }
-    sightings.take(row, hello, now);
+    sightings.take(row, hello, is_boot_announced, now);
     if other_machine { Step::Adopt { machine_id: told } } else { Step::Welcome }
 }
 

@@ -68,7 +68,7 @@ impl Silences {
 fn unheard(one: &Told, now: Timestamp, ready: Timestamp) -> (Standing, &'static str) {
     let expected = one.expected.map(|expected| (expected.goodbye, now.millis() <= expected.until_ms));
     match expected {
-        Some((_, true)) => (one.standing, ""),
+        Some((goodbye, true)) => (away_as_expected(one.standing, goodbye), goodbye.as_str()),
         _ if now.since(ready.max(one.since)) < GRACE || one.standing == Standing::Stopped => (one.standing, ""),
         Some((goodbye, false)) => (Standing::Silent, goodbye.as_str()),
         None => (Standing::Silent, ""),
@@ -79,9 +79,18 @@ fn unheard(one: &Told, now: Timestamp, ready: Timestamp) -> (Standing, &'static 
 fn stopped(told: Standing, reason: GoodbyeReason, ago: Duration) -> (Standing, &'static str) {
     match (reason, for_a_moment(reason)) {
         (_, Some(goodbye)) if ago > goodbye.within() => (Standing::Silent, goodbye.as_str()),
-        (GoodbyeReason::Shutdown, _) => (Standing::Stopped, "shutdown"),
-        // Expected, or its host is being retired.
-        _ => (told, ""),
+        (_, Some(goodbye)) => (away_as_expected(told, goodbye), goodbye.as_str()),
+        (GoodbyeReason::Shutdown, None) => (Standing::Stopped, "shutdown"),
+        // Its host is being retired.
+        (_, None) => (told, ""),
+    }
+}
+
+/// How a host stands that has time to come back: that a machine boots is told, that an agent starts anew is not.
+fn away_as_expected(told: Standing, goodbye: Goodbye) -> Standing {
+    match goodbye {
+        Goodbye::Reboot => Standing::Rebooting,
+        Goodbye::Restart | Goodbye::Upgrade => told,
     }
 }
 
@@ -175,7 +184,9 @@ mod tests {
         assert_eq!(run_of(&[restart(15), restart(120), up(121), up(200)]), []);
         assert_eq!(run_of(&[restart(120), restart(121), restart(136)]), [(121, Standing::Silent, "restart")]);
         let reboot = stopped(GoodbyeReason::Reboot);
-        assert_eq!(run_of(&[reboot(600), reboot(601)]), [(601, Standing::Silent, "reboot")]);
+        let boots = (15, Standing::Rebooting, "reboot");
+        assert_eq!(run_of(&[reboot(15), reboot(600), reboot(601)]), [boots, (601, Standing::Silent, "reboot")]);
+        assert_eq!(run_of(&[reboot(15), up(100), up(130)]), [boots, (130, Standing::Present, "")]);
         let shutdown = stopped(GoodbyeReason::Shutdown);
         let unheard = |second| (second, None);
         // A collector that started meanwhile has not heard it, and knows what was told.
@@ -194,14 +205,19 @@ mod tests {
 
     #[test]
     fn a_goodbye_from_before_the_start_is_an_expected_silence_as_well() {
-        for (goodbye, until, silent) in [(Goodbye::Upgrade, 90, 120), (Goodbye::Reboot, 590, 591)] {
+        for (goodbye, until, silent, meanwhile) in
+            [(Goodbye::Upgrade, 90, 120, Standing::Present), (Goodbye::Reboot, 590, 591, Standing::Rebooting)]
+        {
             let expected = Some(Expected { goodbye, until_ms: at(until).millis() });
-            let told = [Told { host: HOST, standing: Standing::Present, since: at(0), expected }];
-            let decide = |second| Silences::default().decide(&told, |_| None, at(second), at(0), AFTER);
-            assert_eq!(decide(silent - 1), []);
-            let word = goodbye.as_str();
-            let note = StandingNote { host: HOST, standing: Standing::Silent, last_heard: None, goodbye: word };
-            assert_eq!(decide(silent), [note]);
+            let decide = |standing, second| {
+                let told = [Told { host: HOST, standing, since: at(0), expected }];
+                Silences::default().decide(&told, |_| None, at(second), at(0), AFTER)
+            };
+            let note = |standing| StandingNote { host: HOST, standing, last_heard: None, goodbye: goodbye.as_str() };
+            let boots = [note(Standing::Rebooting)];
+            assert_eq!(decide(Standing::Present, 1), &boots[..usize::from(goodbye == Goodbye::Reboot)]);
+            assert_eq!(decide(meanwhile, silent - 1), []);
+            assert_eq!(decide(meanwhile, silent), [note(Standing::Silent)]);
         }
     }
 }

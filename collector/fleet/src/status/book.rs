@@ -41,11 +41,21 @@ pub(crate) struct HostNow {
     pub absent: Option<AbsentNow>,
 }
 
-/// That a host is silent or stopped.
+/// That a host is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AbsentNow {
     pub since_ms: i64,
-    pub is_stopped: bool,
+    pub why: Away,
+}
+
+/// Why a host is away, as far as it is known of the host alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Away {
+    Silent,
+    /// Its agent said that it stops and will not come back by itself.
+    Stopped,
+    /// Its agent said that the machine boots.
+    Rebooting,
 }
 
 /// What one step changed, to be made durable in one transaction.
@@ -81,7 +91,7 @@ pub(crate) struct StatusBook {
     hosts: BTreeMap<HostId, HostBook>,
     /// Hosts by folded name, as parents name them.
     names: HashMap<String, HostId>,
-    /// Checks by the folded parents that they name.
+    /// Checks, and hosts (with an empty name), by the folded parents that they name.
     children: HashMap<String, BTreeSet<Key>>,
     downtimes: BTreeMap<u64, ReadDowntime>,
     fleet: OwnRow,

@@ -50,6 +50,16 @@ pub(crate) struct OwnRow {
     /// A host's: what its agent's goodbye said, until it is heard again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// A host's: when it was silent or booted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Down>,
+}
+
+/// A time in which a host was silent or booted, so that nothing was reached through it; milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Down {
+    pub from_ms: i64,
+    pub to_ms: i64,
 }
 
 /// What was given last of a problem: another one is given where this differs.
@@ -248,7 +258,8 @@ mod tests {
         );
         let bytes = |text: &str| [&[1], text.as_bytes()].concat();
         assert_eq!(encode(&decode::<CheckRow>(&bytes(check)).unwrap()), bytes(check));
-        let expected = own.replace("2}", r#"2,"expected":{"goodbye":"upgrade","until_ms":3}}"#);
+        let expected =
+            own.replace("2}", r#"2,"expected":{"goodbye":"upgrade","until_ms":3},"down":{"from_ms":4,"to_ms":5}}"#);
         for own in [own, &expected] {
             assert_eq!(encode(&decode::<OwnRow>(&bytes(own)).unwrap()), bytes(own));
         }

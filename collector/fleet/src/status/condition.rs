@@ -13,7 +13,7 @@ use crate::rows::host_id;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// The host itself: it is silent, stopped, unreachable, ...
+    /// The host itself: it is silent, stopped, booting or unreachable.
     Host {
         #[serde(with = "host_id")]
         host: HostId,

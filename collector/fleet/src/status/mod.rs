@@ -13,7 +13,7 @@ mod recurrence;
 
 pub use acknowledgement::Acknowledgement;
 pub use book::CheckView;
-pub(crate) use book::{AbsentNow, HostNow, StatusBook};
+pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
 pub use downtime::{Downtime, DowntimeSpec};
 pub use expected::{Expected, Goodbye};

@@ -2,10 +2,11 @@
 
 use muster_common::host::HostId;
 
-use super::{FLEET, HostBook, HostNow, Key, StatusBook, folded_parent};
+use super::away::host_parents;
+use super::{Away, FLEET, HostBook, HostNow, Key, StatusBook, folded_parent};
 use crate::names::folded;
 use crate::rows::decode;
-use crate::status::check_row::{CheckRow, OwnRow, read_key, row_key};
+use crate::status::check_row::{CheckRow, Down, OwnRow, read_key, row_key};
 use crate::status::condition::{EndReason, StatusChange, Subject};
 use crate::status::downtime::{Downtime, ReadDowntime};
 use crate::tables::{CHECKS, Put, Table};
@@ -65,7 +66,8 @@ impl StatusBook {
             return;
         }
         let old_name = folded(&entry.now.name);
-        let is_presence_changed = entry.now.absent.is_some() != now.absent.is_some();
+        let is_presence_changed = entry.now.absent != now.absent;
+        let (old_parents, parents) = (host_parents(&entry.now), host_parents(&now));
         entry.now = now;
         touched.push((id, String::new()));
         touched.extend(entry.checks.keys().map(|check| (id, check.clone())));
@@ -73,6 +75,10 @@ impl StatusBook {
             self.names.remove(&old_name);
         }
         self.names.insert(name.clone(), id);
+        if old_parents != parents {
+            self.disown(&(id, String::new()), &old_parents);
+            self.adopt(&(id, String::new()), &parents);
+        }
         if is_presence_changed {
             touched.extend(self.children.get(&name).into_iter().flatten().cloned());
         }
@@ -93,14 +99,17 @@ impl StatusBook {
     /// Takes one host as it is now, with the time of its return where it was away.
     pub(crate) fn take_host(&mut self, host: HostNow, now_ms: i64) {
         let id = host.id;
-        let was_away = self.hosts.get(&id).is_some_and(|entry| entry.now.absent.is_some() || entry.own.told.is_some());
+        let before = self.hosts.get(&id);
+        let was_away = before.is_some_and(|entry| entry.now.absent.is_some() || entry.own.told.is_some());
         let is_back = was_away && host.absent.is_none();
+        let down = before.and_then(|entry| entry.now.absent).filter(|absent| absent.why != Away::Stopped);
         let mut touched = Vec::new();
         self.put_host(host, &mut touched);
         self.touched.extend(touched);
         if is_back && let Some(entry) = self.hosts.get_mut(&id) {
             entry.own.returned_ms = now_ms;
             entry.own.expected = None;
+            entry.own.down = down.map(|absent| Down { from_ms: absent.since_ms, to_ms: now_ms }).or(entry.own.down);
             self.change((id, String::new()));
         }
     }
@@ -110,6 +119,7 @@ impl StatusBook {
         if self.names.get(&folded(&entry.now.name)) == Some(&id) {
             self.names.remove(&folded(&entry.now.name));
         }
+        self.disown(&(id, String::new()), &host_parents(&entry.now));
         let mut end = |subject, is_told: bool| {
             let (why, output) = (EndReason::Retired, String::new());
             let ended = StatusChange::Ended { subject, at_ms: now_ms, why, output };

@@ -10,7 +10,7 @@ use crate::status::check_row::CheckRow;
 use crate::status::condition::{Condition, Hold, HoldReason, Severity, Subject};
 use crate::status::freshness;
 
-/// Checks that are looked at to find out whether a parent leads back to its child.
+/// Checks, or hosts, that are looked at to find out whether a parent leads back to its child.
 const ANCESTORS_MAX: usize = 64;
 /// Downtimes named as holds of one problem: one is enough to hold it.
 const DOWNTIMES_TOLD_MAX: usize = 8;
@@ -32,15 +32,15 @@ impl StatusBook {
     /// The problem that this subject has now, if it has one.
     pub(super) fn condition(&self, key: &Key, moment: &Moment) -> Option<Condition> {
         if key.0 == FLEET {
-            return self.fleet_condition();
+            return self.fleet_condition(moment.now_ms);
         }
         let host = self.hosts.get(&key.0)?;
         if key.1.is_empty() { self.host_condition(host, moment) } else { self.check_condition(host, key, moment) }
     }
 
-    fn fleet_condition(&self) -> Option<Condition> {
-        let since_ms = self.all_absent_since()?;
-        let output = format!("nothing is received from any of {} hosts", self.hosts.len());
+    fn fleet_condition(&self, now_ms: i64) -> Option<Condition> {
+        let (count, since_ms) = self.all_absent_since(now_ms)?;
+        let output = format!("nothing is received from any of {count} hosts");
         Some(Condition {
             subject: Subject::Fleet,
             name: "NothingReceived".to_owned(),
@@ -58,42 +58,36 @@ impl StatusBook {
         })
     }
 
-    /// Since when all of at least three hosts are away that went within a minute; once that was told, all of them are enough.
-    pub(super) fn all_absent_since(&self) -> Option<i64> {
+    /// How many hosts are away and since when, where that is all of at least three and they went within a minute; once that was told, all
+    /// of them are enough. Those that boot as they said, or are no active hosts, do not count.
+    fn all_absent_since(&self, now_ms: i64) -> Option<(usize, i64)> {
         const HOSTS_MIN: usize = 3;
         const WITHIN_MS: i64 = 60_000;
-        if self.hosts.len() < HOSTS_MIN {
-            return None;
-        }
-        let (mut first, mut last) = (i64::MAX, i64::MIN);
-        for host in self.hosts.values() {
+        let (mut count, mut first, mut last) = (0, i64::MAX, i64::MIN);
+        for host in self.hosts.values().filter(|host| !host.now.name.is_empty() && !self.is_booting(host, now_ms)) {
             let since_ms = host.now.absent?.since_ms;
-            (first, last) = (first.min(since_ms), last.max(since_ms));
+            (count, first, last) = (count + 1, first.min(since_ms), last.max(since_ms));
         }
-        (self.fleet.told.is_some() || last.saturating_sub(first) <= WITHIN_MS).then_some(last)
+        let is_at_once = self.fleet.told.is_some() || last.saturating_sub(first) <= WITHIN_MS;
+        (count >= HOSTS_MIN && is_at_once).then_some((count, last))
     }
 
     fn host_condition(&self, host: &HostBook, moment: &Moment) -> Option<Condition> {
         let absent = host.now.absent?;
-        let name = &host.now.name;
-        let (alert, severity, output) = if absent.is_stopped {
-            ("HostStopped", Severity::Warning, format!("the agent of host `{name}` has stopped"))
-        } else {
-            ("HostSilent", Severity::Critical, format!("nothing arrives of host `{name}`"))
-        };
+        let (stand, own_hold) = self.stand(host, moment.now_ms)?;
         let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), moment);
         if self.fleet.told.is_some() {
             holds.push(hold(HoldReason::HostAbsent, "NothingReceived"));
         }
-        holds.extend(expected(host, moment.now_ms));
+        holds.extend(own_hold.or_else(|| expected(host, moment.now_ms)));
         Some(Condition {
             subject: Subject::Host { host: host.now.id },
-            name: alert.to_owned(),
-            severity,
+            name: stand.name().to_owned(),
+            severity: stand.severity(),
             labels: labels(host, None),
             since_ms: absent.since_ms,
             at_ms: absent.since_ms,
-            output,
+            output: stand.words(&host.now.name),
             long_output: String::new(),
             perfdata: Vec::new(),
             remedy: String::new(),
@@ -106,8 +100,8 @@ impl StatusBook {
         let (check, row) = host.checks.get_key_value(&key.1)?;
         let severity = row.severity()?;
         let mut holds = self.common_holds(host, Some(check), row.acknowledgement.as_ref(), moment);
-        if let Some(absent) = host.now.absent {
-            holds.push(hold(HoldReason::HostAbsent, if absent.is_stopped { "HostStopped" } else { "HostSilent" }));
+        if let Some((stand, _)) = self.stand(host, moment.now_ms) {
+            holds.push(hold(HoldReason::HostAbsent, stand.name()));
         }
         holds.extend(self.parents_down(key, row));
         if row.flapping.is_on {
@@ -161,7 +155,8 @@ impl StatusBook {
         let down = row.definition.parents.iter().filter(move |parent| {
             self.parent(parent).is_some_and(|parent| {
                 let (is_bad, recovered_ms) = self.parent_stands(&parent);
-                (is_bad || row.machine.at_ms <= recovered_ms) && !self.leads_to(&parent, key)
+                (is_bad || row.machine.at_ms <= recovered_ms)
+                    && !leads_to(&parent, key, |key| self.check_parents_of(key))
             })
         });
         down.map(|parent| hold(HoldReason::ParentDown, parent))
@@ -188,24 +183,28 @@ impl StatusBook {
         }
     }
 
-    fn leads_to(&self, from: &Key, to: &Key) -> bool {
-        let (mut seen, mut next) = (vec![from.clone()], 0);
-        while next < seen.len() && seen.len() <= ANCESTORS_MAX {
-            let key = seen[next].clone();
-            next += 1;
-            if key == *to {
-                return true;
-            }
-            let row = self.hosts.get(&key.0).and_then(|host| host.checks.get(&key.1));
-            let parents = row.into_iter().flat_map(|row| &row.definition.parents);
-            for parent in parents.filter_map(|parent| self.parent(parent)) {
-                if !seen.contains(&parent) {
-                    seen.push(parent);
-                }
+    fn check_parents_of(&self, key: &Key) -> Vec<Key> {
+        let row = self.hosts.get(&key.0).and_then(|host| host.checks.get(&key.1));
+        let parents = row.into_iter().flat_map(|row| &row.definition.parents);
+        parents.filter_map(|parent| self.parent(parent)).collect()
+    }
+}
+
+/// Whether parents lead from here to there: a parent that depends on its own child says nothing of it.
+pub(super) fn leads_to<T: Clone + PartialEq>(from: &T, to: &T, parents: impl Fn(&T) -> Vec<T>) -> bool {
+    let (mut seen, mut next) = (vec![from.clone()], 0);
+    while next < seen.len() && seen.len() <= ANCESTORS_MAX {
+        if seen[next] == *to {
+            return true;
+        }
+        for parent in parents(&seen[next]) {
+            if !seen.contains(&parent) {
+                seen.push(parent);
             }
         }
-        false
+        next += 1;
     }
+    false
 }
 
 fn hold(why: HoldReason, by: &str) -> Hold {

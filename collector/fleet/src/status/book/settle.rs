@@ -125,6 +125,7 @@ impl StatusBook {
 
     /// An acknowledgement ends by time, with the problem, or with this problem becoming another.
     fn end_acknowledgement(&mut self, key: &Key, now: Timestamp) {
+        let stand = self.hosts.get(&key.0).and_then(|host| self.stand(host, now.millis()));
         let Some(host) = self.hosts.get_mut(&key.0) else { return };
         let (slot, problem) = match host.checks.get_mut(&key.1) {
             Some(row) => {
@@ -133,9 +134,10 @@ impl StatusBook {
                 (&mut row.acknowledgement, severity.map(|_| is_another))
             }
             None => {
-                let name = host.now.absent.map(|absent| if absent.is_stopped { "HostStopped" } else { "HostSilent" });
-                let is_another = host.own.told.as_ref().is_some_and(|told| Some(told.name.as_str()) != name);
-                (&mut host.own.acknowledgement, name.map(|_| is_another))
+                // That a silent host is unreachable is the same problem with a reason.
+                let severity = stand.map(|(stand, _)| stand.severity());
+                let is_another = host.own.told.as_ref().is_some_and(|told| Some(told.severity) != severity);
+                (&mut host.own.acknowledgement, severity.map(|_| is_another))
             }
         };
         if let Some(ack) = slot.take_if(|ack| ack.is_over(now.millis(), problem)) {

@@ -7,7 +7,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckDefinition, CheckList, CheckReport, Report};
 
-use super::{AbsentNow, HostNow, StatusBook};
+use super::{AbsentNow, Away, HostNow, StatusBook};
 use crate::outbox::{Event, EventKind};
 use crate::rows::decode;
 use crate::status::acknowledgement::Acknowledgement;
@@ -130,7 +130,8 @@ impl Story {
     }
 
     fn away(&mut self, host: usize, seconds: Option<i64>, is_stopped: bool) {
-        self.hosts[host].absent = seconds.map(|seconds| AbsentNow { since_ms: ms(seconds), is_stopped });
+        let why = if is_stopped { Away::Stopped } else { Away::Silent };
+        self.hosts[host].absent = seconds.map(|seconds| AbsentNow { since_ms: ms(seconds), why });
     }
 
     fn kinds(&self) -> Vec<EventKind> {

@@ -7,8 +7,8 @@ use muster_common::check::CheckState;
 use muster_common::wire::message::{CheckDefinition, CheckList, Report};
 
 use super::{
-    AbsentNow, Acknowledgement, DowntimeSpec, Expected, Goodbye, HostNow, Rows, StatusBook, StatusChange, Story, at,
-    definition, id, ms, result,
+    AbsentNow, Acknowledgement, Away, DowntimeSpec, Expected, Goodbye, HostNow, Rows, StatusBook, StatusChange, Story,
+    at, definition, id, ms, result,
 };
 use crate::status::condition::{Condition, Subject};
 
@@ -119,7 +119,8 @@ fn random_op(random: &mut Random, hosts: &mut Vec<HostNow>, all: &[HostNow], now
         }
         14 => Op::EndDowntime(1 + random.below(10)),
         15 | 16 => {
-            let absent = AbsentNow { since_ms: ms(now), is_stopped: random.below(3) == 0 };
+            let why = *random.pick(&[Away::Silent, Away::Silent, Away::Stopped, Away::Rebooting]);
+            let absent = AbsentNow { since_ms: ms(now), why };
             let is_all = random.below(4) == 0;
             for one in hosts.iter_mut().filter(|one| is_all || one.id == host.id) {
                 one.absent = (random.below(2) == 0).then_some(absent);
@@ -129,6 +130,7 @@ fn random_op(random: &mut Random, hosts: &mut Vec<HostNow>, all: &[HostNow], now
         17 => {
             for one in hosts.iter_mut().filter(|one| one.id == host.id) {
                 one.labels.insert("site".to_owned(), random.pick(&["a", "b"]).to_string());
+                one.labels.insert("parent".to_owned(), random.pick(&["", "gw", "web1, GW", "web2,new3"]).to_string());
                 one.name = random.pick(&[all[usize::from(number) - 1].name.clone(), format!("new{number}")]).clone();
             }
             Op::Tick { hosts: hosts.clone() }
