@@ -238,7 +238,7 @@ mod tests {
         let reboots = StandingNote { goodbye: "reboot", ..note(host, Standing::Rebooting) };
         hello(1, 1);
         bench.fleet.said_goodbye(host, Goodbye::Reboot, at(10));
-        bench.fleet.note_standings(&[reboots.clone()], at(15)).unwrap();
+        bench.fleet.note_standings(std::slice::from_ref(&reboots), at(15)).unwrap();
         assert_eq!(bench.fleet.standings()[0].standing, Standing::Rebooting);
         hello(2, 70);
         bench.fleet.note_standings(&[note(host, Standing::Present)], at(100)).unwrap();
@@ -247,10 +247,10 @@ mod tests {
         // What does not come back from its boot has been away since that began.
         bench.fleet.note_standings(&[reboots], at(315)).unwrap();
         bench.fleet.note_standings(&[note(host, Standing::Silent)], at(930)).unwrap();
-        let bench_of = |bench: &Bench| bench.fleet.standings()[0].expected.map(|expected| expected.until_ms);
-        assert_eq!(bench_of(&bench), Some(at(915).millis()), "a note alone says it as well");
+        let expected_until = |bench: &Bench| bench.fleet.standings()[0].expected.map(|expected| expected.until_ms);
+        assert_eq!(expected_until(&bench), Some(at(915).millis()), "a note alone says it as well");
         bench.fleet.note_standings(&[note(host, Standing::Present)], at(1_015)).unwrap();
-        assert_eq!(bench_of(&bench), None);
+        assert_eq!(expected_until(&bench), None);
         let told = bench.events().into_iter().filter(|event| event.kind.class() != crate::EventClass::Change);
         let told: Vec<_> = told.map(|event| event.text).collect();
         let expect = [

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::Reported;
 use crate::follower::{Follower, SmallChange, SmallEvent, SmallRow, SmallTable};
+use crate::rows::Registration;
 use crate::standing::{Standing, StandingNote};
 use crate::status::{Acknowledgement, DowntimeSpec, Expected, Goodbye, HoldReason, StatusChange};
 use crate::testing::{Bench, at};
@@ -25,7 +26,8 @@ struct Notebook {
 impl Follower for Notebook {
     fn follow(&self, changes: &[StatusChange], now: Timestamp) -> SmallChange {
         self.changes.lock().extend_from_slice(changes);
-        let (key, value) = (now.millis().to_be_bytes().to_vec(), Some(vec![u8::try_from(changes.len()).unwrap()]));
+        let (key, value) =
+            (now.millis().to_be_bytes().to_vec(), Some(vec![u8::try_from(changes.len()).unwrap_or(u8::MAX)]));
         let row = SmallRow { table: SmallTable::Alerts, key, value };
         let event = SmallEvent {
             kind: EventKind::AlertFiring,
@@ -160,6 +162,92 @@ fn a_goodbye_is_durable_with_the_next_tick() {
     bench.fleet.expect_no_absence(host);
     bench.fleet.tick_status(at(12)).unwrap();
     assert_eq!(bench.reopen().fleet.standings()[0].expected, None);
+}
+
+/// A fleet of 500 hosts, each with a check that is well and becomes stale after 30 s.
+fn fleet_of_500() -> (Bench, Vec<HostId>, Arc<Notebook>) {
+    let (bench, first, notebook) = bench();
+    let hosts: Vec<_> =
+        (1..=500_u16).map(|number| HostId(std::array::from_fn(|at| number.to_be_bytes()[at % 2]))).collect();
+    let like = |row: &Registration, id: &HostId| Registration { id: *id, name: format!("web-{id}"), ..row.clone() };
+    let added = bench.fleet.change(|memory, draft| {
+        draft.hosts.extend(hosts.iter().map(|id| like(memory.host(first).unwrap(), id)));
+        Ok(())
+    });
+    added.unwrap();
+    bench.fleet.retire(first, "it was a pattern only", "operator", at(0)).unwrap();
+    bench.fleet.tick_status(at(1)).unwrap();
+    let results: Vec<_> = hosts.iter().map(|host| short_lived(*host, 95)).collect();
+    bench.fleet.apply_reports(&results).unwrap();
+    (bench, hosts, notebook)
+}
+
+fn short_lived(host: HostId, seconds: u64) -> Reported {
+    let mut one = reported(host, CheckState::Ok, seconds);
+    let Report::Check(check) = &mut one.report else { panic!("a check") };
+    check.definition.ttl_ms = 30_000;
+    one
+}
+
+/// Problems that are told, and those that are held.
+fn told_and_held(notebook: &Notebook) -> (Vec<String>, usize) {
+    let changes = notebook.changes.lock();
+    let problems = changes.iter().filter_map(|change| match change {
+        StatusChange::Problem(problem) => Some(problem),
+        StatusChange::Ended { .. } => None,
+    });
+    let (free, held): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.holds.is_empty());
+    (free.iter().map(|problem| problem.name.clone()).collect(), held.len())
+}
+
+#[test]
+fn an_upgrade_of_the_whole_fleet_with_the_collector_in_its_middle_tells_nothing() {
+    let (mut bench, hosts, notebook) = fleet_of_500();
+    // All go within 10 s and are back within two minutes; the collector begins anew at 112 s and listens again at 130 s.
+    let goes = |number: usize| 100 + number as u64 / 50;
+    let returns = |number: usize| 131 + number as u64 / 6;
+    for second in (100..112).chain(130..400) {
+        if second == 130 {
+            bench = bench.reopen();
+            bench.fleet.set_follower(Arc::<Notebook>::clone(&notebook));
+            assert!(
+                bench.fleet.standings().iter().all(|told| told.expected.is_some()),
+                "ingest knows why it hears nobody"
+            );
+        }
+        for (number, host) in hosts.iter().enumerate() {
+            if second == goes(number) {
+                bench.fleet.said_goodbye(*host, Goodbye::Upgrade, at(second));
+            }
+            if second == returns(number) {
+                bench.fleet.expect_no_absence(*host);
+            }
+        }
+        // What they send first when they are back, some a minute late.
+        let sent = hosts.iter().enumerate().filter(|(number, _)| second == returns(*number) + *number as u64 % 60);
+        let sent: Vec<_> = sent.map(|(_, host)| short_lived(*host, second)).collect();
+        bench.fleet.apply_reports(&sent).unwrap();
+        let returned = hosts.iter().enumerate().filter(|(number, _)| second > returns(*number) + 60);
+        let beats: Vec<_> = returned.filter(|_| second % 20 == 0).map(|(_, host)| short_lived(*host, second)).collect();
+        bench.fleet.apply_reports(&beats).unwrap();
+        bench.fleet.tick_status(at(second)).unwrap();
+    }
+    assert!(notebook.changes.lock().is_empty(), "{:?}", told_and_held(&notebook));
+    assert!(bench.fleet.standings().iter().all(|told| told.expected.is_none()));
+}
+
+#[test]
+fn a_whole_fleet_that_is_silent_is_one_problem() {
+    let (bench, hosts, notebook) = fleet_of_500();
+    let note = |standing| move |host: &HostId| StandingNote { host: *host, standing, last_heard: None, goodbye: "" };
+    let silent: Vec<_> = hosts.iter().map(note(Standing::Silent)).collect();
+    bench.fleet.note_standings(&silent, at(170)).unwrap();
+    bench.fleet.tick_status(at(171)).unwrap();
+    assert_eq!(told_and_held(&notebook), (vec!["NothingReceived".to_owned()], 500));
+    let back: Vec<_> = hosts.iter().map(note(Standing::Present)).collect();
+    bench.fleet.note_standings(&back, at(300)).unwrap();
+    assert_eq!(told_and_held(&notebook), (vec!["NothingReceived".to_owned()], 500));
+    assert_eq!(notebook.changes.lock().len(), 2 * 501);
 }
 
 fn shown(change: &StatusChange) -> String {
