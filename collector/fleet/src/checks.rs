@@ -121,6 +121,12 @@ impl Fleet {
         self.book.lock().expect_no_absence(host);
     }
 
+    /// What an agent's clock showed when it wrote a frame that has just arrived. A clock that is off is a problem of its own,
+    /// `HostClockSkewed`, with the next [`Self::tick_status`].
+    pub fn measured_clock(&self, host: HostId, agent: Timestamp, arrived: Timestamp) {
+        self.book.lock().measured_clock(host, agent, arrived);
+    }
+
     /// Every check as it stands, by host and name.
     pub fn checks(&self) -> Vec<CheckView> {
         self.book.lock().views()

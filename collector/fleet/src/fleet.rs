@@ -40,7 +40,7 @@ pub struct Fleet {
     scans: RwLock<()>,
     pub(crate) memory: RwLock<Memory>,
     /// Status; differs from the file only while that is locked, after a failed commit, or until the next one by what hosts said of
-    /// their absence.
+    /// their absence and what their clocks showed.
     pub(crate) book: Mutex<StatusBook>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.

@@ -81,7 +81,7 @@ impl Fleet {
             Stat::gauge("muster_collector_checks", "Checks of active hosts.", checks as f64),
             Stat::counter(
                 "muster_collector_checks_refused_total",
-                "Results of checks that were not taken because their host has too many.",
+                "Results of checks that were not taken because their host has too many, or their name is the collector's own.",
                 refused,
             ),
             Stat::counter(

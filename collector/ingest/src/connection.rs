@@ -358,6 +358,12 @@ impl Served {
                 }
                 None
             }
+            Effect::Clock { agent_ms } => {
+                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
+                    self.hub.fleet.measured_clock(host, Timestamp::from_millis(agent_ms), now);
+                }
+                None
+            }
             Effect::Goodbye(reason) => {
                 self.goodbye(reason, now).await;
                 None
@@ -405,10 +411,12 @@ impl Served {
         self.hello = Some(Claimed::new(self.hub.clone(), host));
         let last_arrival = self.hub.presences.lock().last_arrival(host);
         let fleet = self.hub.fleet.clone();
+        let agent = Timestamp::from_millis(hello.clock_ms);
         let seen = tokio::task::spawn_blocking(move || fleet.saw(host, &hello, last_arrival, now)).await;
         match seen {
             Ok(Ok(Seen::Welcome)) => {
                 self.hub.fleet.expect_no_absence(host);
+                self.hub.fleet.measured_clock(host, agent, now);
                 Ok(())
             }
             Ok(Ok(Seen::Refused(refused))) => Err(refused),

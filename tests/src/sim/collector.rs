@@ -336,7 +336,8 @@ impl Running {
             | Effect::Problems(_)
             | Effect::Welcomed
             | Effect::Heard
-            | Effect::Goodbye(_) => {}
+            | Effect::Goodbye(_)
+            | Effect::Clock { .. } => {}
         }
     }
 

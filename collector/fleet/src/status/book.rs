@@ -4,6 +4,7 @@
 //! Nothing here reads a clock or a disk: the rows that [`Outcome`] names become durable together with what they caused.
 
 mod away;
+mod clock;
 mod load;
 mod problem;
 mod settle;
@@ -103,7 +104,7 @@ pub(crate) struct StatusBook {
     changed: BTreeSet<Key>,
     /// What was gathered since the last settling, beside rows.
     gathered: Outcome,
-    /// Reports of checks that were too many.
+    /// Reports of checks that were too many, or bore a name of the collector's own.
     pub refused: u64,
     #[cfg(feature = "planted")]
     pub planted: Option<crate::planted::Planted>,

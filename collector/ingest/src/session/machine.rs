@@ -215,6 +215,7 @@ impl Session {
             (_, Message::ClockProbe(probe)) => {
                 let answer = ClockAnswer { agent_ms: probe.agent_ms, collector_ms: now.millis() };
                 self.send(Message::ClockAnswer(answer));
+                self.effects.push(Effect::Clock { agent_ms: probe.agent_ms });
             }
             (_, Message::AgentGoodbye(goodbye)) => self.effects.push(Effect::Goodbye(goodbye.reason)),
             (Stage::Open, Message::Context(context)) => self.context(now, epoch, context),

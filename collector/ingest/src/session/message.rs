@@ -176,6 +176,10 @@ pub enum Effect {
     Problems(Vec<Problem>),
     /// The agent says that it stops.
     Goodbye(GoodbyeReason),
+    /// A frame has just arrived that the agent wrote when its clock showed this.
+    Clock {
+        agent_ms: i64,
+    },
     /// Nothing is under way any more: close the connection.
     End {
         why: String,

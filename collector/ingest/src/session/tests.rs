@@ -168,6 +168,7 @@ impl Bench {
             Effect::Welcomed => "welcomed".to_owned(),
             Effect::Heard => "heard".to_owned(),
             Effect::Problems(problems) => format!("{} problems", problems.len()),
+            Effect::Clock { agent_ms } => format!("clock {agent_ms}"),
             Effect::Goodbye(reason) => format!("agent leaves {reason:?}"),
             Effect::End { .. } => "end".to_owned(),
             Effect::Commit { token, append } => {
@@ -572,7 +573,7 @@ fn marks_that_cannot_be_read_end_the_session_and_reverts_are_counted() {
 fn probes_goodbyes_and_load_pass_through() {
     let mut bench = Bench::open(&[]);
     let probe = Frame::control(Message::ClockProbe(ClockProbe { agent_ms: 5 }));
-    assert_eq!(bench.frame(probe), ["send clock_answer"]);
+    assert_eq!(bench.frame(probe), ["send clock_answer", "clock 5"]);
     let goodbye = Frame::control(Message::AgentGoodbye(AgentGoodbye { reason: GoodbyeReason::Reboot }));
     assert_eq!(bench.frame(goodbye), ["agent leaves Reboot"]);
     let load = Input::Throttle(Throttle { linger_ms: 5000, hold_ms: 0 });

@@ -1,7 +1,9 @@
 //! Agents over QUIC.
 
+use muster_common::check::CheckState;
 use muster_common::identity::tls::Trust;
 use muster_common::wire::message::{AgentGoodbye, ClockProbe, GoodbyeReason, Lane, Message, RefusalCode, Renew};
+use muster_fleet::status::Goodbye;
 
 use super::agent::{Agent, Credentials, batch, context, epoch};
 use super::*;
@@ -31,8 +33,15 @@ async fn a_host_enrols_sends_and_is_stored_once() {
     agent.send(&batch(one, 2, 1, 2)).await;
     agent.acked(3).await;
     assert_eq!(collector.appended(&[("__name__", "a")]), 3, "a repeat is acked and not stored");
-    agent.say(Message::ClockProbe(ClockProbe { agent_ms: 7 })).await;
-    assert!(matches!(agent.hear().await, Some(Message::ClockAnswer(answer)) if answer.agent_ms == 7));
+    collector.fleet.tick_status(time::now()).unwrap();
+    for agent_ms in [7, 8] {
+        agent.say(Message::ClockProbe(ClockProbe { agent_ms })).await;
+        assert!(matches!(agent.hear().await, Some(Message::ClockAnswer(answer)) if answer.agent_ms == agent_ms));
+    }
+    // The answer goes out with what else the probe brings about, the next one's after it.
+    let host = collector.fleet.standings()[0].host;
+    let clock = collector.fleet.check(host, "HostClockSkewed").unwrap();
+    assert_eq!(clock.state, CheckState::Warning);
     assert_eq!(collector.stat("ingest_batches_total", "repeated"), 1.0);
 
     drop(agent);
@@ -168,6 +177,8 @@ async fn a_stopping_collector_says_goodbye_and_an_agent_too() {
     agent.say(Message::AgentGoodbye(AgentGoodbye { reason: GoodbyeReason::Reboot })).await;
     let lines = collector.until(&up, |lines| lines.iter().any(|line| line.ends_with(" 0"))).await;
     assert!(lines[0].starts_with(r#"up{host="web1", instance="web1", job="node"} 1"#), "{lines:?}");
+    let told = collector.fleet.standings();
+    assert_eq!(told[0].expected.map(|expected| expected.goodbye), Some(Goodbye::Reboot));
     let stopping = tokio::spawn(async move {
         collector.ingest.stop("test").await;
     });

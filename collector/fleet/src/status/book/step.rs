@@ -5,6 +5,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckList, CheckReport, Report};
 
+use super::clock::CLOCK_CHECK;
 use super::{CHECKS_MAX, DOWNTIMES_MAX, FLEET, HostNow, Key, StatusBook};
 use crate::names::folded;
 use crate::outbox::{Event, EventKind};
@@ -24,6 +25,8 @@ impl StatusBook {
     pub(crate) fn report(&mut self, host: &HostNow, report: &Report, arrived: Timestamp, is_live: bool) {
         self.take_host(host.clone(), arrived.millis());
         match report {
+            // Only the collector says how a host's clock stands.
+            Report::Check(result) if result.check == CLOCK_CHECK => self.refused += 1,
             Report::Check(result) => self.result(host, result, arrived, is_live),
             Report::Checks(list) => self.list(host, list, arrived),
             // Told by whoever takes events.
@@ -31,7 +34,7 @@ impl StatusBook {
         }
     }
 
-    fn result(&mut self, host: &HostNow, result: &CheckReport, arrived: Timestamp, is_live: bool) {
+    pub(super) fn result(&mut self, host: &HostNow, result: &CheckReport, arrived: Timestamp, is_live: bool) {
         let key: Key = (host.id, result.check.clone());
         // A host whose clock is ahead must not hold off its results until that time has come.
         let at_ms = result.at_ms.min(arrived.millis());

@@ -17,6 +17,7 @@ use crate::status::expected::{Expected, Goodbye};
 use crate::tables::Put;
 
 mod away;
+mod clock;
 mod random;
 
 /// 2026-01-01 and this many seconds.
