@@ -83,7 +83,10 @@ impl Span {
 pub(super) struct Truth {
     hosts: BTreeMap<String, (Stand, i64)>,
     returned: BTreeMap<String, i64>,
-    expected: BTreeMap<String, i64>,
+    /// Until when hosts said that they are away, and whether that is durable.
+    expected: BTreeMap<String, (i64, bool)>,
+    /// When those were back that said so.
+    resumed: BTreeMap<String, i64>,
     checks: BTreeMap<Key, Check>,
     downtimes: Vec<Span>,
     /// By id.
@@ -99,6 +102,7 @@ impl Truth {
             hosts: hosts.map(|host| (host, (Stand::Present, 0))).collect(),
             returned: BTreeMap::new(),
             expected: BTreeMap::new(),
+            resumed: BTreeMap::new(),
             checks: BTreeMap::new(),
             downtimes: Vec::new(),
             silences: BTreeMap::new(),
@@ -154,11 +158,19 @@ impl Truth {
         self.is_fleet_away = all && (self.is_fleet_away || apart <= 60_000);
     }
 
-    pub(super) fn expect(&mut self, host: &str, until_ms: Option<i64>) {
-        match until_ms {
-            Some(until_ms) => drop(self.expected.insert(host.to_owned(), until_ms)),
-            None => drop(self.expected.remove(host)),
+    pub(super) fn expect(&mut self, host: &str, until_ms: i64) {
+        self.expected.insert(host.to_owned(), (until_ms, false));
+    }
+
+    pub(super) fn expect_no_more(&mut self, host: &str, now_ms: i64) {
+        if self.expected.remove(host).is_some() {
+            self.resumed.insert(host.to_owned(), now_ms);
         }
+    }
+
+    /// What hosts said so far is on disk.
+    pub(super) fn settled(&mut self) {
+        self.expected.values_mut().for_each(|one| one.1 = true);
     }
 
     pub(super) fn acknowledge(&mut self, key: &Key, until_ms: Option<i64>, is_sticky: bool) {
@@ -183,20 +195,22 @@ impl Truth {
         }
     }
 
-    /// A new process: what hosts said of their absence it has not heard.
+    /// A new process: what hosts said of their absence it knows as far as that was on disk.
     pub(super) fn restarted(&mut self, now_ms: i64) {
         self.ready_ms = now_ms;
-        self.expected.clear();
+        self.expected.retain(|_, one| one.1);
     }
 
     pub(super) fn hard_checks(&self) -> Vec<Key> {
         self.checks.iter().filter(|(_, check)| check.hard != 0).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Time has passed: of what did nothing come for too long? Of a host that is away nothing is late.
+    /// Time has passed: of what did nothing come for too long? Of a host that is away, or expected back, nothing is late.
     pub(super) fn look(&mut self, now_ms: i64) {
         for (key, check) in &mut self.checks {
-            let grace_ms = self.ready_ms.max(self.returned.get(&key.0).copied().unwrap_or(0)) + 120_000;
+            let expected_ms = self.expected.get(&key.0).map(|one| one.0);
+            let heard = [self.returned.get(&key.0).copied(), self.resumed.get(&key.0).copied(), expected_ms];
+            let grace_ms = heard.into_iter().flatten().fold(self.ready_ms, i64::max) + 120_000;
             let due_ms = (check.arrived_ms + 3 * INTERVAL_MS + 60_000).max(grace_ms);
             let is_present = self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Present);
             check.is_stale |= is_present && now_ms >= due_ms;
@@ -269,7 +283,7 @@ impl Truth {
         if key.1 == "c1" && self.checks.get(&source).is_some_and(|source| source.hard == 2) {
             return Some("an inhibiting alert");
         }
-        self.expected.get(&key.0).is_some_and(|until_ms| now_ms < *until_ms).then_some("an expected absence")
+        self.expected.get(&key.0).is_some_and(|one| now_ms < one.0).then_some("an expected absence")
     }
 
     /// Everybody who must know of it now, for the rule that all that is free is told.

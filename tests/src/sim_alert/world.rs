@@ -228,7 +228,7 @@ impl World {
             self.tell(|| format!("{name} is away: {away:?}"));
             if away.is_restart {
                 let until = later(self.now_ms, 120_000);
-                self.truth.expect(&name, Some(until.millis()));
+                self.truth.expect(&name, until.millis());
                 self.running()?.fleet.expect_absence(self.node.hosts[number], until);
             }
         }
@@ -382,7 +382,7 @@ impl World {
                 let late = host.come_back(now_ms);
                 let name = host.name.clone();
                 self.tell(|| format!("{name} is back with {} results", late.len()));
-                self.truth.expect(&name, None);
+                self.truth.expect_no_more(&name, now_ms);
                 self.running()?.fleet.expect_no_absence(self.node.hosts[number]);
                 self.deliver(&late)?;
             }
@@ -404,6 +404,7 @@ impl World {
         }
         self.truth.look(now_ms);
         self.running()?.fleet.tick_status(at(now_ms))?;
+        self.truth.settled();
         self.tick()
     }
 
