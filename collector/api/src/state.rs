@@ -1,5 +1,6 @@
 //! What the routes stand on.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +94,7 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPresence {
     pub host: HostId,
-    /// `up`, `silent`, `stopped`, ...: ingest's own words.
+    /// `up`, `silent`, `agent_stopped`, `rebooting`: ingest's own words.
     pub state: String,
     pub last_arrival: Option<Timestamp>,
     /// What its agent says is wrong there.
@@ -137,6 +138,18 @@ impl Counts {
 impl State {
     pub(crate) fn now(&self) -> Timestamp {
         (self.hooks.now)()
+    }
+
+    /// Whom ingest hears. A silent host is unreachable where status says so.
+    pub(crate) fn presence(&self) -> HashMap<HostId, HostPresence> {
+        let heard = (self.hooks.presence)().into_iter().map(|presence| (presence.host, presence));
+        let mut heard: HashMap<_, _> = heard.collect();
+        for host in self.fleet.unreachable_hosts(self.now()) {
+            if let Some(presence) = heard.get_mut(&host).filter(|presence| presence.state == "silent") {
+                "unreachable".clone_into(&mut presence.state);
+            }
+        }
+        heard
     }
 
     /// Every number of the collector: `/metrics`, the status page and the stored series show the same.

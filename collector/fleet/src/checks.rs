@@ -121,6 +121,11 @@ impl Fleet {
         self.book.lock().expect_no_absence(host);
     }
 
+    /// Hosts that are silent for the sake of a host through which they are reached.
+    pub fn unreachable_hosts(&self, now: Timestamp) -> Vec<HostId> {
+        self.book.lock().unreachable_hosts(now.millis())
+    }
+
     /// What an agent's clock showed when it wrote a frame that has just arrived. A clock that is off is a problem of its own,
     /// `HostClockSkewed`, with the next [`Self::tick_status`].
     pub fn measured_clock(&self, host: HostId, agent: Timestamp, arrived: Timestamp) {

@@ -1,12 +1,11 @@
 //! Hosts and their life cycle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_common::host::HostId;
 use muster_common::time::Span;
 use muster_fleet::{Fleet, FleetError, HostRow, HostState};
 use serde::Deserialize;
@@ -21,7 +20,7 @@ use crate::work::{blocking, by};
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
     let all = truth(&form, "all", false, "write all=true to see retired hosts too")?;
-    let presence = presence(&state);
+    let presence = state.presence();
     let mut rows = state.fleet.hosts();
     rows.retain(|row| all || row.state != HostState::Retired);
     rows.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -125,11 +124,7 @@ async fn change(
         Ok::<_, FleetError>(after.unwrap_or(before))
     };
     let row = blocking("the host asked for", work).await?;
-    Ok(answer(StatusCode::OK, json!({"host": host_json(&row, presence(state).get(&row.id))})))
-}
-
-fn presence(state: &State) -> HashMap<HostId, HostPresence> {
-    (state.hooks.presence)().into_iter().map(|presence| (presence.host, presence)).collect()
+    Ok(answer(StatusCode::OK, json!({"host": host_json(&row, state.presence().get(&row.id))})))
 }
 
 fn host_json(row: &HostRow, presence: Option<&HostPresence>) -> Value {

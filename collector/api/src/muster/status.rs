@@ -82,8 +82,7 @@ fn host_problems(state: &State) -> Vec<Value> {
 
 /// Registered hosts by what ingest hears of them, the others by their state.
 fn hosts(state: &State) -> Value {
-    let presence: BTreeMap<_, _> =
-        (state.hooks.presence)().into_iter().map(|presence| (presence.host, presence.state)).collect();
+    let presence = state.presence();
     let (mut by_presence, mut by_state) = (BTreeMap::new(), BTreeMap::new());
     for known in HostState::ALL {
         by_state.insert(known.as_str(), 0_u64);
@@ -91,7 +90,7 @@ fn hosts(state: &State) -> Value {
     for row in state.fleet.hosts() {
         *by_state.entry(row.state.as_str()).or_insert(0) += 1;
         if row.state == HostState::Active {
-            let heard = presence.get(&row.id).map_or("unheard", String::as_str);
+            let heard = presence.get(&row.id).map_or("unheard", |presence| presence.state.as_str());
             *by_presence.entry(heard.to_owned()).or_insert(0_u64) += 1;
         }
     }

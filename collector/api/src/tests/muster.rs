@@ -218,3 +218,24 @@ async fn the_document_is_served_to_anybody() {
     assert_eq!(answer.headers["content-type"], "application/yaml");
     assert_eq!(answer.text, crate::OPENAPI);
 }
+
+#[tokio::test]
+async fn a_silent_host_behind_a_silent_one_is_shown_as_unreachable() {
+    let fixture = Fixture::new();
+    let mut notes = Vec::new();
+    for (name, key, labels) in [("gw", 1, "{}"), ("web-1", 2, r#"{"parent": "gw"}"#)] {
+        ask(&fixture, name, key);
+        let path = format!("/api/muster/v1/hosts/{name}/approve");
+        let answer = fixture.post_json(&path, &format!(r#"{{"labels": {labels}}}"#)).await.json();
+        let host = muster_common::host::HostId::parse(answer["host"]["id"].as_str().unwrap()).unwrap();
+        let (state, problems) = ("silent".to_owned(), Vec::new());
+        fixture.presence.lock().unwrap().push(HostPresence { host, state, last_arrival: Some(now()), problems });
+        let (standing, last_heard) = (muster_fleet::Standing::Silent, Some(now()));
+        notes.push(muster_fleet::StandingNote { host, standing, last_heard, goodbye: "" });
+    }
+    fixture.fleet().note_standings(&notes, now()).unwrap();
+    let shown: Vec<_> = hosts(&fixture, "").await.iter().map(|host| host["presence"].clone()).collect();
+    assert_eq!(shown, ["silent", "unreachable"]);
+    let status = fixture.get("/api/muster/v1/status").await.json();
+    assert_eq!(status["hosts"]["by_presence"], json!({"silent": 1, "unreachable": 1}));
+}

@@ -97,6 +97,12 @@ impl StatusBook {
         Some(self.cut_off(host, absent.since_ms, now_ms).map_or((Stand::Silent, None), |(s, hold)| (s, Some(hold))))
     }
 
+    pub(crate) fn unreachable_hosts(&self, now_ms: i64) -> Vec<HostId> {
+        let is_unreachable =
+            |host: &&HostBook| self.stand(host, now_ms).is_some_and(|(stand, _)| stand == Stand::Unreachable);
+        self.hosts.values().filter(is_unreachable).map(|host| host.now.id).collect()
+    }
+
     /// Whether it boots, as its agent said, and is not late yet. One that is heard again boots until that has lasted.
     pub(super) fn is_booting(&self, host: &HostBook, now_ms: i64) -> bool {
         let is_late = self.late_ms(host).is_some_and(|late_ms| now_ms >= late_ms);
