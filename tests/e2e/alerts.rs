@@ -119,3 +119,45 @@ fn a_mail_whose_answer_was_lost_is_sent_again_under_its_id_and_a_kill_repeats_no
     assert!(scene.mailbox.wait(4, Duration::from_secs(3)).is_err(), "nothing is told twice");
     drop(scene.folder);
 }
+
+#[test]
+fn a_metric_check_is_told_as_any_other_and_is_no_more_without_its_rule() {
+    let (mut scene, collector) = begin("mail3");
+    collector.stop().unwrap();
+    let rules = scene.folder.path().join("checks.yml");
+    // The group looks now: a result is there a second after its number is.
+    let text = "groups:\n- name: rooms\n  interval: 1s\n  query_offset: 0s\n  rules:\n  - check: temperature\n\
+        \x20   expr: max by (host, label) (muster_check_perfdata{check=\"sensors\"})\n    warn: \"30\"\n    crit: \"40\"\n    unit: C\n\
+        \x20   labels: {team: rooms}\n    remedy: open the window\n";
+    std::fs::write(&rules, text).unwrap();
+    scene.options.arguments.extend(["--rules".to_owned(), rules.to_string_lossy().into_owned()]);
+    let mut collector = Collector::start(&scene.options).unwrap();
+    let _agent = scene.home.start(&["metrics.interval=1s"]).unwrap();
+    let measured = |value: &str| {
+        let folder = scene.home.state.to_string_lossy();
+        let number = format!("rack={value}C");
+        let words = ["push", "--state-dir", &folder, "sensors", "--state", "OK", "--perfdata", &number];
+        assert_eq!(run(&scene.home.programs, "muster-agent", &words).unwrap().0, 0);
+    };
+    measured("41.5");
+    let opened = scene.mails(1).remove(0);
+    let text = opened.text();
+    assert!(text.contains("CRITICAL: rack 41.5") && text.contains("open the window"), "{text}");
+    assert_eq!(header(&opened, "x-muster-alert"), "temperature");
+    assert_eq!(
+        collector.number("muster_check_state{check=\"temperature\", host=\"mail3\", team=\"rooms\"}", None).unwrap(),
+        Some(2.0)
+    );
+    let (_, listed) = ask(&scene, &collector, &["checks", "list"]);
+    assert!(listed.contains("metric") || listed.contains("temperature"), "{listed}");
+    collector.kill().unwrap();
+    collector = Collector::start(&scene.options).unwrap();
+    measured("22");
+    let ended = scene.mails(2).remove(1);
+    assert_eq!(header(&ended, "in-reply-to"), header(&opened, "message-id"));
+    std::fs::write(&rules, "groups: []\n").unwrap();
+    assert_eq!(collector.request("POST", "/-/reload", b"").unwrap().status, 200);
+    let (_, listed) = ask(&scene, &collector, &["checks", "list"]);
+    assert!(listed.contains("sensors") && !listed.contains("temperature"), "{listed}");
+    assert_eq!(scene.mailbox.mails().len(), 2);
+}

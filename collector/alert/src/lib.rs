@@ -24,10 +24,10 @@ mod testing;
 pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKind, Origin};
 pub use from_status::from_status;
 pub use rules::{
-    Active, AlertSpec, AlertingState, Ask, BenchRound, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding, GroupCounts,
-    MemoryAsk, MetricLookup, Mistake, NoData, Phase, Place, RULE_ROW, ReadRules, RecordingState, Round, Rule,
-    RuleBatch, RuleContext, RuleDefaults, RuleExpr, RuleFile, RuleGroup, RuleHealth, RuleKind, Ruler, RulesBench,
-    RunningGroup, SETTLING_MS, StepContext, Stepped, UnitReport, Vector, ViewAsk, lint_rules, load_rules,
-    run_unit_tests,
+    Active, AlertSpec, AlertingState, Ask, BenchRound, CheckSpec, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding,
+    GroupCounts, MemoryAsk, MetricLookup, MetricResult, Mistake, NoData, Phase, Place, RULE_ROW, ReadRules,
+    RecordingState, Round, Rule, RuleBatch, RuleContext, RuleDefaults, RuleExpr, RuleFile, RuleGroup, RuleHealth,
+    RuleKind, Ruler, RulesBench, RunningGroup, SETTLING_MS, StepContext, Stepped, UnitReport, Vector, ViewAsk,
+    lint_rules, load_rules, run_unit_tests,
 };
 pub use template::{Asked, Scope, Template, TemplateError};

@@ -3,6 +3,7 @@
 //! Every change goes the same way: the book is stepped under the lock of the file, the follower makes alerts of what changed, and the
 //! rows and events of both are one transaction. After one that failed the book is read anew with everything else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use muster_common::host::HostId;
@@ -197,6 +198,17 @@ impl Fleet {
         self.status_change(now, |fleet| {
             fleet.name_of(host, Some(check))?;
             fleet.book.lock().forget(host, check, by, now);
+            Ok(())
+        })
+    }
+
+    /// Removes checks of kind metric that are not among these names: no rule has them any more.
+    ///
+    /// # Errors
+    /// When the disk or the file fails.
+    pub fn keep_metric_checks(&self, named: &BTreeSet<&str>, now: Timestamp) -> Result<(), FleetError> {
+        self.status_change(now, |fleet| {
+            fleet.book.lock().keep_metric_checks(named, now);
             Ok(())
         })
     }

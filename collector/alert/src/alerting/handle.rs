@@ -67,12 +67,14 @@ pub struct Alerting {
     pub(super) ruler: Mutex<Ruler>,
     pub(super) notifiers: ArcSwap<Notifiers>,
     templates: ArcSwap<crate::mail::Templates>,
-    rules: ArcSwap<Vec<RuleFile>>,
+    pub(super) rules: ArcSwap<Vec<RuleFile>>,
     /// Something is to be written, sent or looked at sooner than was known.
     pub(super) wake: Notify,
     /// A transaction failed: what the desk knows may not be what the file has.
     is_unsure: AtomicBool,
     pub(super) batches_dropped: AtomicU64,
+    /// Results of metric checks about hosts that are not registered.
+    pub(super) results_dropped: AtomicU64,
     rule_stats: Mutex<Vec<Stat>>,
     /// When rules and status were looked at last to the end, and when notices were; milliseconds.
     pub(super) round_ms: AtomicI64,
@@ -101,6 +103,7 @@ impl Alerting {
             wake: Notify::new(),
             is_unsure: AtomicBool::new(false),
             batches_dropped: AtomicU64::new(0),
+            results_dropped: AtomicU64::new(0),
             rule_stats: Mutex::default(),
             round_ms: AtomicI64::new(now.millis()),
             look_ms: AtomicI64::new(now.millis()),
@@ -108,6 +111,7 @@ impl Alerting {
         });
         made.parts.fleet.set_follower(Arc::new(Shadow(Arc::downgrade(&made))));
         made.take_up(now)?;
+        made.settle_metric_checks(now)?;
         Ok(made)
     }
 
@@ -199,7 +203,8 @@ impl Alerting {
             add(&mut change, desk.alerts(now.millis(), stepped.changes));
             change.rows.extend(stepped.rows);
             change
-        })
+        })?;
+        self.settle_metric_checks(now)
     }
 
     /// Sets a silence, or changes one.
@@ -312,6 +317,11 @@ impl Alerting {
                 self.batches_dropped.load(Ordering::Relaxed),
             ),
         ]);
+        stats.push(Stat::counter(
+            "muster_collector_metric_results_dropped_total",
+            "Results of metric checks about hosts that are not registered.",
+            self.results_dropped.load(Ordering::Relaxed),
+        ));
         for (reason, count) in
             [("refused", sent.dead_refused), ("too_old", sent.dead_too_old), ("queue_full", sent.dead_queue_full)]
         {

@@ -1,16 +1,17 @@
 //! Rounds of rule groups: each due group looks at one view of the store; what follows of its alerts is one transaction.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_common::label::LabelSet;
 use muster_common::time::{Timestamp, monotonic};
-use muster_fleet::Standing;
+use muster_common::wire::message::Report;
+use muster_fleet::{Reported, Standing};
 use muster_query::Control;
 
 use super::handle::{Alerting, AlertingError, add};
-use crate::{RuleContext, ViewAsk};
+use crate::{MetricResult, RuleContext, ViewAsk};
 
 impl Alerting {
     /// Evaluates every group that is due. Blocks for as long as that takes; `stop` ends it early.
@@ -52,6 +53,7 @@ impl Alerting {
             if !round.batch.samples.is_empty() && self.parts.batches.try_send(round.batch).is_err() {
                 self.batches_dropped.fetch_add(1, Ordering::Relaxed);
             }
+            self.hand_over(round.results, now)?;
             if round.changes.is_empty() && round.rows.is_empty() {
                 continue;
             }
@@ -63,6 +65,28 @@ impl Alerting {
             })?;
         }
         Ok(())
+    }
+
+    /// Results of metric checks are fleet's, as those of agents are. A tick that is repeated after a crash brings them again, which changes nothing.
+    fn hand_over(&self, results: Vec<MetricResult>, now: Timestamp) -> Result<(), AlertingError> {
+        let fleet = &self.parts.fleet;
+        let reported = |result: MetricResult| {
+            let Ok(host) = fleet.find(&result.host) else {
+                self.results_dropped.fetch_add(1, Ordering::Relaxed);
+                return None;
+            };
+            Some(Reported { host, arrived: now, is_live: true, report: Report::Check(result.report) })
+        };
+        let reports: Vec<Reported> = results.into_iter().filter_map(reported).collect();
+        if reports.is_empty() { Ok(()) } else { Ok(fleet.apply_reports(&reports)?) }
+    }
+
+    /// Metric checks that no rule file has any more are no more.
+    pub(super) fn settle_metric_checks(&self, now: Timestamp) -> Result<(), AlertingError> {
+        let rules = self.rules.load();
+        let all = rules.iter().flat_map(|file| &file.groups).flat_map(|group| &group.rules);
+        let named: BTreeSet<&str> = all.filter(|rule| rule.check().is_some()).map(|rule| rule.name.as_str()).collect();
+        Ok(self.parts.fleet.keep_metric_checks(&named, now)?)
     }
 
     /// Hosts of which nothing is expected to come now.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use muster_common::range::Range;
 use muster_query::{Prepared, PreparedLog};
 
 use super::mistake::Place;
@@ -29,7 +30,7 @@ pub struct RuleGroup {
 
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The alert's name, or the metric that is recorded.
+    /// The alert's name, the metric that is recorded, or the check.
     pub name: String,
     pub expr: RuleExpr,
     /// Those of the group and of the rule, by name. A recording rule's are texts as they are.
@@ -42,6 +43,23 @@ pub struct Rule {
 pub enum RuleKind {
     Recording,
     Alerting(AlertSpec),
+    /// A check of kind `metric` of every host that the expression has a series of.
+    Check(CheckSpec),
+}
+
+/// What a metric check has besides its expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckSpec {
+    /// At least one of the two.
+    pub warn: Option<Range>,
+    pub crit: Option<Range>,
+    /// Of the values, for people: `%`, `B`, `s`, ...
+    pub unit: String,
+    pub max_attempts: u16,
+    pub remedy: String,
+    pub parents: Vec<String>,
+    /// When no result is too old a result; 0: as for every check, by the group's interval.
+    pub ttl_ms: u64,
 }
 
 /// What an alerting rule has besides its expression.
@@ -102,7 +120,14 @@ impl Rule {
     pub fn alert(&self) -> Option<&AlertSpec> {
         match &self.kind {
             RuleKind::Alerting(spec) => Some(spec),
-            RuleKind::Recording => None,
+            RuleKind::Recording | RuleKind::Check(_) => None,
+        }
+    }
+
+    pub fn check(&self) -> Option<&CheckSpec> {
+        match &self.kind {
+            RuleKind::Check(spec) => Some(spec),
+            RuleKind::Recording | RuleKind::Alerting(_) => None,
         }
     }
 }

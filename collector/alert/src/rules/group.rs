@@ -20,6 +20,7 @@ use super::active::Active;
 use super::alerting::{AlertingState, StepContext, Stepped, Vector};
 use super::ask::Ask;
 use super::file::{AlertSpec, Rule, RuleExpr, RuleGroup, RuleKind};
+use super::metric_check::{self, MetricResult};
 use super::recording::RecordingState;
 use super::rows::rule_key;
 use crate::alert::{Alert, AlertChange, AlertId};
@@ -63,6 +64,8 @@ pub struct RuleContext<'a> {
 #[derive(Debug)]
 pub struct Round {
     pub batch: RuleBatch,
+    /// Of checks of kind metric: for fleet.
+    pub results: Vec<MetricResult>,
     pub changes: Vec<AlertChange>,
     /// Of `SmallTable::Alerts`; in the transaction of what follows of `changes`.
     pub rows: Vec<SmallRow>,
@@ -101,7 +104,22 @@ pub(super) struct RunningRule {
 #[derive(Debug)]
 enum State {
     Recording(RecordingState),
-    Alerting { alerts: AlertingState, written: HashMap<(AlertId, bool), [Arc<LabelSet>; 2]> },
+    Alerting {
+        alerts: AlertingState,
+        written: HashMap<(AlertId, bool), [Arc<LabelSet>; 2]>,
+    },
+    /// All that a check is lies with fleet.
+    Check,
+}
+
+/// What one rule made.
+#[derive(Default)]
+struct Made {
+    samples: Vector,
+    stepped: Stepped,
+    results: Vec<MetricResult>,
+    /// What went wrong with a part of it.
+    error: Option<String>,
 }
 
 /// A group in force.
@@ -196,16 +214,16 @@ impl RunningGroup {
         let spec = Arc::clone(&self.spec);
         let sample_ms = due.at_ms - spec.query_offset_ms;
         let (mut samples, mut over) = (Vec::new(), MemorySeries::default());
-        let (mut changes, mut rows) = (Vec::new(), Vec::new());
+        let (mut changes, mut rows, mut results) = (Vec::new(), Vec::new(), Vec::new());
         samples.extend(self.orphans.drain(..).map(|labels| (labels, sample_ms, stale())));
         for (rule, running) in spec.rules.iter().zip(&mut self.rules) {
             let round = RuleRound { spec: &spec, rule, at_ms: due.at_ms, sample_ms, ask, context, over: &over };
-            let made = running.evaluate(&round);
-            let Ok((vector, stepped)) = made else { continue };
-            changes.extend(stepped.changes);
-            rows.extend(stepped.rows);
+            let Ok(made) = running.evaluate(&round) else { continue };
+            changes.extend(made.stepped.changes);
+            rows.extend(made.stepped.rows);
+            results.extend(made.results);
             let before = samples.len();
-            running.write(vector, sample_ms, &mut samples);
+            running.write(made.samples, sample_ms, &mut samples);
             if !matches!(running.state, State::Recording(_)) {
                 continue;
             }
@@ -213,7 +231,7 @@ impl RunningGroup {
                 over.append(labels, *at_ms, *value);
             }
         }
-        Round { batch: RuleBatch { run: self.run, tick: due.tick, samples }, changes, rows }
+        Round { batch: RuleBatch { run: self.run, tick: due.tick, samples }, results, changes, rows }
     }
 
     /// Takes over what rules of the same meaning were at. What is left of the other's rules ends.
@@ -318,29 +336,34 @@ impl RunningRule {
         let state = match rule.kind {
             RuleKind::Recording => State::Recording(RecordingState::default()),
             RuleKind::Alerting(_) => State::Alerting { alerts: AlertingState::new(key), written: HashMap::new() },
+            RuleKind::Check(_) => State::Check,
         };
         Self { key, state, previous: HashMap::new(), health: RuleHealth::default() }
     }
 
-    /// The samples of the round and what became of alerts. An error leaves all as it is.
-    fn evaluate(&mut self, round: &RuleRound<'_>) -> Result<(Vector, Stepped), ()> {
+    /// What the rule makes in the round. An error leaves all as it is.
+    fn evaluate(&mut self, round: &RuleRound<'_>) -> Result<Made, ()> {
         self.health.evaluations += 1;
         self.health.evaluated_ms = Some(round.at_ms);
         let result = round.rule.expr.ask(round.ask, round.over, round.sample_ms);
         let made = match (&mut self.state, &round.rule.kind) {
             (State::Recording(recording), _) => {
-                recording.step(round.rule, result, round.spec.limit).map(|samples| (samples, Stepped::default()))
+                recording.step(round.rule, result, round.spec.limit).map(|samples| Made { samples, ..Made::default() })
             }
-            (State::Alerting { alerts, written }, RuleKind::Alerting(spec)) => {
-                round.step(alerts, spec, result).map(|stepped| (alert_samples(alerts, written), stepped))
-            }
-            (State::Alerting { .. }, RuleKind::Recording) => Err("the rule has changed its kind".to_owned()),
+            (State::Alerting { alerts, written }, RuleKind::Alerting(spec)) => round
+                .step(alerts, spec, result)
+                .map(|stepped| Made { samples: alert_samples(alerts, written), stepped, ..Made::default() }),
+            (State::Check, RuleKind::Check(spec)) => result.map(|vector| {
+                let judged = metric_check::judge(round.rule, spec, round.spec.interval_ms, round.sample_ms, vector);
+                Made { samples: judged.samples, results: judged.results, error: judged.error, ..Made::default() }
+            }),
+            _ => Err("the rule has changed its kind".to_owned()),
         };
         match made {
-            Ok((samples, stepped)) => {
-                self.health.template_faults += stepped.template_faults;
-                self.health.error = None;
-                Ok((samples, stepped))
+            Ok(made) => {
+                self.health.template_faults += made.stepped.template_faults;
+                self.health.error.clone_from(&made.error);
+                Ok(made)
             }
             Err(error) => {
                 self.health.failures += 1;

@@ -42,8 +42,10 @@ pub fn lint_rules(
         Ok(files) => files,
         Err(mistakes) => return mistakes.into_iter().map(|at| Finding { is_mistake: true, at }).collect(),
     };
-    let recorded: HashSet<&str> =
-        rules_of(&files).filter(|(_, rule)| rule.alert().is_none()).map(|(_, rule)| &*rule.name).collect();
+    let recorded: HashSet<&str> = rules_of(&files)
+        .filter(|(_, rule)| matches!(rule.kind, RuleKind::Recording))
+        .map(|(_, rule)| &*rule.name)
+        .collect();
     let mut findings = Vec::new();
     let mut seen: HashSet<(String, String, String)> = HashSet::new();
     for (group, rule) in rules_of(&files) {

@@ -5,12 +5,31 @@ use muster_common::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_
 use muster_query::{Prepared, PreparedLog, QueryError, ValueType};
 
 use super::file::{AlertSpec, NoData, Rule, RuleExpr, RuleKind};
+use super::load_check::{CHECK_KEYS, check_labels, check_name, check_spec};
 use super::reader::Reader;
 use super::yaml::{Key, Node, Yaml};
 use crate::template::Template;
 
-const RULE_KEYS: &[&str] =
-    &["alert", "record", "expr", "for", "keep_firing_for", "clear_for", "labels", "annotations", "no_data", "type"];
+const RULE_KEYS: &[&str] = &[
+    "alert",
+    "record",
+    "check",
+    "expr",
+    "for",
+    "keep_firing_for",
+    "clear_for",
+    "labels",
+    "annotations",
+    "no_data",
+    "type",
+    "warn",
+    "crit",
+    "unit",
+    "max_attempts",
+    "remedy",
+    "parents",
+    "ttl",
+];
 /// Keys that mean something only for alerts.
 const ALERT_KEYS: &[&str] = &["for", "keep_firing_for", "clear_for", "annotations", "no_data"];
 
@@ -30,7 +49,7 @@ pub(super) fn rule(
 ) -> Option<Rule> {
     let keys = reader.keys(yaml, RULE_KEYS, "a rule")?;
     let find = |name: &str| keys.iter().find(|(key, _)| key.name == name).map(|(_, value)| value);
-    let (name, is_alert) = name(reader, yaml, find("alert"), find("record"))?;
+    let (name, what) = name(reader, yaml, &find)?;
     let own_language = find("type").and_then(|value| language(reader, value));
     let expr = match find("expr") {
         Some(value) => expression(reader, value, own_language.or(group_language)),
@@ -44,50 +63,81 @@ pub(super) fn rule(
     all.retain(|(name, _)| !own_labels.iter().any(|(own, _)| own == name));
     all.extend(own_labels);
     all.sort_by(|a, b| a.0.cmp(&b.0));
-    let kind = if is_alert {
-        RuleKind::Alerting(alert_spec(reader, &find))
-    } else {
-        for (key, _) in keys.iter().filter(|(key, _)| ALERT_KEYS.contains(&&*key.name)) {
-            let what = format!("recording rule {name:?} has key {:?}", key.name);
-            reader.mistake(key.place, what, "leave it out, or write `alert:` instead of `record:`");
+    let misplaced: &[(&[&str], &str)] = match what {
+        What::Alert => &[(CHECK_KEYS, "leave it out, or write `check:` instead of `alert:`")],
+        What::Record => &[
+            (ALERT_KEYS, "leave it out, or write `alert:` instead of `record:`"),
+            (CHECK_KEYS, "leave it out, or write `check:` instead of `record:`"),
+        ],
+        What::Check => &[(ALERT_KEYS, "leave it out: a check has `max_attempts` and `remedy`")],
+    };
+    for (known, remedy) in misplaced {
+        for (key, _) in keys.iter().filter(|(key, _)| known.contains(&&*key.name)) {
+            reader.mistake(key.place, format!("{} {name:?} has key {:?}", what.words(), key.name), *remedy);
         }
-        RuleKind::Recording
+    }
+    let kind = match what {
+        What::Alert => RuleKind::Alerting(alert_spec(reader, &find)),
+        What::Record => RuleKind::Recording,
+        What::Check => {
+            check_labels(reader, yaml, &all);
+            RuleKind::Check(check_spec(reader, yaml, &name, &find))
+        }
     };
     Some(Rule { name, expr: expr?, labels: all, kind, place: yaml.place })
 }
 
-/// The name, and whether it is an alert's.
-fn name(reader: &mut Reader<'_>, yaml: &Yaml, alert: Option<&Yaml>, record: Option<&Yaml>) -> Option<(String, bool)> {
-    let (value, is_alert) = match (alert, record) {
-        (Some(_), Some(record)) => {
-            reader.mistake(record.place, "the rule has both alert and record", "make two rules of it");
+/// What a rule makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Alert,
+    Record,
+    Check,
+}
+
+impl What {
+    const ALL: [(&'static str, Self); 3] = [("alert", Self::Alert), ("record", Self::Record), ("check", Self::Check)];
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Alert => "alerting rule",
+            Self::Record => "recording rule",
+            Self::Check => "metric check",
+        }
+    }
+}
+
+/// The name, and what it is of.
+fn name<'y>(reader: &mut Reader<'_>, yaml: &Yaml, find: &impl Fn(&str) -> Option<&'y Yaml>) -> Option<(String, What)> {
+    let named: Vec<(&str, What, &Yaml)> =
+        What::ALL.iter().filter_map(|(key, what)| Some((*key, *what, find(key)?))).collect();
+    let (key, what, value) = match named.as_slice() {
+        [one] => *one,
+        [(first, ..), (second, _, place), ..] => {
+            reader.mistake(place.place, format!("the rule has both {first} and {second}"), "make two rules of it");
             return None;
         }
-        (Some(alert), None) => (alert, true),
-        (None, Some(record)) => (record, false),
-        (None, None) => {
-            reader.mistake(
-                yaml.place,
-                "the rule has neither alert nor record",
-                "write `alert: Name` or `record: name`",
-            );
+        [] => {
+            let remedy = "write `alert: Name`, `record: name` or `check: name`";
+            reader.mistake(yaml.place, "the rule has neither alert nor record nor check", remedy);
             return None;
         }
     };
-    let key = if is_alert { "alert" } else { "record" };
     let name = reader.scalar(value, key)?;
     if name.is_empty() {
         reader.mistake(value.place, format!("{key} is empty"), "give the rule a name");
+    } else if what == What::Check {
+        check_name(reader, value, &name);
     } else if name.len() > LABEL_VALUE_BYTES_MAX {
         reader.mistake(value.place, format!("the name has {} bytes", name.len()), "shorten it");
-    } else if !is_alert && name.contains(['{', '}']) {
+    } else if what == What::Record && name.contains(['{', '}']) {
         reader.mistake(
             value.place,
             format!("metric name {name:?} has braces"),
             "write labels below `labels:`, the rest into expr",
         );
     }
-    Some((name, is_alert))
+    Some((name, what))
 }
 
 /// Key `type`.
@@ -204,7 +254,7 @@ fn templates(reader: &mut Reader<'_>, yaml: &Yaml, what: &str) -> Vec<(String, T
             reader.mistake(key.place, format!("{:?} stands twice in {what}", key.name), "write it once");
             continue;
         }
-        check_name(reader, key, what);
+        check_label_name(reader, key, what);
         let Some(text) = reader.scalar(value, &key.name) else { continue };
         match Template::parse(&text) {
             Ok(template) => all.push((key.name.clone(), template)),
@@ -220,7 +270,7 @@ fn templates(reader: &mut Reader<'_>, yaml: &Yaml, what: &str) -> Vec<(String, T
     all
 }
 
-fn check_name(reader: &mut Reader<'_>, key: &Key, what: &str) {
+fn check_label_name(reader: &mut Reader<'_>, key: &Key, what: &str) {
     let name = &key.name;
     if name.is_empty() {
         reader.mistake(key.place, format!("an empty name in {what}"), "give it a name");

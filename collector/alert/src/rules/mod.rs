@@ -1,7 +1,7 @@
 //! Rules: from rule files to alerts and recorded series.
 //!
-//! `load` (with `yaml`, `reader`, `load_rule`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
-//! evaluates one at its ticks through `ask`, with `alerting` (whose alerts are `active`) and `recording`; `rows` is what a restart finds. `lint`
+//! `load` (with `yaml`, `reader`, `load_rule`, `load_check`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
+//! evaluates one at its ticks through `ask`, with `alerting` (whose alerts are `active`), `recording` and `metric_check`; `rows` is what a restart finds. `lint`
 //! judges files, `unit` (with `unit_file`) runs promtool's unit tests, `defaults` are the rules that come with the collector, `bench` measures a
 //! round.
 
@@ -14,7 +14,9 @@ mod file;
 mod group;
 mod lint;
 mod load;
+mod load_check;
 mod load_rule;
+mod metric_check;
 mod mistake;
 mod reader;
 mod recording;
@@ -29,10 +31,11 @@ pub use alerting::{AlertingState, SETTLING_MS, StepContext, Stepped, Vector};
 pub use ask::{Ask, MemoryAsk, ViewAsk};
 pub use bench::{BenchRound, RulesBench};
 pub use defaults::{DEFAULT_RULES, DEFAULT_RULES_PATH};
-pub use file::{AlertSpec, NoData, Rule, RuleExpr, RuleFile, RuleGroup, RuleKind};
+pub use file::{AlertSpec, CheckSpec, NoData, Rule, RuleExpr, RuleFile, RuleGroup, RuleKind};
 pub use group::{Due, GroupCounts, Round, RuleBatch, RuleContext, RuleHealth, RunningGroup};
 pub use lint::{Finding, MetricLookup, lint_rules};
 pub use load::{RuleDefaults, load_rules};
+pub use metric_check::MetricResult;
 pub use mistake::{Mistake, Place};
 pub(crate) use reader::Reader;
 pub use recording::RecordingState;

@@ -142,9 +142,18 @@ impl CheckRow {
     pub(crate) fn is_scheduled_by_agent(&self) -> bool {
         CheckKind::from_u8(self.definition.kind).is_some_and(CheckKind::is_scheduled_by_agent)
     }
+
+    /// Whether a rule file has it.
+    pub(crate) fn is_metric(&self) -> bool {
+        self.definition.is_metric()
+    }
 }
 
 impl Definition {
+    pub(crate) const fn is_metric(&self) -> bool {
+        self.kind == CheckKind::Metric as u8
+    }
+
     pub(crate) fn from_wire(wire: &CheckDefinition) -> Self {
         Self {
             kind: wire.kind,

@@ -1,5 +1,7 @@
 //! What moves the book: reports, and what people do.
 
+use std::collections::BTreeSet;
+
 use muster_common::check::CheckState;
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
@@ -51,6 +53,11 @@ impl StatusBook {
         if key.1.is_empty() || at_ms <= known.map_or(0, |row| row.machine.at_ms) {
             return;
         }
+        // A rule must not take the name of a check that the host has.
+        if known.is_some_and(|row| !row.is_metric()) && definition.is_metric() {
+            self.refused += 1;
+            return;
+        }
         if known.is_none() && entry.checks.len() >= CHECKS_MAX {
             self.refused += 1;
             return;
@@ -97,6 +104,17 @@ impl StatusBook {
         let gone: Vec<_> = gone.map(|(check, _)| check.clone()).collect();
         for check in gone {
             self.forget(host.id, &check, "agent", arrived);
+        }
+    }
+
+    /// Of the checks that the collector evaluates those that are not named are no more.
+    pub(crate) fn keep_metric_checks(&mut self, named: &BTreeSet<&str>, now: Timestamp) {
+        let gone = self.hosts.iter().flat_map(|(host, entry)| {
+            let own = entry.checks.iter().filter(|(check, row)| row.is_metric() && !named.contains(check.as_str()));
+            own.map(|(check, _)| (*host, check.clone()))
+        });
+        for (host, check) in gone.collect::<Vec<_>>() {
+            self.forget(host, &check, "muster", now);
         }
     }
 
