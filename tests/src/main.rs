@@ -63,6 +63,8 @@ enum Trial {
     KillPoints(KillArguments),
     /// kill -9 of both ends at random moments.
     KillMoments(KillArguments),
+    /// kill -9 of the collector while it mails, with a mail server that fails in every way.
+    MailKills(KillArguments),
     /// Numbered lines through rotations and faults, from a real agent to a real collector, counted there.
     Tail {
         /// Folder of the built programs.
@@ -178,6 +180,7 @@ fn main() -> ExitCode {
         Trial::KillMoments(arguments) => {
             run_kill(|folder| kill::at_moments(&arguments.programs, folder, arguments.count, arguments.seed))
         }
+        Trial::MailKills(arguments) => run_mail_kills(&arguments),
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
@@ -320,6 +323,22 @@ fn print_caught<B: Copy>(bugs: &[(&str, B)], seeds: u64, catch: impl Fn(B) -> Op
         }
     }
     println!("caught={caught} of={} worst_seed={worst}", bugs.len());
+    Ok(())
+}
+
+fn run_mail_kills(arguments: &KillArguments) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let report = kill::with_mails(&arguments.programs, folder.path(), arguments.count, arguments.seed)?;
+    println!(
+        "alerts={} kills={} at_calls={} lost={} second_ids={} repeats={} largest_bytes={}",
+        report.alerts,
+        report.kills,
+        report.at_calls,
+        report.lost,
+        report.second_ids,
+        report.repeats,
+        report.largest_bytes
+    );
     Ok(())
 }
 

@@ -124,6 +124,11 @@ impl Mailbox {
         self.shared.faults.lock().extend(faults);
     }
 
+    /// What was to go wrong and has not yet goes well.
+    pub fn heal(&self) {
+        self.shared.faults.lock().clear();
+    }
+
     /// While away every connection is closed at once.
     pub fn set_away(&self, away: bool) {
         self.shared.is_away.store(away, Ordering::Relaxed);

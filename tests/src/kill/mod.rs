@@ -1,9 +1,11 @@
 //! Kill trials: real processes, kill -9 at chosen system calls and at random moments, and a count of what is lost or doubled.
 
+mod mails;
 mod moments;
 mod points;
 mod stored;
 
+pub use mails::{MailReport, with_mails};
 pub use moments::at_moments;
 pub use points::at_points;
 pub use stored::count as stored_samples;

@@ -1,6 +1,6 @@
 //! kill -9 of the collector at the n-th call of a system call that changes the disk, chosen by strace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -109,12 +109,7 @@ pub fn at_points(programs: &Path, folder: &Path, count: usize) -> Result<Report>
 /// Starts the collector under strace, which kills it at that call, and pushes it towards the call by flushes. Gives the call that strace
 /// wrote down as its last; `None` when it was not reached.
 fn killed_at(options: &Options, call: &str, number: u32) -> Result<Option<String>> {
-    let inject = format!("inject={call}:signal=SIGKILL:when={number}");
-    let trace = format!("trace={call}");
-    let log = options.data.with_extension("strace");
-    let file = log.to_string_lossy();
-    let mut under = options.clone();
-    under.wrapper = ["strace", "-f", "-qq", "-o", &file, "-e", &trace, "-e", &inject].map(str::to_owned).to_vec();
+    let (under, log) = under_strace(options, call, number);
     // It may die before it is ready: that is a hit as well, at its start, if strace says so.
     let mut collector = match Collector::start(&under) {
         Ok(collector) => collector,
@@ -148,8 +143,19 @@ fn killed_at(options: &Options, call: &str, number: u32) -> Result<Option<String
     injected(&log)
 }
 
+/// Options of a collector that strace kills at that call, and the file in which strace writes its calls down.
+pub(super) fn under_strace(options: &Options, call: &str, number: u32) -> (Options, PathBuf) {
+    let inject = format!("inject={call}:signal=SIGKILL:when={number}");
+    let trace = format!("trace={call}");
+    let log = options.data.with_extension("strace");
+    let file = log.to_string_lossy();
+    let mut under = options.clone();
+    under.wrapper = ["strace", "-f", "-qq", "-o", &file, "-e", &trace, "-e", &inject].map(str::to_owned).to_vec();
+    (under, log)
+}
+
 /// The call at which strace killed the process, as strace wrote it down; `None` when it did not.
-fn injected(log: &Path) -> Result<Option<String>> {
+pub(super) fn injected(log: &Path) -> Result<Option<String>> {
     let text = std::fs::read_to_string(log).with_context(|| format!("strace wrote no {}", log.display()))?;
     let killed = text.lines().any(|line| line.contains("+++ killed by SIGKILL +++"));
     let call = text.lines().rev().find(|line| line.contains('(') && !line.contains("+++"));

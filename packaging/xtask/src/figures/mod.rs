@@ -1,6 +1,7 @@
 //! `cargo xtask figures`: every figure that is promised, measured again, with goal, value, load, commit, pass or short. One file a group.
 
 mod agent;
+mod alerts;
 mod logs;
 mod metrics;
 mod product;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::agent::agent_rows;
+use super::alerts::alert_rows;
 use super::logs::{log_rows, new_file_rows};
 use super::metrics::ingest_rows;
 use super::product::{binary_rows, demo_rows, test_rows};
@@ -24,8 +25,11 @@ pub(crate) fn release_programs() -> Result<PathBuf> {
 type Measure = fn(&Path, bool) -> Result<Vec<Row>>;
 
 /// The groups, in the order in which they are measured.
-const GROUPS: [(&str, Measure); 10] = [
-    ("simulator", |programs, quick| simulator_rows(programs, if quick { 2_000 } else { 50_000 })),
+const GROUPS: [(&str, Measure); 11] = [
+    ("simulator", |programs, quick| {
+        simulator_rows(programs, ["sim", "planted"], "simulator", if quick { 2_000 } else { 50_000 })
+    }),
+    ("alerts", alert_rows),
     ("ingest", |programs, _| ingest_rows(programs)),
     ("kill", |programs, _| kill_rows(programs)),
     ("log-wire", |programs, _| log_rows(programs, "log-wire")),

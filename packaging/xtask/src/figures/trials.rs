@@ -7,16 +7,23 @@ use anyhow::{Context, Result};
 use super::row::{Row, row};
 use crate::bench;
 
-pub(super) fn simulator_rows(programs: &Path, seeds: u32) -> Result<Vec<Row>> {
-    let values = bench::trial(programs, &["sim", "--seeds", &seeds.to_string()])?;
+/// Worlds of a simulator, and its planted bugs: `sim` and `planted`, or those of alerting.
+pub(super) fn simulator_rows(programs: &Path, [sim, planted]: [&str; 2], what: &str, seeds: u32) -> Result<Vec<Row>> {
+    let values = bench::trial(programs, &[sim, "--seeds", &seeds.to_string()])?;
     let violations = *values.get("violations").context("no violations told")?;
-    let planted = bench::trial(programs, &["planted", "--seeds", "200"])?;
+    let planted = bench::trial(programs, &[planted, "--seeds", "200"])?;
     let (caught, of) = (planted["caught"], planted["of"]);
     let worst = planted.get("worst_seed").copied().unwrap_or(0.0);
     Ok(vec![
-        row("simulator violations", "0", format!("{violations}"), &format!("{seeds} seeds"), Some(violations == 0.0)),
         row(
-            "planted bugs caught",
+            &format!("{what} violations"),
+            "0",
+            format!("{violations}"),
+            &format!("{seeds} seeds"),
+            Some(violations == 0.0),
+        ),
+        row(
+            &format!("{what}: planted bugs caught"),
             "each within 200 seeds",
             format!("{caught} of {of}, the latest at seed {worst}"),
             "up to 200 seeds each",
