@@ -48,6 +48,7 @@ pub fn load_settings(files: &Files) -> Result<Settings, Vec<String>> {
         faults.extend(mistakes.iter().map(ToString::to_string));
         Vec::new()
     });
+    let templates = load_templates(files, &config, &mut faults);
     let notifiers = crate::desk::notifiers(&config).unwrap_or_else(|wrong| {
         faults.extend(wrong);
         Notifiers::default()
@@ -56,7 +57,7 @@ pub fn load_settings(files: &Files) -> Result<Settings, Vec<String>> {
         return Err(faults);
     }
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    Ok(Settings { config: Arc::new(config), rules, notifiers, templates: Arc::new(Templates::default()), warnings })
+    Ok(Settings { config: Arc::new(config), rules, notifiers, templates: Arc::new(templates), warnings })
 }
 
 fn read_config(path: &Path, faults: &mut Vec<String>) -> AlertingConfig {
@@ -73,6 +74,25 @@ fn read_config(path: &Path, faults: &mut Vec<String>) -> AlertingConfig {
     load_config(&path.display().to_string(), &text, &read).unwrap_or_else(|mistakes| {
         faults.extend(mistakes.iter().map(ToString::to_string));
         AlertingConfig::built_in()
+    })
+}
+
+/// Our mail templates, or those of the folder that the routing file names.
+fn load_templates(files: &Files, config: &AlertingConfig, faults: &mut Vec<String>) -> Templates {
+    let Some((named, path)) = config.templates.as_ref().zip(files.alerting.as_ref()) else {
+        return Templates::default();
+    };
+    let folder = path.parent().unwrap_or_else(|| Path::new(".")).join(named);
+    if !folder.is_dir() {
+        let (path, folder) = (path.display(), folder.display());
+        faults.push(format!(
+            "{path}: muster.templates: `{folder}` is no folder: name one with email.html or email.txt in it"
+        ));
+        return Templates::default();
+    }
+    Templates::load(&folder).unwrap_or_else(|error| {
+        faults.push(error.to_string());
+        Templates::default()
     })
 }
 
@@ -119,6 +139,25 @@ mod tests {
         for place in ["a.yml:5:", "alerting.yml:2:", "missing.yml"] {
             assert!(all.contains(place), "{place} is not in {all}");
         }
+        let own = |extra: &str| {
+            std::fs::write(at("own.yml"), format!("route: {{receiver: a}}\nreceivers: [{{name: a}}]\n{extra}"))
+                .unwrap();
+            load_settings(&Files { rules: Vec::new(), alerting: Some(at("own.yml")) })
+        };
+        let missing = own("muster: {templates: mail}\n").err().unwrap().join("\n");
+        assert!(missing.contains("own.yml: muster.templates") && missing.contains("is no folder"), "{missing}");
+        std::fs::create_dir(at("mail")).unwrap();
+        std::fs::write(at("mail/email.txt"), "{{ subject").unwrap();
+        let wrong = own("muster: {templates: mail}\n").err().unwrap().join("\n");
+        assert!(wrong.contains("mail/email.txt") && wrong.contains("syntax"), "{wrong}");
+        std::fs::write(at("mail/email.txt"), "{{ subject }}\n").unwrap();
+        assert!(own("muster: {templates: mail}\n").is_ok());
+        let foreign = own("templates: ['*.tmpl']\n").ok().unwrap();
+        assert!(
+            foreign.warnings[0].contains("own.yml:3:") && foreign.warnings[0].contains("muster:"),
+            "{:?}",
+            foreign.warnings
+        );
         let built_in = load_settings(&Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!((built_in.config.receivers.len(), built_in.warnings.len()), (1, 0));
         assert!(built_in.rules.iter().any(|file| !file.groups.is_empty()));

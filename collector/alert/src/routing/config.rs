@@ -44,8 +44,8 @@ pub struct AlertingConfig {
     pub intervals: TimeIntervals,
     /// The name of the receiver that is told what others cannot be.
     pub fallback: String,
-    /// Patterns of template files, as written.
-    pub templates: Vec<String>,
+    /// The folder of mail templates that take the place of ours, as written: relative to this file.
+    pub templates: Option<String>,
     /// Where links in notices lead to; `None`: nowhere is known.
     pub external_url: Option<String>,
     /// What was left out, with its place and what it means.
@@ -75,7 +75,7 @@ impl AlertingConfig {
             inhibit: Vec::new(),
             intervals: TimeIntervals::default(),
             fallback: "default".to_owned(),
-            templates: Vec::new(),
+            templates: None,
             external_url: None,
             warnings: Vec::new(),
         }

@@ -25,7 +25,7 @@ const TOP_KEYS: &[&str] = &[
     "tracing",
     "muster",
 ];
-const MUSTER_KEYS: &[&str] = &["fallback", "zone", "external_url"];
+const MUSTER_KEYS: &[&str] = &["fallback", "zone", "external_url", "templates"];
 
 /// Reads a configuration; files that it names (passwords, certificates) are read by `read_file`, their paths as they are written.
 ///
@@ -199,7 +199,11 @@ impl Loading<'_> {
         let rules = self.list(top.get("inhibit_rules"), "inhibit_rules");
         let inhibit = rules.iter().map(|yaml| load_route::inhibit_rule(self, yaml)).collect();
         let intervals = load_intervals::intervals(self, &top);
-        let templates = self.texts(&top, "templates").into_iter().map(|(_, text)| text).collect();
+        if let Some(yaml) = top.get("templates").filter(|_| !self.texts(&top, "templates").is_empty()) {
+            let meaning =
+                "a folder with email.html and email.txt is named by `templates` below `muster:` (ALERTING.md)";
+            self.warn(yaml.place, "templates of Alertmanager are not used here", meaning);
+        }
         let muster = top.get("muster").map(|yaml| self.entries(yaml, MUSTER_KEYS, "muster"));
         let muster = muster.unwrap_or(Entries(Vec::new()));
         if let Some(yaml) = muster.get("zone") {
@@ -210,6 +214,7 @@ impl Loading<'_> {
             self.receivers_named.push((yaml.place, name.clone()));
         }
         let external_url = muster.get("external_url").and_then(|yaml| load_receiver::url(self, yaml, "external_url"));
+        let templates = self.text(&muster, "templates");
         self.check_names(&receivers, &intervals);
         let route = route?;
         let fallback = fallback.unwrap_or_else(|| route.receiver.clone());
