@@ -100,12 +100,12 @@ impl Collector {
             batches,
         };
         let starting = move || {
-            let alerting = Alerting::start(alerting_parts, settings, now())?;
+            // What the copy did not know of is summed up (EXACTLY-ONCE.md rule 26).
             if restored {
-                // What the copy did not know of is summed up, and no mail is repeated (EXACTLY-ONCE.md rule 26).
-                alerting.restored(now(), now())?;
+                Alerting::start_restored(alerting_parts, settings, now())
+            } else {
+                Alerting::start(alerting_parts, settings, now())
             }
-            Ok(alerting)
         };
         let alerting = tokio::task::spawn_blocking(starting).await.map_err(|_| StartError::Panic)?;
         let alerting = alerting.map_err(|source: AlertingError| StartError::AlertingState(Box::new(source)))?;

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::evidence::EvidenceSource;
 use super::settings::Settings;
-use crate::alert::{Alert, Origin};
+use crate::alert::{Alert, AlertChange};
 use crate::desk::{Desk, Letters, LoadError, Stored};
 use crate::notify::{Notifiers, Signs};
 use crate::outgoing::{Key, Outcome};
@@ -90,6 +90,23 @@ impl Alerting {
     /// # Errors
     /// [`AlertingError`]: rows that cannot be read, or a disk that fails.
     pub fn start(parts: Parts, settings: Settings, now: Timestamp) -> Result<Arc<Self>, AlertingError> {
+        Self::begin(parts, settings, None, now)
+    }
+
+    /// As [`Alerting::start`], of a data folder that was put back to an older state.
+    ///
+    /// # Errors
+    /// As [`Alerting::start`].
+    pub fn start_restored(parts: Parts, settings: Settings, now: Timestamp) -> Result<Arc<Self>, AlertingError> {
+        Self::begin(parts, settings, Some(now.millis()), now)
+    }
+
+    fn begin(
+        parts: Parts,
+        settings: Settings,
+        restored_ms: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Arc<Self>, AlertingError> {
         let letters = letters(&parts, &settings);
         let desk = Desk::load(&rows(&parts.fleet)?, letters)?;
         let mut ruler = Ruler::new(parts.store, parts.incarnation);
@@ -110,29 +127,25 @@ impl Alerting {
             parts,
         });
         made.parts.fleet.set_follower(Arc::new(Shadow(Arc::downgrade(&made))));
-        made.take_up(now)?;
+        made.take_up(restored_ms, now)?;
         made.settle_metric_checks(now)?;
         Ok(made)
     }
 
     /// Compares what the desk knows with what status and rules have now: after a start, and after a transaction that failed.
-    fn take_up(&self, now: Timestamp) -> Result<(), AlertingError> {
+    fn take_up(&self, restored_ms: Option<i64>, now: Timestamp) -> Result<(), AlertingError> {
         let (fleet, now_ms) = (&self.parts.fleet, now.millis());
         let restored = self.ruler.lock().restore(
             rows_of(fleet, SmallTable::Alerts)?.iter().map(|(key, value)| (key.as_slice(), value.as_slice())),
             now_ms,
         );
-        let conditions = fleet.conditions(now);
+        let mut current: Vec<AlertChange> = fleet.conditions(now).iter().map(from_status).collect();
+        current.extend(restored.changes);
         self.change(now, |desk| {
-            let mut change = desk.start(now_ms);
-            let current = conditions.iter().map(from_status).collect();
-            add(&mut change, desk.reconcile(now_ms, |origin| matches!(origin, Origin::Status(_)), current));
-            let is_rule = |origin: &Origin| matches!(origin, Origin::Rule { .. });
-            add(&mut change, desk.reconcile(now_ms, is_rule, restored.changes));
+            let mut change = desk.take_up(now_ms, restored_ms, current);
             change.rows.extend(restored.rows);
             change
-        })?;
-        Ok(())
+        })
     }
 
     /// Reads everything anew where a transaction has failed.
@@ -147,7 +160,7 @@ impl Alerting {
         ruler.reload(&self.rules.load(), now.millis());
         *self.ruler.lock() = ruler;
         self.is_unsure.store(false, Ordering::Release);
-        self.take_up(now)
+        self.take_up(None, now)
     }
 
     /// One transaction of alert's own.
@@ -196,14 +209,16 @@ impl Alerting {
         let letters = letters(&self.parts, &settings);
         self.notifiers.store(Arc::new(settings.notifiers));
         self.templates.store(settings.templates);
-        let stepped = self.ruler.lock().reload(&settings.rules, now.millis());
+        // Until it is written, so that no round tells an alert of a rule that has just ended it.
+        let mut ruler = self.ruler.lock();
+        let stepped = ruler.reload(&settings.rules, now.millis());
         self.rules.store(Arc::new(settings.rules));
         self.change(now, |desk| {
-            let mut change = desk.configure(now.millis(), letters);
-            add(&mut change, desk.alerts(now.millis(), stepped.changes));
+            let mut change = desk.configure(now.millis(), letters, stepped.changes);
             change.rows.extend(stepped.rows);
             change
         })?;
+        drop(ruler);
         self.settle_metric_checks(now)
     }
 
@@ -248,14 +263,6 @@ impl Alerting {
             }
             change
         })
-    }
-
-    /// The data folder was put back to an older state.
-    ///
-    /// # Errors
-    /// [`AlertingError`] when the disk or the file fails.
-    pub fn restored(&self, at: Timestamp, now: Timestamp) -> Result<(), AlertingError> {
-        self.change(now, |desk| desk.restored(now.millis(), at.millis()))
     }
 
     pub(super) fn outcome(&self, key: Key, outcome: Outcome, now: Timestamp) -> Result<(), AlertingError> {

@@ -34,9 +34,10 @@ impl Alerting {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            // The lock is let go between groups, so that a question or a reload waits for one group at most.
+            // The lock is let go between groups, so that a question or a reload waits for one group at most; and not before what the round
+            // made is written, so that a reload ends that too.
+            let mut ruler = self.ruler.lock();
             let round = {
-                let mut ruler = self.ruler.lock();
                 let Some(group) = ruler.groups_mut().get_mut(place) else { break };
                 let Some(due) = group.due(now.millis()) else { continue };
                 let engine = self.parts.engine.load();

@@ -46,7 +46,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Of the rows of all of alert's tables, as they were written last. Tell [`Desk::start`] next.
+    /// Of the rows of all of alert's tables, as they were written last. Tell [`Desk::take_up`] next.
     ///
     /// # Errors
     /// [`LoadError`] on a row that this version cannot read.
@@ -79,17 +79,37 @@ impl Desk {
         Ok(Self { dispatch, routing, queue, letters, handed, pushed, sessions: Vec::new() })
     }
 
-    /// The first operation of a process: what was being sent is unsure now, and every group is looked at.
-    pub fn start(&mut self, now_ms: i64) -> SmallChange {
+    /// The first operation of a process: what was being sent is unsure now, and every group is looked at. `current`: all alerts that status
+    /// and rules have; what fires here and is not among them has ended meanwhile, and is told so rather than once more. `restored_ms`: when
+    /// the data folder was put back to an older state, if it was before this start.
+    pub fn take_up(&mut self, now_ms: i64, restored_ms: Option<i64>, mut current: Vec<AlertChange>) -> SmallChange {
         let sent = self.queue.step(now_ms, outgoing::Event::Started);
         let mut change = self.take_sent(sent);
-        add(&mut change, self.step(now_ms, Event::Tick));
+        current.extend(self.no_longer_there(now_ms, &current));
+        self.routing.note(&current);
+        let event = match restored_ms {
+            Some(at_ms) => Event::Restored { at_ms, changes: current },
+            None => Event::Alerts(current),
+        };
+        add(&mut change, self.step(now_ms, event));
         change
     }
 
-    /// The data folder was put back to an older state.
-    pub fn restored(&mut self, now_ms: i64, at_ms: i64) -> SmallChange {
-        self.step(now_ms, Event::Restored { at_ms })
+    /// The ends of all alerts that fire and are not among these. Pushed ones end by their time.
+    fn no_longer_there(&self, now_ms: i64, current: &[AlertChange]) -> Vec<AlertChange> {
+        let told: BTreeSet<AlertId> = current
+            .iter()
+            .map(|change| match change {
+                AlertChange::Firing(alert) => alert.id,
+                AlertChange::Ended { id, .. } => *id,
+            })
+            .collect();
+        let is_gone = |alert: &&Alert| {
+            alert.is_firing() && !matches!(alert.origin, Origin::Pushed { .. }) && !told.contains(&alert.id)
+        };
+        let why = "it is no longer there";
+        let ended = |alert: &Alert| AlertChange::Ended { id: alert.id, at_ms: now_ms, why, is_quiet: false };
+        self.dispatch.alerts().filter(is_gone).map(ended).collect()
     }
 
     /// Switches a deliberate bug of the dispatcher on.
@@ -111,27 +131,6 @@ impl Desk {
         }
         self.routing.note(&changes);
         self.step(now_ms, Event::Alerts(changes))
-    }
-
-    /// All that the sources of one kind have now: what is firing here and not among them has ended meanwhile.
-    pub fn reconcile(
-        &mut self,
-        now_ms: i64,
-        is_theirs: impl Fn(&Origin) -> bool,
-        mut current: Vec<AlertChange>,
-    ) -> SmallChange {
-        let told: BTreeSet<AlertId> = current
-            .iter()
-            .map(|change| match change {
-                AlertChange::Firing(alert) => alert.id,
-                AlertChange::Ended { id, .. } => *id,
-            })
-            .collect();
-        let gone = self.dispatch.alerts().filter(|alert| alert.is_firing() && is_theirs(&alert.origin));
-        let gone: Vec<AlertId> = gone.map(|alert| alert.id).filter(|id| !told.contains(id)).collect();
-        let ended = |id| AlertChange::Ended { id, at_ms: now_ms, why: "it is no longer there", is_quiet: false };
-        current.extend(gone.into_iter().map(ended));
-        self.alerts(now_ms, current)
     }
 
     /// Time has passed.
@@ -186,7 +185,7 @@ impl Desk {
     pub fn silence(&mut self, now_ms: i64, silence: Silence) -> Result<SmallChange, SilenceError> {
         let event = events::of_silence(&silence, true);
         let row = self.routing.silences.put(silence)?;
-        let mut change = self.step(now_ms, Event::Replanned);
+        let mut change = self.step(now_ms, Event::Replanned(Vec::new()));
         change.rows.push(row);
         change.events.push(event);
         Ok(change)
@@ -197,18 +196,20 @@ impl Desk {
         let row = self.routing.silences.expire(id, now_ms)?;
         let mut event = self.routing.silences.get(id).map(|silence| events::of_silence(silence, false))?;
         by.clone_into(&mut event.by);
-        let mut change = self.step(now_ms, Event::Replanned);
+        let mut change = self.step(now_ms, Event::Replanned(Vec::new()));
         change.rows.push(row);
         change.events.push(event);
         Some(change)
     }
 
-    /// Puts another configuration in force.
-    pub fn configure(&mut self, now_ms: i64, letters: Letters) -> SmallChange {
+    /// Puts another configuration in force. `ended`: what the rules that go with it made of alerts, in one step, so that none of a rule that
+    /// is no more is told on a new way.
+    pub fn configure(&mut self, now_ms: i64, letters: Letters, ended: Vec<AlertChange>) -> SmallChange {
+        self.routing.note(&ended);
         let firing = self.dispatch.alerts().filter(|alert| alert.is_firing());
         self.routing.configure(Arc::clone(&letters.config), firing);
         *self.letters.lock() = Arc::new(letters);
-        self.step(now_ms, Event::Replanned)
+        self.step(now_ms, Event::Replanned(ended))
     }
 
     /// Notices that are durable and not in the queue yet, oldest first: to be written and handed over in this order.

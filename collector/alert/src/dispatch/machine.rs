@@ -8,7 +8,7 @@ use muster_fleet::{SmallRow, SmallTable};
 use super::group::{Group, Member, Standing, ToldMark, Verdict, severity_rank};
 use super::plan::{Plan, RoutePlan, Waits};
 use super::planted::Planted;
-use super::rows::{self, BadRow, FIRING_ROW, NOTICE_NEXT};
+use super::rows::{self, BadRow, FIRING_ROW, NOTICE_NEXT, RESTORED};
 use super::step::{Counts, Effects, Event, News};
 use crate::alert::{Alert, AlertChange, AlertId, Held, Notice, NoticeKind};
 
@@ -69,6 +69,9 @@ impl Dispatch {
                 }
                 SmallTable::AlertMeta if key == NOTICE_NEXT => {
                     made.notice_next = value.try_into().map_or(1, u64::from_le_bytes);
+                }
+                SmallTable::AlertMeta if key == RESTORED => {
+                    made.restored_ms = value.try_into().ok().map(i64::from_le_bytes);
                 }
                 _ => {}
             }
@@ -151,18 +154,9 @@ impl Dispatch {
     pub fn step(&mut self, now_ms: i64, event: Event, plan: &dyn Plan) -> Effects {
         let mut effects = Effects::default();
         match event {
-            Event::Alerts(changes) => {
-                let mut ids = Vec::with_capacity(changes.len());
-                for change in changes {
-                    ids.extend(self.take(change, now_ms, &mut effects));
-                }
-                // After all have come, so that one inhibits another of the same step.
-                for id in ids {
-                    self.place(id, plan, now_ms);
-                }
-                // A source that ends may free what it inhibited, and one that begins may hold it: held groups look on their grid.
-            }
-            Event::Replanned => {
+            Event::Alerts(changes) => self.take_all(changes, plan, now_ms, &mut effects),
+            Event::Replanned(changes) => {
+                self.take_all(changes, plan, now_ms, &mut effects);
                 for id in self.alerts.keys().copied().collect::<Vec<_>>() {
                     self.place(id, plan, now_ms);
                 }
@@ -170,7 +164,10 @@ impl Dispatch {
                     self.schedule(&key, Some(now_ms));
                 }
             }
-            Event::Restored { at_ms } => self.restored_ms = Some(at_ms),
+            Event::Restored { at_ms, changes } => {
+                self.note_restored(at_ms, &mut effects);
+                self.take_all(changes, plan, now_ms, &mut effects);
+            }
             Event::Tick => {}
         }
         while let Some((_, key)) = self.due.first().filter(|(at_ms, _)| *at_ms <= now_ms).cloned() {
@@ -178,6 +175,30 @@ impl Dispatch {
         }
         self.write(&mut effects);
         effects
+    }
+
+    fn take_all(&mut self, changes: Vec<AlertChange>, plan: &dyn Plan, now_ms: i64, effects: &mut Effects) {
+        let mut ids = Vec::with_capacity(changes.len());
+        for change in changes {
+            ids.extend(self.take(change, now_ms, effects));
+        }
+        // After all have come, so that one inhibits another of the same step.
+        for id in ids {
+            self.place(id, plan, now_ms);
+        }
+        // A source that ends may free what it inhibited, and one that begins may hold it: held groups look on their grid.
+    }
+
+    /// The numbers of notices that were made after the copy are used up, nobody knows which: the next one is that of the second, which is
+    /// beyond them as long as less than one a second was made. So no Message-ID is given to another mail.
+    fn note_restored(&mut self, at_ms: i64, effects: &mut Effects) {
+        self.restored_ms = Some(at_ms);
+        self.notice_next = self.notice_next.max(u64::try_from(at_ms / 1_000).unwrap_or(0));
+        let mut put = |key: &[u8], value: Vec<u8>| {
+            effects.rows.push(SmallRow { table: SmallTable::AlertMeta, key: key.to_vec(), value: Some(value) });
+        };
+        put(RESTORED, at_ms.to_le_bytes().to_vec());
+        put(NOTICE_NEXT, self.notice_next.to_le_bytes().to_vec());
     }
 
     /// Takes one change in. Gives the alert whose places may be others.
@@ -431,6 +452,7 @@ impl Dispatch {
         let (told, mut over) = (alerts(firing), alerts(ended));
         let ranks: Vec<u8> =
             firing.iter().map(|id| self.alerts.get(id).map_or(0, |alert| severity_rank(alert.severity()))).collect();
+        let kind = if kind == NoticeKind::Resolved && self.goes_on_elsewhere(key) { NoticeKind::Better } else { kind };
         let Some(group) = self.groups.get_mut(key) else { return };
         if Planted::EndOfTheUntold.is(self.planted) {
             let untold = group.members.iter().filter(|(_, member)| member.told.is_none()).map(|(id, _)| id);
@@ -486,6 +508,13 @@ impl Dispatch {
             effects.rows.push(SmallRow { table: SmallTable::Notices, key, value: None });
         }
         effects.notices.push(notice);
+    }
+
+    /// Whether another group has this one's incident too, since the routes of its members have parted: then the end here is not the end of
+    /// the incident, whose mails must not be taken back for it.
+    fn goes_on_elsewhere(&self, key: &str) -> bool {
+        let Some(incident) = self.groups.get(key).and_then(|group| group.incident) else { return false };
+        self.groups.iter().any(|(other, group)| other != key && group.incident == Some(incident))
     }
 
     /// Drops members of which nothing can follow, and the group with its last one.

@@ -20,6 +20,8 @@ pub const FIRING_ROW: u8 = b'a';
 const VERSION: u8 = 1;
 /// Row of `SmallTable::AlertMeta`: the number that the next notice gets, u64 little-endian.
 pub(super) const NOTICE_NEXT: &[u8] = b"notice_next";
+/// Row of `SmallTable::AlertMeta`: when the data folder was put back to an older state last, i64 little-endian, milliseconds.
+pub(super) const RESTORED: &[u8] = b"restored";
 
 /// Why a row cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -8,13 +8,15 @@ use crate::alert::{Alert, AlertChange, Notice};
 #[derive(Clone, Debug)]
 pub enum Event {
     Alerts(Vec<AlertChange>),
-    /// Routes, silences, inhibition or mute times are others: every alert is looked at anew.
-    Replanned,
+    /// Routes, silences, inhibition or mute times are others: every alert is looked at anew, with what changed of some at the same time.
+    Replanned(Vec<AlertChange>),
     /// The deadline is reached.
     Tick,
-    /// The data folder was put back to an older state: what began before this and was not told then is summed up, one notice a receiver.
+    /// The data folder was put back to an older state, and this is what the sources have now: what began before `at_ms` and was not told
+    /// then is summed up, one notice a receiver.
     Restored {
         at_ms: i64,
+        changes: Vec<AlertChange>,
     },
 }
 

@@ -316,7 +316,7 @@ pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence
         tone,
         state,
         is_resolved,
-        is_only: place.is_only && is_resolved,
+        is_only: place.is_only && notice.kind == NoticeKind::Resolved,
         why: why(notice.kind),
         remedy: lead
             .filter(|_| !is_resolved)

@@ -333,9 +333,7 @@ impl Queue {
                 self.server_is_away(now_ms, &server, text, change);
                 self.pool.update(key, change, |row| {
                     // Nothing was sent, so the hour's cap is not used by this attempt; by an earlier one it may be.
-                    if let State::Leased { until_ms } = row.state
-                        && row.started_ms == Some(until_ms - LEASE_MS)
-                    {
+                    if row.attempts == 1 {
                         row.started_ms = None;
                     }
                     row.state = State::Queued;

@@ -136,7 +136,7 @@ pub struct Row {
     /// It tells that the incident is over.
     pub is_end: bool,
     pub queued_ms: i64,
-    /// When the last attempt began that may have reached its server; what the hourly cap counts.
+    /// When the latest attempt began, as far as any may have reached its server; what the hourly cap counts.
     pub started_ms: Option<i64>,
     pub attempts: u32,
     /// An attempt of it may have arrived although nobody said so.

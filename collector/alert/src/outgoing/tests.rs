@@ -224,3 +224,18 @@ fn beyond_the_cap_one_digest_an_hour_has_the_rest() {
     assert_eq!(entries, (3..=1205).map(|notice| format!("notice {notice}")).collect::<Vec<_>>());
     assert_eq!(queue.waiting(), (0, 0));
 }
+
+#[test]
+fn a_mail_that_was_deferred_counts_for_the_hour_in_which_it_arrived() {
+    let table = BTreeMap::new();
+    let mut queue = queue(Limits { mails_per_hour: 1, ..Limits::default() }, &table);
+    queue.step(0, Event::Enqueue(vec![new(1, 1)]));
+    queue.step(0, outcome(1, Outcome::Temporary { code: 450, text: String::new() }));
+    let arrived = queue.deadline_ms().unwrap();
+    assert_eq!((arrived, queue.step(arrived, Event::Due).sessions.len()), (30_000, 1));
+    queue.step(arrived, outcome(1, Outcome::Accepted));
+    assert!(queue.step(58 * MINUTE, Event::Enqueue(vec![new(2, 2)])).sessions.is_empty());
+    assert!(queue.step(HOUR, Event::Due).sessions.is_empty());
+    assert_eq!(queue.deadline_ms(), Some(HOUR + arrived));
+    assert_eq!(queue.step(HOUR + arrived, Event::Due).sessions.len(), 1);
+}

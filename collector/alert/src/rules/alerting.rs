@@ -11,6 +11,7 @@ use muster_common::limits::LABEL_VALUE_BYTES_MAX;
 
 use super::active::{Active, Phase};
 use super::file::{AlertSpec, NoData, Rule};
+use super::planted::Planted;
 use super::rows;
 use crate::alert::{Alert, AlertChange, AlertId, Origin};
 use crate::template::{Asked, Scope, Template};
@@ -66,6 +67,7 @@ pub struct AlertingState {
     known: HashMap<u128, (AlertId, Arc<LabelSet>)>,
     /// `no_data: alert`: when a series had data last.
     seen: HashMap<Arc<LabelSet>, i64>,
+    pub(super) planted: Option<Planted>,
 }
 
 /// One row of the result with its alert.
@@ -78,7 +80,7 @@ struct Found {
 
 impl AlertingState {
     pub fn new(key: [u8; 16]) -> Self {
-        Self { key, active: HashMap::new(), known: HashMap::new(), seen: HashMap::new() }
+        Self { key, active: HashMap::new(), known: HashMap::new(), seen: HashMap::new(), planted: None }
     }
 
     /// One round. With an error all alerts stay as they are.
@@ -228,7 +230,8 @@ impl AlertingState {
     ) {
         let Some(active) = self.active.get_mut(&id) else { return };
         let is_there = still_there.is_some_and(|all| all.contains(&active.series));
-        let reason = hold_reason(&active.labels, now_ms, context).filter(|_| spec.no_data != NoData::Ok && !is_there);
+        let is_unknown = spec.no_data != NoData::Ok && !is_there && !Planted::HeldEnds.is(self.planted);
+        let reason = hold_reason(&active.labels, now_ms, context).filter(|_| is_unknown);
         if let Some(by) = reason {
             if active.held.as_ref() != Some(&by) {
                 active.held = Some(by);
@@ -240,7 +243,7 @@ impl AlertingState {
             }
             return;
         }
-        if active.is_firing() && spec.keep_firing_for_ms > 0 {
+        if active.is_firing() && spec.keep_firing_for_ms > 0 && !Planted::NothingIsKept.is(self.planted) {
             let since_ms = *active.keep_since_ms.get_or_insert(now_ms);
             if now_ms - since_ms < spec.keep_firing_for_ms {
                 if since_ms == now_ms {
@@ -258,7 +261,10 @@ impl AlertingState {
     }
 
     /// Takes in an alert as it was before a restart. Its series had data or was missed then, so that it can be missed now.
-    pub(super) fn restore(&mut self, spec: &AlertSpec, id: AlertId, active: Active, now_ms: i64) {
+    pub(super) fn restore(&mut self, spec: &AlertSpec, id: AlertId, mut active: Active, now_ms: i64) {
+        if Planted::RestartForgetsFor.is(self.planted) {
+            active.active_ms = 0;
+        }
         if spec.no_data == NoData::Alert {
             self.seen.insert(Arc::clone(&active.series), now_ms);
         }

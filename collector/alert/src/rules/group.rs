@@ -21,6 +21,7 @@ use super::alerting::{AlertingState, StepContext, Stepped, Vector};
 use super::ask::Ask;
 use super::file::{AlertSpec, Rule, RuleExpr, RuleGroup, RuleKind};
 use super::metric_check::{self, MetricResult};
+use super::planted::Planted;
 use super::recording::RecordingState;
 use super::rows::rule_key;
 use crate::alert::{Alert, AlertChange, AlertId};
@@ -264,6 +265,15 @@ impl RunningGroup {
             }
         }
         (all, orphans)
+    }
+
+    /// Switches a deliberate bug on.
+    pub(super) fn plant(&mut self, bug: Option<Planted>) {
+        for rule in &mut self.rules {
+            if let State::Alerting { alerts, .. } = &mut rule.state {
+                alerts.planted = bug;
+            }
+        }
     }
 
     /// Series to be ended by the next batch.

@@ -3,7 +3,7 @@
 //! `load` (with `yaml`, `reader`, `load_rule`, `load_check`) reads files into the values of `file`, or tells every `mistake`; `ruler` has the groups in force; `group`
 //! evaluates one at its ticks through `ask`, with `alerting` (whose alerts are `active`), `recording` and `metric_check`; `rows` is what a restart finds. `lint`
 //! judges files, `unit` (with `unit_file`) runs promtool's unit tests, `defaults` are the rules that come with the collector, `bench` measures a
-//! round.
+//! round, `planted` are bugs for the simulator.
 
 mod active;
 mod alerting;
@@ -18,6 +18,7 @@ mod load_check;
 mod load_rule;
 mod metric_check;
 mod mistake;
+mod planted;
 mod reader;
 mod recording;
 mod rows;
@@ -37,6 +38,7 @@ pub use lint::{Finding, MetricLookup, lint_rules};
 pub use load::{RuleDefaults, load_rules};
 pub use metric_check::MetricResult;
 pub use mistake::{Mistake, Place};
+pub use planted::Planted;
 pub(crate) use reader::Reader;
 pub use recording::RecordingState;
 pub use rows::RULE_ROW;

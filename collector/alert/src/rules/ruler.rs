@@ -9,6 +9,7 @@ use muster_common::stat::Stat;
 use super::alerting::{AlertingState, Stepped};
 use super::file::RuleFile;
 use super::group::RunningGroup;
+use super::planted::Planted;
 use super::rows;
 use crate::alert::AlertChange;
 
@@ -19,12 +20,19 @@ pub struct Ruler {
     incarnation: u64,
     groups: Vec<RunningGroup>,
     restore_faults: u64,
+    planted: Option<Planted>,
 }
 
 impl Ruler {
     /// Without rules. `store` and `incarnation`: the data folder's.
     pub fn new(store: [u8; 16], incarnation: u64) -> Self {
-        Self { store, incarnation, groups: Vec::new(), restore_faults: 0 }
+        Self { store, incarnation, groups: Vec::new(), restore_faults: 0, planted: None }
+    }
+
+    /// Switches a deliberate bug on, before the first [`Ruler::reload`].
+    #[cfg(any(test, feature = "planted"))]
+    pub fn plant(&mut self, bug: Planted) {
+        self.planted = Some(bug);
     }
 
     pub fn groups(&self) -> &[RunningGroup] {
@@ -56,6 +64,10 @@ impl Ruler {
         // Any group can end a series. Without one they end by lookback.
         if let Some(group) = self.groups.first_mut() {
             group.end_series(orphans);
+        }
+        self.groups.iter_mut().for_each(|group| group.plant(self.planted));
+        if Planted::RemovedRuleGoesOn.is(self.planted) {
+            all.changes.clear();
         }
         all
     }

@@ -154,7 +154,7 @@ impl Bench {
     }
 
     pub(super) fn replan(&mut self) -> Vec<Notice> {
-        self.give(Event::Replanned)
+        self.give(Event::Replanned(Vec::new()))
     }
 
     /// Lets time pass, with every deadline told when it comes.

@@ -111,6 +111,47 @@ fn who_was_told_is_told_the_end_also_when_the_route_moves() {
 }
 
 #[test]
+fn an_alert_whose_rule_goes_with_the_configuration_is_not_told_on_its_new_way() {
+    let mut bench = Bench::new();
+    bench.fire(alert("Disk", "db1", "a", "critical", bench.now_ms));
+    bench.pass(120_000);
+    bench.plan.is_swapped = true;
+    let ended = AlertChange::Ended { id: id("Disk", "db1"), at_ms: bench.now_ms, why: "no rule", is_quiet: false };
+    assert_eq!(shown(&bench.give(Event::Replanned(vec![ended]))), ["Resolved ann:  | Disk@db1"]);
+    assert_eq!(bench.row_count(), 0);
+}
+
+#[test]
+fn the_end_in_one_of_the_groups_of_an_incident_is_not_its_end() {
+    let mut bench = Bench::new();
+    bench.plan.group_by = &["host"];
+    bench.give(Event::Alerts(
+        ["Disk", "Load"]
+            .map(|name| AlertChange::Firing(Box::new(alert(name, "db1", "a", "critical", bench.now_ms))))
+            .into(),
+    ));
+    bench.pass(120_000);
+    bench.plan.group_by = &["alertname", "host"];
+    bench.replan();
+    assert_eq!(shown(&bench.end(id("Disk", "db1"))), ["Better ann:  | Disk@db1"]);
+    assert_eq!(shown(&bench.end(id("Load", "db1"))), ["Resolved ann:  | Load@db1"]);
+    assert_eq!(bench.notices.iter().map(|notice| notice.incident).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(bench.row_count(), 0);
+}
+
+#[test]
+fn numbers_of_notices_that_the_copy_does_not_know_are_not_given_again() {
+    let mut bench = Bench::new();
+    bench.fire(alert("Disk", "db0", "a", "critical", bench.now_ms));
+    bench.give(Event::Restored { at_ms: bench.now_ms, changes: Vec::new() });
+    bench.restart();
+    bench.pass(60_000);
+    bench.fire(alert("Disk", "db1", "a", "critical", bench.now_ms));
+    let numbers: Vec<u64> = bench.notices.iter().map(|notice| notice.id).collect();
+    assert_eq!(numbers, [1, 1_700_000_000]);
+}
+
+#[test]
 fn a_route_that_is_given_another_receiver_tells_that_one() {
     let mut bench = Bench::new();
     bench.plan.is_one_route = true;
@@ -176,7 +217,8 @@ fn a_storm_is_told_in_three_notices_and_every_end_once() {
 fn after_a_restore_what_is_older_is_one_summary() {
     let mut bench = Bench::new();
     bench.fire(alert("Disk", "db0", "a", "critical", bench.now_ms));
-    bench.give(Event::Restored { at_ms: bench.now_ms + 1_000 });
+    bench.give(Event::Restored { at_ms: bench.now_ms + 1_000, changes: Vec::new() });
+    bench.restart();
     for host in ["db1", "db2", "db3"] {
         bench.pass(5_000);
         let old = Alert { starts_ms: bench.now_ms - 100_000, ..alert("Disk", host, "a", "critical", bench.now_ms) };

@@ -222,9 +222,8 @@ impl Queue {
                     self.counts.attempts += 1;
                     self.pool.update(*key, change, |row| {
                         row.attempts = row.attempts.saturating_add(1);
-                        if row.started_ms.is_none_or(|at| at <= now_ms - HOUR_MS) {
-                            row.started_ms = Some(now_ms);
-                        }
+                        // The latest attempt: by it the mail arrives, and it must still count within the hour after that.
+                        row.started_ms = Some(now_ms);
                         if is_fresh {
                             row.message_id = format!("<a{}.{}", row.attempts, row.message_id.trim_start_matches('<'));
                         }
