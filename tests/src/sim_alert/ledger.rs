@@ -38,10 +38,12 @@ pub(super) struct Ledger {
     digests: HashSet<String>,
     /// When mails went to each recipient within the last hour.
     times: HashMap<String, Vec<i64>>,
+    /// When one had as many as are allowed last: what is beyond waits for the digest.
+    capped_ms: i64,
     /// Incidents of which a reader got a letter within a digest, which is in no thread.
     apart: HashSet<(Reader, u64)>,
     /// Incidents of which a receiver was refused a letter for good.
-    pub(super) excused: HashSet<(String, u64)>,
+    excused: HashSet<(String, u64)>,
     /// Since when each is free to be told.
     free: BTreeMap<(Key, &'static str), i64>,
     pub(super) letters: u64,
@@ -96,6 +98,9 @@ impl Ledger {
         times.push(now_ms);
         if times.len() > MAILS_PER_HOUR {
             return Err(Violation(format!("{recipient} gets {} mails within an hour", times.len())));
+        }
+        if times.len() == MAILS_PER_HOUR {
+            self.capped_ms = now_ms;
         }
         Ok(())
     }
@@ -156,6 +161,14 @@ impl Ledger {
         self.thread(&reader, letter)
     }
 
+    /// A reader was refused a notice for good, which is named: what it would have told to have ended may be believed in.
+    pub(super) fn excuse(&mut self, reader: Reader, incident: u64, (notice, ended): (u64, &[Key])) {
+        if let Some(believes) = self.believes.get_mut(&reader) {
+            ended.iter().for_each(|key| drop(forget(believes, &subject(key), notice)));
+        }
+        self.excused.insert((reader.0, incident));
+    }
+
     /// One thread an incident.
     fn thread(&mut self, reader: &Reader, letter: &Letter) -> Result<(), Violation> {
         let whose = (reader.clone(), letter.incident);
@@ -183,7 +196,8 @@ impl Ledger {
         self.free.retain(|one, _| free.contains(one));
         for one in free {
             let since_ms = *self.free.entry(one.clone()).or_insert(now_ms);
-            let is_due = now_ms - since_ms.max(calm_ms) > TOLD_WITHIN_MS && now_ms - faulty_ms > AFTER_FAULT_MS;
+            let is_due = now_ms - since_ms.max(calm_ms) > TOLD_WITHIN_MS
+                && now_ms - faulty_ms.max(self.capped_ms) > AFTER_FAULT_MS;
             let (key, receiver) = one;
             if is_due && !self.is_told(receiver, &key) {
                 return Err(Violation(format!("{receiver} was not told of {key:?}, free since {since_ms}")));

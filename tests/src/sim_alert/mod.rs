@@ -14,6 +14,8 @@ mod many;
 mod node;
 pub mod planted;
 mod routes;
+mod rule_truth;
+mod rules;
 mod script;
 mod smtp;
 mod truth;

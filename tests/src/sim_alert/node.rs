@@ -8,18 +8,22 @@ use std::time::Duration;
 use muster_alert::desk::Desk;
 use muster_alert::mail::{Evidence, Templates};
 use muster_alert::outgoing::{Key as RowKey, Row, Session, State};
-use muster_alert::{Alert, Origin, from_status};
+use muster_alert::{Alert, AlertChange, Due, Round, RuleContext, Ruler, from_status};
 use muster_common::disk::cut::{CutDisk, DiskImage};
 use muster_common::host::HostId;
 use muster_common::identity::{TokenWord, certificate};
+use muster_common::label::LabelSet;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, HostFacts, PROTOCOL};
 use muster_fleet::status::StatusChange;
-use muster_fleet::{Binding, EnrolOutcome, Fleet, FleetError, Follower, SmallChange, SmallTable, TokenSpec};
+use muster_fleet::{
+    Binding, EnrolOutcome, Fleet, FleetError, Follower, SmallChange, SmallRow, SmallTable, Standing, TokenSpec,
+};
 use parking_lot::Mutex;
 
 use super::planted::Bug;
 use super::routes::Form;
+use super::rules::{self, Spec, Values};
 use super::smtp::Letter;
 use super::{Key, Violation};
 
@@ -62,6 +66,8 @@ impl Follower for Clerk {
 pub(super) struct Running {
     pub(super) fleet: Fleet,
     clerk: Arc<Clerk>,
+    ruler: Mutex<Ruler>,
+    ready_ms: i64,
 }
 
 /// The disk with what runs on it.
@@ -70,7 +76,16 @@ pub(super) struct Node {
     pub(super) hosts: Vec<HostId>,
     pub(super) running: Option<Running>,
     templates: Arc<Templates>,
+    rules: Vec<Spec>,
     bug: Option<Bug>,
+}
+
+/// A tick of a group of rules, and what came of it.
+pub(super) struct Ticked {
+    pub(super) group: String,
+    pub(super) due: Due,
+    pub(super) sample_ms: i64,
+    pub(super) round: Round,
 }
 
 /// A fresh disk with this many enrolled hosts, made once a process: keys cost time.
@@ -110,11 +125,11 @@ fn enrolled(count: usize) -> Result<(DiskImage, Vec<HostId>), Violation> {
 }
 
 impl Node {
-    pub(super) fn new(seed: u64, hosts: usize, bug: Option<Bug>) -> Result<Self, Violation> {
+    pub(super) fn new(seed: u64, hosts: usize, rules: Vec<Spec>, bug: Option<Bug>) -> Result<Self, Violation> {
         static TEMPLATES: OnceLock<Arc<Templates>> = OnceLock::new();
         let (image, hosts) = enrolled(hosts)?;
         let templates = Arc::clone(TEMPLATES.get_or_init(Arc::default));
-        Ok(Self { disk: CutDisk::from_image(seed, &image), hosts, running: None, templates, bug })
+        Ok(Self { disk: CutDisk::from_image(seed, &image), hosts, running: None, templates, rules, bug })
     }
 
     /// Opens everything that the disk has. What was told before stands; alerts of status that are over meanwhile end.
@@ -132,14 +147,24 @@ impl Node {
             Some(Bug::Fleet(bug)) => fleet.plant(bug),
             Some(Bug::Dispatch(bug)) => desk.plant_dispatch(bug),
             Some(Bug::Queue(bug)) => desk.plant_queue(bug),
-            None => {}
+            Some(Bug::Rule(_)) | None => {}
         }
+        let mut ruler = Ruler::new([7; 16], 1);
+        if let Some(Bug::Rule(bug)) = self.bug {
+            ruler.plant(bug);
+        }
+        ruler.reload(&rules::files(&self.rules, form)?, now_ms);
+        let pairs = rows.iter().filter(|(table, ..)| *table == SmallTable::Alerts);
+        let restored = ruler.restore(pairs.map(|(_, key, value)| (key.as_slice(), value.as_slice())), now_ms);
         let clerk = Arc::new(Clerk { desk: Mutex::new(desk) });
         fleet.set_follower(clerk.clone());
-        let running = Running { fleet, clerk };
-        let begun = running.change(now_ms, |desk| desk.start(now_ms)).and_then(|()| {
-            let current = running.fleet.conditions(at(now_ms)).iter().map(from_status).collect();
-            running.change(now_ms, |desk| desk.reconcile(now_ms, |origin| matches!(origin, Origin::Status(_)), current))
+        let running = Running { fleet, clerk, ruler: Mutex::new(ruler), ready_ms: now_ms };
+        let mut current: Vec<AlertChange> = running.fleet.conditions(at(now_ms)).iter().map(from_status).collect();
+        current.extend(restored.changes);
+        let begun = running.change(now_ms, |desk| {
+            let mut change = desk.take_up(now_ms, None, current);
+            change.rows.extend(restored.rows);
+            change
         });
         begun.map_err(|error| broken(error.to_string()))?;
         self.running = Some(running);
@@ -157,7 +182,13 @@ impl Node {
     pub(super) fn configure(&self, form: Form, now_ms: i64) -> Result<Option<FleetError>, Violation> {
         let letters = form.letters(&self.templates)?;
         let Some(running) = &self.running else { return Ok(None) };
-        Ok(running.change(now_ms, |desk| desk.configure(now_ms, letters)).err())
+        let stepped = running.ruler.lock().reload(&rules::files(&self.rules, form)?, now_ms);
+        let done = running.change(now_ms, |desk| {
+            let mut change = desk.configure(now_ms, letters, stepped.changes);
+            change.rows.extend(stepped.rows);
+            change
+        });
+        Ok(done.err())
     }
 }
 
@@ -212,13 +243,66 @@ impl Running {
         })
     }
 
+    /// Whose end a notice tells.
+    pub(super) fn ended_by(&self, notice: u64) -> Vec<Key> {
+        self.read(|desk| {
+            let mut notices = desk.dispatch().notices();
+            notices.find(|one| one.id == notice).map_or_else(Vec::new, |one| one.resolved.iter().map(key_of).collect())
+        })
+    }
+
     pub(super) fn sessions(&self) -> Vec<Session> {
         self.read(Desk::take_sessions)
     }
 
     /// What was planned to be looked at, as far as it is soon.
     pub(super) fn deadline_ms(&self) -> Option<i64> {
-        self.read(|desk| desk.deadline_ms())
+        let rules = self.ruler.lock().next_ms();
+        self.read(|desk| desk.deadline_ms()).into_iter().chain(rules).min()
+    }
+
+    /// Time has passed, for the desk.
+    pub(super) fn tick(&self, now_ms: i64) -> Result<(), FleetError> {
+        if self.read(|desk| desk.deadline_ms().is_some_and(|at_ms| at_ms <= now_ms)) {
+            self.change(now_ms, |desk| desk.tick(now_ms))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the groups of rules that are due, one after the other; `take` makes what came of it durable.
+    pub(super) fn due_group(&self, now_ms: i64, values: &Values) -> Option<Ticked> {
+        let mut ruler = self.ruler.lock();
+        let (group, due) = ruler.groups_mut().iter_mut().find_map(|group| group.due(now_ms).map(|due| (group, due)))?;
+        let away: Vec<String> = self
+            .fleet
+            .standings()
+            .iter()
+            .filter(|one| one.standing != Standing::Present)
+            .filter_map(|one| self.fleet.host(one.host))
+            .map(|host| host.name)
+            .collect();
+        let none = LabelSet::default();
+        let is_away = |host: &str| away.iter().any(|one| one == host);
+        let context =
+            RuleContext { external_labels: &none, external_url: "", ready_ms: self.ready_ms, is_away: &is_away };
+        let round = group.evaluate(due, values, &context);
+        let (group, offset_ms) = (group.spec().name.clone(), group.spec().query_offset_ms);
+        Some(Ticked { group, due, sample_ms: due.at_ms - offset_ms, round })
+    }
+
+    /// Makes durable what came of a look at rules.
+    pub(super) fn take_round(&self, now_ms: i64, round: Round) -> Result<(), FleetError> {
+        self.change(now_ms, |desk| {
+            let mut change = desk.alerts(now_ms, round.changes);
+            change.rows.extend(round.rows);
+            change
+        })
+    }
+
+    /// Whether the file has this row as it was written, or has it no more where it was removed.
+    pub(super) fn has(&self, row: &SmallRow) -> Result<bool, FleetError> {
+        let rows = self.fleet.small_rows(row.table)?;
+        Ok(rows.into_iter().find(|(key, _)| *key == row.key).map(|(_, value)| value) == row.value)
     }
 
     /// Groups and alerts that the dispatcher still has.

@@ -1,5 +1,6 @@
 //! The bugs planted in the product (cargo feature `planted`) that these worlds must find, and the faults that each needs to show.
 
+use muster_alert::PlantedRule as Rule;
 use muster_alert::dispatch::Planted as Dispatch;
 use muster_alert::outgoing::Planted as Queue;
 use muster_fleet::planted::Planted as Fleet;
@@ -12,6 +13,7 @@ pub enum Bug {
     Fleet(Fleet),
     Dispatch(Dispatch),
     Queue(Queue),
+    Rule(Rule),
 }
 
 impl Bug {
@@ -37,6 +39,10 @@ impl Bug {
             ("the hourly cap forgets at a restart", Self::Queue(Queue::CapForgets)),
             ("a digest leaves out its last", Self::Queue(Queue::DigestDropsLast)),
             ("accepted and not written", Self::Queue(Queue::AcceptedNotWritten)),
+            ("a restart forgets for how long a condition must hold", Self::Rule(Rule::RestartForgetsFor)),
+            ("a rule that is taken away leaves its alerts", Self::Rule(Rule::RemovedRuleGoesOn)),
+            ("missing data end what they are to hold", Self::Rule(Rule::HeldEnds)),
+            ("a kept alert ends at once", Self::Rule(Rule::NothingIsKept)),
         ]
     }
 
@@ -63,6 +69,10 @@ impl Bug {
                 at_least(&mut faults.restart, 40);
             }
             Self::Queue(_) => at_least(&mut faults.smtp, 60),
+            Self::Rule(Rule::RestartForgetsFor) => at_least(&mut faults.restart, 40),
+            Self::Rule(Rule::RemovedRuleGoesOn) => at_least(&mut faults.reload, 40),
+            Self::Rule(Rule::HeldEnds) => at_least(&mut faults.absence, 60),
+            Self::Rule(_) => {}
         }
     }
 }

@@ -44,6 +44,7 @@ const FIRST: &str = r"
     - {matchers: [alertname=c0], receiver: team, group_wait: 30s, continue: true}
     - {matchers: [alertname=c1], receiver: hook, continue: true}
     - {matchers: [alertname=c2], receiver: team, group_wait: 30s, mute_time_intervals: [night]}
+    - {matchers: [way=x], receiver: team, group_wait: 30s}
     - {receiver: ops}
 ";
 
@@ -51,6 +52,7 @@ const SECOND: &str = r"
     - {matchers: [alertname=c1], receiver: team, group_wait: 30s, continue: true}
     - {matchers: [alertname=c1], receiver: hook}
     - {matchers: [alertname=c3], receiver: team}
+    - {matchers: [way=x], receiver: hook}
     - {receiver: ops, group_by: [host]}
 ";
 
@@ -87,7 +89,8 @@ impl Form {
         match (self, name) {
             (Self::First, "c0") => &["team", "ops"],
             (Self::First, "c1") => &["hook", "ops"],
-            (Self::First, "c2") | (Self::Second, "c3") => &["team"],
+            (Self::First, "c2" | "r0" | "r2") | (Self::Second, "c3") => &["team"],
+            (Self::Second, "r0" | "r2") => &["hook"],
             (Self::Second, "c1") => &["team", "hook"],
             _ => &["ops"],
         }

@@ -2,6 +2,7 @@
 
 use super::Key;
 use super::node::host_name;
+use super::rules::{LOOKBACK_MS, METRICS};
 use super::truth::{INTERVAL_MS, Result, Stand};
 
 /// What a check does for a while.
@@ -36,9 +37,18 @@ pub(super) struct Away {
     pub(super) is_restart: bool,
 }
 
+/// What rules look at.
+struct Gauge {
+    mood: Mood,
+    from_ms: i64,
+    until_ms: i64,
+    value: Option<f64>,
+}
+
 pub(super) struct Host {
     pub(super) name: String,
     checks: Vec<Check>,
+    gauges: Vec<Gauge>,
     pub(super) away: Option<Away>,
     pub(super) heard_ms: i64,
     pub(super) told: Stand,
@@ -61,13 +71,15 @@ impl Host {
             Check { key, max_attempts: rng.u16(1..=3), parents, mood: Mood::Well, from_ms: 0, until_ms: 0 }
         });
         let checks = checks.collect();
+        let gauges = (0..METRICS).map(|_| Gauge { mood: Mood::Well, from_ms: 0, until_ms: 0, value: None }).collect();
         let (heard_ms, back_ms) = (now_ms, now_ms);
-        Self { name, checks, away: None, heard_ms, told: Stand::Present, back_ms, spool: Vec::new() }
+        Self { name, checks, gauges, away: None, heard_ms, told: Stand::Present, back_ms, spool: Vec::new() }
     }
 
     /// All its checks are well from now on.
     pub(super) fn heal(&mut self) {
         self.checks.iter_mut().for_each(|check| check.mood = Mood::Well);
+        self.gauges.iter_mut().for_each(|gauge| gauge.mood = Mood::Well);
     }
 
     /// The clock is set on: what goes on goes on as long.
@@ -75,6 +87,9 @@ impl Host {
         self.heard_ms += by_ms;
         for check in &mut self.checks {
             (check.from_ms, check.until_ms) = (check.from_ms + by_ms, check.until_ms + by_ms);
+        }
+        for gauge in &mut self.gauges {
+            (gauge.from_ms, gauge.until_ms) = (gauge.from_ms + by_ms, gauge.until_ms + by_ms);
         }
         if let Some(away) = &mut self.away {
             away.until_ms += by_ms;
@@ -86,16 +101,7 @@ impl Host {
         let mut made = Vec::new();
         for check in &mut self.checks {
             if now_ms >= check.until_ms {
-                check.mood = Mood::Well;
-                if rng.u32(..1_000) < trouble {
-                    check.mood = match rng.u32(..8) {
-                        0..=3 => Mood::Failing(rng.u8(1..=3)),
-                        4 | 5 => Mood::Worsening,
-                        6 => Mood::Toggling,
-                        _ => Mood::Mute,
-                    };
-                    (check.from_ms, check.until_ms) = (now_ms, now_ms + rng.i64(1..=40) * INTERVAL_MS);
-                }
+                (check.mood, check.from_ms, check.until_ms) = mood(now_ms, trouble, rng);
             }
             let is_late = now_ms - check.from_ms > (check.until_ms - check.from_ms) / 2;
             let state = match check.mood {
@@ -124,6 +130,37 @@ impl Host {
         }
     }
 
+    /// The values of this minute, by metric: those of a host that is away are seen for as long as a query looks back.
+    pub(super) fn measure(&mut self, now_ms: i64, trouble: u32, rng: &mut fastrand::Rng) -> Vec<Option<f64>> {
+        for gauge in &mut self.gauges {
+            if now_ms >= gauge.until_ms {
+                // Fewer of them: there is a hard problem at once.
+                (gauge.mood, gauge.from_ms, gauge.until_ms) = mood(now_ms, trouble / 4, rng);
+            }
+            if self.away.is_some() {
+                continue;
+            }
+            gauge.value = match gauge.mood {
+                Mood::Well => Some(1.0),
+                Mood::Failing(state) => Some(f64::from(state) * 10.0),
+                Mood::Worsening => Some(10.0 + ((now_ms - gauge.from_ms) / (5 * INTERVAL_MS)) as f64),
+                Mood::Toggling => Some(if rng.bool() { 9.0 } else { 1.0 }),
+                Mood::Mute => None,
+            };
+        }
+        self.values()
+    }
+
+    /// The newest values.
+    pub(super) fn values(&self) -> Vec<Option<f64>> {
+        self.gauges.iter().map(|gauge| gauge.value).collect()
+    }
+
+    /// When its last values are no longer seen.
+    pub(super) fn unseen_ms(&self) -> Option<i64> {
+        self.away.map(|_| self.heard_ms + LOOKBACK_MS)
+    }
+
     /// It is heard again: what waited comes first.
     pub(super) fn come_back(&mut self, now_ms: i64) -> Vec<Result> {
         (self.away, self.back_ms, self.heard_ms) = (None, now_ms, now_ms);
@@ -145,4 +182,18 @@ impl Host {
         };
         (stand != self.told).then_some(stand)
     }
+}
+
+/// What one that is well does from now on, and until when.
+fn mood(now_ms: i64, trouble: u32, rng: &mut fastrand::Rng) -> (Mood, i64, i64) {
+    if rng.u32(..1_000) >= trouble {
+        return (Mood::Well, now_ms, now_ms);
+    }
+    let mood = match rng.u32(..8) {
+        0..=3 => Mood::Failing(rng.u8(1..=3)),
+        4 | 5 => Mood::Worsening,
+        6 => Mood::Toggling,
+        _ => Mood::Mute,
+    };
+    (mood, now_ms, now_ms + rng.i64(1..=40) * INTERVAL_MS)
 }

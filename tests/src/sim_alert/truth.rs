@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Key;
 use super::routes::Form;
+use super::rule_truth::RuleTruth;
 
 /// How long what time alone brings may go unseen: the world looks every 30 s at the latest.
 pub(super) const SLACK_MS: i64 = 31_000;
@@ -94,10 +95,11 @@ pub(super) struct Truth {
     is_fleet_away: bool,
     ready_ms: i64,
     pub(super) form: Form,
+    pub(super) rules: RuleTruth,
 }
 
 impl Truth {
-    pub(super) fn new(hosts: impl Iterator<Item = String>, form: Form) -> Self {
+    pub(super) fn new(hosts: impl Iterator<Item = String>, form: Form, rules: RuleTruth) -> Self {
         Self {
             hosts: hosts.map(|host| (host, (Stand::Present, 0))).collect(),
             returned: BTreeMap::new(),
@@ -109,6 +111,7 @@ impl Truth {
             is_fleet_away: false,
             ready_ms: 0,
             form,
+            rules,
         }
     }
 
@@ -199,6 +202,16 @@ impl Truth {
     pub(super) fn restarted(&mut self, now_ms: i64) {
         self.ready_ms = now_ms;
         self.expected.retain(|_, one| one.1);
+        self.rules.restarted(now_ms);
+    }
+
+    pub(super) fn reload(&mut self, form: Form, now_ms: i64) {
+        self.form = form;
+        self.rules.reload(form, now_ms);
+    }
+
+    pub(super) fn is_away(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|one| one.0 != Stand::Present)
     }
 
     pub(super) fn hard_checks(&self) -> Vec<Key> {
@@ -223,6 +236,7 @@ impl Truth {
             "NothingReceived" => self.is_fleet_away,
             "HostSilent" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Silent),
             "HostStopped" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Stopped),
+            name if self.rules.is_rule(name) => self.rules.fires(key),
             _ => self.checks.get(key).is_some_and(|check| check.hard != 0 || check.is_stale),
         }
     }
@@ -247,11 +261,14 @@ impl Truth {
         let span = |spans: &mut dyn Iterator<Item = &Span>| {
             spans.filter(|span| span.is_about(key)).any(|span| span.is_surely_on(now_ms))
         };
-        if span(&mut self.downtimes.iter()) {
-            return Some("a downtime");
-        }
         if span(&mut self.silences.values()) {
             return Some("a silence");
+        }
+        if self.rules.is_rule(&key.1) {
+            return self.rules.is_held(key).then_some("missing data");
+        }
+        if span(&mut self.downtimes.iter()) {
+            return Some("a downtime");
         }
         if self.form.is_muted(&key.1, now_ms) && self.form.is_muted(&key.1, now_ms - SLACK_MS) {
             return Some("a mute time");
@@ -292,10 +309,12 @@ impl Truth {
         let mut keys: Vec<Key> = self.checks.keys().cloned().collect();
         keys.extend(self.hosts.keys().flat_map(own));
         keys.push((String::new(), "NothingReceived".to_owned()));
+        keys.extend(self.rules.firing().cloned());
         let mut free = BTreeSet::new();
         for key in keys {
             let is_perhaps = |span: &Span| span.is_about(&key) && span.is_perhaps_on(now_ms);
-            let is_perhaps_held = self.downtimes.iter().chain(self.silences.values()).any(is_perhaps)
+            let downtimes = self.downtimes.iter().filter(|_| !self.rules.is_rule(&key.1));
+            let is_perhaps_held = downtimes.chain(self.silences.values()).any(is_perhaps)
                 || self.form.is_muted(&key.1, now_ms)
                 || self.form.is_muted(&key.1, now_ms - SLACK_MS);
             if self.must_fire(&key) && !is_perhaps_held && self.held(&key, now_ms).is_none() {

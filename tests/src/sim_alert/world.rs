@@ -7,12 +7,14 @@ use muster_alert::routing::Silence;
 use muster_common::matcher::Matcher;
 use muster_common::wire::message::{CheckDefinition, CheckReport, Report as WireReport};
 use muster_fleet::status::{Acknowledgement, DowntimeSpec};
-use muster_fleet::{EventKind, FleetError, Reported, Standing, StandingNote};
+use muster_fleet::{EventKind, FleetError, Reported, SmallRow, Standing, StandingNote};
 
 use super::faults::Faults;
 use super::ledger::Ledger;
 use super::node::{Node, Running, START_MS, at, later};
 use super::routes::Form;
+use super::rule_truth::{Look, RuleTruth};
+use super::rules::{self, Values};
 use super::script::{Away, Host};
 use super::smtp::{Done, Fault, Servers};
 use super::truth::{INTERVAL_MS, Result as CheckResult, Stand, Truth};
@@ -58,6 +60,9 @@ struct World {
     truth: Truth,
     /// As it is without the results that a crash may have taken.
     unsure_truth: Option<Truth>,
+    /// A look at rules that a crash may have taken: a row of it, and the world as it is without.
+    unsure_round: Option<(SmallRow, Truth)>,
+    values: Values,
     ledger: Ledger,
     report: Report,
     /// Since when no restart, reload or step of the clock delays anything.
@@ -94,9 +99,11 @@ pub fn run(faults: &Faults) -> Result<Report, Violation> {
     let mut rng = fastrand::Rng::with_seed(faults.seed);
     let now_ms = START_MS;
     let hosts: Vec<Host> = (0..faults.hosts).map(|number| Host::new(number, now_ms, &mut rng)).collect();
-    let truth = Truth::new(hosts.iter().map(|host| host.name.clone()), Form::First);
+    let specs = rules::specs(faults.seed);
+    let truths = RuleTruth::new(specs.clone(), Form::First);
+    let truth = Truth::new(hosts.iter().map(|host| host.name.clone()), Form::First, truths);
     let mut world = World {
-        node: Node::new(faults.seed, faults.hosts, faults.bug)?,
+        node: Node::new(faults.seed, faults.hosts, specs, faults.bug)?,
         faults: faults.clone(),
         rng,
         now_ms,
@@ -104,6 +111,8 @@ pub fn run(faults: &Faults) -> Result<Report, Violation> {
         servers: Servers::default(),
         truth,
         unsure_truth: None,
+        unsure_round: None,
+        values: Values::default(),
         ledger: Ledger::default(),
         report: Report::default(),
         calm_ms: now_ms,
@@ -133,8 +142,14 @@ impl World {
 
     fn start(&mut self) -> Result<(), Violation> {
         self.calm_ms = self.now_ms;
-        self.truth.restarted(self.now_ms);
         self.node.boot(self.truth.form, self.now_ms)?;
+        if let Some((row, before)) = self.unsure_round.take()
+            && !self.running()?.has(&row).map_err(|error| Violation(error.to_string()))?
+        {
+            self.truth = before;
+        }
+        let now_ms = self.now_ms;
+        std::iter::once(&mut self.truth).chain(&mut self.unsure_truth).for_each(|truth| truth.restarted(now_ms));
         let done = self.pump();
         self.survive(done)
     }
@@ -199,7 +214,7 @@ impl World {
     }
 
     fn reload(&mut self) -> Result<(), Violation> {
-        self.truth.form = self.truth.form.other();
+        self.truth.reload(self.truth.form.other(), self.now_ms);
         self.calm_ms = self.now_ms;
         self.tell(|| format!("{:?} is in force", self.truth.form));
         let failed = self.node.configure(self.truth.form, self.now_ms)?;
@@ -248,6 +263,8 @@ impl World {
         match self.rng.u32(..5) {
             0 | 1 => self.acknowledge(span_ms)?,
             2 => {
+                let rules: Vec<&str> = self.truth.rules.names().collect();
+                let check = if self.rng.bool() { check } else { rules[self.rng.usize(..rules.len())].to_owned() };
                 let id = format!("s{}", self.silences.len());
                 let matchers = vec![Matcher::equal("host", name.clone()), Matcher::equal("alertname", check.clone())];
                 let (starts_ms, ends_ms) = (now_ms, now_ms + span_ms);
@@ -311,7 +328,9 @@ impl World {
                 host.heard_ms = now_ms;
             }
             results.extend(host.results(now_ms, trouble, &mut self.rng));
+            host.measure(now_ms, trouble, &mut self.rng);
         }
+        self.note_values();
         self.deliver(&results)?;
         let done = self.look();
         self.survive(done)?;
@@ -323,6 +342,7 @@ impl World {
             if next_ms >= end_ms {
                 self.now_ms = self.now_ms.max(end_ms);
                 let (now_ms, calm_ms) = (self.now_ms, self.calm_ms);
+                self.truth.rules.overdue(&self.values, now_ms)?;
                 return self.ledger.look(&self.truth, now_ms, calm_ms, self.servers.faulty_ms);
             }
             self.now_ms = next_ms;
@@ -409,9 +429,53 @@ impl World {
     }
 
     fn tick(&mut self) -> Result<(), Stop> {
-        let now_ms = self.now_ms;
-        self.running()?.change(now_ms, |desk| desk.tick(now_ms))?;
-        self.pump()
+        self.running()?.tick(self.now_ms)?;
+        self.pump()?;
+        self.look_at_rules()
+    }
+
+    /// What the store has now.
+    fn note_values(&mut self) {
+        for host in &self.hosts {
+            let unseen_ms = host.unseen_ms().filter(|at_ms| self.now_ms >= *at_ms);
+            for (metric, value) in host.values().into_iter().enumerate() {
+                let value = value.filter(|_| unseen_ms.is_none());
+                self.values.note(metric, &host.name, unseen_ms.unwrap_or(self.now_ms), value);
+            }
+        }
+    }
+
+    /// Every group of rules that is due is looked at; where the power goes meanwhile that look may never have been.
+    fn look_at_rules(&mut self) -> Result<(), Stop> {
+        self.note_values();
+        while let Some(ticked) = self.running()?.due_group(self.now_ms, &self.values) {
+            let is_crash = !ticked.round.rows.is_empty() && self.chance(self.faults.crash / 4);
+            let row = ticked.round.rows.first().cloned();
+            self.unsure_round = row.filter(|_| is_crash).map(|row| (row, self.truth.clone()));
+            let (truth, at_ms) = (&mut self.truth, ticked.due.at_ms);
+            let (hosts, mut rules) = (truth.clone(), truth.rules.clone());
+            let is_away = |host: &str| hosts.is_away(host);
+            rules.look(&Look {
+                group: &ticked.group,
+                at_ms,
+                sample_ms: ticked.sample_ms,
+                values: &self.values,
+                is_away: &is_away,
+            })?;
+            truth.rules = rules;
+            self.tell(|| format!("rules of {} make {:?}", ticked.group, ticked.round.changes));
+            if is_crash {
+                self.node.disk.power_off_at(self.node.disk.operations() + self.rng.u64(1..40));
+            }
+            let done = self.running()?.take_round(self.now_ms, ticked.round);
+            if is_crash {
+                self.node.disk.power_off_at(u64::MAX);
+                return Ok(self.restart(true)?);
+            }
+            done?;
+            self.pump()?;
+        }
+        Ok(())
     }
 
     /// Hands notices on until nothing is to be sent now.
@@ -510,7 +574,9 @@ impl World {
         if !events.iter().any(|event| event.kind == EventKind::NoticeFailed) {
             return Err(Violation(format!("{} is dead and no event says so", row.message_id)));
         }
-        self.ledger.excused.insert((row.receiver, row.incident));
+        let ended = running.ended_by(done.key.notice);
+        let reader = (row.receiver, row.target.recipient);
+        self.ledger.excuse(reader, row.incident, (done.key.notice, &ended));
         Ok(())
     }
 
