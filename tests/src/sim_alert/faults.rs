@@ -27,6 +27,10 @@ pub struct Faults {
     pub smtp: u32,
     /// The clock is set forward.
     pub clock: u32,
+    /// A host is retired, renamed or relabelled, or a check is forgotten.
+    pub change: u32,
+    /// The data folder is put back to an older state.
+    pub restore: u32,
 }
 
 impl Faults {
@@ -37,9 +41,9 @@ impl Faults {
             seed,
             bug,
             trace: false,
-            hosts: rng.usize(2..=8),
-            minutes: rng.i64(50..=150),
-            trouble: rng.u32(5..=60),
+            hosts: rng.usize(2..=6),
+            minutes: rng.i64(40..=90),
+            trouble: rng.u32(5..=50),
             hold: 0,
             reload: 0,
             absence: 0,
@@ -48,6 +52,8 @@ impl Faults {
             crash: 0,
             smtp: 0,
             clock: 0,
+            change: 0,
+            restore: 0,
         };
         // Each kind is away from half of the worlds, so that one fault's effect is not always hidden by another's.
         let mut chance = |most: u32| if rng.bool() { rng.u32(1..=most) } else { 0 };
@@ -59,6 +65,8 @@ impl Faults {
         faults.crash = chance(100);
         faults.smtp = chance(40);
         faults.clock = chance(10);
+        faults.change = chance(80);
+        faults.restore = chance(25);
         if let Some(bug) = bug {
             bug.provoke(&mut faults);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::rules::RULE;
 use super::smtp::Letter;
 use super::truth::Truth;
 use super::{Key, Violation};
@@ -12,11 +13,16 @@ const TOLD_WITHIN_MS: i64 = 12 * 60_000;
 const AFTER_FAULT_MS: i64 = 65 * 60_000;
 
 const HOUR_MS: i64 = 3_600_000;
+/// When what goes on is told again.
+const REPEAT_MS: i64 = 4 * HOUR_MS;
 /// As ALERTING.md promises it; what is beyond goes in a digest.
 const MAILS_PER_HOUR: usize = 60;
 
 /// Receiver and recipient.
 type Reader = (String, String);
+
+/// What a letter says to go on, how bad, and when it was made.
+type Said = (Vec<(String, Key)>, i64);
 
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -44,6 +50,14 @@ pub(super) struct Ledger {
     apart: HashSet<(Reader, u64)>,
     /// Incidents of which a receiver was refused a letter for good.
     excused: HashSet<(String, u64)>,
+    /// Hosts that were retired: nobody is told the end of what was wrong with them.
+    quiet: BTreeSet<String>,
+    /// What each incident's last letter said to each reader, and when.
+    said: HashMap<(Reader, u64), Said>,
+    /// An older state was put back: ends may be told twice.
+    is_restored: bool,
+    /// Checks that are told with each bad result.
+    pub(super) volatile: BTreeSet<Key>,
     /// Since when each is free to be told.
     free: BTreeMap<(Key, &'static str), i64>,
     pub(super) letters: u64,
@@ -62,7 +76,7 @@ impl Moment {
         let against = |truth: &Truth| {
             if !truth.may_fire(key) {
                 Some("it is no hard problem".to_owned())
-            } else if !truth.form.receivers(&key.1).contains(&receiver) {
+            } else if !truth.receivers(key).contains(&receiver) {
                 Some("it is for others".to_owned())
             } else {
                 truth.held(key, self.at_ms).map(|why| format!("it is held by {why}"))
@@ -105,17 +119,61 @@ impl Ledger {
         Ok(())
     }
 
+    /// A host is no more: that its problems are over is not told.
+    pub(super) fn retire(&mut self, host: &str) {
+        self.quiet.insert(host.to_owned());
+        for believed in self.believes.values_mut() {
+            believed.retain(|key, _| key.0 != host || key.1.starts_with(RULE));
+        }
+    }
+
+    /// A check is forgotten: what it may tell next is another problem.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.free.retain(|(own, _), _| own != key);
+    }
+
+    /// The collector is put back to an older state. What was told since it does not know, and tells again or never to have ended; what waited
+    /// then is sent again.
+    pub(super) fn restore(&mut self, first_unknown: u64) {
+        self.unsure.extend(self.taken.keys().chain(&self.digests).cloned());
+        self.times.clear();
+        self.said.clear();
+        self.free.clear();
+        for ((receiver, _), believed) in &self.believes {
+            let told = believed.values().flatten().filter(|(notice, _)| **notice >= first_unknown);
+            self.excused.extend(told.map(|(_, incident)| (receiver.clone(), *incident)));
+        }
+        self.is_restored = true;
+    }
+
+    /// A letter that says the same as the one before of its incident says nothing.
+    fn repeats(&mut self, reader: &Reader, letter: &Letter, at_ms: i64) -> Option<String> {
+        let mut said: Vec<(String, Key)> = letter.states.iter().cloned().zip(letter.firing.iter().cloned()).collect();
+        said.sort();
+        let is_volatile = letter.firing.iter().any(|key| self.volatile.contains(key));
+        let whose = (reader.clone(), letter.incident);
+        let is_whole =
+            letter.ended.is_empty() && !letter.is_cut && !self.excused.contains(&(reader.0.clone(), letter.incident));
+        let (before, before_ms) = self.said.insert(whose, (said.clone(), at_ms))?;
+        let is_same = before == said && is_whole && !is_volatile && at_ms - before_ms < REPEAT_MS;
+        is_same.then(|| format!("it says again what was said at {before_ms}: {said:?}"))
+    }
+
     /// A server took a letter.
     pub(super) fn hear(&mut self, letter: &Letter) -> Result<(), Violation> {
         let id = &letter.message_id;
         let reader = (letter.receiver.clone(), letter.recipient.clone());
         let broken = |what: String| Err(Violation(format!("{} <{}>, {id}: {what}", reader.0, reader.1)));
         if let Some((before, notice)) = self.taken.get(id) {
-            if *notice != letter.notice || *before != reader {
+            // A copy that was put back may not know that the end took the place of the first mail, and sends that.
+            let is_swapped = self.is_restored && *notice != letter.notice;
+            if (*notice != letter.notice && !is_swapped) || *before != reader {
                 return broken(format!("the Message-ID of notice {notice} has another letter"));
             }
-            self.repeats += 1;
-            return if self.unsure.remove(id) { Ok(()) } else { broken("it came twice for no reason".to_owned()) };
+            if !is_swapped {
+                self.repeats += 1;
+                return if self.unsure.remove(id) { Ok(()) } else { broken("it came twice for no reason".to_owned()) };
+            }
         }
         if let Some(other) = self.notices.get(&(reader.clone(), letter.notice)) {
             return broken(format!("notice {} came as {other} already", letter.notice));
@@ -123,12 +181,19 @@ impl Ledger {
         let Some(moment) = self.made.get(&letter.notice) else {
             return broken(format!("notice {} was never made", letter.notice));
         };
+        let at_ms = moment.at_ms;
+        if let Some(what) = self.repeats(&reader, letter, at_ms).filter(|_| !letter.is_within) {
+            return broken(what);
+        }
+        let Some(moment) = self.made.get(&letter.notice) else { return Ok(()) };
         let believes = self.believes.entry(reader.clone()).or_default();
         for key in &letter.firing {
             if let Some(why) = moment.against(&letter.receiver, key) {
                 return broken(format!("{key:?} is told at {}: {why}", moment.at_ms));
             }
-            believes.entry(subject(key)).or_default().insert(letter.notice, letter.incident);
+            if !self.quiet.contains(&key.0) || key.1.starts_with(RULE) {
+                believes.entry(subject(key)).or_default().insert(letter.notice, letter.incident);
+            }
         }
         for key in &letter.ended {
             if moment.truths.iter().all(|truth| truth.must_fire(key)) {
@@ -142,6 +207,8 @@ impl Ledger {
             self.closed.extend(told.into_iter().filter(|incident| *incident != letter.incident).map(thread));
             let is_excused = letter.is_only
                 || letter.is_within
+                || self.quiet.contains(&key.0)
+                || self.is_restored
                 || self.excused.contains(&(letter.receiver.clone(), letter.incident));
             if !was_told && !is_excused {
                 return broken(format!("the end of {key:?} is told, its beginning was not"));

@@ -23,8 +23,9 @@ use parking_lot::Mutex;
 
 use super::planted::Bug;
 use super::routes::Form;
-use super::rules::{self, Spec, Values};
+use super::rules::{self, RULE, Spec, Values};
 use super::smtp::Letter;
+use super::truth::RENAMED;
 use super::{Key, Violation};
 
 const FOLDER: &str = "/data";
@@ -132,8 +133,8 @@ impl Node {
         Ok(Self { disk: CutDisk::from_image(seed, &image), hosts, running: None, templates, rules, bug })
     }
 
-    /// Opens everything that the disk has. What was told before stands; alerts of status that are over meanwhile end.
-    pub(super) fn boot(&mut self, form: Form, now_ms: i64) -> Result<(), Violation> {
+    /// Opens everything that the disk has; `restored_ms`: when it was put back, if it was. What was told before stands; alerts of status that are over meanwhile end.
+    pub(super) fn boot(&mut self, form: Form, restored_ms: Option<i64>, now_ms: i64) -> Result<(), Violation> {
         let broken = |what: String| Violation(format!("the collector does not start: {what}"));
         let fleet = muster_fleet::open(Arc::new(self.disk.clone()), Path::new(FOLDER), at(now_ms))
             .map_err(|error| broken(error.to_string()))?;
@@ -162,7 +163,7 @@ impl Node {
         let mut current: Vec<AlertChange> = running.fleet.conditions(at(now_ms)).iter().map(from_status).collect();
         current.extend(restored.changes);
         let begun = running.change(now_ms, |desk| {
-            let mut change = desk.take_up(now_ms, None, current);
+            let mut change = desk.take_up(now_ms, restored_ms, current);
             change.rows.extend(restored.rows);
             change
         });
@@ -177,6 +178,17 @@ impl Node {
             self.disk.cut();
         }
         self.running = None;
+    }
+
+    /// A copy of the folder, as a snapshot makes it.
+    pub(super) fn copy(&self) -> DiskImage {
+        self.disk.image()
+    }
+
+    /// Ends the process and puts a copy in the place of the folder. Tell [`Node::boot`] next.
+    pub(super) fn put_back(&mut self, seed: u64, copy: &DiskImage) {
+        self.running = None;
+        self.disk = CutDisk::from_image(seed, copy);
     }
 
     pub(super) fn configure(&self, form: Form, now_ms: i64) -> Result<Option<FleetError>, Violation> {
@@ -241,6 +253,11 @@ impl Running {
             };
             rows.map(letter).collect()
         })
+    }
+
+    /// The number that the next notice gets, as far as notices tell.
+    pub(super) fn next_notice(&self) -> u64 {
+        self.read(|desk| desk.dispatch().notices().next_back().map_or(1, |notice| notice.id + 1))
     }
 
     /// Whose end a notice tells.
@@ -315,10 +332,15 @@ impl Running {
 }
 
 fn key_of(alert: &Alert) -> Key {
-    (alert.labels.get("host").unwrap_or_default().to_owned(), alert.name().to_owned())
+    known(alert.labels.get("host").unwrap_or_default(), alert.name())
 }
 
 /// A span as fleet takes it.
 pub(super) fn later(now_ms: i64, span_ms: u64) -> Timestamp {
     at(now_ms).plus(Duration::from_millis(span_ms))
+}
+
+/// What a problem is about, by the name that its host began with; what a rule is about, by the host's name in the series.
+pub(super) fn known(host: &str, name: &str) -> Key {
+    (if name.starts_with(RULE) { host } else { host.trim_end_matches(RENAMED) }.to_owned(), name.to_owned())
 }

@@ -29,6 +29,8 @@ receivers:
     email_configs: [{to: 'ops@example.org, boss@example.org', send_resolved: true}]
   - name: team
     email_configs: [{to: 'team@example.org', smarthost: 'two.example.org:587', send_resolved: true}]
+  - name: lab
+    email_configs: [{to: 'lab@example.org', send_resolved: true}]
   - name: hook
     webhook_configs: [{url: 'http://hook.example.org/in', send_resolved: true}]
 route:
@@ -45,6 +47,7 @@ const FIRST: &str = r"
     - {matchers: [alertname=c1], receiver: hook, continue: true}
     - {matchers: [alertname=c2], receiver: team, group_wait: 30s, mute_time_intervals: [night]}
     - {matchers: [way=x], receiver: team, group_wait: 30s}
+    - {matchers: [env=lab], receiver: lab}
     - {receiver: ops}
 ";
 
@@ -53,6 +56,7 @@ const SECOND: &str = r"
     - {matchers: [alertname=c1], receiver: hook}
     - {matchers: [alertname=c3], receiver: team}
     - {matchers: [way=x], receiver: hook}
+    - {matchers: [env=lab], receiver: lab}
     - {receiver: ops, group_by: [host]}
 ";
 
@@ -84,8 +88,17 @@ impl Form {
         Ok(Letters { config, templates: Arc::clone(templates), domain: "muster.example.org".to_owned() })
     }
 
-    /// Who is told of an alert of this name.
-    pub(super) fn receivers(self, name: &str) -> &'static [&'static str] {
+    /// Who is told of an alert of this name; of a host of the laboratory others are told than else.
+    pub(super) fn receivers(self, name: &str, is_lab: bool) -> &'static [&'static str] {
+        if is_lab {
+            return match (self, name) {
+                (Self::First, "c0") => &["team", "lab"],
+                (Self::First, "c1") => &["hook", "lab"],
+                (Self::First, "c2") | (Self::Second, "c3") => &["team"],
+                (Self::Second, "c1") => &["team", "hook"],
+                _ => &["lab"],
+            };
+        }
         match (self, name) {
             (Self::First, "c0") => &["team", "ops"],
             (Self::First, "c1") => &["hook", "ops"],

@@ -1,6 +1,7 @@
 //! Which rules fire for which hosts, from the values of the script and the times at which rules were looked at: written from ALERTING.md.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::routes::Form;
 use super::rules::{LIMIT, Missing, Spec, Values};
@@ -23,7 +24,7 @@ struct Active {
 
 #[derive(Clone, Debug)]
 pub(super) struct RuleTruth {
-    specs: Vec<Spec>,
+    specs: Arc<[Spec]>,
     form: Form,
     /// By host and rule.
     active: BTreeMap<Key, Active>,
@@ -41,17 +42,13 @@ pub(super) struct Look<'a> {
     /// The time of the values that it sees.
     pub(super) sample_ms: i64,
     pub(super) values: &'a Values,
-    /// Whether this host is known to be away.
-    pub(super) is_away: &'a dyn Fn(&str) -> bool,
+    /// Names of hosts that are known to be away.
+    pub(super) away: &'a [String],
 }
 
 impl RuleTruth {
     pub(super) fn new(specs: Vec<Spec>, form: Form) -> Self {
-        Self { specs, form, active: BTreeMap::new(), seen: BTreeSet::new(), calm_ms: 0, ready_ms: 0 }
-    }
-
-    pub(super) fn is_rule(&self, name: &str) -> bool {
-        self.specs.iter().any(|spec| spec.name == name)
+        Self { specs: specs.into(), form, active: BTreeMap::new(), seen: BTreeSet::new(), calm_ms: 0, ready_ms: 0 }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -86,10 +83,10 @@ impl RuleTruth {
 
     /// A group was looked at.
     pub(super) fn look(&mut self, look: &Look<'_>) -> Result<(), Violation> {
-        for spec in self.specs.clone() {
+        for spec in self.specs.clone().iter() {
             let Some(for_ms) = spec.for_ms(self.form).filter(|_| spec.group == look.group) else { continue };
             for host in look.values.hosts(spec.metric) {
-                self.step(&spec, for_ms, host, look)?;
+                self.step(spec, for_ms, host, look)?;
             }
         }
         Ok(())
@@ -99,7 +96,8 @@ impl RuleTruth {
         let key = (host.to_owned(), spec.name.to_owned());
         let value = look.values.at(spec.metric, host, look.sample_ms);
         let is_settling = look.at_ms < self.ready_ms + SETTLING_MS;
-        let is_unknown = value.is_none() && spec.missing != Missing::Ok && (is_settling || (look.is_away)(host));
+        let is_unknown =
+            value.is_none() && spec.missing != Missing::Ok && (is_settling || look.away.iter().any(|one| one == host));
         if value.is_some() && spec.missing == Missing::Alert {
             self.seen.insert(key.clone());
         }
@@ -134,7 +132,7 @@ impl RuleTruth {
 
     /// What holds since long must fire: by the script and the clock alone.
     pub(super) fn overdue(&self, values: &Values, now_ms: i64) -> Result<(), Violation> {
-        for spec in &self.specs {
+        for spec in self.specs.iter() {
             let Some(for_ms) = spec.for_ms(self.form) else { continue };
             for host in values.hosts(spec.metric) {
                 let Some(bad_ms) = values.bad_since_ms(spec.metric, host, now_ms) else { continue };

@@ -23,6 +23,9 @@ pub(super) const LOOKBACK_MS: i64 = 5 * MINUTE_MS;
 /// Name, interval and how far behind its rules look.
 const GROUPS: [(&str, i64, i64); 2] = [("fast", 30_000, 0), ("slow", 60_000, 5_000)];
 
+/// Names of rules begin with it, and no other alert's.
+pub(super) const RULE: char = 'r';
+
 /// What missing data mean to a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {

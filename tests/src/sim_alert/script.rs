@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::node::host_name;
-use super::rules::{LOOKBACK_MS, METRICS};
+use super::rules::{LOOKBACK_MS, METRICS, WATCHED};
 use super::truth::{INTERVAL_MS, Result, Stand};
 
 /// What a check does for a while.
@@ -20,6 +20,7 @@ enum Mood {
 struct Check {
     key: Key,
     max_attempts: u16,
+    is_volatile: bool,
     parents: Vec<Key>,
     mood: Mood,
     from_ms: i64,
@@ -49,6 +50,8 @@ pub(super) struct Host {
     pub(super) name: String,
     checks: Vec<Check>,
     gauges: Vec<Gauge>,
+    /// It may be retired or renamed.
+    pub(super) is_mover: bool,
     pub(super) away: Option<Away>,
     pub(super) heard_ms: i64,
     pub(super) told: Stand,
@@ -68,12 +71,23 @@ impl Host {
                 2 if number > 0 => vec![(host_name(rng.usize(..number)), String::new())],
                 _ => Vec::new(),
             };
-            Check { key, max_attempts: rng.u16(1..=3), parents, mood: Mood::Well, from_ms: 0, until_ms: 0 }
+            let (max_attempts, is_volatile) = (rng.u16(1..=3), rng.u32(..12) == 0);
+            Check { key, max_attempts, is_volatile, parents, mood: Mood::Well, from_ms: 0, until_ms: 0 }
         });
         let checks = checks.collect();
         let gauges = (0..METRICS).map(|_| Gauge { mood: Mood::Well, from_ms: 0, until_ms: 0, value: None }).collect();
         let (heard_ms, back_ms) = (now_ms, now_ms);
-        Self { name, checks, gauges, away: None, heard_ms, told: Stand::Present, back_ms, spool: Vec::new() }
+        Self {
+            name,
+            checks,
+            gauges,
+            is_mover: number % 2 == 1,
+            away: None,
+            heard_ms,
+            told: Stand::Present,
+            back_ms,
+            spool: Vec::new(),
+        }
     }
 
     /// All its checks are well from now on.
@@ -118,6 +132,7 @@ impl Host {
                 arrived_ms: now_ms,
                 is_live: true,
                 max_attempts: check.max_attempts,
+                is_volatile: check.is_volatile,
                 parents: check.parents.clone(),
             });
         }
@@ -130,8 +145,8 @@ impl Host {
         }
     }
 
-    /// The values of this minute, by metric: those of a host that is away are seen for as long as a query looks back.
-    pub(super) fn measure(&mut self, now_ms: i64, trouble: u32, rng: &mut fastrand::Rng) -> Vec<Option<f64>> {
+    /// Takes the values of this minute: those of a host that is away are seen for as long as a query looks back.
+    pub(super) fn measure(&mut self, now_ms: i64, trouble: u32, rng: &mut fastrand::Rng) {
         for gauge in &mut self.gauges {
             if now_ms >= gauge.until_ms {
                 // Fewer of them: there is a hard problem at once.
@@ -148,12 +163,12 @@ impl Host {
                 Mood::Mute => None,
             };
         }
-        self.values()
     }
 
-    /// The newest values.
+    /// The newest values. Of a host that may go or get another name the metric that is missed when it goes is not there.
     pub(super) fn values(&self) -> Vec<Option<f64>> {
-        self.gauges.iter().map(|gauge| gauge.value).collect()
+        let value = |(metric, gauge): (usize, &Gauge)| gauge.value.filter(|_| metric != WATCHED || !self.is_mover);
+        self.gauges.iter().enumerate().map(value).collect()
     }
 
     /// When its last values are no longer seen.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_alert::outgoing::{Key as RowKey, Outcome, Parcel, Payload, Session};
 
+use super::node::known;
 use super::{Key, Violation};
 
 /// What a server does wrong for a time.
@@ -38,6 +39,8 @@ pub(super) struct Letter {
     pub(super) message_id: String,
     pub(super) references: Vec<String>,
     pub(super) firing: Vec<Key>,
+    /// How bad each of these is, in the letter's words.
+    pub(super) states: Vec<String>,
     pub(super) ended: Vec<Key>,
     /// It says that nothing of its incident was sent before.
     pub(super) is_only: bool,
@@ -109,8 +112,13 @@ fn read_webhook(text: &str) -> Result<Letter, Violation> {
     let mut letter = Letter { receiver: body["receiver"].as_str().unwrap_or_default().to_owned(), ..Letter::default() };
     for alert in body["alerts"].as_array().into_iter().flatten() {
         let of = |name: &str| alert["labels"][name].as_str().unwrap_or_default().to_owned();
-        let key = (of("host"), of("alertname"));
-        if alert["status"] == "firing" { letter.firing.push(key) } else { letter.ended.push(key) }
+        let key = known(&of("host"), &of("alertname"));
+        if alert["status"] == "firing" {
+            letter.states.push(of("severity"));
+            letter.firing.push(key);
+        } else {
+            letter.ended.push(key);
+        }
     }
     Ok(letter)
 }
@@ -137,7 +145,7 @@ fn read_mail(text: &str) -> Result<Letter, Violation> {
         letter.is_only |= line.starts_with("This is the only mail of this incident");
         let member = |line: &str| {
             let (name, host) = line.split_once(" on ").unwrap_or((line, ""));
-            (host.trim().to_owned(), name.trim().to_owned())
+            known(host.trim(), name.trim())
         };
         if let Some(rest) = line.strip_prefix("ENDED  ") {
             ends += 1;
@@ -145,6 +153,7 @@ fn read_mail(text: &str) -> Result<Letter, Violation> {
         }
         for state in ["CRITICAL", "WARNING", "UNKNOWN"] {
             if let Some(rest) = line.strip_prefix(state).and_then(|rest| rest.strip_prefix("  ")) {
+                letter.states.push(state.to_owned());
                 letter.firing.push(member(rest));
             }
             // One of those that are only named.
@@ -153,7 +162,8 @@ fn read_mail(text: &str) -> Result<Letter, Violation> {
                 .and_then(|rest| rest.strip_prefix(state)?.strip_prefix(' '))
                 .and_then(|rest| rest.trim().split_once(' '))
             {
-                letter.firing.push((host.to_owned(), name.to_owned()));
+                letter.states.push(state.to_owned());
+                letter.firing.push(known(host, name));
             }
         }
     }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Key;
 use super::routes::Form;
 use super::rule_truth::RuleTruth;
+use super::rules::RULE;
 
 /// How long what time alone brings may go unseen: the world looks every 30 s at the latest.
 pub(super) const SLACK_MS: i64 = 31_000;
 /// Of every check of these worlds.
 pub(super) const INTERVAL_MS: i64 = 60_000;
+/// What the name of a host has behind it once it is renamed.
+pub(super) const RENAMED: &str = "-new";
 
 /// One result, as the script made it.
 #[derive(Clone, Debug)]
@@ -21,6 +24,7 @@ pub(super) struct Result {
     pub(super) arrived_ms: i64,
     pub(super) is_live: bool,
     pub(super) max_attempts: u16,
+    pub(super) is_volatile: bool,
     pub(super) parents: Vec<Key>,
 }
 
@@ -83,6 +87,12 @@ impl Span {
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
     hosts: BTreeMap<String, (Stand, i64)>,
+    /// Who knows of a host's absence.
+    taken: BTreeMap<String, Ack>,
+    /// Hosts that have another name now: see [`Truth::shown`].
+    renamed: BTreeSet<String>,
+    /// Hosts with the label of the laboratory.
+    labs: BTreeSet<String>,
     returned: BTreeMap<String, i64>,
     /// Until when hosts said that they are away, and whether that is durable.
     expected: BTreeMap<String, (i64, bool)>,
@@ -102,6 +112,9 @@ impl Truth {
     pub(super) fn new(hosts: impl Iterator<Item = String>, form: Form, rules: RuleTruth) -> Self {
         Self {
             hosts: hosts.map(|host| (host, (Stand::Present, 0))).collect(),
+            taken: BTreeMap::new(),
+            renamed: BTreeSet::new(),
+            labs: BTreeSet::new(),
             returned: BTreeMap::new(),
             expected: BTreeMap::new(),
             resumed: BTreeMap::new(),
@@ -155,6 +168,13 @@ impl Truth {
         if before.0 != Stand::Present && stand == Stand::Present {
             self.returned.insert(host.to_owned(), now_ms);
         }
+        if self.taken.get(host).is_some_and(|ack| stand == Stand::Present || !ack.is_sticky) {
+            self.taken.remove(host);
+        }
+        self.compare_all();
+    }
+
+    fn compare_all(&mut self) {
         let away: Vec<i64> = self.hosts.values().filter(|one| one.0 != Stand::Present).map(|one| one.1).collect();
         let apart = away.iter().max().zip(away.iter().min()).map_or(0, |(last, first)| last - first);
         let all = away.len() == self.hosts.len() && away.len() >= 3;
@@ -169,6 +189,68 @@ impl Truth {
         if self.expected.remove(host).is_some() {
             self.resumed.insert(host.to_owned(), now_ms);
         }
+    }
+
+    /// A host is no more: nothing is said of it from now on.
+    pub(super) fn retire(&mut self, host: &str) {
+        self.hosts.remove(host);
+        self.checks.retain(|key, _| key.0 != host);
+        self.compare_all();
+    }
+
+    pub(super) fn is_host(&self, host: &str) -> bool {
+        self.hosts.contains_key(host)
+    }
+
+    /// A host has another name: what was said of the old one no longer concerns it.
+    pub(super) fn rename(&mut self, host: &str) {
+        self.renamed.insert(host.to_owned());
+    }
+
+    pub(super) fn is_renamed(&self, host: &str) -> bool {
+        self.renamed.contains(host)
+    }
+
+    /// The name that a host has now; here it keeps the one that it began with.
+    pub(super) fn shown(&self, host: &str) -> String {
+        if self.renamed.contains(host) { format!("{host}{RENAMED}") } else { host.to_owned() }
+    }
+
+    /// A host has the label of the laboratory, or no more.
+    pub(super) fn relabel(&mut self, host: &str, is_lab: bool) {
+        if is_lab {
+            self.labs.insert(host.to_owned());
+        } else {
+            self.labs.remove(host);
+        }
+    }
+
+    pub(super) fn is_lab(&self, host: &str) -> bool {
+        self.labs.contains(host)
+    }
+
+    /// Who is told of this.
+    pub(super) fn receivers(&self, key: &Key) -> &'static [&'static str] {
+        self.form.receivers(&key.1, self.labs.contains(&key.0) && !key.1.starts_with(RULE))
+    }
+
+    /// A check is forgotten until its next result.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.checks.remove(key);
+    }
+
+    pub(super) fn checks(&self) -> Vec<Key> {
+        self.checks.keys().cloned().collect()
+    }
+
+    /// Hosts that are known to be away.
+    pub(super) fn away(&self) -> Vec<String> {
+        self.hosts.iter().filter(|(_, one)| one.0 != Stand::Present).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Somebody knows that this host is away.
+    pub(super) fn acknowledge_host(&mut self, host: &str, until_ms: Option<i64>, is_sticky: bool) {
+        self.taken.insert(host.to_owned(), Ack { until_ms, is_sticky });
     }
 
     /// What hosts said so far is on disk.
@@ -210,10 +292,6 @@ impl Truth {
         self.rules.reload(form, now_ms);
     }
 
-    pub(super) fn is_away(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|one| one.0 != Stand::Present)
-    }
-
     pub(super) fn hard_checks(&self) -> Vec<Key> {
         self.checks.iter().filter(|(_, check)| check.hard != 0).map(|(key, _)| key.clone()).collect()
     }
@@ -236,7 +314,7 @@ impl Truth {
             "NothingReceived" => self.is_fleet_away,
             "HostSilent" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Silent),
             "HostStopped" => self.hosts.get(&key.0).is_some_and(|one| one.0 == Stand::Stopped),
-            name if self.rules.is_rule(name) => self.rules.fires(key),
+            name if name.starts_with(RULE) => self.rules.fires(key),
             _ => self.checks.get(key).is_some_and(|check| check.hard != 0 || check.is_stale),
         }
     }
@@ -256,15 +334,32 @@ impl Truth {
         }
     }
 
+    /// When a parent was well again; one that nobody knows is no parent.
+    fn recovered_ms(&self, parent: &Key) -> i64 {
+        match self.checks.get(parent) {
+            Some(check) => check.recovered_ms,
+            None if parent.1.is_empty() && self.is_host(&parent.0) => {
+                self.returned.get(&parent.0).copied().unwrap_or(0)
+            }
+            None => i64::MIN,
+        }
+    }
+
+    /// What a problem is about, by the name that people see.
+    fn shown_key(&self, key: &Key) -> Key {
+        if key.1.starts_with(RULE) { key.clone() } else { (self.shown(&key.0), key.1.clone()) }
+    }
+
     /// Why it must not be told to this receiver. Of what begins or ends by time only what has been so for a moment counts.
     pub(super) fn held(&self, key: &Key, now_ms: i64) -> Option<&'static str> {
+        let shown = &self.shown_key(key);
         let span = |spans: &mut dyn Iterator<Item = &Span>| {
-            spans.filter(|span| span.is_about(key)).any(|span| span.is_surely_on(now_ms))
+            spans.filter(|span| span.is_about(shown)).any(|span| span.is_surely_on(now_ms))
         };
         if span(&mut self.silences.values()) {
             return Some("a silence");
         }
-        if self.rules.is_rule(&key.1) {
+        if key.1.starts_with(RULE) {
             return self.rules.is_held(key).then_some("missing data");
         }
         if span(&mut self.downtimes.iter()) {
@@ -274,13 +369,17 @@ impl Truth {
             return Some("a mute time");
         }
         let stand = self.hosts.get(&key.0).map_or(Stand::Present, |one| one.0);
+        let is_on = |ack: &Ack| ack.until_ms.is_none_or(|until_ms| now_ms < until_ms);
         let Some(check) = self.checks.get(key) else {
+            if self.taken.get(&key.0).is_some_and(is_on) {
+                return Some("an acknowledgement");
+            }
             return (self.is_fleet_away && !key.0.is_empty()).then_some("that nothing is received");
         };
         if stand != Stand::Present {
             return Some("its host's absence");
         }
-        if check.ack.as_ref().is_some_and(|ack| ack.until_ms.is_none_or(|until_ms| now_ms < until_ms)) {
+        if check.ack.as_ref().is_some_and(is_on) {
             return Some("an acknowledgement");
         }
         if check.is_flapping {
@@ -289,11 +388,8 @@ impl Truth {
         if !check.is_live && !check.is_stale {
             return Some("catching up");
         }
-        let recovered_ms = |parent: &Key| match self.checks.get(parent) {
-            Some(check) => check.recovered_ms,
-            None => self.returned.get(&parent.0).copied().unwrap_or(0),
-        };
-        if check.parents.iter().any(|parent| self.is_bad(parent) || check.newest_ms <= recovered_ms(parent)) {
+        let is_down = |parent: &Key| self.is_bad(parent) || check.newest_ms <= self.recovered_ms(parent);
+        if check.parents.iter().filter(|parent| !self.renamed.contains(&parent.0)).any(is_down) {
             return Some("a parent");
         }
         let source = (key.0.clone(), "c3".to_owned());
@@ -312,13 +408,14 @@ impl Truth {
         keys.extend(self.rules.firing().cloned());
         let mut free = BTreeSet::new();
         for key in keys {
-            let is_perhaps = |span: &Span| span.is_about(&key) && span.is_perhaps_on(now_ms);
-            let downtimes = self.downtimes.iter().filter(|_| !self.rules.is_rule(&key.1));
+            let shown = self.shown_key(&key);
+            let is_perhaps = |span: &Span| span.is_about(&shown) && span.is_perhaps_on(now_ms);
+            let downtimes = self.downtimes.iter().filter(|_| !key.1.starts_with(RULE));
             let is_perhaps_held = downtimes.chain(self.silences.values()).any(is_perhaps)
                 || self.form.is_muted(&key.1, now_ms)
                 || self.form.is_muted(&key.1, now_ms - SLACK_MS);
             if self.must_fire(&key) && !is_perhaps_held && self.held(&key, now_ms).is_none() {
-                free.extend(self.form.receivers(&key.1).iter().map(|receiver| (key.clone(), *receiver)));
+                free.extend(self.receivers(&key).iter().map(|receiver| (key.clone(), *receiver)));
             }
         }
         free

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use muster_alert::outgoing::{Key as RowKey, Outcome, Session, State};
 use muster_alert::routing::Silence;
+use muster_common::disk::cut::DiskImage;
 use muster_common::matcher::Matcher;
 use muster_common::wire::message::{CheckDefinition, CheckReport, Report as WireReport};
 use muster_fleet::status::{Acknowledgement, DowntimeSpec};
@@ -14,10 +15,10 @@ use super::ledger::Ledger;
 use super::node::{Node, Running, START_MS, at, later};
 use super::routes::Form;
 use super::rule_truth::{Look, RuleTruth};
-use super::rules::{self, Values};
+use super::rules::{self, METRICS, Values};
 use super::script::{Away, Host};
 use super::smtp::{Done, Fault, Servers};
-use super::truth::{INTERVAL_MS, Result as CheckResult, Stand, Truth};
+use super::truth::{INTERVAL_MS, RENAMED, Result as CheckResult, Stand, Truth};
 use super::{Key, Violation};
 
 const MINUTE_MS: i64 = 60_000;
@@ -70,6 +71,19 @@ struct World {
     silences: Vec<String>,
     /// Rows, and the addresses that refused them for good.
     refused: HashSet<(RowKey, String)>,
+    copy: Option<Copy>,
+    /// When this start was after an older state was put back.
+    restored_ms: Option<i64>,
+}
+
+/// A snapshot, with the world as it was.
+struct Copy {
+    image: DiskImage,
+    truth: Truth,
+    stands: Vec<Stand>,
+    next_notice: u64,
+    /// What arrived since: the agents still hold it.
+    since: Vec<CheckResult>,
 }
 
 /// Why a step did not come to its end.
@@ -118,6 +132,8 @@ pub fn run(faults: &Faults) -> Result<Report, Violation> {
         calm_ms: now_ms,
         silences: Vec::new(),
         refused: HashSet::new(),
+        copy: None,
+        restored_ms: None,
     };
     world.start()?;
     for _ in 0..faults.minutes {
@@ -142,7 +158,7 @@ impl World {
 
     fn start(&mut self) -> Result<(), Violation> {
         self.calm_ms = self.now_ms;
-        self.node.boot(self.truth.form, self.now_ms)?;
+        self.node.boot(self.truth.form, self.restored_ms.take(), self.now_ms)?;
         if let Some((row, before)) = self.unsure_round.take()
             && !self.running()?.has(&row).map_err(|error| Violation(error.to_string()))?
         {
@@ -195,6 +211,11 @@ impl World {
         if self.chance(self.faults.reload) {
             self.reload()?;
         }
+        self.copies()?;
+        if self.chance(self.faults.change) {
+            let done = self.change();
+            self.survive(done)?;
+        }
         if self.chance(self.faults.smtp) {
             let fault = *self
                 .rng
@@ -222,10 +243,98 @@ impl World {
         self.survive(done)
     }
 
+    /// Takes a copy of the folder, or puts the last one back: agents send what they still hold.
+    fn copies(&mut self) -> Result<(), Violation> {
+        if self.faults.restore == 0 {
+            return Ok(());
+        }
+        if self.copy.is_none() || self.chance(20) {
+            let stands = self.hosts.iter().map(|host| host.told).collect();
+            let (truth, next_notice) = (self.truth.clone(), self.running()?.next_notice());
+            self.tell(|| "the folder is copied".to_owned());
+            self.copy = Some(Copy { image: self.node.copy(), truth, stands, next_notice, since: Vec::new() });
+        }
+        if !self.chance(self.faults.restore) {
+            return Ok(());
+        }
+        let Some(copy) = self.copy.take() else { return Ok(()) };
+        self.tell(|| format!("the copy before notice {} is put back", copy.next_notice));
+        self.node.put_back(self.rng.u64(..), &copy.image);
+        let form = self.truth.form;
+        let names: Vec<String> = self.hosts.iter().map(|host| host.name.clone()).collect();
+        for name in names.iter().filter(|name| !copy.truth.is_renamed(name)) {
+            if self.truth.is_renamed(name) {
+                self.end_values(name);
+            }
+        }
+        self.truth = copy.truth;
+        self.truth.reload(form, self.now_ms);
+        for (host, stand) in self.hosts.iter_mut().zip(copy.stands) {
+            host.told = stand;
+        }
+        self.refused.clear();
+        self.ledger.restore(copy.next_notice);
+        self.restored_ms = Some(self.now_ms);
+        self.start()?;
+        let mut late = copy.since;
+        late.retain(|one| self.truth.is_host(&one.key.0));
+        late.iter_mut().for_each(|one| (one.arrived_ms, one.is_live) = (self.now_ms, false));
+        self.deliver(&late)
+    }
+
+    /// Somebody changes what there is.
+    fn change(&mut self) -> Result<(), Stop> {
+        let number = self.rng.usize(..self.hosts.len());
+        let (name, id, now) = (self.hosts[number].name.clone(), self.node.hosts[number], at(self.now_ms));
+        if !self.truth.is_host(&name) {
+            return Ok(());
+        }
+        let what = self.rng.u32(..6);
+        let fleet = &self.running()?.fleet;
+        match what {
+            0 if self.hosts[number].is_mover => {
+                fleet.retire(id, "scrapped", "ann", now)?;
+                self.tell(|| format!("{name} is retired"));
+                self.end_values(&name);
+                self.truth.retire(&name);
+                self.ledger.retire(&name);
+            }
+            1 | 2 if self.hosts[number].is_mover && !self.truth.is_renamed(&name) => {
+                fleet.rename(id, &format!("{name}{RENAMED}"), "ann", now)?;
+                self.tell(|| format!("{name} has another name"));
+                self.end_values(&name);
+                self.truth.rename(&name);
+            }
+            3 => {
+                let is_lab = !self.truth.is_lab(&name);
+                let labels = is_lab.then(|| ("env".to_owned(), "lab".to_owned())).into_iter().collect();
+                fleet.relabel(id, &labels, "ann", now)?;
+                self.tell(|| format!("{name} is of the laboratory: {is_lab}"));
+                self.truth.relabel(&name, is_lab);
+            }
+            0..=2 => return Ok(()),
+            _ => {
+                let checks = self.truth.checks();
+                let Some(key) = checks.iter().find(|key| key.0 == name) else { return Ok(()) };
+                fleet.forget_check(id, &key.1, "ann", now)?;
+                self.tell(|| format!("{key:?} is forgotten"));
+                self.truth.forget(key);
+                self.ledger.forget(key);
+            }
+        }
+        self.look()
+    }
+
+    /// Nothing more comes under this name.
+    fn end_values(&mut self, name: &str) {
+        let shown = self.truth.shown(name);
+        (0..METRICS).for_each(|metric| self.values.note(metric, &shown, self.now_ms, None));
+    }
+
     fn absences(&mut self) -> Result<(), Violation> {
         let is_upgrade = self.chance(self.faults.upgrade);
         for number in 0..self.hosts.len() {
-            if self.hosts[number].away.is_some() {
+            if self.hosts[number].away.is_some() || !self.truth.is_host(&self.hosts[number].name) {
                 continue;
             }
             let away = if is_upgrade {
@@ -257,7 +366,7 @@ impl World {
     /// Somebody holds something, or lets it go.
     fn hold(&mut self) -> Result<(), Stop> {
         let number = self.rng.usize(..self.hosts.len());
-        let name = self.hosts[number].name.clone();
+        let name = self.truth.shown(&self.hosts[number].name);
         let check = format!("c{}", self.rng.u32(..4));
         let (now_ms, span_ms) = (self.now_ms, self.rng.i64(2..=40) * MINUTE_MS);
         match self.rng.u32(..5) {
@@ -307,16 +416,21 @@ impl World {
     }
 
     fn acknowledge(&mut self, span_ms: i64) -> Result<(), Stop> {
-        let hard = self.truth.hard_checks();
-        let Some(key) = self.rng.choice(&hard).cloned() else { return Ok(()) };
+        let mut bad = self.truth.hard_checks();
+        bad.extend(self.truth.away().into_iter().map(|host| (host, String::new())));
+        let Some(key) = self.rng.choice(&bad).cloned() else { return Ok(()) };
         let (until_ms, is_sticky) = (self.rng.bool().then_some(self.now_ms + span_ms), self.rng.bool());
         let Some(number) = self.hosts.iter().position(|host| host.name == key.0) else { return Ok(()) };
         let (by, comment) = ("ann".to_owned(), "I look".to_owned());
         let ack = Acknowledgement { by, comment, at_ms: self.now_ms, until_ms, is_sticky };
         self.tell(|| format!("{key:?} is acknowledged until {until_ms:?}, sticky {is_sticky}"));
-        self.truth.acknowledge(&key, until_ms, is_sticky);
+        let check = Some(key.1.as_str()).filter(|check| !check.is_empty());
+        match check {
+            Some(_) => self.truth.acknowledge(&key, until_ms, is_sticky),
+            None => self.truth.acknowledge_host(&key.0, until_ms, is_sticky),
+        }
         let host = self.node.hosts[number];
-        Ok(self.running()?.fleet.acknowledge(host, Some(&key.1), ack, at(self.now_ms))?)
+        Ok(self.running()?.fleet.acknowledge(host, check, ack, at(self.now_ms))?)
     }
 
     /// A minute: results at its beginning, then whatever time brings.
@@ -327,7 +441,8 @@ impl World {
             if host.away.is_none() {
                 host.heard_ms = now_ms;
             }
-            results.extend(host.results(now_ms, trouble, &mut self.rng));
+            let made = host.results(now_ms, trouble, &mut self.rng);
+            results.extend(made.into_iter().filter(|one| self.truth.is_host(&one.key.0)));
             host.measure(now_ms, trouble, &mut self.rng);
         }
         self.note_values();
@@ -358,6 +473,9 @@ impl World {
             return Ok(());
         }
         self.report.results += results.len() as u64;
+        self.copy.iter_mut().for_each(|copy| copy.since.extend_from_slice(results));
+        let volatile = results.iter().filter(|one| one.is_volatile).map(|one| one.key.clone());
+        self.ledger.volatile.extend(volatile);
         let is_crash = self.chance(self.faults.crash / 4);
         self.unsure_truth = is_crash.then(|| self.truth.clone());
         results.iter().for_each(|one| self.truth.result(one));
@@ -399,14 +517,18 @@ impl World {
         for number in 0..self.hosts.len() {
             let host = &mut self.hosts[number];
             if host.away.is_some_and(|away| now_ms >= away.until_ms) {
-                let late = host.come_back(now_ms);
+                let mut late = host.come_back(now_ms);
                 let name = host.name.clone();
+                late.retain(|_| self.truth.is_host(&name));
                 self.tell(|| format!("{name} is back with {} results", late.len()));
                 self.truth.expect_no_more(&name, now_ms);
                 self.running()?.fleet.expect_no_absence(self.node.hosts[number]);
                 self.deliver(&late)?;
             }
             let host = &mut self.hosts[number];
+            if !self.truth.is_host(&host.name) {
+                continue;
+            }
             if let Some(stand) = host.decide(now_ms) {
                 host.told = stand;
                 let (name, last_heard) = (host.name.clone(), Some(at(host.heard_ms)));
@@ -436,11 +558,12 @@ impl World {
 
     /// What the store has now.
     fn note_values(&mut self) {
-        for host in &self.hosts {
+        for host in self.hosts.iter().filter(|host| self.truth.is_host(&host.name)) {
             let unseen_ms = host.unseen_ms().filter(|at_ms| self.now_ms >= *at_ms);
+            let shown = self.truth.shown(&host.name);
             for (metric, value) in host.values().into_iter().enumerate() {
                 let value = value.filter(|_| unseen_ms.is_none());
-                self.values.note(metric, &host.name, unseen_ms.unwrap_or(self.now_ms), value);
+                self.values.note(metric, &shown, unseen_ms.unwrap_or(self.now_ms), value);
             }
         }
     }
@@ -452,17 +575,10 @@ impl World {
             let is_crash = !ticked.round.rows.is_empty() && self.chance(self.faults.crash / 4);
             let row = ticked.round.rows.first().cloned();
             self.unsure_round = row.filter(|_| is_crash).map(|row| (row, self.truth.clone()));
-            let (truth, at_ms) = (&mut self.truth, ticked.due.at_ms);
-            let (hosts, mut rules) = (truth.clone(), truth.rules.clone());
-            let is_away = |host: &str| hosts.is_away(host);
-            rules.look(&Look {
-                group: &ticked.group,
-                at_ms,
-                sample_ms: ticked.sample_ms,
-                values: &self.values,
-                is_away: &is_away,
-            })?;
-            truth.rules = rules;
+            let away: Vec<String> = self.truth.away().iter().map(|host| self.truth.shown(host)).collect();
+            let (at_ms, sample_ms) = (ticked.due.at_ms, ticked.sample_ms);
+            let look = Look { group: &ticked.group, at_ms, sample_ms, values: &self.values, away: &away };
+            self.truth.rules.look(&look)?;
             self.tell(|| format!("rules of {} make {:?}", ticked.group, ticked.round.changes));
             if is_crash {
                 self.node.disk.power_off_at(self.node.disk.operations() + self.rng.u64(1..40));
@@ -632,7 +748,7 @@ fn report(one: &CheckResult) -> WireReport {
             retry_ms: 0,
             max_attempts: one.max_attempts,
             ttl_ms: 0,
-            volatile: false,
+            volatile: one.is_volatile,
             parents: one.parents.iter().map(parent).collect(),
             labels: Vec::new(),
             remedy: String::new(),
