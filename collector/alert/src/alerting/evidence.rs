@@ -6,13 +6,14 @@ use arc_swap::ArcSwap;
 use muster_common::range::Range;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Perfdata;
-use muster_fleet::Fleet;
-use muster_fleet::status::Subject;
+use muster_fleet::status::{StatusChange, Subject};
+use muster_fleet::{EventKind, Fleet};
 use muster_query::{Control, Direction, Engine, LogPage, LogValue, Value};
 use muster_store::{Reader, View};
 
+use super::history::{Found, NO_NEWS, cases, marks};
 use crate::alert::{Alert, Notice, Origin};
-use crate::mail::{Evidence, LogLine, Moment, Neighbour, Reading};
+use crate::mail::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast};
 use crate::plot::{Bad, Limit, PlotData, PlotSeries};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -25,8 +26,12 @@ const PLOT_MAX_MS: i64 = 24 * HOUR_MS;
 /// Lines around the onset.
 const LINES: usize = 10;
 const LINES_BEFORE_MS: i64 = 300_000;
-const EVENTS: usize = 10;
-const NEIGHBOURS: usize = 10;
+/// Events that marks are chosen from; a mail shows the last ten.
+const EVENTS: usize = 100;
+/// How far back earlier cases are looked for, as far as lines are kept.
+const CASES_MS: i64 = 30 * 24 * HOUR_MS;
+/// Beginnings, ends and acknowledgements that are read: of what comes each hour the last days.
+const STEPS: usize = 200;
 const SERIES: usize = 5;
 
 /// Who finds evidence.
@@ -51,21 +56,23 @@ impl EvidenceSource for StoreEvidence {
         let control = Control::new(std::time::Duration::from_secs(2));
         let search = Search { engine: &engine, view: &view, control: &control, now_ms: now.millis() };
         let numbers = self.numbers(alert);
-        let plot = search.plot(alert, numbers.first());
+        let events = search.events(alert);
+        let plot = search
+            .plot(alert, numbers.first())
+            .map(|plot| PlotData { marks: marks(&events, (plot.from_ms, plot.to_ms), alert.active_ms), ..plot });
         Evidence {
             reading: plot.as_ref().map(|plot| reading(alert, plot)),
             plot,
             log_lines: search.lines(alert),
-            events: search.events(alert),
-            neighbours: search.neighbours(alert),
-            earlier: Vec::new(),
-            processes: Vec::new(),
+            events,
+            neighbours: match &alert.origin {
+                Origin::Status(_) => neighbours(alert, &self.fleet.conditions(now)),
+                _ => search.neighbours(alert),
+            },
+            earlier: search.earlier(alert),
         }
     }
 }
-
-/// A line: its time, its text, and the labels of its stream.
-type Found = (i64, String, Vec<(String, String)>);
 
 impl StoreEvidence {
     /// The numbers of a check's newest result; of other alerts none.
@@ -92,6 +99,19 @@ fn limits(number: &Perfdata) -> Vec<Limit> {
     limits
 }
 
+/// Other hosts with the same problem, those that have had it for longest first.
+fn neighbours(alert: &Alert, standing: &[StatusChange]) -> Vec<Neighbour> {
+    let own = alert.labels.get("host");
+    let others = standing.iter().filter_map(|change| {
+        let StatusChange::Problem(condition) = change else { return None };
+        let host = condition.labels.get("host").filter(|host| Some(*host) != own && condition.name == alert.name())?;
+        Some(Neighbour { host: host.to_owned(), since_ms: condition.since_ms })
+    });
+    let mut others: Vec<Neighbour> = others.collect();
+    others.sort_by(|one, other| (one.since_ms, &one.host).cmp(&(other.since_ms, &other.host)));
+    others
+}
+
 struct Search<'a> {
     engine: &'a Engine,
     view: &'a View,
@@ -100,11 +120,13 @@ struct Search<'a> {
 }
 
 fn reading(alert: &Alert, plot: &PlotData) -> Reading {
+    // A warning is against the limit of warnings; of several the first is meant.
+    let own = plot.limits.iter().find(|limit| limit.is_critical == (alert.severity() != "warning"));
     Reading {
         value: plot.last().or(alert.value),
         unit: plot.unit.clone(),
-        limit: plot.limits.first().map(|limit| limit.value),
-        forecast: String::new(),
+        limit: own.or(plot.limits.first()).map(|limit| limit.value),
+        forecast: if alert.is_firing() { forecast(plot) } else { String::new() },
     }
 }
 
@@ -160,25 +182,59 @@ impl Search<'_> {
     /// The last lines of the host up to just after the onset.
     fn lines(&self, alert: &Alert) -> Vec<LogLine> {
         let Some(host) = alert.labels.get("host") else { return Vec::new() };
-        let query = format!("{{host={host:?}, job=~\"logs|journal\"}}");
+        // Whatever their jobs are named: only the history is none of the host's logs.
+        let query = format!("{{host={host:?}, source!=\"muster\"}}");
         let span = (alert.active_ms - LINES_BEFORE_MS, alert.active_ms + 60_000);
-        let found = self.entries(&query, span, LINES);
-        let source = |labels: &[(String, String)]| {
-            let named = labels.iter().find(|(name, _)| name == "unit" || name == "filename");
-            named.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
-        found.into_iter().map(|(at_ms, text, labels)| LogLine { at_ms, source: source(&labels), text }).collect()
+        let found = self.entries(&query, span, LINES).into_iter();
+        found.map(|line| LogLine { at_ms: line.at_ms, source: line.source(), text: line.text }).collect()
     }
 
-    /// What happened to the host in the day before.
+    /// What happened to the host in the day before, and downtimes that are for the alert.
     fn events(&self, alert: &Alert) -> Vec<Moment> {
         let Some(host) = alert.labels.get("host") else { return Vec::new() };
-        let query = format!("{{source=\"muster\", host={host:?}, event=~\"change|boot|loss|deploy|task\"}}");
-        let found = self.entries(&query, (self.now_ms - 24 * HOUR_MS, self.now_ms), EVENTS);
-        found.into_iter().map(|(at_ms, text, _)| Moment { at_ms, text }).collect()
+        let span = (self.now_ms - 24 * HOUR_MS, self.now_ms);
+        let no_news = NO_NEWS.map(EventKind::as_str).join("|");
+        let query = format!("{{source=\"muster\", host={host:?}, event!~\"alert|notice\"}} | kind!~\"{no_news}\"");
+        let mut found = self.entries(&query, span, EVENTS);
+        let (set, ended) = (EventKind::DowntimeSet.as_str(), EventKind::DowntimeEnded.as_str());
+        let query = format!("{{source=\"muster\", host=\"\", event=\"state\"}} | kind=~\"{set}|{ended}\"");
+        let downtimes = self.entries(&query, span, EVENTS);
+        found.extend(downtimes.into_iter().filter(|event| event.is_downtime_of(&alert.labels)));
+        found.sort_by_key(|event| event.at_ms);
+        found.into_iter().map(Found::moment).collect()
     }
 
-    /// Times, texts and labels of the newest lines of a query, oldest first.
+    /// How the alert went before: its beginnings and ends of the history, and who took it over.
+    fn earlier(&self, alert: &Alert) -> Vec<Earlier> {
+        let (host, id) = (alert.labels.get("host").unwrap_or_default(), alert.id);
+        let span = (self.now_ms - CASES_MS, self.now_ms);
+        let of_alert = format!("{{source=\"muster\", host={host:?}, event=\"alert\"}} | alert_id=\"{id}\"");
+        let mut found = self.entries(&of_alert, span, STEPS);
+        // Without an end there was none before this one, which is the most frequent case.
+        if found.len() < 2 {
+            return Vec::new();
+        }
+        let taken = match &alert.origin {
+            Origin::Status(_) => {
+                let (check, kind) = (alert.labels.get("check").unwrap_or_default(), EventKind::Acknowledged.as_str());
+                let query = format!(
+                    "{{source=\"muster\", host={host:?}, event=\"state\"}} | kind=\"{kind}\" | check={check:?}"
+                );
+                self.entries(&query, span, STEPS)
+            }
+            _ => {
+                let kind = EventKind::SilenceSet.as_str();
+                let query = format!("{{source=\"muster\", host=\"\", event=\"change\"}} | kind=\"{kind}\"");
+                let all = self.entries(&query, span, STEPS).into_iter();
+                all.filter(|event| event.is_silence_of(&alert.labels)).collect()
+            }
+        };
+        found.extend(taken);
+        found.sort_by_key(|event| event.at_ms);
+        cases(&found, alert.active_ms)
+    }
+
+    /// The newest lines of a query, oldest first.
     fn entries(&self, query: &str, (from_ms, to_ms): (i64, i64), limit: usize) -> Vec<Found> {
         let page = LogPage::new(limit, Direction::Backward);
         let nanos = |millis: i64| millis.saturating_mul(1_000_000);
@@ -186,19 +242,22 @@ impl Search<'_> {
         let Ok(answer) = self.engine.log_range(self.view, query, times, &page, self.control) else { return Vec::new() };
         let LogValue::Streams(streams) = answer.value else { return Vec::new() };
         let mut found = Vec::new();
-        for stream in &streams {
+        for stream in streams {
             let labels: Vec<(String, String)> =
                 stream.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            for entry in &stream.entries {
+            for entry in stream.entries {
                 let text = String::from_utf8_lossy(&entry.line).into_owned();
-                found.push((entry.at_ns / 1_000_000, text, labels.clone()));
+                let at_ms = entry.at_ns / 1_000_000;
+                found.push((entry.at_ns, Found { at_ms, text, labels: labels.clone(), fields: entry.fields }));
             }
         }
-        found.sort();
-        found
+        // Of one stream and moment the newest came first.
+        found.reverse();
+        found.sort_by_key(|(at_ns, _)| *at_ns);
+        found.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// Other hosts with the same alert.
+    /// Other hosts with the same alert of a rule.
     fn neighbours(&self, alert: &Alert) -> Vec<Neighbour> {
         let query = format!("ALERTS_FOR_STATE{{alertname={:?}}}", alert.name());
         let Ok(answer) = self.engine.instant(self.view, &query, self.now_ms, self.control) else { return Vec::new() };
@@ -208,7 +267,7 @@ impl Search<'_> {
             let host = point.labels.get("host").filter(|host| Some(*host) != own)?;
             Some(Neighbour { host: host.to_owned(), since_ms: (point.value * 1_000.0) as i64 })
         });
-        others.take(NEIGHBOURS).collect()
+        others.collect()
     }
 }
 

@@ -12,12 +12,10 @@ pub struct Evidence {
     pub log_lines: Vec<LogLine>,
     /// The host's events of the 24 h before, oldest first; the last ten are shown.
     pub events: Vec<Moment>,
-    /// Other hosts with the same alert; ten are named.
+    /// Other hosts with the same alert; ten are named, all are counted.
     pub neighbours: Vec<Neighbour>,
     /// Earlier cases of this alert, newest first; five are shown.
     pub earlier: Vec<Earlier>,
-    /// Lines such as `postgres 4121: 93 % CPU`, those that use most first; five are shown.
-    pub processes: Vec<String>,
 }
 
 /// The value that is bad, against its limit.
@@ -27,7 +25,7 @@ pub struct Reading {
     /// As [`PlotData::unit`].
     pub unit: String,
     pub limit: Option<f64>,
-    /// Such as `full in 40 min`; empty: nothing known.
+    /// Such as `full in 40 min` or `critical in 3 h`; empty: nothing known.
     pub forecast: String,
 }
 
@@ -56,6 +54,6 @@ pub struct Neighbour {
 pub struct Earlier {
     pub from_ms: i64,
     pub to_ms: i64,
-    /// Who took it, and what was said; empty: nobody.
+    /// Who took it, and what was said: `anna: old WAL removed`; of one that nobody took how it ended.
     pub note: String,
 }

@@ -5,6 +5,7 @@
 
 mod digest;
 mod evidence;
+mod forecast;
 mod letter;
 mod mime;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod words;
 
 pub use digest::digest;
 pub use evidence::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading};
+pub(crate) use forecast::forecast;
 pub use letter::{Letter, MailSettings, Place, render};
 pub use mime::{MAIL_BYTES, MailError};
 pub use templates::{TemplateError, Templates};

@@ -100,7 +100,6 @@ pub(crate) fn evidence() -> Evidence {
             to_ms: ONSET - 9 * 86_400_000 + 67 * MINUTE,
             note: "anna: old WAL removed".to_owned(),
         }],
-        processes: vec!["postgres 4121: 93 % CPU".to_owned()],
     }
 }
 

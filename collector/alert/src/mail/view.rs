@@ -58,7 +58,6 @@ pub(super) struct Around {
     neighbours: Vec<String>,
     neighbour_count: usize,
     earlier: Vec<String>,
-    processes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -239,12 +238,9 @@ fn plot_words(evidence: &Evidence, now_ms: i64, zone: &TimeZone) -> Option<PlotW
         curve: curve(plot),
         span: format!("{} to {}", clock(plot.from_ms, now_ms, zone), clock(plot.to_ms, now_ms, zone)),
         marks: plot
-            .marks
-            .iter()
-            .take(6)
-            .enumerate()
-            .map(|(index, mark)| {
-                format!("{} = {} {}", index + 1, clock(mark.at_ms, now_ms, zone), clean(&mark.text, LABEL))
+            .numbered()
+            .map(|(number, mark)| {
+                format!("{number} = {} {}", clock(mark.at_ms, now_ms, zone), clean(&mark.text, LABEL))
             })
             .collect(),
     })
@@ -283,7 +279,6 @@ fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
         neighbours: evidence.neighbours.iter().take(PLACES).map(neighbour).collect(),
         neighbour_count: evidence.neighbours.len(),
         earlier: evidence.earlier.iter().take(CASES).map(case).collect(),
-        processes: evidence.processes.iter().take(CASES).map(|process| clean(process, LINE)).collect(),
     }
 }
 

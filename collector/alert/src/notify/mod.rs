@@ -7,7 +7,7 @@ mod email;
 mod heartbeat;
 mod http;
 #[cfg(test)]
-mod server;
+pub(crate) mod server;
 mod table;
 #[cfg(test)]
 mod tests;

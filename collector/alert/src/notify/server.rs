@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What happens to mails for one address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// 450 to RCPT.
     Greylist,
     /// 550 to RCPT.
@@ -28,7 +28,7 @@ pub(super) enum Fault {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Tls {
+pub(crate) enum Tls {
     #[default]
     None,
     Starttls,
@@ -36,25 +36,25 @@ pub(super) enum Tls {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Script {
-    pub(super) tls: Tls,
+pub(crate) struct Script {
+    pub(crate) tls: Tls,
     /// Base64 of the only PLAIN answer that is let in; empty: nobody signs in.
-    pub(super) plain: &'static str,
-    pub(super) faults: BTreeMap<&'static str, Fault>,
+    pub(crate) plain: &'static str,
+    pub(crate) faults: BTreeMap<&'static str, Fault>,
     /// It takes connections and does not greet.
-    pub(super) is_mute: bool,
+    pub(crate) is_mute: bool,
 }
 
-pub(super) struct Server {
-    pub(super) port: u16,
-    pub(super) ca_pem: Vec<u8>,
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) ca_pem: Vec<u8>,
     /// Recipient and mail.
-    pub(super) taken: Arc<Mutex<Vec<(String, String)>>>,
-    pub(super) connections: Arc<Mutex<usize>>,
+    pub(crate) taken: Arc<Mutex<Vec<(String, String)>>>,
+    pub(crate) connections: Arc<Mutex<usize>>,
 }
 
 /// A certificate for `mail.example.org` that signs itself, and TLS with it.
-pub(super) fn certificate() -> (Vec<u8>, Arc<ServerConfig>) {
+pub(crate) fn certificate() -> (Vec<u8>, Arc<ServerConfig>) {
     let signed =
         rcgen::generate_simple_self_signed(vec!["mail.example.org".to_owned(), "localhost".to_owned()]).unwrap();
     let chain = vec![CertificateDer::from(signed.cert.der().to_vec())];
@@ -66,7 +66,7 @@ pub(super) fn certificate() -> (Vec<u8>, Arc<ServerConfig>) {
 }
 
 impl Server {
-    pub(super) async fn start(script: Script) -> Self {
+    pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (ca_pem, tls) = certificate();

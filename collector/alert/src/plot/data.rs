@@ -44,11 +44,21 @@ pub struct PlotData {
     /// Five are shown, more are not.
     pub series: Vec<PlotSeries>,
     pub limits: Vec<Limit>,
+    /// Those of the plotted time are shown with their numbers, from 1, up to [`MARKS`].
     pub marks: Vec<Mark>,
     pub onset_ms: Option<i64>,
 }
 
+/// More marks hide the lines.
+pub const MARKS: usize = 6;
+
 impl PlotData {
+    /// The marks that are shown and their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, &Mark)> {
+        let inside = self.marks.iter().filter(|mark| (self.from_ms..=self.to_ms).contains(&mark.at_ms));
+        (1..).zip(inside.take(MARKS))
+    }
+
     /// The last finite value of the first series.
     pub fn last(&self) -> Option<f64> {
         self.series.first()?.points.iter().rev().map(|(_, value)| *value).find(|value| value.is_finite())

@@ -10,7 +10,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-pub use data::{Bad, Limit, Mark, PlotData, PlotSeries, Theme};
+pub use data::{Bad, Limit, MARKS, Mark, PlotData, PlotSeries, Theme};
 pub use png::{PNG_BYTES, PlotError, png};
 pub use svg::{HEIGHT, WIDTH, svg};
 

@@ -14,7 +14,6 @@ pub const WIDTH: u32 = 600;
 pub const HEIGHT: u32 = 220;
 /// More lines than this are not told apart.
 const SERIES: usize = 5;
-const MARKS: usize = 6;
 const TITLE: usize = 70;
 const TEXT: f64 = 7.5;
 const TOP: f64 = 40.0;
@@ -97,6 +96,7 @@ pub fn svg(data: &PlotData, zone: &TimeZone, theme: Theme) -> String {
         draw_line(&mut out, data, &frame, line, colours.lines[index]);
     }
     draw_limits(&mut out, data, &frame, colours);
+    draw_numbers(&mut out, data, &frame, colours);
     draw_head(&mut out, data, series, colours);
     draw_last(&mut out, data, &frame, colours);
     out.push_str("</svg>\n");
@@ -181,7 +181,10 @@ fn draw_limits(out: &mut String, data: &PlotData, frame: &Frame, colours: &Colou
 
 fn draw_marks(out: &mut String, data: &PlotData, frame: &Frame, zone: &TimeZone, colours: &Colours) {
     let inside = |at: &i64| (data.from_ms..=data.to_ms).contains(at);
-    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for (_, mark) in data.numbered() {
+        let x = frame.x(mark.at_ms);
+        line(out, (x, TOP), (x, BOTTOM), colours.faint, 1.0, "2 3");
+    }
     if let Some(onset) = data.onset_ms.filter(inside) {
         let x = frame.x(onset);
         line(out, (x, TOP), (x, BOTTOM), colours.critical, 1.2, "");
@@ -190,19 +193,22 @@ fn draw_marks(out: &mut String, data: &PlotData, frame: &Frame, zone: &TimeZone,
         let label = format!("since {clock}");
         let width = font::width(&label, TEXT);
         let left = (x - width / 2.0).clamp(frame.left, RIGHT - width);
-        taken.push((left - 6.0, left + width + 6.0));
         word(out, &label, left, TOP - 4.5, TEXT, colours.critical, 1.2);
     }
-    for (index, mark) in data.marks.iter().filter(|mark| inside(&mark.at_ms)).take(MARKS).enumerate() {
-        let (x, label) = (frame.x(mark.at_ms), (index + 1).to_string());
-        line(out, (x, TOP), (x, BOTTOM), colours.faint, 1.0, "2 3");
+}
+
+/// The numbers of the marks at the top of the field, each below those that it would cover.
+fn draw_numbers(out: &mut String, data: &PlotData, frame: &Frame, colours: &Colours) {
+    let height = TEXT + 7.0;
+    let mut taken: Vec<(f64, usize)> = Vec::new();
+    for (number, mark) in data.numbered() {
+        let label = number.to_string();
         let width = font::width(&label, TEXT);
-        let span = (x - width / 2.0 - 4.0, x + width / 2.0 + 4.0);
-        if taken.iter().any(|(left, right)| span.0 < *right && span.1 > *left) {
-            continue;
-        }
-        taken.push(span);
-        word(out, &label, x - width / 2.0, TOP - 4.5, TEXT, colours.text, 1.2);
+        let x = frame.x(mark.at_ms).clamp(frame.left + width, RIGHT - width);
+        let is_free = |row: &usize| !taken.iter().any(|(other, at)| at == row && (x - other).abs() < width + 7.0);
+        let row = (0..=taken.len()).find(is_free).unwrap_or_default();
+        taken.push((x, row));
+        plate(out, &label, x - width / 2.0, TOP + TEXT + 4.0 + row as f64 * height, colours.text, colours);
     }
 }
 
