@@ -91,6 +91,11 @@ fn a_failing_check_is_one_mail_and_its_repair_another_in_the_same_thread() {
         Ok(text.ok().filter(|text| text.contains("acknowledged") && text.matches("alert resolved").count() == 1))
     });
     assert!(told.unwrap().contains("alert firing"));
+    // What was done then is what helps who is told of it again.
+    scene.push("raid", "CRITICAL", "sdb is gone again");
+    let text = scene.mails(3).remove(2).text();
+    let (_, earlier) = text.split_once("Earlier cases").unwrap_or_else(|| panic!("no earlier case in {text}"));
+    assert!(earlier.contains("changing the disk"), "{text}");
 }
 
 #[test]

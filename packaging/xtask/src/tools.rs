@@ -11,8 +11,15 @@ use crate::build::{cargo, root};
 use crate::process;
 
 /// (program, Debian package) that must be installed.
-const INSTALLED: [(&str, &str); 5] =
-    [("git", "git"), ("cc", "gcc"), ("strace", "strace"), ("dpkg-deb", "dpkg"), ("journalctl", "systemd")];
+const INSTALLED: [(&str, &str); 6] = [
+    ("git", "git"),
+    ("cc", "gcc"),
+    ("strace", "strace"),
+    ("dpkg-deb", "dpkg"),
+    ("journalctl", "systemd"),
+    // Draws mails.
+    ("chromium", "chromium"),
+];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
 const UNPACKED: [(&str, &str); 7] = [

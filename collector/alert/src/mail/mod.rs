@@ -3,6 +3,8 @@
 //! The text part is complete in itself; HTML says the same with the plot. Every value comes from hosts or people and is cleaned and bounded
 //! before a template sees it. ALERTING.md, "Mail", tells what stands where.
 
+#[cfg(test)]
+mod browser;
 mod digest;
 mod evidence;
 mod forecast;

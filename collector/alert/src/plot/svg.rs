@@ -15,8 +15,10 @@ pub const HEIGHT: u32 = 220;
 /// More lines than this are not told apart.
 const SERIES: usize = 5;
 const TITLE: usize = 70;
-const TEXT: f64 = 7.5;
-const TOP: f64 = 40.0;
+/// Height of letters: a phone shows the drawing at half its size, where smaller ones are specks.
+const TEXT: f64 = 9.0;
+const TITLE_TEXT: f64 = 10.0;
+const TOP: f64 = 42.0;
 const BOTTOM: f64 = 194.0;
 const RIGHT: f64 = 588.0;
 
@@ -130,7 +132,7 @@ fn draw_grid(out: &mut String, data: &PlotData, frame: &Frame, ticks: &[f64], zo
         line(out, (x, BOTTOM), (x, BOTTOM + 4.0), colours.faint, 1.0, "");
         let left = x - width / 2.0;
         if left >= free && left + width <= f64::from(WIDTH) - 4.0 {
-            word(out, &label, left, BOTTOM + 15.5, TEXT, colours.faint, 1.1);
+            word(out, &label, left, BOTTOM + TEXT + 9.5, TEXT, colours.faint, 1.1);
             free = left + width + 8.0;
         }
     }
@@ -140,7 +142,7 @@ fn draw_grid(out: &mut String, data: &PlotData, frame: &Frame, ticks: &[f64], zo
         out,
         &zone_name,
         (frame.left - 8.0 - font::width(&zone_name, TEXT)).max(4.0),
-        BOTTOM + 15.5,
+        BOTTOM + TEXT + 9.5,
         TEXT,
         colours.faint,
         1.1,
@@ -272,20 +274,21 @@ fn thinned(data: &PlotData, series: &PlotSeries) -> Vec<(i64, f64)> {
 }
 
 fn draw_head(out: &mut String, data: &PlotData, series: &[PlotSeries], colours: &Colours) {
-    word(out, &clean(&data.title, TITLE), 10.0, 18.0, 8.5, colours.text, 1.5);
+    word(out, &clean(&data.title, TITLE), 10.0, 18.0, TITLE_TEXT, colours.text, 1.5);
     if series.len() < 2 {
         return;
     }
-    // Names from the right, as far as there is room beside the title.
-    let least = 10.0 + font::width(&clean(&data.title, TITLE), 8.5) + 20.0;
+    // The names of the first lines, as many as there is room for beside the title.
+    let names = series.iter().map(|line| clean(&line.name, 18));
+    let mut room = RIGHT - 10.0 - font::width(&clean(&data.title, TITLE), TITLE_TEXT) - 10.0;
+    let fitting = names.take_while(|name| {
+        room -= font::width(name, TEXT) + 26.0;
+        room >= 0.0
+    });
     let mut right = RIGHT;
-    for (index, line_of) in series.iter().enumerate().rev() {
-        let name = clean(&line_of.name, 18);
-        let left = right - font::width(&name, TEXT);
-        if left - 16.0 < least {
-            break;
-        }
-        word(out, &name, left, 17.5, TEXT, colours.text, 1.1);
+    for (index, name) in fitting.collect::<Vec<_>>().iter().enumerate().rev() {
+        let left = right - font::width(name, TEXT);
+        word(out, name, left, 17.5, TEXT, colours.text, 1.1);
         line(out, (left - 15.0, 14.0), (left - 5.0, 14.0), colours.lines[index], 2.4, "");
         right = left - 26.0;
     }

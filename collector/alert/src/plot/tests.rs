@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use resvg::tiny_skia::Pixmap;
 
 use super::samples::{ONSET, filling};
-use super::{Bad, Limit, PNG_BYTES, PlotData, PlotSeries, Theme, png, svg};
+use super::{Bad, Limit, Mark, PNG_BYTES, PlotData, PlotSeries, Theme, png, svg};
 
 const MINUTE: i64 = 60_000;
 
@@ -27,6 +27,33 @@ fn five() -> PlotData {
         limits: vec![Limit { value: 1.5e9, name: "least".to_owned(), bad: Bad::Below, is_critical: false }],
         marks: Vec::new(),
         ..filling()
+    }
+}
+
+/// Six marks within minutes before the onset.
+fn crowded() -> PlotData {
+    let mark = |minute: i64| Mark { at_ms: ONSET - minute * MINUTE, text: "unit restarted".to_owned() };
+    PlotData { marks: [40, 9, 4, 3, 2, 0].map(mark).to_vec(), ..filling() }
+}
+
+/// Where the plates of numbers stand: the small ones of the words' plates.
+fn plates(text: &str) -> Vec<(f64, f64)> {
+    let number = |line: &str, name: &str| -> f64 {
+        let (_, rest) = line.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let plates = text.lines().filter(|line| line.starts_with("<rect") && line.contains("opacity=\"0.85\""));
+    let small = plates.filter(|line| number(line, "width") < 15.0);
+    small.map(|line| (number(line, "x"), number(line, "y"))).collect()
+}
+
+#[test]
+fn numbers_of_marks_never_cover_each_other() {
+    let places = plates(&svg(&crowded(), &berlin(), Theme::Light));
+    assert_eq!(places.len(), 6);
+    for (index, (x, y)) in places.iter().enumerate() {
+        let is_apart = |(other_x, other_y): &(f64, f64)| (x - other_x).abs() >= 10.0 || (y - other_y).abs() >= 14.0;
+        assert!(places[index + 1..].iter().all(is_apart), "{places:?}");
     }
 }
 
@@ -55,9 +82,12 @@ fn plots_are_as_they_were() {
 
 #[test]
 fn pictures_decode_and_are_small() {
-    for (name, data, theme) in
-        [("light", filling(), Theme::Light), ("dark", filling(), Theme::Dark), ("five", five(), Theme::Light)]
-    {
+    for (name, data, theme) in [
+        ("light", filling(), Theme::Light),
+        ("dark", filling(), Theme::Dark),
+        ("five", five(), Theme::Light),
+        ("crowded", crowded(), Theme::Light),
+    ] {
         let bytes = png(&data, &berlin(), theme).unwrap();
         assert!(bytes.len() <= PNG_BYTES, "{name}: {} bytes", bytes.len());
         let pixels = Pixmap::decode_png(&bytes).unwrap();
