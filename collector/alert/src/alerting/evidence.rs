@@ -13,7 +13,7 @@ use muster_store::{Reader, View};
 
 use super::history::{Found, NO_NEWS, cases, marks};
 use crate::alert::{Alert, Notice, Origin};
-use crate::mail::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast};
+use crate::mail::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast, lead};
 use crate::plot::{Bad, Limit, PlotData, PlotSeries};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -50,7 +50,7 @@ pub struct StoreEvidence {
 
 impl EvidenceSource for StoreEvidence {
     fn gather(&self, notice: &Notice, now: Timestamp) -> Evidence {
-        let Some(alert) = notice.firing.first().or(notice.resolved.first()) else { return Evidence::default() };
+        let Some(alert) = lead(notice) else { return Evidence::default() };
         let (engine, view) = (self.engine.load_full(), self.reader.view());
         // Evidence that takes long is no help to who waits for the mail.
         let control = Control::new(std::time::Duration::from_secs(2));
@@ -274,6 +274,21 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::samples::disk;
+    use crate::plot::samples::filling;
+
+    #[test]
+    fn a_value_is_against_the_limit_of_its_severity() {
+        let (mut alert, plot) = (disk(), filling());
+        let critical = reading(&alert, &plot);
+        assert_eq!((critical.limit, critical.forecast.as_str()), (Some(90.0), "full in 11 min"));
+        alert.labels = alert.labels.with(&[("severity", "warning")]).unwrap();
+        assert_eq!(reading(&alert, &plot).limit, Some(80.0));
+        alert.ends_ms = Some(plot.to_ms);
+        assert_eq!(reading(&alert, &plot).forecast, "");
+        let bare = PlotData { limits: Vec::new(), ..plot };
+        assert_eq!((reading(&alert, &bare).limit, reading(&alert, &bare).value), (None, bare.last()));
+    }
 
     #[test]
     fn limits_of_a_number_are_the_ends_of_its_ranges() {

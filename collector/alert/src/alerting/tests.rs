@@ -314,6 +314,18 @@ fn a_mail_shows_all_that_is_known_around_its_alert() {
 }
 
 #[test]
+fn of_several_alerts_it_is_the_worst_that_has_its_evidence() {
+    let (world, mut notice, now_ms) = filled();
+    let mut older = notice.firing[0].clone();
+    older.labels = older.labels.with(&[("alertname", "load"), ("severity", "warning")]).unwrap();
+    older.expression = String::new();
+    notice.firing.insert(0, older);
+    let evidence = world.evidence.gather(&notice, at(now_ms));
+    assert_eq!(evidence.plot.as_ref().unwrap().title, "disk /var");
+    assert!(world.mail(&notice, &evidence).contains("CRITICAL since 13:03 UTC: 92 %"));
+}
+
+#[test]
 fn the_end_of_an_alert_is_no_earlier_case_of_it() {
     let (mut world, _, now_ms) = filled();
     let end_ms = now_ms + 30 * MINUTE;

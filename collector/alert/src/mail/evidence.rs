@@ -2,7 +2,7 @@
 
 use crate::plot::PlotData;
 
-/// Evidence of one notice: of its first firing member, or of the first that ended.
+/// Evidence of one notice: of the member that the mail is about first ([`super::lead`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     pub reading: Option<Reading>,

@@ -20,7 +20,9 @@ mod words;
 
 pub use digest::digest;
 pub use evidence::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading};
-pub(crate) use forecast::forecast;
 pub use letter::{Letter, MailSettings, Place, render};
 pub use mime::{MAIL_BYTES, MailError};
 pub use templates::{TemplateError, Templates};
+
+pub(crate) use forecast::forecast;
+pub(crate) use view::lead;

@@ -93,7 +93,7 @@ pub(super) struct Line {
 }
 
 /// The member that a mail is about first: the worst that fires and began first, or what ended.
-pub(super) fn lead(notice: &Notice) -> Option<&Alert> {
+pub(crate) fn lead(notice: &Notice) -> Option<&Alert> {
     let rank = |alert: &Alert| match alert.severity() {
         "critical" => 0,
         "warning" => 1,
