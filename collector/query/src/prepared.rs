@@ -7,6 +7,7 @@ use crate::logql::ast::LogExpr;
 use crate::logql::parse::parse_log_query;
 use crate::parse::parse;
 use crate::promql::ast::{Expr, ValueType};
+use crate::vector::ops::BinaryOp;
 
 /// A PromQL expression with its tree.
 #[derive(Clone, Debug)]
@@ -34,9 +35,20 @@ impl Prepared {
     /// What is compared, where the expression compares a vector to a number and keeps what fits (`x > 5`, also on the left of `and` and
     /// `unless`): a series that is in it and not in the whole has data that do not fit, one that is in neither has none. `None`: cannot be told.
     pub fn compared(&self) -> Option<Self> {
-        let compared = self.expr.compared()?;
+        let (compared, ..) = self.expr.comparison()?;
         let text = compared.to_string();
         Some(Self { text: text.into(), expr: Arc::new(compared.clone()) })
+    }
+
+    /// The number that it is compared to, where one is written, and whether values above it fit; `None` for what is equal or not.
+    pub fn limit(&self) -> Option<(f64, bool)> {
+        let (_, op, to) = self.expr.comparison()?;
+        let is_above = match op {
+            BinaryOp::Greater | BinaryOp::GreaterEqual => true,
+            BinaryOp::Less | BinaryOp::LessEqual => false,
+            _ => return None,
+        };
+        to.number().map(|value| (value, is_above))
     }
 }
 
@@ -79,6 +91,17 @@ mod tests {
         assert_eq!(compared("5 < x unless y").as_deref(), Some("x"));
         for text in ["x", "x > bool 5", "x > y", "absent(x)", "x > 1 or y > 2"] {
             assert_eq!(compared(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_the_number_that_is_written() {
+        let limit = |text: &str| Prepared::new(text).unwrap().limit();
+        assert_eq!(limit("rate(x[5m]) > 5"), Some((5.0, true)));
+        assert_eq!(limit("(a / b < -0.1) and up == 1"), Some((-0.1, false)));
+        assert_eq!(limit("5 <= x"), Some((5.0, true)));
+        for text in ["x", "x == 5", "x > 2 * 3", "x > y", "x > bool 5"] {
+            assert_eq!(limit(text), None, "{text}");
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use muster_common::label::LabelSet;
 use muster_common::range::Range;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Perfdata;
 use muster_fleet::status::{StatusChange, Subject};
 use muster_fleet::{EventKind, Fleet};
-use muster_query::{Control, Direction, Engine, LogPage, LogValue, Value};
+use muster_query::{Control, Direction, Engine, LogPage, LogValue, Prepared, Value};
 use muster_store::{Reader, View};
 
 use super::history::{Found, NO_NEWS, cases, marks};
@@ -112,6 +113,29 @@ fn neighbours(alert: &Alert, standing: &[StatusChange]) -> Vec<Neighbour> {
     others
 }
 
+/// What is drawn of an alert.
+struct Plotted {
+    expression: String,
+    limits: Vec<Limit>,
+}
+
+impl Plotted {
+    /// Of a rule that keeps what is over a number, what it keeps that from, and the number: else the plot would begin with the alert.
+    fn of(alert: &Alert) -> Self {
+        let read = matches!(alert.origin, Origin::Rule { .. }).then(|| Prepared::new(&alert.expression).ok()).flatten();
+        let Some((compared, prepared)) = read.and_then(|prepared| Some((prepared.compared()?, prepared))) else {
+            return Self { expression: alert.expression.clone(), limits: Vec::new() };
+        };
+        let limit = prepared.limit().map(|(value, is_above)| Limit {
+            value,
+            name: "limit".to_owned(),
+            bad: if is_above { Bad::Above } else { Bad::Below },
+            is_critical: alert.severity() != "warning",
+        });
+        Self { expression: compared.text().to_owned(), limits: limit.into_iter().collect() }
+    }
+}
+
 struct Search<'a> {
     engine: &'a Engine,
     view: &'a View,
@@ -135,8 +159,9 @@ impl Search<'_> {
         if alert.expression.is_empty() {
             return None;
         }
+        let plotted = Plotted::of(alert);
         let from_ms = (alert.active_ms - BEFORE_MS).max(self.now_ms - PLOT_MAX_MS);
-        let (mut step_ms, mut series) = self.series(alert, from_ms)?;
+        let (mut step_ms, mut series) = self.series(alert, &plotted.expression, from_ms)?;
         let first_ms =
             |series: &[PlotSeries]| series.iter().filter_map(|one| one.points.first()).map(|(at_ms, _)| *at_ms).min();
         let mut from_ms = from_ms;
@@ -144,7 +169,7 @@ impl Search<'_> {
         let began_ms = first_ms(&series)?;
         if began_ms - from_ms > (self.now_ms - from_ms) / 2 {
             from_ms = began_ms - step_ms;
-            (step_ms, series) = self.series(alert, from_ms)?;
+            (step_ms, series) = self.series(alert, &plotted.expression, from_ms)?;
         }
         Some(PlotData {
             title: alert.name().to_owned(),
@@ -153,23 +178,25 @@ impl Search<'_> {
             to_ms: self.now_ms,
             step_ms,
             series,
-            limits: number.map(limits).unwrap_or_default(),
+            limits: number.map_or(plotted.limits, limits),
             marks: Vec::new(),
             onset_ms: Some(alert.active_ms),
         })
     }
 
     /// The alert's series from then until now, and the distance of their points.
-    fn series(&self, alert: &Alert, from_ms: i64) -> Option<(i64, Vec<PlotSeries>)> {
+    fn series(&self, alert: &Alert, expression: &str, from_ms: i64) -> Option<(i64, Vec<PlotSeries>)> {
         let step_ms = ((self.now_ms - from_ms) / POINTS).max(1_000);
         // The grid ends now: what the mail says last is what is known last.
         let start_ms = self.now_ms - (self.now_ms - from_ms) / step_ms * step_ms;
         let end_ms = self.now_ms;
-        let answer = self.engine.range(self.view, &alert.expression, start_ms, end_ms, step_ms, self.control).ok()?;
+        let answer = self.engine.range(self.view, expression, start_ms, end_ms, step_ms, self.control).ok()?;
         let Value::Matrix(series) = answer.value else { return None };
-        let own = |labels: &muster_common::label::LabelSet| {
-            let host = alert.labels.get("host");
-            host.is_none() || labels.get("host") == host
+        // Labels that both have tell the alert's series; what its rule has set anew it has alone.
+        let own = |labels: &LabelSet| {
+            let mut common = labels.iter().filter_map(|(name, value)| Some((name, value, alert.labels.get(name)?)));
+            common.all(|(name, value, of_alert)| value == of_alert || matches!(name, "severity" | "alertname"))
+                && (alert.labels.get("host").is_none() || labels.get("host") == alert.labels.get("host"))
         };
         let of_alert = series.iter().filter(|series| own(&series.labels)).take(SERIES);
         let plotted = of_alert.map(|series| PlotSeries {

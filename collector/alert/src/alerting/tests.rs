@@ -314,6 +314,19 @@ fn a_mail_shows_all_that_is_known_around_its_alert() {
 }
 
 #[test]
+fn the_alert_of_a_rule_is_drawn_from_before_its_onset_with_its_limit() {
+    let (world, mut notice, now_ms) = filled();
+    let alert = &mut notice.firing[0];
+    alert.origin = crate::Origin::Rule { file: "r.yml".into(), group: "g".into(), rule: "Full".into() };
+    alert.expression = "(muster_check_perfdata{check=\"disk /var\"} > 90) and on (host) muster_check_perfdata".into();
+    let plot = world.evidence.gather(&notice, at(now_ms)).plot.unwrap();
+    assert!(plot.series[0].points.len() > 200 && plot.series[0].points[0].1 < 80.0, "{plot:?}");
+    assert_eq!(plot.limits.iter().map(|limit| (limit.value, limit.is_critical)).collect::<Vec<_>>(), [(90.0, true)]);
+    let mail = world.mail(&notice, &world.evidence.gather(&notice, at(now_ms)));
+    assert!(mail.contains("limit 90"), "{mail}");
+}
+
+#[test]
 fn of_several_alerts_it_is_the_worst_that_has_its_evidence() {
     let (world, mut notice, now_ms) = filled();
     let mut older = notice.firing[0].clone();

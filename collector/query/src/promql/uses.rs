@@ -58,23 +58,32 @@ impl Expr {
         }
     }
 
-    /// The vector that the outermost filter compares to a number.
-    pub(crate) fn compared(&self) -> Option<&Self> {
+    /// The vector that the outermost filter compares to a number, how, and to what; the vector stands on the left.
+    pub(crate) fn comparison(&self) -> Option<(&Self, BinaryOp, &Self)> {
+        use crate::promql::ast::ValueType::{Scalar, Vector};
         let mut expr = self.bare();
         loop {
             let Kind::Binary(binary) = &expr.kind else { return None };
             match binary.op {
                 BinaryOp::And | BinaryOp::Unless => expr = binary.lhs.bare(),
                 op if op.is_comparison() && !binary.as_bool => {
-                    use crate::promql::ast::ValueType::{Scalar, Vector};
                     return match (binary.lhs.ty, binary.rhs.ty) {
-                        (Vector, Scalar) => Some(binary.lhs.bare()),
-                        (Scalar, Vector) => Some(binary.rhs.bare()),
+                        (Vector, Scalar) => Some((binary.lhs.bare(), op, binary.rhs.bare())),
+                        (Scalar, Vector) => Some((binary.rhs.bare(), op.mirrored(), binary.lhs.bare())),
                         _ => None,
                     };
                 }
                 _ => return None,
             }
+        }
+    }
+
+    /// The number that is written here.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match &self.bare().kind {
+            Kind::Number(value) => Some(*value),
+            Kind::Unary(unary) => unary.inner.number().map(|value| if unary.minus { -value } else { value }),
+            _ => None,
         }
     }
 }

@@ -102,6 +102,17 @@ impl BinaryOp {
         self.level() == 3
     }
 
+    /// What it is with its sides swapped: of a comparison.
+    pub(crate) fn mirrored(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessEqual => Self::GreaterEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterEqual => Self::LessEqual,
+            same => same,
+        }
+    }
+
     pub(crate) fn is_set(self) -> bool {
         self.level() <= 2
     }
