@@ -14,6 +14,9 @@ use crate::status::freshness;
 const ANCESTORS_MAX: usize = 64;
 /// Downtimes named as holds of one problem: one is enough to hold it.
 const DOWNTIMES_TOLD_MAX: usize = 8;
+const NOTHING_RECEIVED: &str = "NothingReceived";
+/// When something is received again not all hosts are heard in the same second: those that are still away are held for as long, milliseconds.
+const RETURNING_MS: i64 = 120_000;
 /// Names that alerts give themselves.
 const NOT_A_LABEL: [&str; 2] = ["alertname", "severity"];
 
@@ -43,7 +46,7 @@ impl StatusBook {
         let output = format!("nothing is received from any of {count} hosts");
         Some(Condition {
             subject: Subject::Fleet,
-            name: "NothingReceived".to_owned(),
+            name: NOTHING_RECEIVED.to_owned(),
             severity: Severity::Critical,
             labels: LabelSet::default(),
             since_ms,
@@ -76,8 +79,12 @@ impl StatusBook {
         let absent = host.now.absent?;
         let (stand, own_hold) = self.stand(host, moment.now_ms)?;
         let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), moment);
+        let returning_ms = self.fleet.returned_ms.saturating_add(RETURNING_MS);
         if self.fleet.told.is_some() {
-            holds.push(hold(HoldReason::HostAbsent, "NothingReceived"));
+            holds.push(hold(HoldReason::HostAbsent, NOTHING_RECEIVED));
+        } else if moment.now_ms < returning_ms {
+            let (by, until_ms) = (NOTHING_RECEIVED.to_owned(), Some(returning_ms));
+            holds.push(Hold { why: HoldReason::HostAbsent, by, until_ms });
         }
         holds.extend(own_hold.or_else(|| expected(host, moment.now_ms)));
         Some(Condition {

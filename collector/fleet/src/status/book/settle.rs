@@ -104,6 +104,9 @@ impl StatusBook {
         if before != told {
             self.changed.insert(key.clone());
             if key.0 == FLEET {
+                if told.is_none() {
+                    self.fleet.returned_ms = now.millis();
+                }
                 self.touch_problems();
             }
         } else if !again {

@@ -291,12 +291,15 @@ fn when_nothing_is_received_from_any_host_that_is_one_problem() {
     (0..3).for_each(|host| story.away(host, Some(70 + host as i64), false));
     assert_eq!(story.tick(75), SILENT_FLEET);
     story.away(0, None, false);
-    let told =
-        ["fleet ended Recovered", "host 1 ended Recovered", "host 2 HostSilent critical", "host 3 HostSilent critical"];
+    let told = ["fleet ended Recovered".to_owned(), "host 1 ended Recovered".to_owned(), silent(2), silent(3)];
     assert_eq!(story.tick(80), told);
+    // The others have two minutes to be heard too.
+    story.away(1, None, false);
+    assert_eq!(story.tick(199), ["host 2 ended Recovered"]);
+    assert_eq!(story.tick(200), ["host 3 HostSilent critical"]);
     // One after another is no failure of the collector.
-    story.away(0, Some(200), false);
-    assert_eq!(story.tick(200), ["host 1 HostSilent critical"]);
+    story.away(0, Some(280), false);
+    assert_eq!(story.tick(280), ["host 1 HostSilent critical"]);
 }
 
 const SILENT_FLEET: [&str; 4] = [
