@@ -8,6 +8,7 @@
 //! A world runs under faults, then all is well until everything has settled; then the ledger is closed. Hash tables of the product iterate in an
 //! order of their own and identities of hosts are made anew by each process, so a seed that fails one time in many may need some runs.
 
+pub mod big;
 mod faults;
 mod ledger;
 mod many;

@@ -11,6 +11,8 @@ use super::rules::RULE;
 pub(super) const SLACK_MS: i64 = 31_000;
 /// Of every check of these worlds.
 pub(super) const INTERVAL_MS: i64 = 60_000;
+/// How long hosts may take to be heard again once any is.
+const RETURNING_MS: i64 = 120_000;
 /// What the name of a host has behind it once it is renamed.
 pub(super) const RENAMED: &str = "-new";
 
@@ -103,6 +105,7 @@ pub(super) struct Truth {
     /// By id.
     silences: BTreeMap<String, Span>,
     is_fleet_away: bool,
+    fleet_back_ms: i64,
     ready_ms: i64,
     pub(super) form: Form,
     pub(super) rules: RuleTruth,
@@ -122,6 +125,7 @@ impl Truth {
             downtimes: Vec::new(),
             silences: BTreeMap::new(),
             is_fleet_away: false,
+            fleet_back_ms: i64::MIN / 2,
             ready_ms: 0,
             form,
             rules,
@@ -171,14 +175,18 @@ impl Truth {
         if self.taken.get(host).is_some_and(|ack| stand == Stand::Present || !ack.is_sticky) {
             self.taken.remove(host);
         }
-        self.compare_all();
+        self.compare_all(now_ms);
     }
 
-    fn compare_all(&mut self) {
+    fn compare_all(&mut self, now_ms: i64) {
         let away: Vec<i64> = self.hosts.values().filter(|one| one.0 != Stand::Present).map(|one| one.1).collect();
         let apart = away.iter().max().zip(away.iter().min()).map_or(0, |(last, first)| last - first);
         let all = away.len() == self.hosts.len() && away.len() >= 3;
-        self.is_fleet_away = all && (self.is_fleet_away || apart <= 60_000);
+        let was_away = self.is_fleet_away;
+        self.is_fleet_away = all && (was_away || apart <= 60_000);
+        if was_away && !self.is_fleet_away {
+            self.fleet_back_ms = now_ms;
+        }
     }
 
     pub(super) fn expect(&mut self, host: &str, until_ms: i64) {
@@ -192,10 +200,10 @@ impl Truth {
     }
 
     /// A host is no more: nothing is said of it from now on.
-    pub(super) fn retire(&mut self, host: &str) {
+    pub(super) fn retire(&mut self, host: &str, now_ms: i64) {
         self.hosts.remove(host);
         self.checks.retain(|key, _| key.0 != host);
-        self.compare_all();
+        self.compare_all(now_ms);
     }
 
     pub(super) fn is_host(&self, host: &str) -> bool {
@@ -374,7 +382,8 @@ impl Truth {
             if self.taken.get(&key.0).is_some_and(is_on) {
                 return Some("an acknowledgement");
             }
-            return (self.is_fleet_away && !key.0.is_empty()).then_some("that nothing is received");
+            let is_all = self.is_fleet_away || now_ms < self.fleet_back_ms + RETURNING_MS;
+            return (is_all && !key.0.is_empty()).then_some("that nothing is received");
         };
         if stand != Stand::Present {
             return Some("its host's absence");

@@ -296,7 +296,7 @@ impl World {
                 fleet.retire(id, "scrapped", "ann", now)?;
                 self.tell(|| format!("{name} is retired"));
                 self.end_values(&name);
-                self.truth.retire(&name);
+                self.truth.retire(&name, self.now_ms);
                 self.ledger.retire(&name);
             }
             1 | 2 if self.hosts[number].is_mover && !self.truth.is_renamed(&name) => {
@@ -732,7 +732,7 @@ impl World {
 }
 
 /// The result as an agent sends it.
-fn report(one: &CheckResult) -> WireReport {
+pub(super) fn report(one: &CheckResult) -> WireReport {
     let parent = |(host, check): &Key| if check.is_empty() { host.clone() } else { format!("{host}/{check}") };
     WireReport::Check(CheckReport {
         at_ms: one.at_ms,
