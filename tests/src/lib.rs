@@ -1,5 +1,6 @@
 //! What the tests share: starting real collectors and agents, loads, the simulators.
 
+pub mod alerts;
 pub mod harness;
 pub mod kill;
 pub mod load;

@@ -16,7 +16,7 @@ use muster_tests::harness::http::Connection;
 use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
-use muster_tests::{kill, sim, sim_alert, tail};
+use muster_tests::{alerts, kill, sim, sim_alert, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -58,6 +58,24 @@ enum Trial {
     PlantedAlert {
         #[arg(long, default_value_t = 200)]
         seeds: u64,
+    },
+    /// Processor time of rounds of 5,000 rules over a store of 100,000 series.
+    RulesBench {
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
+    /// From results that turn checks hard to mails, one after the other, from a real agent over a real collector to a mail server.
+    AlertLatency {
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+    },
+    /// Processor time of native checks, 100 a minute: they run much more often for so many seconds.
+    NativeChecks {
+        #[arg(long, default_value_t = 120)]
+        seconds: u64,
     },
     /// kill -9 of the collector at chosen system calls, under strace.
     KillPoints(KillArguments),
@@ -174,6 +192,9 @@ fn main() -> ExitCode {
         Trial::Planted { seeds } => run_planted(seeds),
         Trial::SimAlert { seeds, from, threads } => run_sim_alert(from, seeds, threads),
         Trial::PlantedAlert { seeds } => run_planted_alert(seeds),
+        Trial::RulesBench { rounds } => run_rules_bench(rounds),
+        Trial::AlertLatency { programs, count } => run_alert_latency(&programs, count),
+        Trial::NativeChecks { seconds } => run_native_checks(Duration::from_secs(seconds)),
         Trial::KillPoints(arguments) => {
             run_kill(|folder| kill::at_points(&arguments.programs, folder, arguments.count as usize))
         }
@@ -338,6 +359,49 @@ fn run_mail_kills(arguments: &KillArguments) -> Result<()> {
         report.second_ids,
         report.repeats,
         report.largest_bytes
+    );
+    Ok(())
+}
+
+fn run_rules_bench(rounds: u32) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-rules-").tempdir()?;
+    let cost = alerts::rules_cost(folder.path(), rounds)?;
+    for (round, seconds) in cost.cpu_seconds.iter().enumerate() {
+        println!("round {round}: {seconds:.2} CPU-s");
+    }
+    println!(
+        "rules={} series={} failures={} samples={} mean_cpu_s={:.3}",
+        cost.rules,
+        cost.series,
+        cost.failures,
+        cost.samples,
+        cost.mean_cpu_seconds()
+    );
+    Ok(())
+}
+
+fn run_alert_latency(programs: &std::path::Path, count: usize) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-alerts-").tempdir()?;
+    let mut told = alerts::mail_latency(programs, folder.path(), count)?;
+    println!(
+        "count={} p50_ms={:.1} p99_ms={:.1} max_ms={:.1} readable={} largest_mail_bytes={}",
+        told.took.len(),
+        told.percentile_ms(0.5),
+        told.percentile_ms(0.99),
+        told.percentile_ms(1.0),
+        told.readable,
+        told.largest_bytes
+    );
+    Ok(())
+}
+
+fn run_native_checks(span: Duration) -> Result<()> {
+    let cost = alerts::native_cost(span)?;
+    println!(
+        "runs={} cpu_s={:.2} hourly_cpu_s={:.3}",
+        cost.runs,
+        cost.processor.as_secs_f64(),
+        cost.seconds_an_hour(100.0)
     );
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
 /// The folder of the programs built with this test: `target/<profile>`, above the test binary's `deps`.
 pub fn folder() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
@@ -28,4 +30,17 @@ pub fn tool(package: &str, program: &str) -> PathBuf {
     let path = root.join("target/tools").join(package).join(program);
     assert!(path.is_file(), "{} is missing: `cargo xtask test` unpacks Debian's {package}", path.display());
     path
+}
+
+/// User and system seconds of a process and its threads.
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_seconds(id: u32) -> Result<f64> {
+    let path = format!("/proc/{id}/stat");
+    let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let after = text.rsplit(')').next().unwrap_or_default();
+    let ticks = |place: usize| after.split_whitespace().nth(place).and_then(|word| word.parse::<f64>().ok());
+    // Hundredths of a second: what USER_HZ is on every Linux.
+    Ok((ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0)
 }

@@ -13,6 +13,7 @@ use super::reader::{count, read_all};
 use super::writer::{Plan, Rotate, Writer};
 use crate::harness::agent::{Agent, AgentHome, until};
 use crate::harness::collector::{Collector, Options};
+use crate::harness::programs::cpu_seconds;
 use crate::load::workload::mix;
 
 /// What a case gave.
@@ -284,16 +285,6 @@ pub fn under_kills(programs: &Path, folder: &Path, kills: u32, seed: u64, wipe: 
     })?;
     let (counts, lost) = ends.judge(writer.written, started_ns)?;
     report(ends, &writer, counts, lost)
-}
-
-/// User and system seconds of a process.
-fn cpu_seconds(id: u32) -> Result<f64> {
-    let path = format!("/proc/{id}/stat");
-    let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    let after = text.rsplit(')').next().unwrap_or_default();
-    let ticks = |place: usize| after.split_whitespace().nth(place).and_then(|word| word.parse::<f64>().ok());
-    // Hundredths of a second: what USER_HZ is on every Linux.
-    Ok((ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0)
 }
 
 fn peak_mib(id: u32) -> Result<f64> {
