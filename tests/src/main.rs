@@ -16,6 +16,7 @@ use muster_tests::harness::http::Connection;
 use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
+use muster_tests::sim_alert::big;
 use muster_tests::{alerts, kill, sim, sim_alert, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
@@ -77,6 +78,8 @@ enum Trial {
         #[arg(long, default_value_t = 120)]
         seconds: u64,
     },
+    /// Many hosts to which the same happens at once, each in a world of its own: letters to a recipient.
+    Storms,
     /// kill -9 of the collector at chosen system calls, under strace.
     KillPoints(KillArguments),
     /// kill -9 of both ends at random moments.
@@ -201,6 +204,7 @@ fn main() -> ExitCode {
         Trial::KillMoments(arguments) => {
             run_kill(|folder| kill::at_moments(&arguments.programs, folder, arguments.count, arguments.seed))
         }
+        Trial::Storms => run_storms(),
         Trial::MailKills(arguments) => run_mail_kills(&arguments),
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
@@ -344,6 +348,20 @@ fn print_caught<B: Copy>(bugs: &[(&str, B)], seeds: u64, catch: impl Fn(B) -> Op
         }
     }
     println!("caught={caught} of={} worst_seed={worst}", bugs.len());
+    Ok(())
+}
+
+fn run_storms() -> Result<()> {
+    const TEN_MINUTES_MS: i64 = 600_000;
+    let broken = |violation: sim_alert::Violation| anyhow::anyhow!("{}", violation.0);
+    let most = |letters: &big::Letters| letters.values().map(Vec::len).max().unwrap_or(0);
+    let upgrade = most(&big::upgrade(500).map_err(broken)?);
+    let gateway = most(&big::parent(100, true).map_err(broken)?);
+    let check = most(&big::parent(100, false).map_err(broken)?);
+    let (silent, back_ms) = big::silence(500, 0).map_err(broken)?;
+    let went = big::most_within(&silent, big::BEGIN_MS, TEN_MINUTES_MS);
+    let came = big::most_within(&silent, back_ms, TEN_MINUTES_MS);
+    println!("upgrade={upgrade} gateway={gateway} check={check} silent={went} back={came}");
     Ok(())
 }
 

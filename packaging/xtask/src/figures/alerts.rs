@@ -12,6 +12,7 @@ use crate::bench::{self, Values};
 pub(crate) fn alert_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
     let seeds = if quick { 1_000 } else { 10_000 };
     let mut rows = simulator_rows(programs, ["sim-alert", "planted-alert"], "alert simulator", seeds)?;
+    rows.extend(storm_rows(&bench::trial(programs, &["storms"])?));
     rows.push(rules_row(&bench::trial(programs, &["rules-bench", "--rounds", "5"])?));
     let (product, count) = (programs.to_string_lossy(), if quick { "50" } else { "200" });
     let values = bench::trial(programs, &["alert-latency", "--programs", &product, "--count", count])?;
@@ -26,6 +27,36 @@ pub(crate) fn alert_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
 /// A value that the trial did not tell passes no goal.
 fn get(values: &Values, key: &str) -> f64 {
     values.get(key).copied().unwrap_or(f64::NAN)
+}
+
+/// Letters to a recipient where the same happens to many at once.
+fn storm_rows(values: &Values) -> [Row; 3] {
+    let [upgrade, gateway, check, silent, back] =
+        ["upgrade", "gateway", "check", "silent", "back"].map(|key| get(values, key));
+    let load = "simulator, real fleet, status, dispatcher and queue";
+    [
+        row(
+            "500 agents upgraded, collector restarted in the middle",
+            "0 mails",
+            format!("{upgrade}"),
+            load,
+            Some(upgrade == 0.0),
+        ),
+        row(
+            "parent of 100 children down and up",
+            "2 mails",
+            format!("{gateway} (a host), {check} (a check)"),
+            load,
+            Some(gateway == 2.0 && check == 2.0),
+        ),
+        row(
+            "500 hosts silent at once",
+            "<= 3 mails a recipient in 10 minutes",
+            format!("{silent}, {back} at their return"),
+            load,
+            Some((1.0..=3.0).contains(&silent) && back <= 3.0),
+        ),
+    ]
 }
 
 fn rules_row(values: &Values) -> Row {
@@ -91,7 +122,7 @@ mod tests {
     fn what_was_not_told_or_failed_does_not_pass() {
         let short = |row: &Row| row.line("c").ends_with("SHORT |");
         assert!(short(&rules_row(&values(&[]))) && short(&native_row(&values(&[]))));
-        assert!(mail_rows(&values(&[])).iter().all(short));
+        assert!(mail_rows(&values(&[])).iter().all(short) && storm_rows(&values(&[])).iter().all(short));
         let rules = |failures| rules_row(&values(&[("mean_cpu_s", 0.4), ("failures", failures)]));
         assert!(!short(&rules(0.0)) && short(&rules(1.0)));
         let mails = |readable| {
