@@ -24,6 +24,7 @@ pub mod spool;
 pub mod status;
 pub mod stop;
 pub mod uplink;
+pub mod watch;
 
 #[cfg(test)]
 mod testing;
