@@ -246,7 +246,13 @@ impl AlertingState {
         if active.is_firing() && spec.keep_firing_for_ms > 0 && !Planted::NothingIsKept.is(self.planted) {
             let since_ms = *active.keep_since_ms.get_or_insert(now_ms);
             if now_ms - since_ms < spec.keep_firing_for_ms {
-                if since_ms == now_ms {
+                // There are data again, so that nothing holds it while it is kept.
+                let was_held = active.held.take().is_some();
+                if was_held {
+                    active.told_ms = now_ms;
+                    stepped.changes.push(firing(rule, context, id, active, now_ms));
+                }
+                if was_held || since_ms == now_ms {
                     stepped.rows.push(rows::written(self.key, rule, context, id, active));
                 }
                 return;

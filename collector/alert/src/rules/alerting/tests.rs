@@ -215,6 +215,17 @@ fn missing_data_of_a_host_that_is_away_end_nothing() {
 }
 
 #[test]
+fn what_is_kept_firing_is_no_longer_held_once_there_are_data() {
+    let mut run = Run::new("    keep_firing_for: 5m\n");
+    assert_eq!(run.at(0, "a"), "+a a:firing");
+    run.away = vec!["a".into()];
+    assert_eq!(run.at(60, ""), "+a(held) a:firing");
+    run.present = Some(vec!["a".into()]);
+    assert_eq!(run.at(120, ""), "+a a:firing");
+    assert_eq!((run.at(180, ""), run.at(420, "")), ("a:firing".to_owned(), "-".to_owned()));
+}
+
+#[test]
 fn a_collector_that_has_just_started_ends_nothing() {
     let mut run = Run::new("");
     assert_eq!(run.at(0, "a"), "+a a:firing");
