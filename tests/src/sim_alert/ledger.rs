@@ -132,13 +132,15 @@ impl Ledger {
         self.free.retain(|(own, _), _| own != key);
     }
 
-    /// The collector is put back to an older state. What was told since it does not know, and tells again or never to have ended; what waited
+    /// The collector is put back to an older state, with these hosts. What was told since it does not know, and tells again or never to have ended; what waited
     /// then is sent again.
-    pub(super) fn restore(&mut self, first_unknown: u64) {
+    pub(super) fn restore(&mut self, first_unknown: u64, hosts: &[String]) {
         self.unsure.extend(self.taken.keys().chain(&self.digests).cloned());
         self.times.clear();
         self.said.clear();
         self.free.clear();
+        // Those that the copy does not know to be retired are hosts again.
+        self.quiet.retain(|host| !hosts.contains(host));
         for ((receiver, _), believed) in &self.believes {
             let told = believed.values().flatten().filter(|(notice, _)| **notice >= first_unknown);
             self.excused.extend(told.map(|(_, incident)| (receiver.clone(), *incident)));

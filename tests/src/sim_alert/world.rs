@@ -273,7 +273,8 @@ impl World {
             host.told = stand;
         }
         self.refused.clear();
-        self.ledger.restore(copy.next_notice);
+        let known: Vec<String> = names.into_iter().filter(|name| self.truth.is_host(name)).collect();
+        self.ledger.restore(copy.next_notice, &known);
         self.restored_ms = Some(self.now_ms);
         self.start()?;
         let mut late = copy.since;
