@@ -11,6 +11,7 @@
 
 pub mod big;
 mod faults;
+mod happenings;
 mod ledger;
 mod many;
 mod node;
