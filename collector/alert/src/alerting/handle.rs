@@ -72,6 +72,10 @@ pub struct Alerting {
     pub(super) wake: Notify,
     /// A transaction failed: what the desk knows may not be what the file has.
     is_unsure: AtomicBool,
+    /// Held by whoever reads it anew.
+    reading_anew: Mutex<()>,
+    /// Steps of the desk that go into the file.
+    steps: AtomicU64,
     pub(super) batches_dropped: AtomicU64,
     /// Results of metric checks about hosts that are not registered.
     pub(super) results_dropped: AtomicU64,
@@ -119,6 +123,8 @@ impl Alerting {
             rules: ArcSwap::from_pointee(settings.rules),
             wake: Notify::new(),
             is_unsure: AtomicBool::new(false),
+            reading_anew: Mutex::new(()),
+            steps: AtomicU64::new(0),
             batches_dropped: AtomicU64::new(0),
             results_dropped: AtomicU64::new(0),
             rule_stats: Mutex::default(),
@@ -150,17 +156,41 @@ impl Alerting {
 
     /// Reads everything anew where a transaction has failed.
     pub(super) fn be_sure(&self, now: Timestamp) -> Result<(), AlertingError> {
-        if !self.is_unsure.load(Ordering::Acquire) {
+        // One at a time: a slower reader must not put an older desk back.
+        let _reading = self.reading_anew.lock();
+        if !self.is_unsure.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
+        let done = self.read_anew(now);
+        if done.is_err() {
+            self.is_unsure.store(true, Ordering::Release);
+        }
+        done
+    }
+
+    fn read_anew(&self, now: Timestamp) -> Result<(), AlertingError> {
         let letters = Letters::clone(&self.desk.lock().letters());
-        let desk = Desk::load(&rows(&self.parts.fleet)?, letters)?;
-        *self.desk.lock() = desk;
+        loop {
+            // What is stepped meanwhile is in the file, or will be, and not in what was read: then all is read again.
+            let steps = self.steps.load(Ordering::Acquire);
+            let read = Desk::load(&rows(&self.parts.fleet)?, letters.clone())?;
+            let mut desk = self.desk.lock();
+            if self.steps.load(Ordering::Acquire) == steps {
+                *desk = read;
+                break;
+            }
+        }
         let mut ruler = Ruler::new(self.parts.store, self.parts.incarnation);
         ruler.reload(&self.rules.load(), now.millis());
         *self.ruler.lock() = ruler;
-        self.is_unsure.store(false, Ordering::Release);
         self.take_up(None, now)
+    }
+
+    /// Steps the desk, which is counted: under the lock of fleet's file, so in the order of the transactions.
+    fn step(&self, make: impl FnOnce(&mut Desk) -> SmallChange) -> SmallChange {
+        let mut desk = self.desk.lock();
+        self.steps.fetch_add(1, Ordering::AcqRel);
+        make(&mut desk)
     }
 
     /// One transaction of alert's own.
@@ -169,7 +199,7 @@ impl Alerting {
         now: Timestamp,
         make: impl FnOnce(&mut Desk) -> SmallChange,
     ) -> Result<(), AlertingError> {
-        let done = self.parts.fleet.change_small(now, || make(&mut self.desk.lock()));
+        let done = self.parts.fleet.change_small(now, || self.step(make));
         if done.is_err() {
             self.is_unsure.store(true, Ordering::Release);
         }
@@ -342,7 +372,7 @@ impl Alerting {
 impl Follower for Shadow {
     fn follow(&self, changes: &[StatusChange], now: Timestamp) -> SmallChange {
         let Some(alerting) = self.0.upgrade() else { return SmallChange::default() };
-        let change = alerting.desk.lock().alerts(now.millis(), changes.iter().map(from_status).collect());
+        let change = alerting.step(|desk| desk.alerts(now.millis(), changes.iter().map(from_status).collect()));
         alerting.wake.notify_one();
         change
     }
