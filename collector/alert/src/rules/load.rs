@@ -1,6 +1,7 @@
 //! From the text of rule files to rules. Every mistake of every file is told, with its place and what to do; nothing is taken of files that
 //! have any, so that the old ones stay in force.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::file::{RuleFile, RuleGroup};
@@ -43,6 +44,7 @@ pub fn load_rules(sources: &[(String, String)], defaults: RuleDefaults) -> Resul
         mistakes.append(&mut reader.mistakes);
         files.push(RuleFile { path: path.clone(), groups });
     }
+    mistakes.extend(checks_named_twice(&files));
     let count: usize = files.iter().flat_map(|file| &file.groups).map(|group| group.rules.len()).sum();
     if count > RULES_MAX {
         let path = sources.first().map_or("", |(path, _)| path);
@@ -50,6 +52,20 @@ pub fn load_rules(sources: &[(String, String)], defaults: RuleDefaults) -> Resul
         mistakes.push(Mistake::new(path, Place::START, what, "leave some out"));
     }
     if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
+}
+
+/// A check is known by its name alone: two rules of one name would contradict each other at every round.
+fn checks_named_twice(files: &[RuleFile]) -> Vec<Mistake> {
+    let mut seen = HashSet::new();
+    let checks = files
+        .iter()
+        .flat_map(|file| file.groups.iter().flat_map(move |group| group.rules.iter().map(move |rule| (file, rule))));
+    let twice = checks.filter(|(_, rule)| rule.check().is_some() && !seen.insert(rule.name.as_str()));
+    let told = twice.map(|(file, rule)| {
+        let what = format!("check {:?} stands twice in the rule files", rule.name);
+        Mistake::new(&file.path, rule.place, what, "give each check a name of its own")
+    });
+    told.collect()
 }
 
 const FILE_KEYS: &[&str] = &["groups"];

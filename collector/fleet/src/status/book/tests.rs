@@ -291,6 +291,7 @@ fn when_nothing_is_received_from_any_host_that_is_one_problem() {
     (0..3).for_each(|host| story.away(host, Some(70 + host as i64), false));
     assert_eq!(story.tick(75), SILENT_FLEET);
     story.away(0, None, false);
+    let silent = |host: u8| format!("host {host} HostSilent critical host_absent:NothingReceived");
     let told = ["fleet ended Recovered".to_owned(), "host 1 ended Recovered".to_owned(), silent(2), silent(3)];
     assert_eq!(story.tick(80), told);
     // The others have two minutes to be heard too.
