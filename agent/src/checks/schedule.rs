@@ -1,10 +1,10 @@
 //! When which check runs: pure, without a clock of its own.
 //!
 //! Checks start spread over their interval (5 min of it at most) by a hash of (host, check), so that neither one host's checks nor one check of all hosts fall on
-//! the same second. Their times stay on that grid. From the first bad result until as many in a row as make a problem hard, the retry
-//! interval counts instead; which state that is decides the collector. A check does not start while its last run goes on. At most
-//! `concurrency` programs run at once, and [`NETWORK_MAX`] questions over the network; who waits longest goes first. So plugins that hang
-//! hold up other plugins at worst.
+//! the same second; those that start no program do so in a dozen groups. Their times stay on that grid. From the first bad result until as many in
+//! a row as make a problem hard, the retry interval counts instead; which state that is decides the collector. A check does not start while its
+//! last run goes on. At most `concurrency` programs run at once, and [`NETWORK_MAX`] questions over the network; who waits longest goes first. So
+//! plugins that hang hold up other plugins at worst.
 
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ const LATE_AFTER: Duration = Duration::from_secs(1);
 /// The first starts are spread over no more than this: a check that runs once a day runs on a host too that is up for some hours, and who
 /// starts an agent sees all results soon.
 const FIRST_WITHIN: Duration = Duration::from_secs(300);
+
+/// Checks that start no program start together at so many times of their spread: each result by itself wakes threads and is a packet with its
+/// answer, which costs several times what such a check does.
+const NATIVE_STARTS: u64 = 12;
 
 /// Questions over the network that wait at once: as many as there are helpers to look up names for them.
 pub const NETWORK_MAX: usize = 16;
@@ -77,7 +81,7 @@ impl Schedule {
         let entry = |timing: Timing| {
             let hash = xxh3_64(format!("{host}\0{}", timing.name).as_bytes());
             let spread_ms = u64::try_from(timing.interval.min(FIRST_WITHIN).as_millis()).unwrap_or(u64::MAX).max(1);
-            let due = now + Duration::from_millis(hash % spread_ms);
+            let due = now + Duration::from_millis(first_ms(host, hash, spread_ms, timing.pool));
             Entry { timing, grid: due, due, is_running: false, bad_in_row: 0 }
         };
         let most = [concurrency.max(1), NETWORK_MAX, usize::MAX];
@@ -123,6 +127,15 @@ impl Schedule {
         entry.due = if is_soft { (now + entry.timing.retry).min(on_grid.max(now)) } else { on_grid };
         self.running[entry.timing.pool as usize] -= 1;
     }
+}
+
+/// How long after the beginning a check starts first: below `spread_ms`, other for each host.
+fn first_ms(host: &str, hash: u64, spread_ms: u64, pool: Pool) -> u64 {
+    let step_ms = spread_ms / NATIVE_STARTS;
+    if pool == Pool::Programs || step_ms == 0 {
+        return hash % spread_ms;
+    }
+    hash % NATIVE_STARTS * step_ms + xxh3_64(host.as_bytes()) % step_ms
 }
 
 impl Entry {
@@ -195,6 +208,23 @@ mod tests {
         };
         assert_eq!(first("web1"), first("web1"));
         assert_ne!(first("web1"), first("web2"));
+    }
+
+    #[test]
+    fn checks_that_start_no_program_start_together_at_few_times() {
+        let timings = || (0..100).map(|number| Timing { pool: Pool::Free, ..timing(&format!("check{number}"), 60) });
+        let times = |host: &str| {
+            let schedule = Schedule::new(host, timings(), 1, SECOND);
+            schedule.entries.iter().map(|one| one.due).collect::<std::collections::BTreeSet<_>>()
+        };
+        let own = times("web1");
+        assert_eq!(own.len(), 12);
+        assert!(own.iter().all(|due| (SECOND..SECOND * 61).contains(due)), "{own:?}");
+        assert!(own.iter().zip(own.iter().skip(1)).all(|(one, next)| *next - *one == SECOND * 5), "{own:?}");
+        assert!(own.is_disjoint(&times("web2")), "hosts do not start theirs together");
+        // So short an interval that nothing can be gathered.
+        let brief = Timing { interval: Duration::from_millis(5), ..timings().next().unwrap() };
+        assert!(Schedule::new("web1", [brief], 1, SECOND).next_wake().unwrap() < SECOND + Duration::from_millis(5));
     }
 
     #[test]
