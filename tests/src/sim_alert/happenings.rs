@@ -109,7 +109,7 @@ impl World {
                 fleet.forget_check(id, &key.1, "ann", now)?;
                 self.tell(|| format!("{key:?} is forgotten"));
                 self.truth.forget(key);
-                self.ledger.forget(key);
+                self.ledger.forget(key, self.now_ms);
             }
         }
         self.look()

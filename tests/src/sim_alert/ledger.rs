@@ -12,6 +12,8 @@ const TOLD_WITHIN_MS: i64 = 12 * 60_000;
 /// As long after a server's fault: the longest pause of a row that could have been deferred meanwhile.
 const AFTER_FAULT_MS: i64 = 65 * 60_000;
 
+/// An end is told at its group's next turn, which is five minutes away at most.
+const FORGOTTEN_MS: i64 = 6 * 60_000;
 const HOUR_MS: i64 = 3_600_000;
 /// When what goes on is told again.
 const REPEAT_MS: i64 = 4 * HOUR_MS;
@@ -50,6 +52,8 @@ pub(super) struct Ledger {
     apart: HashSet<(Reader, u64)>,
     /// Incidents of which a receiver was refused a letter for good.
     excused: HashSet<(String, u64)>,
+    /// Beginnings that a receiver was refused for good.
+    refused: HashSet<(String, Key)>,
     /// Hosts that were retired: nobody is told the end of what was wrong with them.
     quiet: BTreeSet<String>,
     /// What each incident's last letter said to each reader, and when.
@@ -58,6 +62,8 @@ pub(super) struct Ledger {
     is_restored: bool,
     /// Checks that are told with each bad result.
     pub(super) volatile: BTreeSet<Key>,
+    /// When checks were forgotten last.
+    forgotten: BTreeMap<Key, i64>,
     /// Since when each is free to be told.
     free: BTreeMap<(Key, &'static str), i64>,
     pub(super) letters: u64,
@@ -127,9 +133,10 @@ impl Ledger {
         }
     }
 
-    /// A check is forgotten: what it may tell next is another problem.
-    pub(super) fn forget(&mut self, key: &Key) {
+    /// A check is forgotten: what it may tell next is another problem, also where that is there before the end of the last is told.
+    pub(super) fn forget(&mut self, key: &Key, now_ms: i64) {
         self.free.retain(|(own, _), _| own != key);
+        self.forgotten.insert(key.clone(), now_ms);
     }
 
     /// The collector is put back to an older state, with these hosts. What was told since it does not know, and tells again or never to have ended; what waited
@@ -198,7 +205,8 @@ impl Ledger {
             }
         }
         for key in &letter.ended {
-            if moment.truths.iter().all(|truth| truth.must_fire(key)) {
+            let is_forgotten = self.forgotten.get(key).is_some_and(|at| moment.at_ms - at < FORGOTTEN_MS);
+            if !is_forgotten && moment.truths.iter().all(|truth| truth.must_fire(key)) {
                 return broken(format!("the end of {key:?} is told at {} while it goes on", moment.at_ms));
             }
             let key = &subject(key);
@@ -211,7 +219,8 @@ impl Ledger {
                 || letter.is_within
                 || self.quiet.contains(&key.0)
                 || self.is_restored
-                || self.excused.contains(&(letter.receiver.clone(), letter.incident));
+                || self.excused.contains(&(letter.receiver.clone(), letter.incident))
+                || self.refused.contains(&(letter.receiver.clone(), key.clone()));
             if !was_told && !is_excused {
                 return broken(format!("the end of {key:?} is told, its beginning was not"));
             }
@@ -230,11 +239,13 @@ impl Ledger {
         self.thread(&reader, letter)
     }
 
-    /// A reader was refused a notice for good, which is named: what it would have told to have ended may be believed in.
-    pub(super) fn excuse(&mut self, reader: Reader, incident: u64, (notice, ended): (u64, &[Key])) {
+    /// A reader was refused a notice for good, which is named: what it would have told to have ended may be believed in, and what it would have told
+    /// to fire may end without a beginning, in another incident too where its route has moved since.
+    pub(super) fn excuse(&mut self, reader: Reader, incident: u64, notice: u64, [firing, ended]: &[Vec<Key>; 2]) {
         if let Some(believes) = self.believes.get_mut(&reader) {
             ended.iter().for_each(|key| drop(forget(believes, &subject(key), notice)));
         }
+        self.refused.extend(firing.iter().map(|key| (reader.0.clone(), subject(key))));
         self.excused.insert((reader.0, incident));
     }
 

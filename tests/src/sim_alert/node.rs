@@ -261,10 +261,12 @@ impl Running {
     }
 
     /// Whose end a notice tells.
-    pub(super) fn ended_by(&self, notice: u64) -> Vec<Key> {
+    /// What this notice tells to fire, and what to have ended.
+    pub(super) fn told_by(&self, notice: u64) -> [Vec<Key>; 2] {
         self.read(|desk| {
             let mut notices = desk.dispatch().notices();
-            notices.find(|one| one.id == notice).map_or_else(Vec::new, |one| one.resolved.iter().map(key_of).collect())
+            let Some(notice) = notices.find(|one| one.id == notice) else { return [Vec::new(), Vec::new()] };
+            [&notice.firing, &notice.resolved].map(|alerts| alerts.iter().map(key_of).collect())
         })
     }
 

@@ -478,9 +478,10 @@ impl World {
         if !events.iter().any(|event| event.kind == EventKind::NoticeFailed) {
             return Err(Violation(format!("{} is dead and no event says so", row.message_id)));
         }
-        let ended = running.ended_by(done.key.notice);
+        let told = running.told_by(done.key.notice);
         let reader = (row.receiver, row.target.recipient);
-        self.ledger.excuse(reader, row.incident, (done.key.notice, &ended));
+        self.tell(|| format!("{reader:?} is refused notice {} of incident {}", done.key.notice, row.incident));
+        self.ledger.excuse(reader, row.incident, done.key.notice, &told);
         Ok(())
     }
 
