@@ -24,7 +24,6 @@ pub mod spool;
 pub mod status;
 pub mod stop;
 pub mod uplink;
-pub mod watch;
 
 #[cfg(test)]
 mod testing;

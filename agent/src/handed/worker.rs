@@ -1,7 +1,6 @@
-//! The thread around the folder: it is woken when something is handed over, and looks every few seconds in any case. A disk that hangs holds up
-//! this thread alone.
+//! The thread around the folder: it looks once a second whether anything was handed over, which costs one question to the file system while
+//! nothing was. A disk that hangs holds up this thread alone.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +14,8 @@ use tokio::sync::mpsc;
 
 use super::folder::HandedFolder;
 use crate::uplink::{HandedAnswer, HandedFrame, HandedOrder};
-use crate::watch::Watch;
 
-/// Where the folder is watched; the look is the net under that.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Where it cannot be.
-const LOOK_EVERY_UNWATCHED: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// File systems keep times of change to some ms only: a folder that changed just before a look is looked at again.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Whatever its time says, the folder is read this often: a file that could not be read may be readable now.
@@ -44,16 +39,7 @@ pub enum HandedNews {
 
 /// The thread's handle. Dropping it ends the thread.
 pub struct HandedWorker {
-    inbox: SyncSender<Message>,
-}
-
-/// What the thread hears.
-enum Message {
-    Order(HandedOrder),
-    /// Something in the folder is otherwise.
-    Changed,
-    /// The handle is gone.
-    End,
+    orders: SyncSender<HandedOrder>,
 }
 
 /// What the agent hears: reports, one at a time, and news.
@@ -68,13 +54,7 @@ impl HandedWorker {
         let (opened, placed) = HandedFolder::open(disk, folder.clone(), now_ns())?;
         let (say_frame, frames) = mpsc::channel(FRAMES_MAX);
         let (say, news) = mpsc::channel(NEWS_MAX);
-        let (sender, inbox) = sync_channel(ORDERS_MAX);
-        let mut watch = Watch::new({
-            let sender = sender.clone();
-            // Where the inbox is full the thread looks soon anyway.
-            move |_| drop(sender.try_send(Message::Changed))
-        });
-        let is_watched = watch.set(&BTreeSet::from([folder.clone()]));
+        let (orders, inbox) = sync_channel(ORDERS_MAX);
         let worker = Worker {
             folder: opened,
             path: folder,
@@ -85,29 +65,20 @@ impl HandedWorker {
             told: Vec::new(),
             say_frame,
             say,
-            every: if is_watched { LOOK_EVERY } else { LOOK_EVERY_UNWATCHED },
-            _watch: watch,
         };
         std::thread::Builder::new()
             .name("muster-handed".to_owned())
             .stack_size(256 << 10)
             .spawn(move || worker.run(&inbox))?;
-        Ok((Self { inbox: sender }, (frames, news), placed))
+        Ok((Self { orders }, (frames, news), placed))
     }
 
     /// Hands an order over.
     pub fn obey(&self, order: HandedOrder) {
         // One that does not fit, or whose thread has ended, leaves its file as it is: the next start takes it.
-        if self.inbox.try_send(Message::Order(order)).is_err() {
+        if self.orders.try_send(order).is_err() {
             tracing::error!(?order, "the folder of handed reports does not answer");
         }
-    }
-}
-
-impl Drop for HandedWorker {
-    fn drop(&mut self) {
-        // A full inbox has a thread that hangs at its disk: it ends with the process.
-        let _ = self.inbox.try_send(Message::End);
     }
 }
 
@@ -127,29 +98,21 @@ struct Worker {
     told: Vec<Problem>,
     say_frame: mpsc::Sender<HandedFrame>,
     say: mpsc::Sender<HandedNews>,
-    every: Duration,
-    _watch: Watch,
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<Message>) {
+    fn run(mut self, inbox: &Receiver<HandedOrder>) {
         loop {
-            match inbox.recv_timeout(self.pause()) {
-                Ok(Message::Order(order)) => self.carry_out(order),
-                Ok(Message::Changed) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => return,
+            match inbox.recv_timeout(LOOK_EVERY) {
+                Ok(order) => self.carry_out(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             std::mem::take(&mut self.freeing).into_iter().for_each(|id| self.free(id));
             self.look();
             self.give();
             self.tell_problems();
         }
-    }
-
-    /// What waits for room, or that the disk could not do, is tried again soon.
-    fn pause(&self) -> Duration {
-        let waits = self.folder.has_waiting() || !self.freeing.is_empty();
-        if waits { LOOK_EVERY_UNWATCHED.min(self.every) } else { self.every }
     }
 
     fn carry_out(&mut self, order: HandedOrder) {

@@ -8,7 +8,7 @@
 //! The way of a line: [`scan`] finds files, [`family`] and [`plan`] say which are to be read, [`answer`] takes the first positions; [`reader`] has them read in turn; [`read`] cuts
 //! [`lines`], joins them by [`multiline`], cuts out secrets by [`redact`]; [`batch`] holds what goes out. [`kept`] has what was handed out and is not
 //! acknowledged, [`rescue`] puts what no file will give again into [`log_spool`]. [`worker`] is the thread around
-//! it, [`crate::watch`] wakes it. [`journal`] is the other kind of source; [`settings`] and [`defaults`] say what is read.
+//! it, [`watch`] wakes it. [`journal`] is the other kind of source; [`settings`] and [`defaults`] say what is read.
 
 mod answer;
 pub mod batch;
@@ -36,6 +36,7 @@ mod rescue;
 mod scan;
 pub mod settings;
 mod source;
+pub mod watch;
 pub mod worker;
 
 #[cfg(test)]
