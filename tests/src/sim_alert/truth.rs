@@ -13,6 +13,8 @@ pub(super) const SLACK_MS: i64 = 31_000;
 pub(super) const INTERVAL_MS: i64 = 60_000;
 /// How long hosts may take to be heard again once any is.
 const RETURNING_MS: i64 = 120_000;
+/// As long after the last result out of a spool.
+const CATCHING_UP_MS: i64 = 60_000;
 /// What the name of a host has behind it once it is renamed.
 pub(super) const RENAMED: &str = "-new";
 
@@ -394,7 +396,7 @@ impl Truth {
         if check.is_flapping {
             return Some("flapping");
         }
-        if !check.is_live && !check.is_stale {
+        if !check.is_live && !check.is_stale && now_ms < check.arrived_ms + CATCHING_UP_MS {
             return Some("catching up");
         }
         let is_down = |parent: &Key| self.is_bad(parent) || check.newest_ms <= self.recovered_ms(parent);

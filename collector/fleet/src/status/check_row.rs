@@ -13,6 +13,10 @@ use super::expected::Expected;
 use super::flapping::Flapping;
 use super::machine::Machine;
 
+/// A spool gives up what it holds of a check one after the other, without pauses: after so long none of it is left, and what came last is
+/// how the check stands, also if its next result is far away or comes only when somebody hands it over.
+const CATCHING_UP_MS: i64 = 60_000;
+
 /// A check of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CheckRow {
@@ -141,6 +145,12 @@ impl CheckRow {
     /// Whether the agent starts it by itself, so that a list without it means that it is no more.
     pub(crate) fn is_scheduled_by_agent(&self) -> bool {
         CheckKind::from_u8(self.definition.kind).is_some_and(CheckKind::is_scheduled_by_agent)
+    }
+
+    /// Whether newer results than this one may be on their way out of the host's spool.
+    pub(crate) const fn is_catching_up(&self, now_ms: i64) -> bool {
+        let waited_ms = now_ms.saturating_sub(self.arrived_ms);
+        !self.is_live && self.stale_ms.is_none() && waited_ms < CATCHING_UP_MS
     }
 
     /// Whether a rule file has it.

@@ -114,7 +114,7 @@ impl StatusBook {
         if row.flapping.is_on {
             holds.push(hold(HoldReason::Flapping, ""));
         }
-        if !row.is_live && row.stale_ms.is_none() {
+        if row.is_catching_up(moment.now_ms) {
             holds.push(hold(HoldReason::CatchingUp, ""));
         }
         holds.extend(expected(host, moment.now_ms));

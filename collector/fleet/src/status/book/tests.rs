@@ -392,6 +392,21 @@ fn what_flaps_or_catches_up_is_held() {
 }
 
 #[test]
+fn what_came_last_out_of_a_spool_is_told_also_when_nothing_newer_comes() {
+    let mut story = Story::new();
+    story.tick(499);
+    // Handed over while the host could not be heard, and nobody hands anything over again.
+    let pushed = |seconds| result("raid", C, seconds, CheckDefinition { kind: 3, interval_ms: 0, ..definition(1) });
+    story.book.report(&story.hosts[0], &pushed(10), at(500), false);
+    assert_eq!(story.settle(500), ["1/raid raid critical catching_up:"]);
+    story.book.report(&story.hosts[0], &pushed(20), at(530), false);
+    assert_eq!(story.settle(530), [""; 0]);
+    story.book = story.rows.load(&story.hosts);
+    assert_eq!((story.tick(560), story.tick(589)), (vec![], vec![]), "as long after the last one");
+    assert_eq!(story.tick(590), ["1/raid raid critical"]);
+}
+
+#[test]
 fn what_does_not_come_any_more_is_stale() {
     let mut story = Story::new();
     story.result(0, "disk", O, 10);
