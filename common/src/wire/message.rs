@@ -447,6 +447,23 @@ pub struct CheckDefinition {
     pub remedy: String,
 }
 
+impl Default for CheckDefinition {
+    /// Of a check that nothing runs by itself: its first bad result counts, and it is never stale.
+    fn default() -> Self {
+        Self {
+            kind: 0,
+            interval_ms: 0,
+            retry_ms: 0,
+            max_attempts: 1,
+            ttl_ms: 0,
+            volatile: false,
+            parents: Vec::new(),
+            labels: Vec::new(),
+            remedy: String::new(),
+        }
+    }
+}
+
 /// Every check that this host's configuration runs. Of its other checks those that are run by the agent are no more.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CheckList {

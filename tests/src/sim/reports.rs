@@ -56,17 +56,7 @@ impl ReportLedger {
             min: f64::NAN,
             max: f64::NAN,
         };
-        let definition = CheckDefinition {
-            kind: 1,
-            interval_ms: 1_000,
-            retry_ms: 0,
-            max_attempts: 1,
-            ttl_ms: 0,
-            volatile: false,
-            parents: Vec::new(),
-            labels: Vec::new(),
-            remedy: none(),
-        };
+        let definition = CheckDefinition { kind: 1, interval_ms: 1_000, ..CheckDefinition::default() };
         Report::Check(CheckReport {
             at_ms,
             check: format!("of machine {node}"),

@@ -534,13 +534,10 @@ pub(super) fn report(one: &CheckResult) -> WireReport {
         definition: CheckDefinition {
             kind: 1,
             interval_ms: INTERVAL_MS as u64,
-            retry_ms: 0,
             max_attempts: one.max_attempts,
-            ttl_ms: 0,
             volatile: one.is_volatile,
             parents: one.parents.iter().map(parent).collect(),
-            labels: Vec::new(),
-            remedy: String::new(),
+            ..CheckDefinition::default()
         },
     })
 }

@@ -15,7 +15,7 @@ use super::tcp::no_answer;
 use super::{Ask, Asked, Moment, Net, Probe};
 use crate::checks::outcome::Outcome;
 
-const SYSTEMD: &str = "org.freedesktop.systemd1";
+pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 /// What is asked for, and where it stands. Units that are no services lack the last two.
@@ -75,10 +75,18 @@ impl State {
 }
 
 async fn by_systemctl(net: &Net, unit: &str, moment: Moment) -> Result<State, String> {
-    let mut command = tokio::process::Command::new(&net.systemctl);
     let names = PROPERTIES.map(|(_, name)| name).join(",");
-    command.args(["show", &format!("--property={names}"), "--", unit]);
-    command.env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+    let shown = systemctl(net, &["show", &format!("--property={names}"), "--", unit], moment).await?;
+    Ok(State::parse(&shown))
+}
+
+/// What `systemctl` prints.
+///
+/// # Errors
+/// Why it says nothing.
+pub(super) async fn systemctl(net: &Net, arguments: &[&str], moment: Moment) -> Result<String, String> {
+    let mut command = tokio::process::Command::new(&net.systemctl);
+    command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(moment.limit, command.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(format!("systemctl cannot be started ({error}): this host may have no systemd")),
@@ -88,7 +96,7 @@ async fn by_systemctl(net: &Net, unit: &str, moment: Moment) -> Result<State, St
         let complaint = String::from_utf8_lossy(&output.stderr);
         return Err(format!("systemctl failed: {}", complaint.lines().next().unwrap_or_default().trim()));
     }
-    Ok(State::parse(&String::from_utf8_lossy(&output.stdout)))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn judge(unit: &str, State([loaded, active, sub, result, restarts]): &State) -> Result<Outcome, String> {

@@ -4,7 +4,6 @@
 //! let this user in.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use muster_common::check::CheckState;
@@ -13,10 +12,10 @@ use muster_common::wire::message::Perfdata;
 use super::bus;
 use super::keys::{KeyError, Keys};
 use super::tcp::no_answer;
+use super::unit::{SYSTEMD, systemctl};
 use super::{Ask, Asked, Moment, Net, Probe};
 use crate::checks::outcome::Outcome;
 
-const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const OBJECT: &str = "/org/freedesktop/systemd1";
 /// Units named in the first line; the further lines have all.
@@ -85,19 +84,8 @@ fn fits(pattern: &str, unit: &str) -> bool {
 }
 
 async fn failed(net: &Net, moment: Moment) -> Result<Vec<String>, String> {
-    let mut command = tokio::process::Command::new(&net.systemctl);
-    command.args(["list-units", "--state=failed", "--all", "--plain", "--no-legend", "--no-pager", "--full"]);
-    command.env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(moment.limit, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(format!("systemctl cannot be started ({error}): this host may have no systemd")),
-        Err(_) => return Err(format!("systemctl {}", no_answer(moment.limit))),
-    };
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("systemctl failed: {}", complaint.lines().next().unwrap_or_default().trim()));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let arguments = ["list-units", "--state=failed", "--all", "--plain", "--no-legend", "--no-pager", "--full"];
+    let text = systemctl(net, &arguments, moment).await?;
     Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 

@@ -32,15 +32,10 @@ fn report(fixture: &Fixture, state: CheckState, after_ms: i64) {
         max: f64::NAN,
     };
     let definition = CheckDefinition {
-        kind: 0,
         interval_ms: 60_000,
         retry_ms: 10_000,
-        max_attempts: 1,
-        ttl_ms: 0,
-        volatile: false,
-        parents: Vec::new(),
-        labels: Vec::new(),
         remedy: "grow it".into(),
+        ..CheckDefinition::default()
     };
     let report = Report::Check(CheckReport {
         at_ms: NOW_MS + after_ms,

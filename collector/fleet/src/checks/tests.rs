@@ -46,17 +46,7 @@ impl Follower for Notebook {
 }
 
 fn reported(host: HostId, state: CheckState, seconds: u64) -> Reported {
-    let definition = CheckDefinition {
-        kind: 0,
-        interval_ms: 60_000,
-        retry_ms: 10_000,
-        max_attempts: 1,
-        ttl_ms: 0,
-        volatile: false,
-        parents: Vec::new(),
-        labels: Vec::new(),
-        remedy: String::new(),
-    };
+    let definition = CheckDefinition { interval_ms: 60_000, retry_ms: 10_000, ..CheckDefinition::default() };
     let report = Report::Check(CheckReport {
         at_ms: at(seconds).millis(),
         check: "disk".to_owned(),

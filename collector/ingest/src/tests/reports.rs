@@ -12,17 +12,7 @@ use super::*;
 const STATE: [(&str, &str); 1] = [("__name__", "muster_check_state")];
 
 fn check(at_ms: i64, state: u8) -> Report {
-    let definition = CheckDefinition {
-        kind: 2,
-        interval_ms: 60_000,
-        retry_ms: 0,
-        max_attempts: 1,
-        ttl_ms: 90_000,
-        volatile: false,
-        parents: Vec::new(),
-        labels: Vec::new(),
-        remedy: String::new(),
-    };
+    let definition = CheckDefinition { kind: 2, interval_ms: 60_000, ttl_ms: 90_000, ..CheckDefinition::default() };
     let (check, output) = ("backup".to_owned(), "done".to_owned());
     let (long_output, perfdata) = (String::new(), Vec::new());
     Report::Check(CheckReport { at_ms, check, state, output, long_output, perfdata, duration_ms: 250, definition })

@@ -51,16 +51,11 @@ fn report(ahead_ms: i64, state: CheckState, arrived: Timestamp) -> CheckReport {
         definition: CheckDefinition {
             // None that the agent's list of checks would name.
             kind: CheckKind::Push as u8,
-            interval_ms: 0,
-            retry_ms: 0,
             max_attempts: MEASUREMENTS,
-            ttl_ms: 0,
-            volatile: false,
-            parents: Vec::new(),
-            labels: Vec::new(),
             remedy: "set the clock by NTP: `timedatectl` on the host says whether that runs; if all hosts are off, look at the \
                      collector's own clock"
                 .to_owned(),
+            ..CheckDefinition::default()
         },
     }
 }

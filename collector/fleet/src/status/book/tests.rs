@@ -34,17 +34,7 @@ fn id(number: u8) -> HostId {
 }
 
 fn definition(max_attempts: u16) -> CheckDefinition {
-    CheckDefinition {
-        kind: 0,
-        interval_ms: 60_000,
-        retry_ms: 10_000,
-        max_attempts,
-        ttl_ms: 0,
-        volatile: false,
-        parents: Vec::new(),
-        labels: Vec::new(),
-        remedy: String::new(),
-    }
+    CheckDefinition { interval_ms: 60_000, retry_ms: 10_000, max_attempts, ..CheckDefinition::default() }
 }
 
 fn result(check: &str, state: CheckState, seconds: i64, definition: CheckDefinition) -> Report {

@@ -18,17 +18,7 @@ fn check(at_ms: i64, name: &str) -> CheckReport {
         long_output: String::new(),
         perfdata: Vec::new(),
         duration_ms: 1_500,
-        definition: CheckDefinition {
-            kind: 0,
-            interval_ms: 60_000,
-            retry_ms: 0,
-            max_attempts: 1,
-            ttl_ms: 0,
-            volatile: false,
-            parents: Vec::new(),
-            labels: Vec::new(),
-            remedy: String::new(),
-        },
+        definition: CheckDefinition { interval_ms: 60_000, ..CheckDefinition::default() },
     }
 }
 
