@@ -73,9 +73,12 @@ enum Trial {
         #[arg(long, default_value_t = 200)]
         count: usize,
     },
-    /// Processor time of native checks, 100 a minute: they run much more often for so many seconds.
+    /// Processor time that 100 native checks a minute cost the agent: one with them beside one without, for so many seconds.
     NativeChecks {
-        #[arg(long, default_value_t = 120)]
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        #[arg(long, default_value_t = 180)]
         seconds: u64,
     },
     /// Many hosts to which the same happens at once, each in a world of its own: letters to a recipient.
@@ -197,7 +200,7 @@ fn main() -> ExitCode {
         Trial::PlantedAlert { seeds } => run_planted_alert(seeds),
         Trial::RulesBench { rounds } => run_rules_bench(rounds),
         Trial::AlertLatency { programs, count } => run_alert_latency(&programs, count),
-        Trial::NativeChecks { seconds } => run_native_checks(Duration::from_secs(seconds)),
+        Trial::NativeChecks { programs, seconds } => run_native_checks(&programs, Duration::from_secs(seconds)),
         Trial::KillPoints(arguments) => {
             run_kill(|folder| kill::at_points(&arguments.programs, folder, arguments.count as usize))
         }
@@ -400,26 +403,33 @@ fn run_rules_bench(rounds: u32) -> Result<()> {
 
 fn run_alert_latency(programs: &std::path::Path, count: usize) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("muster-alerts-").tempdir()?;
+    use alerts::percentile_ms;
     let mut told = alerts::mail_latency(programs, folder.path(), count)?;
     println!(
-        "count={} p50_ms={:.1} p99_ms={:.1} max_ms={:.1} readable={} largest_mail_bytes={}",
-        told.took.len(),
-        told.percentile_ms(0.5),
-        told.percentile_ms(0.99),
-        told.percentile_ms(1.0),
+        "count={} p50_ms={:.1} p99_ms={:.1} max_ms={:.1} pushed_p50_ms={:.1} pushed_p99_ms={:.1} readable={} largest_mail_bytes={}",
+        told.since_hard.len(),
+        percentile_ms(&mut told.since_hard, 0.5),
+        percentile_ms(&mut told.since_hard, 0.99),
+        percentile_ms(&mut told.since_hard, 1.0),
+        percentile_ms(&mut told.since_pushed, 0.5),
+        percentile_ms(&mut told.since_pushed, 0.99),
         told.readable,
         told.largest_bytes
     );
     Ok(())
 }
 
-fn run_native_checks(span: Duration) -> Result<()> {
-    let cost = alerts::native_cost(span)?;
+fn run_native_checks(programs: &std::path::Path, span: Duration) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-checks-").tempdir()?;
+    let cost = alerts::check_cost(programs, folder.path(), 100, span)?;
     println!(
-        "runs={} cpu_s={:.2} hourly_cpu_s={:.3}",
+        "checks={} kinds={} runs={} with_s={:.2} without_s={:.2} hourly_cpu_s={:.3}",
+        cost.checks,
+        cost.kinds,
         cost.runs,
-        cost.processor.as_secs_f64(),
-        cost.seconds_an_hour(100.0)
+        cost.with_s,
+        cost.without_s,
+        cost.hour_s()
     );
     Ok(())
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use muster_common::time::{self, Timestamp};
 
-use crate::harness::agent::{AgentHome, run};
+use crate::harness::agent::{AgentHome, run, until};
 use crate::harness::collector::{Collector, Options};
+use crate::harness::http::escape;
 use crate::harness::mailbox::{Mail, Mailbox};
 
 /// Sixty times what is promised: a mail that takes longer is not waited for.
@@ -17,21 +18,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What became of the results.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// From the end of `muster-agent push`, with which the result is durable on the host, to the end of the mail at its server; zero for a
-    /// mail that was there before the command had ended.
-    pub took: Vec<Duration>,
+    /// From the moment that the check was hard at the collector (its event's) to the end of the mail at its server.
+    pub since_hard: Vec<Duration>,
+    /// From the end of `muster-agent push`, with which the result is durable on the host; zero for a mail that was there before the command had
+    /// ended. The agent looks once a second for what is handed over.
+    pub since_pushed: Vec<Duration>,
     /// Mails whose text, decoded, has the check's output, its host and its state.
     pub readable: usize,
     pub largest_bytes: usize,
 }
 
-impl Told {
-    /// The time that this share of the mails did not exceed (nearest rank), in milliseconds; not a number without mails.
-    pub fn percentile_ms(&mut self, share: f64) -> f64 {
-        self.took.sort_unstable();
-        let rank = (share * self.took.len() as f64).ceil().max(1.0) as usize;
-        self.took.get(rank - 1).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
-    }
+/// The time that this share of them did not exceed (nearest rank), in milliseconds; not a number of none.
+pub fn percentile_ms(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    let rank = (share * times.len() as f64).ceil().max(1.0) as usize;
+    times.get(rank - 1).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
 }
 
 /// Pushes `count` results for as many checks, each when the last one's mail is there.
@@ -56,12 +57,23 @@ pub fn mail_latency(programs: &Path, folder: &Path, count: usize) -> Result<Told
         if number == 0 {
             continue;
         }
-        told.took.push(mail.at.since(pushed));
+        told.since_hard.push(mail.at.since(hard_at(&collector, &check(number))?));
+        told.since_pushed.push(mail.at.since(pushed));
         let text = mail.text();
         told.readable += usize::from([output.as_str(), &home.name, "CRITICAL"].iter().all(|word| text.contains(word)));
         told.largest_bytes = told.largest_bytes.max(mail.bytes.len());
     }
     Ok(told)
+}
+
+/// When this check was hard, by its event.
+fn hard_at(collector: &Collector, check: &str) -> Result<Timestamp> {
+    let query = escape(&format!("{{source=\"muster\", event=\"state\"}} | kind=\"check_state\" | check=\"{check}\""));
+    until("the event of a check's state", PATIENCE, || {
+        let answer = collector.get(&format!("/loki/api/v1/query_range?query={query}&since=1h"))?.json()?;
+        let nanos = answer["data"]["result"][0]["values"][0][0].as_str().and_then(|nanos| nanos.parse::<i64>().ok());
+        Ok(nanos.map(|nanos| Timestamp::from_millis(nanos / 1_000_000)))
+    })
 }
 
 fn check(number: usize) -> String {
@@ -117,8 +129,8 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
-        let mut told = Told { took: (1..=200).rev().map(Duration::from_millis).collect(), ..Told::default() };
-        assert_eq!([0.5, 0.99, 1.0].map(|share| told.percentile_ms(share)), [100.0, 198.0, 200.0]);
-        assert!(Told::default().percentile_ms(0.99).is_nan());
+        let mut times: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        assert_eq!([0.5, 0.99, 1.0].map(|share| percentile_ms(&mut times, share)), [100.0, 198.0, 200.0]);
+        assert!(percentile_ms(&mut [], 0.99).is_nan());
     }
 }

@@ -4,6 +4,6 @@ mod latency;
 mod natives;
 mod rules;
 
-pub use latency::{Told, mail_latency};
-pub use natives::native_cost;
+pub use latency::{Told, mail_latency, percentile_ms};
+pub use natives::{CheckCost, check_cost};
 pub use rules::{RulesCost, rules_cost};
