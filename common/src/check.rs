@@ -2,6 +2,28 @@
 
 use std::fmt;
 
+/// The series of each result: its state as its number, how long it took, and each of its numbers (`label`, `unit`).
+pub const STATE_SERIES: &str = "muster_check_state";
+pub const DURATION_SERIES: &str = "muster_check_duration_seconds";
+pub const PERFDATA_SERIES: &str = "muster_check_perfdata";
+
+/// Labels of a check's series and alerts that are not its own to set.
+pub const RESERVED_LABELS: [&str; 7] = ["host", "check", "severity", "alertname", "instance", "job", "label"];
+
+/// Bad results in a row that may be asked for before a problem is hard: a day of a check that runs every quarter of an hour.
+pub const ATTEMPTS_MAX: u16 = 100;
+
+/// Of names that a configuration gives; a name stands in shells, addresses and labels.
+const NAME_BYTES_MAX: usize = 100;
+/// What to do about one that is none.
+pub const NAME_REMEDY: &str = "use 1 to 100 letters, digits, `_`, `.`, `:` and `-`";
+
+/// Whether a configuration may call a check so.
+pub fn is_check_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_letter)
+}
+
 /// The four states of the plugin interface, by their exit codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -98,6 +120,13 @@ impl CheckKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_checks_need_no_quotes() {
+        let longest = "x".repeat(100);
+        assert!(["disk:root", "a", "raid_1.x-2", &longest].iter().all(|name| is_check_name(name)));
+        assert!(["", "disk /var", "a/b", "\u{e9}t\u{e9}", &"x".repeat(101)].iter().all(|name| !is_check_name(name)));
+    }
 
     #[test]
     fn numbers_and_words_of_states_and_kinds_are_each_others() {

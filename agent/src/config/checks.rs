@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use muster_common::check::{self, ATTEMPTS_MAX, RESERVED_LABELS, is_check_name};
 use muster_common::limits::{HOST_CHECKS_MAX, LABELS_MAX, TEXT_BYTES_MAX};
 use muster_common::time::{Span, parse_span};
 use muster_common::wire::message::WireLabel;
@@ -37,15 +38,11 @@ const COMMON: [&str; 13] = [
 const SPAN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(7 * 86_400));
 /// A run that takes longer than an hour is a job: `muster-agent exec` is for those.
 const TIMEOUT_SPAN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3_600));
-const NAME_BYTES_MAX: usize = 100;
-const ATTEMPTS_MAX: i64 = 100;
 const CONCURRENCY_MAX: i64 = 256;
 /// Below this not even a shell starts.
 const MEMORY_BYTES_MIN: u64 = 8 << 20;
 /// Processor time beyond the time limit, which ends the plugin first unless it hides from it.
 const CPU_GRACE: Duration = Duration::from_secs(5);
-/// Labels that the agent or the collector writes.
-const RESERVED: [&str; 7] = ["host", "check", "severity", "alertname", "instance", "job", "label"];
 const NAME_REMEDY: &str = "write one, such as \"disk\"";
 const PLUGIN_EXAMPLE: &str = "`command = [\"/usr/lib/nagios/plugins/check_disk\", \"-w\", \"10%\"]`";
 
@@ -108,7 +105,7 @@ impl Checks {
         let timeout = span(self, "timeout", TIMEOUT_SPAN, TIMEOUT);
         let attempts = find("max_check_attempts").and_then(|entry| {
             let remedy = "write how many bad results in a row make a problem, such as 3";
-            self.integer("checks.max_check_attempts", entry, (1, ATTEMPTS_MAX), remedy)
+            self.integer("checks.max_check_attempts", entry, (1, i64::from(ATTEMPTS_MAX)), remedy)
         });
         let volatile = find("volatile").is_some_and(|entry| self.flag("checks.volatile", entry));
         let parents = find("parents").map(|entry| self.parents(entry)).unwrap_or_default();
@@ -126,10 +123,9 @@ impl Checks {
             self.wrong(KEY, entry, "a text", NAME_REMEDY);
             return None;
         };
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
+        if !is_check_name(name) {
             let message = format!("`{name}` is no name of a check");
-            self.problem(&entry.place, KEY, message, "use 1 to 100 letters, digits, `_`, `.`, `:` and `-`");
+            self.problem(&entry.place, KEY, message, check::NAME_REMEDY);
             return None;
         }
         if !names.insert(name.clone()) {
@@ -329,7 +325,7 @@ impl Checks {
     }
 
     fn check_labels(&mut self, entry: &Entry) -> Vec<WireLabel> {
-        self.labels_but("checks.labels", entry, &RESERVED)
+        self.labels_but("checks.labels", entry, &RESERVED_LABELS)
     }
 
     fn remedy(&mut self, entry: &Entry) -> Option<String> {

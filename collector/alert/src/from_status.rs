@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use muster_common::check::PERFDATA_SERIES;
 use muster_common::label::LabelSet;
 use muster_fleet::status::{Condition, EndReason, StatusChange, Subject};
 
@@ -67,7 +68,7 @@ fn expression(condition: &Condition) -> String {
         return String::new();
     };
     let host = condition.labels.get("host").unwrap_or_default();
-    format!("muster_check_perfdata{{host={host:?}, check={check:?}, label={:?}}}", first.label)
+    format!("{PERFDATA_SERIES}{{host={host:?}, check={check:?}, label={:?}}}", first.label)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reads what a metric check has beside its expression: `- check: NAME`, with the ranges that are good.
 
+use muster_common::check::{ATTEMPTS_MAX, NAME_REMEDY, RESERVED_LABELS, is_check_name};
 use muster_common::range::Range;
 
 use super::file::CheckSpec;
@@ -9,29 +10,22 @@ use crate::template::Template;
 
 /// Keys that mean something only for checks.
 pub(super) const CHECK_KEYS: &[&str] = &["warn", "crit", "unit", "max_attempts", "remedy", "parents", "ttl"];
-/// As an agent's configuration has them.
-const NAME_BYTES_MAX: usize = 100;
-const ATTEMPTS_MAX: u16 = 100;
 const REMEDY_BYTES_MAX: usize = 4_096;
 const UNIT_BYTES_MAX: usize = 20;
 const PARENTS_MAX: usize = 16;
-/// Labels that the collector writes itself.
-const RESERVED: [&str; 7] = ["host", "check", "severity", "alertname", "instance", "job", "label"];
 
-/// A check's name may be typed into a shell and stand in an address.
+/// The name is as an agent's configuration has it.
 pub(super) fn check_name(reader: &mut Reader<'_>, value: &Yaml, name: &str) {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    if name.len() > NAME_BYTES_MAX || !name.bytes().all(letter) {
+    if !is_check_name(name) {
         let shown: String = name.chars().take(40).collect();
-        let remedy = "use 1 to 100 letters, digits, `_`, `.`, `:` and `-`";
-        reader.mistake(value.place, format!("{shown:?} is no name of a check"), remedy);
+        reader.mistake(value.place, format!("{shown:?} is no name of a check"), NAME_REMEDY);
     }
 }
 
 /// Labels of a check are texts, for it is known by them whatever its values are.
 pub(super) fn check_labels(reader: &mut Reader<'_>, yaml: &Yaml, labels: &[(String, Template)]) {
     for (name, template) in labels {
-        if RESERVED.contains(&name.as_str()) {
+        if RESERVED_LABELS.contains(&name.as_str()) {
             let what = format!("label {name:?} of a check is the collector's own");
             reader.mistake(yaml.place, what, "take another name");
         } else if template.text().contains("{{") {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use muster_common::check::{CheckKind, CheckState};
+use muster_common::check::{CheckKind, CheckState, PERFDATA_SERIES, STATE_SERIES};
 use muster_common::label::{LabelSet, NAME};
 use muster_common::wire::message::{CheckDefinition, CheckReport, Perfdata, WireLabel};
 
@@ -13,9 +13,6 @@ use super::alerting::Vector;
 use super::file::{CheckSpec, Rule};
 use crate::plot::with_unit;
 
-/// As ingest names the series of agents' checks.
-const STATE: &str = "muster_check_state";
-const PERFDATA: &str = "muster_check_perfdata";
 /// Values of one host that are kept, the worst first; a check with more is no check but a report.
 const VALUES_MAX: usize = 20;
 /// Values in the first line.
@@ -171,10 +168,11 @@ fn series(rule: &Rule, spec: &CheckSpec, host: &str, report: &CheckReport) -> Ve
         pairs.extend(more.iter().copied());
         LabelSet::new(pairs).ok().map(Arc::new)
     };
-    let state = of(&[(NAME, STATE)]).map(|labels| (labels, f64::from(report.state)));
+    let state = of(&[(NAME, STATE_SERIES)]).map(|labels| (labels, f64::from(report.state)));
     let numbers = report.perfdata.iter().filter(|one| !one.value.is_nan());
-    let numbers = numbers
-        .filter_map(|one| Some((of(&[(NAME, PERFDATA), ("label", &one.label), ("unit", &spec.unit)])?, one.value)));
+    let numbers = numbers.filter_map(|one| {
+        Some((of(&[(NAME, PERFDATA_SERIES), ("label", &one.label), ("unit", &spec.unit)])?, one.value))
+    });
     state.into_iter().chain(numbers).collect()
 }
 

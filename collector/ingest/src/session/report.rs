@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use muster_common::check::{DURATION_SERIES, PERFDATA_SERIES, STATE_SERIES};
 use muster_common::label::{LabelSet, SeriesId};
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
@@ -27,10 +28,6 @@ const REFUSALS_TOLD_MAX: usize = 16;
 const CLASS: &str = "host";
 /// Labels that name a result's series; a check's own of that name is kept as `exported_<name>`.
 const OF_RESULTS: [&str; 3] = ["check", "label", "unit"];
-
-const STATE: &str = "muster_check_state";
-const DURATION: &str = "muster_check_duration_seconds";
-const PERFDATA: &str = "muster_check_perfdata";
 
 /// A batch of reports, admitted.
 pub(super) struct Reports {
@@ -101,14 +98,14 @@ impl Samples {
     fn take(&mut self, check: &CheckReport, admission: &Admission<'_>) {
         let mut labels: Vec<WireLabel> = own_labels(&check.definition.labels);
         labels.push(label("check", &check.check));
-        self.put(STATE, &labels, check.at_ms, f64::from(check.state), admission);
-        self.put(DURATION, &labels, check.at_ms, f64::from(check.duration_ms) / 1e3, admission);
+        self.put(STATE_SERIES, &labels, check.at_ms, f64::from(check.state), admission);
+        self.put(DURATION_SERIES, &labels, check.at_ms, f64::from(check.duration_ms) / 1e3, admission);
         // NaN: the plugin does not know.
         for one in check.perfdata.iter().filter(|one| !one.value.is_nan()) {
             let mut labels = labels.clone();
             labels.push(label("label", &one.label));
             labels.push(label("unit", &one.unit));
-            self.put(PERFDATA, &labels, check.at_ms, one.value, admission);
+            self.put(PERFDATA_SERIES, &labels, check.at_ms, one.value, admission);
         }
     }
 
