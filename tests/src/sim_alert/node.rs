@@ -260,7 +260,6 @@ impl Running {
         self.read(|desk| desk.dispatch().notices().next_back().map_or(1, |notice| notice.id + 1))
     }
 
-    /// Whose end a notice tells.
     /// What this notice tells to fire, and what to have ended.
     pub(super) fn told_by(&self, notice: u64) -> [Vec<Key>; 2] {
         self.read(|desk| {

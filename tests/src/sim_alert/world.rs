@@ -389,7 +389,10 @@ impl World {
             let handed = self.running()?.hand_over(self.now_ms, &mut made);
             self.report.notices += made.len() as u64;
             for id in made {
-                self.tell(|| format!("notice {id} is made"));
+                if self.faults.trace {
+                    let [firing, ended] = self.running()?.told_by(id);
+                    self.tell(|| format!("notice {id} is made: {firing:?} go on, {ended:?} are over"));
+                }
                 let truths = std::iter::once(&self.truth).chain(&self.unsure_truth).cloned().collect();
                 self.ledger.notice(id, truths, self.now_ms);
             }

@@ -48,6 +48,8 @@ pub struct Group {
     pub incident: Option<u64>,
     /// When the incident was opened.
     pub opened_ms: Option<i64>,
+    /// The incident has a member that was told in another one: its end is told here, so these mails must reach whoever has the other ones.
+    pub is_joined: bool,
 }
 
 /// critical, warning, unknown, everything else.
@@ -141,6 +143,7 @@ impl Group {
             last_ms: None,
             incident: None,
             opened_ms: None,
+            is_joined: false,
         }
     }
 

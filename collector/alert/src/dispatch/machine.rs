@@ -313,6 +313,7 @@ impl Dispatch {
             if group.incident.is_none() {
                 (group.incident, group.opened_ms) = (from.incident, from.opened_ms);
             }
+            group.is_joined |= from.is_joined || group.incident != from.incident;
             group.last_ms = group.last_ms.max(from.last_ms);
         }
         key
@@ -452,7 +453,7 @@ impl Dispatch {
         let (told, mut over) = (alerts(firing), alerts(ended));
         let ranks: Vec<u8> =
             firing.iter().map(|id| self.alerts.get(id).map_or(0, |alert| severity_rank(alert.severity()))).collect();
-        let kind = if kind == NoticeKind::Resolved && self.goes_on_elsewhere(key) { NoticeKind::Better } else { kind };
+        let kind = if kind == NoticeKind::Resolved && self.is_shared(key) { NoticeKind::Better } else { kind };
         let Some(group) = self.groups.get_mut(key) else { return };
         if Planted::EndOfTheUntold.is(self.planted) {
             let untold = group.members.iter().filter(|(_, member)| member.told.is_none()).map(|(id, _)| id);
@@ -510,11 +511,13 @@ impl Dispatch {
         effects.notices.push(notice);
     }
 
-    /// Whether another group has this one's incident too, since the routes of its members have parted: then the end here is not the end of
-    /// the incident, whose mails must not be taken back for it.
-    fn goes_on_elsewhere(&self, key: &str) -> bool {
-        let Some(incident) = self.groups.get(key).and_then(|group| group.incident) else { return false };
-        self.groups.iter().any(|(other, group)| other != key && group.incident == Some(incident))
+    /// Whether another group has this one's incident too, since the routes of its members have parted, or this one has members of another
+    /// incident, since their routes have met: then the end here is not the end of all that the incident's mails tell, which must not be taken
+    /// back for it.
+    fn is_shared(&self, key: &str) -> bool {
+        let Some(group) = self.groups.get(key) else { return false };
+        let has_it = |(other, one): (&String, &Group)| other != key && one.incident == group.incident;
+        group.is_joined || (group.incident.is_some() && self.groups.iter().any(has_it))
     }
 
     /// Drops members of which nothing can follow, and the group with its last one.
@@ -566,7 +569,7 @@ impl Dispatch {
 /// An incident ends when nothing told is left.
 fn close(group: &mut Group) {
     if group.members.values().all(|member| member.told.is_none()) {
-        (group.incident, group.last_ms) = (None, group.last_ms.filter(|_| false));
+        (group.incident, group.last_ms, group.is_joined) = (None, None, false);
     }
 }
 

@@ -75,6 +75,8 @@ struct GroupRow {
     last_ms: Option<i64>,
     incident: Option<u64>,
     opened_ms: Option<i64>,
+    #[serde(default)]
+    is_joined: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -182,6 +184,7 @@ pub(super) fn put_group(key: &str, group: Option<&Group>) -> SmallRow {
             last_ms: group.last_ms,
             incident: group.incident,
             opened_ms: group.opened_ms,
+            is_joined: group.is_joined,
         })
     });
     SmallRow { table: SmallTable::Groups, key: group_key(key), value }
@@ -207,6 +210,7 @@ pub(super) fn read_group(bytes: &[u8]) -> Result<Group, BadRow> {
         last_ms: row.last_ms,
         incident: row.incident,
         opened_ms: row.opened_ms,
+        is_joined: row.is_joined,
     })
 }
 

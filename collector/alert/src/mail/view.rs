@@ -246,8 +246,9 @@ fn plot_words(evidence: &Evidence, now_ms: i64, zone: &TimeZone) -> Option<PlotW
     })
 }
 
-const fn why(kind: NoticeKind) -> &'static str {
+const fn why(kind: NoticeKind, is_resolved: bool) -> &'static str {
     match kind {
+        NoticeKind::Better if is_resolved => "these have ended",
         NoticeKind::Opened => "first notice of this incident",
         NoticeKind::Worse => "more alerts, or worse ones",
         NoticeKind::Better => "fewer alerts, or better ones; others go on",
@@ -312,7 +313,7 @@ pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence
         state,
         is_resolved,
         is_only: place.is_only && notice.kind == NoticeKind::Resolved,
-        why: why(notice.kind),
+        why: why(notice.kind, is_resolved),
         remedy: lead
             .filter(|_| !is_resolved)
             .map_or_else(String::new, |alert| annotation(alert, &["remedy", "action"], TEXT)),

@@ -140,6 +140,27 @@ fn the_end_in_one_of_the_groups_of_an_incident_is_not_its_end() {
 }
 
 #[test]
+fn the_end_of_an_incident_that_took_in_a_member_of_another_takes_no_mail_back() {
+    let mut bench = Bench::new();
+    bench.plan.group_by = &["alertname", "host"];
+    for name in ["Disk", "Load"] {
+        bench.fire(alert(name, "db1", "a", "critical", bench.now_ms));
+        bench.pass(120_000);
+    }
+    bench.plan.group_by = &["host"];
+    bench.replan();
+    bench.restart();
+    // Whoever knows of Disk knows it of the first incident, and of its end only of this mail.
+    assert_eq!(shown(&bench.end(id("Disk", "db1"))), ["Better ann: Load@db1 | Disk@db1"]);
+    bench.pass(120_000);
+    assert_eq!(shown(&bench.end(id("Load", "db1"))), ["Better ann:  | Load@db1"]);
+    assert_eq!(bench.row_count(), 0);
+    bench.fire(alert("Disk", "db1", "a", "critical", bench.now_ms));
+    bench.pass(120_000);
+    assert_eq!(shown(&bench.end(id("Disk", "db1"))), ["Resolved ann:  | Disk@db1"]);
+}
+
+#[test]
 fn numbers_of_notices_that_the_copy_does_not_know_are_not_given_again() {
     let mut bench = Bench::new();
     bench.fire(alert("Disk", "db0", "a", "critical", bench.now_ms));
