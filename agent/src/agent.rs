@@ -558,7 +558,7 @@ pub fn signals(state_dir: &Path) -> std::io::Result<impl Future<Output = Goodbye
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        crate::stop::stop_reason(&state_dir, Path::new("/run"))
+        crate::stop::stop_reason(&state_dir, Path::new("/run"), Path::new("systemctl")).await
     })
 }
 
