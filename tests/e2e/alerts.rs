@@ -11,7 +11,7 @@ use muster_tests::harness::programs;
 use super::LIMIT;
 
 /// Routing to this mail server, told at once and without pauses that a test would wait for.
-fn alerting(folder: &Path, mailbox: &Mailbox) -> String {
+pub(super) fn alerting(folder: &Path, mailbox: &Mailbox) -> String {
     let path = folder.join("alerting.yml");
     let text = format!(
         "global:\n  smtp_smarthost: {}\n  smtp_from: muster@example.org\n  smtp_require_tls: false\n\

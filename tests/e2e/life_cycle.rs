@@ -1,10 +1,18 @@
 //! Hosts approved, renamed, replaced and retired through `muster`.
 
-use muster_tests::harness::agent::{AgentHome, muster, token, until};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use muster_common::wire::message::GoodbyeReason;
+use muster_tests::harness::agent::{AgentHome, muster, run, token, until};
 use muster_tests::harness::collector::{Collector, Options};
+use muster_tests::harness::mailbox::Mailbox;
 use muster_tests::harness::programs;
+use muster_tests::load::wire::{self, Load};
 
 use super::LIMIT;
+use super::alerts::alerting;
 
 #[test]
 fn a_renamed_host_keeps_its_id_and_its_old_series_end() {
@@ -122,4 +130,124 @@ fn a_machine_that_waits_is_given_the_hosts_place() {
     let after = listed();
     assert!(after.len() == 1 && after[0]["id"] == before["id"], "{after:?}");
     assert!(agent.stop().unwrap().success());
+}
+
+/// States of the hosts whose names begin so, as the API tells them.
+fn states(collector: &Collector, prefix: &str) -> Vec<String> {
+    let listed = collector.get("/api/muster/v1/hosts?all=true").unwrap().json().unwrap();
+    let hosts = listed["hosts"].as_array().unwrap_or_else(|| panic!("{listed}")).iter();
+    let named = hosts.filter(|host| host["name"].as_str().is_some_and(|name| name.starts_with(prefix)));
+    named.map(|host| host["state"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_copied_machine_is_set_aside_and_the_first_goes_on() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    let home = AgentHome::enrol(&programs, &collector, folder.path(), "golden").unwrap();
+    let _first = home.start(&["metrics.interval=1s"]).unwrap();
+    until("samples", LIMIT, || collector.number("node_load1{host=\"golden\"}", None)).unwrap();
+    let copy = AgentHome { programs: programs.clone(), state: folder.path().join("copy"), name: "golden".to_owned() };
+    let copied = Command::new("cp").arg("-a").args([&home.state, &copy.state]).status().unwrap();
+    assert!(copied.success());
+
+    let second = copy.start(&["metrics.interval=1s"]).unwrap();
+    until("the copy to be set aside", LIMIT, || {
+        Ok(states(&collector, "golden").contains(&"quarantined".to_owned()).then_some(()))
+    })
+    .unwrap();
+    until("its word on it", LIMIT, || Ok(second.log().contains("set aside").then_some(()))).unwrap();
+    let count = || collector.number("count_over_time(node_load1{host=\"golden\"}[1h])", None);
+    let before = count().unwrap().unwrap_or_default();
+    until("the first to go on", LIMIT, || Ok(count()?.filter(|now| *now >= before + 3.0))).unwrap();
+}
+
+#[test]
+fn a_relabelled_host_with_an_open_problem_is_no_news() {
+    let programs = programs::folder();
+    let (folder, mailbox) = (tempfile::tempdir().unwrap(), Mailbox::start(None).unwrap());
+    let mut options = Options::new(&programs, &folder.path().join("data"));
+    options.arguments = vec!["--alerting".to_owned(), alerting(folder.path(), &mailbox)];
+    let collector = Collector::start(&options).unwrap();
+    let home = AgentHome::enrol(&programs, &collector, folder.path(), "web-1").unwrap();
+    let _agent = home.start(&["metrics.interval=1s"]).unwrap();
+    push(&home, "raid", "CRITICAL");
+    mailbox.wait(1, LIMIT).unwrap();
+    let (code, _, error) = muster(&programs, &collector, &["hosts", "label", "web-1", "env=prod"]).unwrap();
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = muster(&programs, &collector, &["hosts", "rename", "web-1", "web-2"]).unwrap();
+    assert_eq!(code, 0, "{error}");
+    until("the new labels", LIMIT, || collector.number("node_load1{host=\"web-2\",env=\"prod\"}", None)).unwrap();
+    push(&home, "other", "CRITICAL");
+    let mails = mailbox.wait(2, LIMIT).unwrap();
+    assert!(mails[1].text().contains("other") && !mails[1].text().contains("raid"), "{}", mails[1].text());
+    push(&home, "raid", "OK");
+    let mails = mailbox.wait(3, LIMIT).unwrap();
+    let thread = mails[0].header("message-id").unwrap();
+    assert!(mails[2].header("references").is_some_and(|ids| ids.contains(&thread)), "{}", mails[2].text());
+}
+
+fn push(home: &AgentHome, check: &str, state: &str) {
+    let folder = home.state.to_string_lossy();
+    let words = ["push", "--state-dir", &folder, check, "--state", state, "--output", "by hand"];
+    let (code, _, error) = run(&home.programs, "muster-agent", &words).unwrap();
+    assert_eq!(code, 0, "{error}");
+}
+
+/// A hundred hosts of a group that is scaled, by a token that lets them go by themselves.
+fn ephemeral(programs: &Path, collector: &Collector, runtime: &tokio::runtime::Runtime) -> Vec<wire::Host> {
+    let word = token(programs, collector, &["--pattern", "node-*", "--uses", "100", "--ephemeral", "6h"]).unwrap();
+    let load = Load {
+        target: collector.agents,
+        word,
+        seed: 1,
+        hosts: 100,
+        ticks: 0,
+        start_ms: 0,
+        window: 1,
+        pause: Duration::ZERO,
+        reconnects: 0,
+    };
+    runtime.block_on(wire::enrol(&load)).unwrap()
+}
+
+#[test]
+fn a_hundred_ephemeral_hosts_are_no_mail_when_scaled_in_and_one_when_killed() {
+    let programs = programs::folder();
+    let (folder, mailbox) = (tempfile::tempdir().unwrap(), Mailbox::start(None).unwrap());
+    let mut options = Options::new(&programs, &folder.path().join("data"));
+    let silent = ["--set", "agents.silent_after=10s"].map(str::to_owned);
+    options.arguments =
+        ["--alerting".to_owned(), alerting(folder.path(), &mailbox)].into_iter().chain(silent).collect();
+    let collector = Collector::start(&options).unwrap();
+    let home = AgentHome::enrol(&programs, &collector, folder.path(), "stays").unwrap();
+    let _agent = home.start(&["metrics.interval=1s"]).unwrap();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+
+    let scaled = runtime();
+    let hosts = ephemeral(&programs, &collector, &scaled);
+    let crowd = scaled.block_on(wire::connect(collector.agents, &hosts)).unwrap();
+    scaled.block_on(crowd.say_goodbye(GoodbyeReason::Shutdown)).unwrap();
+    let retired = |count| {
+        let states = states(&collector, "node-");
+        Ok((states.iter().filter(|state| *state == "retired").count() == count).then_some(()))
+    };
+    until("a hundred retired hosts", LIMIT, || retired(100)).unwrap();
+    push(&home, "first", "CRITICAL");
+    let mails = mailbox.wait(1, LIMIT).unwrap();
+    assert!(mails[0].text().contains("first"), "hosts that were scaled in are told: {}", mails[0].text());
+
+    let killed = runtime();
+    let hosts = ephemeral(&programs, &collector, &killed);
+    let crowd = killed.block_on(wire::connect(collector.agents, &hosts)).unwrap();
+    // Without a word, as a machine dies: whoever drives the connections is no more.
+    killed.shutdown_background();
+    let mails = mailbox.wait(2, 3 * LIMIT).unwrap();
+    let text = mails[1].text();
+    assert!(text.contains("HostSilent") && text.contains("100"), "{text}");
+    drop(crowd);
+    push(&home, "second", "CRITICAL");
+    let mails = mailbox.wait(3, LIMIT).unwrap();
+    assert!(mails[2].text().contains("second"), "the killed are told once: {}", mails[2].text());
 }

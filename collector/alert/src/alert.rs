@@ -78,6 +78,8 @@ pub struct Alert {
     pub holds: Vec<Held>,
     /// Closed without a word: its host is retired.
     pub is_quiet_end: bool,
+    /// One of many whose like come and go: never opens an incident of its own, but is told in the receiver's common one.
+    pub is_one_of_many: bool,
 }
 
 impl Alert {

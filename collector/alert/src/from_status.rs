@@ -59,6 +59,7 @@ fn alert(condition: &Condition) -> Alert {
         again: condition.again,
         holds: condition.holds.iter().map(held).collect(),
         is_quiet_end: false,
+        is_one_of_many: condition.is_one_of_many,
     }
 }
 
@@ -102,6 +103,7 @@ mod tests {
             long_output: String::new(),
             perfdata: vec![number],
             remedy: "grow it".into(),
+            is_one_of_many: false,
             again: false,
             holds: vec![Hold { why: HoldReason::Downtime, by: "3".into(), until_ms: Some(7) }],
         };

@@ -150,6 +150,14 @@ pub enum HostsVerb {
         /// The new name.
         name: String,
     },
+    /// Set or remove labels that a host has on all its series; its open alerts go on, and nobody is told.
+    Label {
+        /// Name or id.
+        host: String,
+        /// A label to set (KEY=VALUE), or to remove (KEY-).
+        #[arg(required = true, value_name = "KEY=VALUE|KEY-")]
+        labels: Vec<String>,
+    },
     /// Let the machine that waits under this host's name take its place.
     Replace {
         /// Name or id.

@@ -285,7 +285,13 @@ fn no_problem(host: String, check: &str) -> FleetError {
 /// A host as status sees it.
 pub(crate) fn host_now(row: &Registration) -> HostNow {
     let absent = row.absence.as_ref().map(|absence| AbsentNow { since_ms: absence.since_ms, why: absence.why() });
-    HostNow { id: row.id, name: row.name.clone(), labels: row.labels.clone(), absent }
+    HostNow {
+        id: row.id,
+        name: row.name.clone(),
+        labels: row.labels.clone(),
+        is_ephemeral: row.ephemeral_ms.is_some(),
+        absent,
+    }
 }
 
 /// All active hosts as status sees them.

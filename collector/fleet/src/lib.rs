@@ -68,7 +68,7 @@ pub use names::{
 };
 pub use outbox::{Event, EventClass, EventKind, OUTBOX_ROWS_MAX, OutboxState};
 pub use projection::GAPS_MAX;
-pub use registry::ephemeral_reason;
+pub use registry::{EPHEMERAL_STOPPED, ephemeral_reason};
 pub use restored::{Restored, RestoredWhy};
 pub use rotate::Rotation;
 pub use seen::Seen;

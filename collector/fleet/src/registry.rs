@@ -217,6 +217,9 @@ impl Fleet {
     }
 }
 
+/// The reason that the retirement of an ephemeral host carries whose machine was shut down.
+pub const EPHEMERAL_STOPPED: &str = "it is ephemeral and its machine was shut down";
+
 /// The reason that an ephemeral host's retirement carries.
 pub fn ephemeral_reason(silence: Duration) -> String {
     format!("it is ephemeral and was silent for {}", Span(silence))

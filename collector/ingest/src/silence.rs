@@ -11,7 +11,7 @@ use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::message::GoodbyeReason;
 use muster_fleet::status::Goodbye;
-use muster_fleet::{Standing, StandingNote, Told};
+use muster_fleet::{EPHEMERAL_STOPPED, Standing, StandingNote, Told};
 
 use crate::error_text::chain;
 use crate::hub::Hub;
@@ -62,6 +62,13 @@ impl Silences {
         self.back = back;
         notes
     }
+}
+
+/// Ephemeral hosts that were shut down, whose like does not come back: they are retired rather than told to have stopped; and all other notes.
+fn gone_for_good(notes: Vec<StandingNote>, is_ephemeral: impl Fn(HostId) -> bool) -> (Vec<HostId>, Vec<StandingNote>) {
+    let (gone, others): (Vec<_>, Vec<_>) =
+        notes.into_iter().partition(|note| note.standing == Standing::Stopped && is_ephemeral(note.host));
+    (gone.into_iter().map(|note| note.host).collect(), others)
 }
 
 /// How a host stands that this collector has not heard: what was told of it and what its goodbye said holds over a restart.
@@ -123,7 +130,15 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             continue;
         }
         let noting = hub.clone();
-        let noted = tokio::task::spawn_blocking(move || noting.fleet.note_standings(&notes, now)).await;
+        let noted = tokio::task::spawn_blocking(move || {
+            let is_ephemeral = |host| noting.fleet.host(host).is_some_and(|row| row.ephemeral.is_some());
+            let (gone, notes) = gone_for_good(notes, is_ephemeral);
+            for host in gone {
+                noting.fleet.retire(host, EPHEMERAL_STOPPED, "muster", now)?;
+            }
+            noting.fleet.note_standings(&notes, now)
+        });
+        let noted = noted.await;
         match noted {
             Ok(Ok(())) => {}
             // Nothing is taken for told: the next look tells it.
@@ -144,6 +159,20 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn an_ephemeral_host_that_is_shut_down_is_gone_and_one_that_is_silent_is_told() {
+        let other = HostId([2; 16]);
+        let note = |host, standing| StandingNote { host, standing, last_heard: None, goodbye: "" };
+        let notes = vec![
+            note(HOST, Standing::Stopped),
+            note(HOST, Standing::Silent),
+            note(HOST, Standing::Rebooting),
+            note(other, Standing::Stopped),
+        ];
+        let (gone, told) = gone_for_good(notes.clone(), |host| host == HOST);
+        assert_eq!((gone, told.as_slice()), (vec![HOST], &notes[1..]));
     }
 
     /// Standings told over a run of looks: (second, standing, goodbye).

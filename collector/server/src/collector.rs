@@ -110,8 +110,11 @@ impl Collector {
         let alerting = tokio::task::spawn_blocking(starting).await.map_err(|_| StartError::Panic)?;
         let alerting = alerting.map_err(|source: AlertingError| StartError::AlertingState(Box::new(source)))?;
 
-        let mut ingest_config =
-            IngestConfig { goodbye_spread: config.agents.spread, ..IngestConfig::new(config.agents.listen) };
+        let mut ingest_config = IngestConfig {
+            goodbye_spread: config.agents.spread,
+            silent_after: config.agents.silent_after,
+            ..IngestConfig::new(config.agents.listen)
+        };
         // What would be unlinked at once is not taken.
         ingest_config.session.retention = config.retention.metrics;
         ingest_config.retention_logs = config.retention.logs;

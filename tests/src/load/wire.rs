@@ -15,7 +15,9 @@ use muster_common::identity::token::TokenWord;
 use muster_common::identity::{SERVER_NAME, certificate};
 use muster_common::time;
 use muster_common::wire::frame::{Encoder, Frame, FrameReader, encode};
-use muster_common::wire::message::{Enrol, Epoch, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome};
+use muster_common::wire::message::{
+    AgentGoodbye, Enrol, Epoch, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome,
+};
 use quinn::{ClientConfig, Connecting, Connection, Endpoint, RecvStream, SendStream};
 
 use super::feed::HostFeed;
@@ -185,7 +187,7 @@ struct Session {
     connection: Connection,
     control: Control,
     /// Kept open: its end would be the session's.
-    _control_send: SendStream,
+    control_send: SendStream,
     lane: SendStream,
 }
 
@@ -199,7 +201,7 @@ impl Session {
         match tokio::time::timeout(Duration::from_secs(20), control.next()).await.context("no welcome")?? {
             Message::Welcome(welcome) => {
                 let lane = connection.open_uni().await?;
-                Ok((Self { connection, control, _control_send: control_send, lane }, welcome))
+                Ok((Self { connection, control, control_send, lane }, welcome))
             }
             other => bail!("no welcome: {other:?}"),
         }
@@ -229,6 +231,49 @@ pub async fn send(target: SocketAddr, host: &Host, frames: &[Frame]) -> Result<(
     session.connection.close(0u32.into(), b"done");
     endpoint.wait_idle().await;
     Ok(())
+}
+
+/// Hosts that are connected and send nothing.
+pub struct Crowd {
+    sessions: Vec<Session>,
+    endpoint: Endpoint,
+}
+
+/// Connects these hosts.
+///
+/// # Errors
+/// A refusal by the collector, or a broken connection.
+pub async fn connect(target: SocketAddr, hosts: &[Host]) -> Result<Crowd> {
+    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let mut sessions = Vec::with_capacity(hosts.len());
+    for host in hosts {
+        let config = quic_config(&Trust::Roots(host.identity.chain_der[1..].to_vec()), Some(&host.identity))?;
+        let held = HeldEpoch { epoch: Epoch([0; 16]), last_seq: [0; 3] };
+        let hello = Hello { epochs: Vec::new(), ..hello(host.number, time::now().millis(), held) };
+        sessions.push(Session::open(endpoint.connect_with(config, target, SERVER_NAME)?, hello).await?.0);
+    }
+    Ok(Crowd { sessions, endpoint })
+}
+
+impl Crowd {
+    /// Each says why it ends, and ends.
+    ///
+    /// # Errors
+    /// A broken connection.
+    pub async fn say_goodbye(mut self, reason: GoodbyeReason) -> Result<()> {
+        let goodbye = encode(&Frame::control(Message::AgentGoodbye(AgentGoodbye { reason })))?;
+        for session in &mut self.sessions {
+            session.control_send.write_all(&goodbye).await?;
+            session.control_send.finish()?;
+        }
+        for session in &mut self.sessions {
+            // The collector has read it when it ends the stream or acknowledges all of it.
+            let _ = tokio::time::timeout(Duration::from_secs(20), session.control_send.stopped()).await?;
+            session.connection.close(0u32.into(), b"goodbye");
+        }
+        self.endpoint.wait_idle().await;
+        Ok(())
+    }
 }
 
 fn hello(host: usize, started_ms: i64, held: HeldEpoch) -> Hello {

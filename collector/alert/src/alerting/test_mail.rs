@@ -104,6 +104,7 @@ fn test_alert(now: Timestamp) -> Alert {
         again: false,
         holds: Vec::new(),
         is_quiet_end: false,
+        is_one_of_many: false,
     }
 }
 

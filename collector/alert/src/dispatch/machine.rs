@@ -393,11 +393,11 @@ impl Dispatch {
     /// Whether these are to be told with others rather than in a notice of their own.
     fn is_storm(&mut self, key: &str, firing: &[AlertId], now_ms: i64) -> bool {
         let Some(group) = self.groups.get(key).filter(|group| !group.is_mass) else { return false };
-        let is_old = |id: &AlertId| {
-            let alert = self.alerts.get(id);
-            self.restored_ms.is_some_and(|at_ms| alert.is_some_and(|alert| alert.starts_ms < at_ms))
+        let is_for_all = |id: &AlertId| {
+            let is_old = |alert: &Alert| self.restored_ms.is_some_and(|at_ms| alert.starts_ms < at_ms);
+            self.alerts.get(id).is_some_and(|alert| is_old(alert) || alert.is_one_of_many)
         };
-        if !firing.is_empty() && firing.iter().all(is_old) {
+        if !firing.is_empty() && firing.iter().all(is_for_all) {
             return true;
         }
         let Some(opened) = self.opened.get_mut(&group.receiver) else { return false };

@@ -59,6 +59,8 @@ struct AlertRow {
     expression: String,
     holds: Vec<Held>,
     is_quiet_end: bool,
+    #[serde(default)]
+    is_one_of_many: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,6 +126,7 @@ fn alert_row(alert: &Alert) -> AlertRow {
         expression: alert.expression.clone(),
         holds: alert.holds.clone(),
         is_quiet_end: alert.is_quiet_end,
+        is_one_of_many: alert.is_one_of_many,
     }
 }
 
@@ -142,6 +145,7 @@ fn alert_of(row: AlertRow) -> Result<Alert, String> {
         again: false,
         holds: row.holds,
         is_quiet_end: row.is_quiet_end,
+        is_one_of_many: row.is_one_of_many,
     })
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Al
         again: false,
         holds: Vec::new(),
         is_quiet_end: false,
+        is_one_of_many: false,
     }
 }
 

@@ -310,6 +310,7 @@ fn the_body_of_a_webhook_is_that_of_alertmanager() {
             again: false,
             holds: Vec::new(),
             is_quiet_end: false,
+            is_one_of_many: false,
         }
     };
     let notice = Notice {

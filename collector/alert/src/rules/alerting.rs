@@ -384,6 +384,7 @@ pub(super) fn alert_of(rule: &Rule, file: &str, group: &str, id: AlertId, active
         again: false,
         holds: active.holds(),
         is_quiet_end: false,
+        is_one_of_many: false,
     }
 }
 

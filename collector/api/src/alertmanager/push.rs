@@ -108,6 +108,7 @@ fn alert(desk: &Desk, posted: Postable, by: &str, now_ms: i64) -> Result<(Alert,
         again: false,
         holds: Vec::new(),
         is_quiet_end: false,
+        is_one_of_many: false,
     };
     Ok((alert, ends_ms))
 }

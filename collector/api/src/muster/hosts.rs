@@ -82,6 +82,31 @@ pub(super) async fn rename(
     change(&state, asked, move |fleet, host| fleet.rename(host.id, &body.name, &by, now)).await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Labels {
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+pub(super) async fn label(
+    Shared(state): Shared<Arc<State>>,
+    Path(asked): Path<String>,
+    request: Request,
+) -> Result<Response, MusterError> {
+    let (by, now) = (by(&request), state.now());
+    let body: Labels = read(request).await?;
+    let work = move |fleet: &Fleet, host: &HostRow| {
+        let mut labels = host.labels.clone();
+        labels.retain(|name, _| !body.remove.contains(name));
+        labels.extend(body.set);
+        fleet.relabel(host.id, &labels, &by, now)
+    };
+    change(&state, asked, work).await
+}
+
 pub(super) async fn replace(
     Shared(state): Shared<Arc<State>>,
     Path(asked): Path<String>,

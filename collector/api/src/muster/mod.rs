@@ -41,6 +41,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
+    route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),
     route("/api/muster/v1/hosts/{host}/replace", &["POST"], ADMIN, || post(hosts::replace)),
     route("/api/muster/v1/hosts/{host}/retire", &["POST"], ADMIN, || post(hosts::retire)),
     route("/api/muster/v1/checks", &["GET"], READ, || get(checks::list)),

@@ -70,6 +70,7 @@ fn made_up(labels: LabelSet, now_ms: i64) -> Alert {
         again: false,
         holds: Vec::new(),
         is_quiet_end: false,
+        is_one_of_many: false,
     }
 }
 

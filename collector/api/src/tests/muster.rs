@@ -44,6 +44,9 @@ async fn a_host_goes_through_its_life() {
 
     let answer = fixture.post_json(&format!("/api/muster/v1/hosts/{id}/rename"), r#"{"name": "web-2"}"#).await;
     assert_eq!(answer.json()["host"]["name"], "web-2", "{}", answer.text);
+    let body = r#"{"set": {"role": "db"}, "remove": ["env", "nosuch"]}"#;
+    let answer = fixture.post_json("/api/muster/v1/hosts/web-2/labels", body).await;
+    assert_eq!(answer.json()["host"]["labels"], json!({"role": "db"}), "{}", answer.text);
     let heard = HostPresence {
         host: muster_common::host::HostId::parse(&id).unwrap(),
         state: "up".into(),
@@ -155,6 +158,7 @@ async fn each_wrong_request_says_what_where_and_what_to_do() {
         ("POST", "hosts/web-1/rename", "", 400, "bad_request", "the request's body"),
         ("POST", "hosts/web-1/rename", r#"{"nme": "x"}"#, 400, "bad_request", "the request's body"),
         ("POST", "hosts/web-1/rename", r#"{"name": "muster"}"#, 400, "bad_request", "the host asked for"),
+        ("POST", "hosts/web-1/labels", r#"{"set": {"host": "x"}}"#, 400, "bad_request", "the host asked for"),
         ("POST", "hosts/web-1/replace", "", 409, "conflict", "the host asked for"),
         ("POST", "hosts/web-1/approve", r#"{"labels": {"host": "x"}}"#, 400, "bad_request", "the host asked for"),
         ("POST", "tokens", "{", 400, "bad_request", "the request's body"),

@@ -1,4 +1,4 @@
-//! `muster hosts list|approve|rename|replace|retire`.
+//! `muster hosts list|approve|rename|label|replace|retire`.
 
 use serde_json::{Value, json};
 
@@ -36,6 +36,9 @@ pub async fn run(client: &Client, verb: &HostsVerb, output: Output, now_ms: i64)
             client.post_json(&change(host, "rename"), &json!({"name": name})).await?,
             "is its name now; its id and history stay",
         ),
+        HostsVerb::Label { host, labels } => {
+            (client.post_json(&change(host, "labels"), &label_changes(labels)?).await?, "has these labels from now on")
+        }
         HostsVerb::Replace { host } => (
             client.post_json(&change(host, "replace"), &json!({})).await?,
             "is now the machine that waited; the old one's certificates are denied",
@@ -46,6 +49,23 @@ pub async fn run(client: &Client, verb: &HostsVerb, output: Output, now_ms: i64)
         ),
     };
     Ok(changed(&answer, done, now_ms, output))
+}
+
+/// The request's body for words such as `env=prod` and `team-`.
+fn label_changes(words: &[String]) -> Result<Value, Failure> {
+    let (mut set, mut remove) = (serde_json::Map::new(), Vec::new());
+    for word in words {
+        match (word.split_once('='), word.strip_suffix('-')) {
+            (Some((name, value)), _) if !name.is_empty() => drop(set.insert(name.to_owned(), value.into())),
+            (None, Some(name)) if !name.is_empty() => remove.push(name),
+            _ => {
+                let message =
+                    format!("`{word}` is no change of a label: write KEY=VALUE to set one, KEY- to remove it");
+                return Err(Failure::Usage(message));
+            }
+        }
+    }
+    Ok(json!({"set": set, "remove": remove}))
 }
 
 /// A host as it is after a change; in CSV the row that `list` has of it.
@@ -148,6 +168,16 @@ mod tests {
             {"id": "0190-b", "name": "db-1", "state": "pending", "presence": null, "last_arrival_ms": null, "agent_version": "",
              "facts": {"os": ""}, "labels": {}, "reason": "no token", "waiting_key": "00112233445566778899aabb"},
         ]})
+    }
+
+    #[test]
+    fn labels_are_set_and_removed_in_one_request() {
+        let words = ["env=prod", "team-", "note=a=b-"].map(str::to_owned);
+        let expect = json!({"set": {"env": "prod", "note": "a=b-"}, "remove": ["team"]});
+        assert_eq!(label_changes(&words).ok(), Some(expect));
+        for wrong in ["env", "=x", "-"] {
+            assert!(label_changes(&[wrong.to_owned()]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct HostNow {
     pub id: HostId,
     pub name: String,
     pub labels: BTreeMap<String, String>,
+    /// It retires by itself once it is silent for long.
+    pub is_ephemeral: bool,
     pub absent: Option<AbsentNow>,
 }
 

@@ -64,6 +64,8 @@ pub struct Condition {
     pub perfdata: Vec<Perfdata>,
     /// What to do, as the check's definition says; empty: nothing said.
     pub remedy: String,
+    /// One of many whose like come and go (an ephemeral host): worth one notice with the others, not one of its own.
+    pub is_one_of_many: bool,
     /// A new bad result of a volatile check: told although nothing changed.
     pub again: bool,
     /// Why it is not to be told; empty: it is.

@@ -50,6 +50,8 @@ pub struct Agents {
     pub listen: SocketAddr,
     /// Over how long the agents' next connections are spread when this collector stops.
     pub spread: Duration,
+    /// How long after its last arrival a host is silent, which is told.
+    pub silent_after: Duration,
 }
 
 /// `[retention]`.
@@ -109,7 +111,11 @@ impl Default for Config {
         Self {
             data: PathBuf::from("/var/lib/muster-collector"),
             http: Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9470)), connections_max: 512, no_auth: false },
-            agents: Agents { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9471)), spread: Duration::from_secs(30) },
+            agents: Agents {
+                listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9471)),
+                spread: Duration::from_secs(30),
+                silent_after: Duration::from_secs(60),
+            },
             retention: Retention { metrics: 90 * DAY, logs: 30 * DAY, events: 730 * DAY },
             store: Store { maintenance_interval: Duration::from_secs(1) },
             query: Query {

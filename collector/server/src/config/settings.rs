@@ -48,6 +48,8 @@ pub(crate) const RULES: &[Rule] = &[
     key!("http", "connections_max", AT_RESTART, http.connections_max, |value| whole(value, 1, 100_000)),
     key!("agents", "listen", AT_RESTART, agents.listen, address),
     key!("agents", "spread", AT_RESTART, agents.spread, |value| span(value, Duration::ZERO, 600 * SECOND)),
+    // Shorter than an agent's slowest batches would make silence of a pause.
+    key!("agents", "silent_after", AT_RESTART, agents.silent_after, |value| span(value, 10 * SECOND, 3_600 * SECOND)),
     key!("retention", "metrics", AT_RESTART, retention.metrics, |value| span(value, DAY, CENTURY)),
     key!("retention", "logs", AT_RESTART, retention.logs, |value| span(value, DAY, CENTURY)),
     key!("retention", "events", AT_RESTART, retention.events, |value| span(value, DAY, CENTURY)),

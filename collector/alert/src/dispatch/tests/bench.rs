@@ -190,6 +190,7 @@ pub(super) fn alert(name: &str, host: &str, team: &str, severity: &str, now_ms: 
         again: false,
         holds: Vec::new(),
         is_quiet_end: false,
+        is_one_of_many: false,
     }
 }
 

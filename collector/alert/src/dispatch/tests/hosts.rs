@@ -52,6 +52,10 @@ impl Site {
 
     /// Hosts of this name and number, behind `parent` unless that is empty.
     fn hosts(&self, name: &str, count: u32, parent: &str) -> Vec<HostId> {
+        self.enrol(name, count, parent, None)
+    }
+
+    fn enrol(&self, name: &str, count: u32, parent: &str, ephemeral: Option<Duration>) -> Vec<HostId> {
         let labels = [("team", "a"), ("parent", parent)].into_iter().filter(|label| !label.1.is_empty());
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let spec = TokenSpec {
@@ -59,6 +63,7 @@ impl Site {
             labels: labels.collect(),
             uses: count,
             ttl: Duration::from_secs(60),
+            ephemeral,
             ..TokenSpec::default()
         };
         let word = self.fleet.new_token(spec, self.now()).unwrap();
@@ -167,4 +172,25 @@ fn a_host_that_boots_is_told_only_where_it_does_not_come_back() {
             assert_eq!(site.told(), ["HostSilent gw0"]);
         }
     }
+}
+
+#[test]
+fn a_hundred_ephemeral_hosts_that_are_killed_are_one_notice_and_their_retirement_none() {
+    let mut site = Site::new();
+    let (cells, _) = (site.enrol("cell", 100, "", Some(Duration::from_secs(6 * 3_600))), site.hosts("here", 1, ""));
+    site.pass(1);
+    // As looks of ingest find them, whose last words came at different moments of an interval.
+    site.stand(&cells[..35], Standing::Silent);
+    site.pass(15);
+    site.stand(&cells[35..], Standing::Silent);
+    site.pass(900);
+    let notices = std::mem::take(&mut site.bench.notices);
+    assert_eq!(notices.iter().map(|notice| notice.firing.len()).collect::<Vec<_>>(), [100]);
+    for host in &cells {
+        site.fleet.retire(*host, "it is ephemeral", "muster", site.now()).unwrap();
+    }
+    site.give();
+    site.pass(900);
+    assert_eq!(site.told(), [""; 0]);
+    assert_eq!(site.bench.row_count(), 0);
 }

@@ -51,7 +51,7 @@ impl StatusBook {
     /// The host's entry; one that is no active host (any more) has no name.
     pub(super) fn host_or_gone(&mut self, id: HostId) -> &mut HostBook {
         self.hosts.entry(id).or_insert_with(|| HostBook {
-            now: HostNow { id, name: String::new(), labels: Default::default(), absent: None },
+            now: HostNow { id, name: String::new(), labels: Default::default(), is_ephemeral: false, absent: None },
             own: OwnRow::default(),
             checks: Default::default(),
             resumed: Default::default(),

@@ -56,6 +56,7 @@ impl StatusBook {
             perfdata: Vec::new(),
             remedy: "look at the collector's network first: `muster status` shows when each host was heard last"
                 .to_owned(),
+            is_one_of_many: false,
             again: false,
             holds: Vec::new(),
         })
@@ -98,6 +99,7 @@ impl StatusBook {
             long_output: String::new(),
             perfdata: Vec::new(),
             remedy: String::new(),
+            is_one_of_many: host.now.is_ephemeral,
             again: false,
             holds,
         })
@@ -131,6 +133,7 @@ impl StatusBook {
             long_output: row.long_output.clone(),
             perfdata: row.perfdata.iter().map(|one| one.to_wire()).collect(),
             remedy: row.definition.remedy.clone(),
+            is_one_of_many: false,
             again: row.again,
             holds,
         })

@@ -89,6 +89,7 @@ impl Story {
             id: id(number),
             name: name.to_owned(),
             labels: BTreeMap::from([("site".to_owned(), "a".to_owned())]),
+            is_ephemeral: false,
             absent: None,
         };
         let hosts = [(1, "web1"), (2, "web2"), (3, "gw")].map(host).to_vec();

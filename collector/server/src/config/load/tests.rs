@@ -151,6 +151,7 @@ fn every_key_that_a_reload_cannot_take_is_named() {
         ("http.connections_max", "7"),
         ("agents.listen", "127.0.0.1:2"),
         ("agents.spread", "7s"),
+        ("agents.silent_after", "17s"),
         ("retention.metrics", "7d"),
         ("retention.logs", "7d"),
         ("retention.events", "7d"),

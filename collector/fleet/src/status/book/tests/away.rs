@@ -168,6 +168,7 @@ fn a_gateway_with_a_hundred_children_is_one_problem_and_one_end() {
         id: id(number),
         name: format!("rack{number}"),
         labels: [("parent".to_owned(), "gw".to_owned())].into(),
+        is_ephemeral: false,
         absent: None,
     };
     story.hosts.extend((10..110).map(child));
