@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -273,10 +273,17 @@ impl Status {
     }
 }
 
+/// The text of a file of the kernel's, which has no size, by as few calls as it takes.
+fn read_once(path: &Path) -> io::Result<String> {
+    let mut text = String::with_capacity(4 << 10);
+    std::fs::File::open(path)?.take(64 << 10).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl Cost {
     /// Reads what the kernel counts of this process; zeros where it does not tell.
     pub fn read(proc: &Path) -> Self {
-        let text = |file: &str| std::fs::read_to_string(proc.join("self").join(file)).unwrap_or_default();
+        let text = |file: &str| read_once(&proc.join("self").join(file)).unwrap_or_default();
         let stat = text("stat");
         // After the name in brackets: utime and stime are the 12th and 13th word, in hundredths of a second.
         let words = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();

@@ -2,9 +2,10 @@
 //! or not.
 //!
 //! Each is a file in `STATE/handed` ([`file`] its bytes, [`names`] what it is called; `agent/SPOOL.md` tells both) that is durable before
-//! the command returns ([`give`]). The agent finds them ([`folder`], on a thread of its own: [`worker`]) and gives each its place in lane
+//! the command returns ([`give`]). The agent finds them ([`folder`], on a thread of its own: [`worker`], which [`bell`] wakes) and gives each its place in lane
 //! p0 (`uplink::session::handed`). [`exec`] and [`push`] are the commands.
 
+mod bell;
 pub mod exec;
 pub mod file;
 pub mod folder;

@@ -1,9 +1,10 @@
-//! The thread around the folder: it looks once a second whether anything was handed over, which costs one question to the file system while
-//! nothing was. A disk that hangs holds up this thread alone.
+//! The thread around the folder: it is woken when something is handed over, and looks now and then in any case, which costs one question to
+//! the file system while nothing was. A disk that hangs holds up this thread alone.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +13,14 @@ use muster_common::time;
 use muster_common::wire::message::Problem;
 use tokio::sync::mpsc;
 
+use super::bell::Bell;
 use super::folder::HandedFolder;
 use crate::uplink::{HandedAnswer, HandedFrame, HandedOrder};
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The net under the bell.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Without a bell, or while something waits for room or for a disk.
+const LOOK_SOON: Duration = Duration::from_secs(1);
 /// File systems keep times of change to some ms only: a folder that changed just before a look is looked at again.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Whatever its time says, the folder is read this often: a file that could not be read may be readable now.
@@ -39,7 +44,16 @@ pub enum HandedNews {
 
 /// The thread's handle. Dropping it ends the thread.
 pub struct HandedWorker {
-    orders: SyncSender<HandedOrder>,
+    inbox: SyncSender<Word>,
+}
+
+/// What the thread hears.
+enum Word {
+    Order(HandedOrder),
+    /// Something may have come into the folder.
+    Rung,
+    /// The handle is gone.
+    End,
 }
 
 /// What the agent hears: reports, one at a time, and news.
@@ -54,7 +68,21 @@ impl HandedWorker {
         let (opened, placed) = HandedFolder::open(disk, folder.clone(), now_ns())?;
         let (say_frame, frames) = mpsc::channel(FRAMES_MAX);
         let (say, news) = mpsc::channel(NEWS_MAX);
-        let (orders, inbox) = sync_channel(ORDERS_MAX);
+        let (sender, inbox) = sync_channel(ORDERS_MAX);
+        let is_rung = Arc::new(AtomicBool::new(false));
+        let ring = {
+            let (sender, is_rung) = (sender.clone(), Arc::clone(&is_rung));
+            move || {
+                // One word for all that comes before it is heard: orders need the room.
+                if !is_rung.swap(true, Ordering::AcqRel) && sender.try_send(Word::Rung).is_err() {
+                    is_rung.store(false, Ordering::Release);
+                }
+            }
+        };
+        let bell = Bell::hang(&folder, ring);
+        if let Err(error) = &bell {
+            tracing::debug!("{} is not watched but looked at each second: {error}", folder.display());
+        }
         let worker = Worker {
             folder: opened,
             path: folder,
@@ -65,20 +93,29 @@ impl HandedWorker {
             told: Vec::new(),
             say_frame,
             say,
+            is_rung,
+            bell: bell.ok(),
         };
         std::thread::Builder::new()
             .name("muster-handed".to_owned())
             .stack_size(256 << 10)
             .spawn(move || worker.run(&inbox))?;
-        Ok((Self { orders }, (frames, news), placed))
+        Ok((Self { inbox: sender }, (frames, news), placed))
     }
 
     /// Hands an order over.
     pub fn obey(&self, order: HandedOrder) {
         // One that does not fit, or whose thread has ended, leaves its file as it is: the next start takes it.
-        if self.orders.try_send(order).is_err() {
+        if self.inbox.try_send(Word::Order(order)).is_err() {
             tracing::error!(?order, "the folder of handed reports does not answer");
         }
+    }
+}
+
+impl Drop for HandedWorker {
+    fn drop(&mut self) {
+        // A full inbox has a thread that hangs at its disk: it ends with the process.
+        let _ = self.inbox.try_send(Word::End);
     }
 }
 
@@ -98,21 +135,30 @@ struct Worker {
     told: Vec<Problem>,
     say_frame: mpsc::Sender<HandedFrame>,
     say: mpsc::Sender<HandedNews>,
+    is_rung: Arc<AtomicBool>,
+    /// `None`: the folder cannot be watched.
+    bell: Option<Bell>,
 }
 
 impl Worker {
-    fn run(mut self, inbox: &Receiver<HandedOrder>) {
+    fn run(mut self, inbox: &Receiver<Word>) {
         loop {
-            match inbox.recv_timeout(LOOK_EVERY) {
-                Ok(order) => self.carry_out(order),
+            match inbox.recv_timeout(self.pause()) {
+                Ok(Word::Order(order)) => self.carry_out(order),
+                Ok(Word::Rung) => self.is_rung.store(false, Ordering::Release),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return,
             }
             std::mem::take(&mut self.freeing).into_iter().for_each(|id| self.free(id));
             self.look();
             self.give();
             self.tell_problems();
         }
+    }
+
+    fn pause(&self) -> Duration {
+        let waits = self.folder.has_waiting() || !self.freeing.is_empty();
+        if waits || self.bell.is_none() { LOOK_SOON } else { LOOK_EVERY }
     }
 
     fn carry_out(&mut self, order: HandedOrder) {

@@ -13,6 +13,8 @@ pub(super) const SLACK_MS: i64 = 31_000;
 pub(super) const INTERVAL_MS: i64 = 60_000;
 /// How long hosts may take to be heard again once any is.
 const RETURNING_MS: i64 = 120_000;
+/// A result that is younger at its arrival came out of no spool.
+const FRESH_MS: i64 = 10_000;
 /// As long after the last result out of a spool.
 const CATCHING_UP_MS: i64 = 60_000;
 /// What the name of a host has behind it once it is renamed.
@@ -148,7 +150,8 @@ impl Truth {
         let weight = |age: usize| 1.15 - 0.35 * age as f64 / 19.0;
         let sum: f64 = (0..count).filter(|age| check.changes[count - 1 - age]).map(weight).sum();
         check.is_flapping = if check.is_flapping { sum * 5.0 >= 25.0 } else { sum * 5.0 > 30.0 };
-        (check.newest_ms, check.arrived_ms, check.is_live) = (one.at_ms, one.arrived_ms, one.is_live);
+        (check.newest_ms, check.arrived_ms, check.is_live) =
+            (one.at_ms, one.arrived_ms, one.is_live || one.arrived_ms - one.at_ms < FRESH_MS);
         (check.last, check.is_stale) = (one.state, false);
         check.parents.clone_from(&one.parents);
         let before = check.hard;

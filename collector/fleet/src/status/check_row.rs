@@ -30,7 +30,7 @@ pub(crate) struct CheckRow {
     pub acknowledgement: Option<Acknowledgement>,
     /// When the newest result arrived, milliseconds.
     pub arrived_ms: i64,
-    /// The newest result came as it was made, not from a spool.
+    /// The newest result came as it was made, or soon after, not from a spool.
     pub is_live: bool,
     /// Nothing has come for too long, since then.
     pub stale_ms: Option<i64>,

@@ -22,6 +22,9 @@ use crate::tables::{CHECKS, DOWNTIMES, Put};
 /// Bytes of a result's first line that its event tells.
 const EVENT_OUTPUT_BYTES_MAX: usize = 512;
 
+/// A result that arrives so soon after it was made says how things stand: one that is pushed while its agent connects waits for nothing.
+const FRESH_MS: i64 = 10_000;
+
 impl StatusBook {
     /// Takes a report of an active host. `is_live`: it came as it was made, not from a spool.
     pub(crate) fn report(&mut self, host: &HostNow, report: &Report, arrived: Timestamp, is_live: bool) {
@@ -48,6 +51,8 @@ impl StatusBook {
         }
         #[cfg(feature = "planted")]
         let is_live = is_live || self.is_planted(crate::planted::Planted::BacklogIsLive);
+        // Made while the host could not be heard, and yet as good as live.
+        let is_live = is_live || arrived.millis().saturating_sub(at_ms) < FRESH_MS;
         let Some(entry) = self.hosts.get_mut(&host.id) else { return };
         let known = entry.checks.get(&key.1);
         if key.1.is_empty() || at_ms <= known.map_or(0, |row| row.machine.at_ms) {

@@ -379,6 +379,8 @@ fn what_flaps_or_catches_up_is_held() {
     let report = result("load", C, 10, definition(1));
     story.book.report(&story.hosts[0], &report, at(500), false);
     assert_eq!(story.settle(500), ["1/load load critical catching_up:"]);
+    story.book.report(&story.hosts[0], &result("raid", C, 491, definition(1)), at(500), false);
+    assert_eq!(story.settle(500), ["1/raid raid critical"], "it was made a moment ago");
     assert_eq!(story.result(0, "load", C, 501), ["1/load load critical"]);
 }
 
