@@ -32,6 +32,21 @@ pub fn tool(package: &str, program: &str) -> PathBuf {
     path
 }
 
+/// Seconds of all threads that a process has now, to the nanosecond; those of threads that have ended are not in it.
+///
+/// # Errors
+/// When there is no such process.
+pub fn live_cpu_seconds(id: u32) -> Result<f64> {
+    let tasks = format!("/proc/{id}/task");
+    let mut nanos = 0;
+    for task in std::fs::read_dir(&tasks).with_context(|| tasks.clone())? {
+        // A thread that ends meanwhile has no file any more.
+        let text = std::fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        nanos += text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(nanos as f64 / 1e9)
+}
+
 /// User and system seconds of a process and its threads.
 ///
 /// # Errors
