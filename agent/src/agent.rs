@@ -27,6 +27,7 @@ use crate::own::{ConnectFailure, Own};
 use crate::report_side::{ReportEars, ReportError, ReportSide};
 use crate::sampler::{self, MetricsConfig, OwnNumbers, Sampler};
 use crate::schedule::{Schedule, Wake};
+use crate::service::Service;
 use crate::spool::worker::SpoolWorker;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
 use crate::status::{self, Cost, EpochStatus, HostStatus, Status};
@@ -81,15 +82,21 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
     let (mut agent, ears) = Agent::build(config, files, enrolled)?;
     let Ears { mut answers, mut words, mut log_news, mut reports } = ears;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
+    let mut service = Service::from_environment(monotonic());
+    service.ready(&format!("samples and sends as {}", agent.status.host.name));
     let mut stop = std::pin::pin!(stop);
     let mut is_stopping = false;
     agent.give(Input::Tick);
     while !agent.done {
-        let due = agent.next_due().saturating_sub(monotonic()).min(WAKE_WITHIN);
+        let now = monotonic();
+        // Fed here and nowhere else: each turn of this loop is one input worked off.
+        service.alive(now);
+        let due = agent.next_due().min(service.next()).saturating_sub(now).min(WAKE_WITHIN);
         tokio::select! {
             biased;
             reason = &mut stop, if !is_stopping => {
                 is_stopping = true;
+                service.stopping();
                 tracing::info!(?reason, "agent stops");
                 agent.give(Input::Stop(reason));
             }

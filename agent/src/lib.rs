@@ -4,6 +4,7 @@
 //! codes rows into batches. [`collect`] prints one row for people, [`facts`] tells what the host is.
 
 pub mod agent;
+pub mod arguments;
 pub mod checks;
 pub mod collect;
 pub mod compare;
@@ -19,6 +20,7 @@ mod report_side;
 pub mod rows;
 pub mod sampler;
 pub mod schedule;
+mod service;
 pub mod sources;
 pub mod spool;
 pub mod status;

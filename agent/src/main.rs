@@ -1,222 +1,34 @@
 //! `muster-agent`: arguments, exit codes, and which part does what. 0: well, 1: a problem, 2: wrong usage or configuration.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser;
+use muster_agent::arguments::{
+    Arguments, CheckCommand, CheckRunArguments, Command, Common, EnrolArguments, ExecArguments, ExecCheckArguments,
+    Output, PushArguments, StatusArguments,
+};
 use muster_agent::checks::exec_check::{self, ExecLimits};
 use muster_agent::config::{self, Config, ConfigErrors};
 use muster_agent::enrol::{self, EnrolOptions};
 use muster_agent::handed::exec::{self, ExecOptions};
+use muster_agent::handed::give;
 use muster_agent::handed::push::{self, PushOptions};
-use muster_agent::handed::{give, perfdata};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
 use muster_agent::{agent, checks, collect, facts};
-use muster_common::check::CheckState;
 use muster_common::disk::real::RealDisk;
 use muster_common::identity::TokenWord;
-use muster_common::time::{self, parse_span};
-use muster_common::wire::message::{Perfdata, Report, WireLabel};
+use muster_common::time;
+use muster_common::wire::message::Report;
 
 /// The largest token file that makes sense: one word.
 const TOKEN_FILE_BYTES_MAX: u64 = 4096;
 
 /// What is read of a result's text: its first line and its further lines may each have half of it.
 const PUSH_OUTPUT_BYTES_MAX: u64 = 128 << 10;
-
-/// Samples this host and sends it to a Muster collector.
-#[derive(Parser)]
-#[command(name = "muster-agent", version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// What is logged to standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, env = "MUSTER_LOG", default_value = "info")]
-    log: String,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make this host known to a collector, with a word from `muster token new`
-    Enrol(EnrolArguments),
-    /// Sample and send until stopped
-    Run(Common),
-    /// Print what would be sent, in Prometheus' text form
-    Collect(CollectArguments),
-    /// Show how the running agent is: exit code 0 when all is well
-    Status(StatusArguments),
-    /// Run checks of the configuration by hand
-    #[command(subcommand)]
-    Check(CheckCommand),
-    /// Set limits on this process, then become the program: how the agent starts plugins
-    #[command(name = exec_check::WORD, hide = true)]
-    ExecCheck(ExecCheckArguments),
-    /// Run a command, such as a cron job, and tell the collector how it went; ends with the command's exit code
-    Exec(ExecArguments),
-    /// Hand over the result of a check that somebody else made: exit code 0 once it is durable
-    Push(PushArguments),
-}
-
-#[derive(Subcommand)]
-enum CheckCommand {
-    /// Run one check now and show what would be sent: the exit code is its state
-    Run(CheckRunArguments),
-}
-
-#[derive(Args)]
-struct CheckRunArguments {
-    /// The `name` of a [[checks]]
-    name: String,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct ExecCheckArguments {
-    /// Bytes of data segments
-    #[arg(long, default_value_t = ExecLimits::MEMORY_BYTES)]
-    memory: u64,
-    /// Open files
-    #[arg(long, default_value_t = ExecLimits::FILES)]
-    files: u64,
-    /// Processor seconds
-    #[arg(long, default_value_t = 60)]
-    cpu: u64,
-    /// Steps of politeness
-    #[arg(long, default_value_t = ExecLimits::NICE)]
-    nice: i32,
-    #[arg(last = true, required = true)]
-    command: Vec<OsString>,
-}
-
-#[derive(Args)]
-struct Common {
-    /// Configuration file; its absence is no error unless named here [default: /etc/muster/agent.toml]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Folder of identity, spool and status [default: agent.state_dir, /var/lib/muster-agent]
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// Override one setting, such as metrics.interval=1s; may be given often
-    #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-}
-
-#[derive(Args)]
-struct EnrolArguments {
-    /// The collector's address for agents
-    #[arg(long, value_name = "HOST:PORT")]
-    collector: String,
-    /// The word that `muster token new` printed; others on this machine can see it in the process list
-    #[arg(long, value_name = "WORD", env = "MUSTER_ENROL_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-    /// A file that holds the word, or - for standard input; goes before --token
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// The name to register [default: the token's, else this host's]
-    #[arg(long)]
-    name: Option<String>,
-    /// Enrol anew although this host has an identity
-    #[arg(long)]
-    replace: bool,
-    /// Do not wait where a person must approve first: exit code 1 then
-    #[arg(long)]
-    no_wait: bool,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct CollectArguments {
-    /// One row, then the end
-    #[arg(long, required = true)]
-    once: bool,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct StatusArguments {
-    #[arg(short, long, value_enum, default_value = "table")]
-    output: Output,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct ExecArguments {
-    /// The check's name
-    #[arg(value_parser = push::parse_name)]
-    name: String,
-    /// How often it is started: when no run is told within that and --grace, the check is stale
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    every: Option<Duration>,
-    /// How late a run may be
-    #[arg(long, value_name = "SPAN", value_parser = parse_span, default_value = "1h")]
-    grace: Duration,
-    /// Failures in a row that make a problem
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    attempts: u16,
-    /// A label of the check's series and alerts; may be given often
-    #[arg(long, value_name = "NAME=VALUE", value_parser = push::parse_label)]
-    label: Vec<WireLabel>,
-    /// End the command, and all that it started, after this
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    timeout: Option<Duration>,
-    /// The command is a monitoring plugin: exit codes 0 to 3 are states, and its first line is the output
-    #[arg(long)]
-    plugin: bool,
-    #[command(flatten)]
-    common: Common,
-    /// The command and its arguments, behind --
-    #[arg(last = true, required = true)]
-    command: Vec<OsString>,
-}
-
-#[derive(Args)]
-struct PushArguments {
-    /// The check's name
-    #[arg(value_parser = push::parse_name)]
-    name: String,
-    /// OK, WARNING, CRITICAL, UNKNOWN or 0 to 3
-    #[arg(long, value_parser = push::parse_state)]
-    state: CheckState,
-    /// What was found; - reads it from standard input
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    output: String,
-    /// A number that was found: LABEL=VALUE[UNIT][;WARN[;CRIT[;MIN[;MAX]]]]; may be given often
-    #[arg(long, value_name = "NUMBER", value_parser = perfdata::parse)]
-    perfdata: Vec<Perfdata>,
-    /// When no other result is told within this, the check is stale
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    ttl: Option<Duration>,
-    /// Bad results in a row that make a problem
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    attempts: u16,
-    /// A label of the check's series and alerts; may be given often
-    #[arg(long, value_name = "NAME=VALUE", value_parser = push::parse_label)]
-    label: Vec<WireLabel>,
-    /// Configuration file; its absence is no error unless named here [default: /etc/muster/agent.toml]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Folder of identity, spool and status, since --state is the check's [default: agent.state_dir, /var/lib/muster-agent]
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-    /// Override one setting, such as agent.state_dir=/srv/agent; may be given often
-    #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-}
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -429,14 +241,4 @@ fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {
     };
     std::io::stdout().write_all(text.as_bytes()).context("the status cannot be printed")?;
     Ok(if status.problems(now).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn no_argument_contradicts_another() {
-        super::Arguments::command().debug_assert();
-    }
 }

@@ -16,4 +16,5 @@ mod re2;
 pub mod sample;
 pub mod stat;
 pub mod time;
+pub mod watchdog;
 pub mod wire;

@@ -373,6 +373,26 @@ mod tests {
     }
 
     #[test]
+    fn every_section_and_key_stands_in_the_file_that_comes_along() {
+        let text = include_str!("../../../packaging/agent/agent.toml");
+        // Of the folders that only tests and containers change nothing is said.
+        let left_out = ["agent.state_dir", "metrics.proc", "metrics.sys"];
+        for (key, _) in KEYS.iter().filter(|(key, _)| !left_out.contains(key)) {
+            let (section, name) = key.rsplit_once('.').unwrap_or((key, ""));
+            let section = section.trim_end_matches(".*");
+            let is_head = |line: &str| {
+                let inner = line.strip_prefix("#[").map(|rest| rest.trim_start_matches('['));
+                inner.and_then(|inner| inner.strip_prefix(section)).is_some_and(|rest| rest.starts_with(['.', ']']))
+            };
+            assert!(text.lines().any(is_head), "no section {section} for {key}");
+            assert!(
+                name.is_empty() || text.lines().any(|line| line.starts_with(&format!("#{name} ="))),
+                "no key {key}"
+            );
+        }
+    }
+
+    #[test]
     fn an_empty_file_gives_the_defaults() {
         let config = parse("agent.toml", "[metrics]\n", &[]).unwrap();
         assert_eq!(config.metrics, MetricsConfig::default());

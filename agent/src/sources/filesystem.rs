@@ -247,7 +247,8 @@ fn put_usage(usage: &mut Devices, infos: &mut Devices, rows: &mut Rows, watched:
     let device = usage.device_with(key, || labels(mount));
     // The unit of the counts is the fragment size; f_bsize is only the size that reads best.
     let bytes = |blocks: u64| blocks as f64 * answer.f_frsize as f64;
-    let read_only = mount.read_only || answer.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    // As process 1 has it mounted: what statvfs says is this process' own view, in which a unit with ProtectSystem= cannot write anywhere.
+    let read_only = mount.read_only;
     let values = [
         bytes(answer.f_blocks),
         bytes(answer.f_bfree),

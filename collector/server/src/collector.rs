@@ -201,6 +201,11 @@ impl Collector {
         self.agents
     }
 
+    /// Attempts to commit so far: rises every 15 s at least while the thread that commits goes on.
+    pub fn commit_attempts(&self) -> u64 {
+        self.intake.commit_attempts()
+    }
+
     /// Waits until the collector can take nothing any more and only a new process helps; why.
     pub async fn broken(&self) -> &'static str {
         self.broken.cancelled().await;

@@ -35,6 +35,18 @@ impl Intake {
         self.look(|ingest| ingest.remember_own(stats));
     }
 
+    /// Commits so far, with those that the disk did not take and those that the store put off: it rises while the thread that commits goes on.
+    pub(crate) fn commit_attempts(&self) -> u64 {
+        const NAMES: [&str; 3] = [
+            "muster_collector_ingest_commits_total",
+            "muster_collector_ingest_commits_failed_total",
+            "muster_collector_ingest_commits_throttled_total",
+        ];
+        let counts = self.stats().into_iter().filter(|stat| NAMES.contains(&stat.name));
+        // Whole numbers far below 2^53.
+        counts.map(|stat| stat.value as u64).sum()
+    }
+
     /// Whether commits are not taken now.
     pub(crate) fn is_storage_failing(&self) -> bool {
         self.look(Ingest::is_storage_failing)

@@ -4,6 +4,7 @@
 
 mod admin_token;
 mod collector;
+pub mod command_line;
 pub mod config;
 mod error;
 mod heartbeat;
@@ -15,6 +16,7 @@ mod maintenance;
 mod reload;
 mod reserve;
 mod self_metrics;
+pub mod service;
 mod trouble;
 mod watched_disk;
 

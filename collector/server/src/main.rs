@@ -1,60 +1,18 @@
 //! `muster-collector`: the command line, logging, signals, exit codes (0 ok, 1 it failed, 2 wrong usage or configuration).
 
+mod hypot;
+
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
+use muster_common::time::monotonic;
+use muster_server::command_line::{Command, CommandLine};
 use muster_server::config::{Arguments, Config, load};
+use muster_server::service::Service;
 use muster_server::{Collector, SetLevel, chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-
-/// The collector of Muster: takes what agents send, stores it exactly once, answers.
-#[derive(Debug, Parser)]
-#[command(name = "muster-collector", version, max_term_width = 120)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run.
-    Serve(Serve),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// The configuration, TOML [default: /etc/muster/collector.toml where there is one; no key is needed].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder for everything the collector keeps [default: /var/lib/muster-collector].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Where to listen for HTTP, loopback only; port 0 picks a free one [default: 127.0.0.1:9470].
-    #[arg(long, value_name = "ADDR:PORT")]
-    http: Option<SocketAddr>,
-    /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].
-    #[arg(long, value_name = "ADDR:PORT")]
-    agents: Option<SocketAddr>,
-    /// Rule files in Prometheus' form, or folders of them; may be given several times [default: /etc/muster/rules where there is one].
-    #[arg(long, value_name = "FILE")]
-    rules: Vec<PathBuf>,
-    /// Whom to tell, in Alertmanager's form [default: /etc/muster/alerting.yml where there is one].
-    #[arg(long, value_name = "FILE")]
-    alerting: Option<PathBuf>,
-    /// Ask nobody for a token. Only with a loopback address.
-    #[arg(long)]
-    no_auth: bool,
-    /// Set one key over the file's value; may be given several times.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    sets: Vec<String>,
-    /// Read the configuration, say what is wrong with it, and end.
-    #[arg(long)]
-    check_config: bool,
-}
 
 fn main() -> ExitCode {
     // clap ends the process itself on wrong usage (2) and on --help (0).
@@ -157,21 +115,29 @@ async fn serve(arguments: Arguments, config: Config, set_level: SetLevel) -> Exi
         collector.http_addr(),
         collector.agents_addr()
     );
+    let mut service = Service::from_environment(monotonic());
+    let status = format!("answers at {}, takes agents at {}", collector.http_addr(), collector.agents_addr());
+    service.ready(&status);
     let why = loop {
+        service.alive(collector.commit_attempts(), monotonic());
         tokio::select! {
             _ = signals.terminate.recv() => break Ok("SIGTERM"),
             _ = signals.interrupt.recv() => break Ok("SIGINT"),
             why = collector.broken() => break Err(why),
             _ = signals.hangup.recv() => {
+                service.reloading();
                 // What was done, or why not, is in the log.
                 let _ = collector.reload().await;
+                service.ready(&status);
             }
+            () = tokio::time::sleep(service.wait(monotonic())) => {}
         }
     };
     match why {
         Ok(signal) => tracing::info!("{signal}: stopping"),
         Err(why) => tracing::error!("{why}"),
     }
+    service.stopping();
     collector.stop().await;
     tracing::info!("stopped");
     // After a failure the service manager starts it anew.
@@ -191,32 +157,5 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn serve(words: &[&str]) -> Result<Serve, clap::Error> {
-        let words = ["muster-collector", "serve"].iter().chain(words);
-        CommandLine::try_parse_from(words).map(|line| match line.command {
-            Command::Serve(serve) => serve,
-        })
-    }
-
-    #[test]
-    fn the_fixed_command_line_is_taken() {
-        let all = "--config c --data d --http 127.0.0.1:0 --agents 0.0.0.0:0 --no-auth --set a.b=c --set d.e=f --check-config";
-        let serve = serve(&all.split(' ').collect::<Vec<_>>()).unwrap();
-        assert_eq!(serve.sets, ["a.b=c", "d.e=f"]);
-        assert!(serve.no_auth && serve.check_config);
-    }
-
-    #[test]
-    fn flags_of_later_versions_are_refused_by_name() {
-        let named = serve(&["--rules", "a.yml", "--rules", "b.yml", "--alerting", "c.yml"]).unwrap();
-        assert_eq!((named.rules.len(), named.alerting), (2, Some(PathBuf::from("c.yml"))));
-        assert!(serve(&["--http", "localhost"]).is_err());
     }
 }

@@ -137,3 +137,20 @@ fn filter(value: &Scalar) -> Result<String, String> {
         Err(error) => Err(format!("`{text}` is no log level ({error}): write error, warn, info, debug or trace")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn every_key_stands_in_the_file_that_comes_along() {
+        let text = include_str!("../../../../packaging/collector/collector.toml");
+        for rule in RULES {
+            let section =
+                text.split(&format!("\n#[{}]\n", rule.section)).nth(1).and_then(|rest| rest.split("\n#[").next());
+            let key = format!("#{} = ", rule.key);
+            let is_there = section.is_some_and(|section| section.lines().any(|line| line.starts_with(&key)));
+            assert!(is_there, "packaging/collector/collector.toml has no `{key}` below `#[{}]`", rule.section);
+        }
+    }
+}
