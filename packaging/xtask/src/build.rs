@@ -10,6 +10,9 @@ use crate::process;
 /// The packages of the three programs that people run.
 pub(crate) const PRODUCT: [&str; 3] = ["muster-server", "muster-cli", "muster-agent"];
 
+/// What this and every program that it builds runs on, as `uname -m` names it.
+pub(crate) const MACHINE: &str = std::env::consts::ARCH;
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_path_buf()
 }
@@ -37,6 +40,14 @@ pub(crate) fn programs(packages: &[&str], release: bool) -> Result<PathBuf> {
 pub(crate) fn packaged_agent() -> Result<PathBuf> {
     process::run(&mut cargo(&["build", "--locked", "--profile", "dist-agent", "--package", "muster-agent"]))?;
     Ok(folder(true)?.with_file_name("dist-agent").join("muster-agent"))
+}
+
+/// Collector and `muster` as their packages have them: the folder of both.
+pub(crate) fn packaged_others() -> Result<PathBuf> {
+    let words =
+        ["build", "--locked", "--profile", "dist-programs", "--package", "muster-server", "--package", "muster-cli"];
+    process::run(&mut cargo(&words))?;
+    Ok(folder(true)?.with_file_name("dist-programs"))
 }
 
 /// The folder of the programs of this profile, built or not.

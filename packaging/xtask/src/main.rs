@@ -1,9 +1,10 @@
-//! The project's commands: `cargo xtask demo | test | bench | figures | deny`.
+//! The project's commands: `cargo xtask demo | test | dist | bench | figures | deny`.
 #![expect(clippy::print_stdout, reason = "a command line program: standard output is its purpose")]
 
 mod bench;
 mod build;
 mod demo;
+mod dist;
 mod figures;
 mod process;
 mod test;
@@ -17,6 +18,8 @@ cargo xtask <command>
   demo [--once]     build, start a collector and an agent on loopback, show a host's metrics in PromQL
                     and the collector's own log in LogQL, over rotations and a kill of the agent; Ctrl-C ends it
   test              what CI runs: outside programs, format, clippy, every test, the demo
+  dist [--profile release|dev] [--programs DIR] [--out DIR] [--version V]
+                    .deb, .rpm and .tar.gz of agent, collector and command in target/dist, with the installer and checksums
   bench [NAME]      loads against a release build: wire, remote-write, log-wire, loki-push, new-files, tail, agent
   figures [--quick] [GROUP...]
                     re-measure every figure, or those of some groups, and print goal, value, load, commit, pass or short
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(false),
         ["demo", "--once"] => demo::run(true),
         ["test"] => test::run(),
+        ["dist", words @ ..] => dist::Options::read(words).and_then(|options| dist::run(&options).map(drop)),
         ["bench", names @ ..] => bench::run(names),
         ["figures", "--quick", groups @ ..] => figures::run(true, groups),
         ["figures", groups @ ..] => figures::run(false, groups),

@@ -11,12 +11,18 @@ use crate::build::{cargo, root};
 use crate::process;
 
 /// (program, Debian package) that must be installed.
-const INSTALLED: [(&str, &str); 6] = [
+const INSTALLED: [(&str, &str); 11] = [
     ("git", "git"),
     ("cc", "gcc"),
     ("strace", "strace"),
     ("dpkg-deb", "dpkg"),
     ("journalctl", "systemd"),
+    // What packages are made and checked with.
+    ("objdump", "binutils"),
+    ("rpmbuild", "rpm"),
+    ("lintian", "lintian"),
+    ("shellcheck", "shellcheck"),
+    ("mmdebstrap", "mmdebstrap"),
     // Draws mails.
     ("chromium", "chromium"),
 ];
@@ -41,6 +47,7 @@ pub(crate) fn ensure() -> Result<()> {
     for (package, program) in UNPACKED {
         ensure_unpacked(package, program)?;
     }
+    ensure_root()?;
     ensure_component("rustfmt", "fmt")?;
     ensure_component("clippy", "clippy")
 }
@@ -95,6 +102,37 @@ fn ensure_unpacked(package: &str, program: &str) -> Result<()> {
     std::fs::rename(fresh.join("root"), folder.join(package))?;
     std::fs::remove_dir_all(&fresh)?;
     Ok(())
+}
+
+/// A minimal Debian, from this machine's own sources, for packages to be installed in.
+fn ensure_root() -> Result<()> {
+    let archive = root().join("target/tools/debian-root/root.tar");
+    if archive.is_file() {
+        return Ok(());
+    }
+    println!("tools: making a minimal Debian root for tests of packages");
+    let folder = archive.parent().context("it lies in a folder")?;
+    std::fs::create_dir_all(folder)?;
+    let fresh = folder.join("root.tar.new");
+    let system = std::fs::read_to_string("/etc/os-release").context("which Debian is this?")?;
+    let suite = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).context("no code name")?;
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--variant=minbase", suite]).arg(&fresh);
+    command.args(sources());
+    process::output(&mut command)
+        .context("a Debian root is needed, for which mmdebstrap needs root and the archive")?;
+    std::fs::rename(&fresh, &archive)?;
+    Ok(())
+}
+
+/// The files that say where this machine has its packages from.
+fn sources() -> Vec<std::path::PathBuf> {
+    let parts = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_source = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "list" || end == "sources");
+    let mut files: Vec<_> = parts.filter(is_source).collect();
+    files.sort();
+    files.extend(Some("/etc/apt/sources.list".into()).filter(|path: &std::path::PathBuf| path.is_file()));
+    files
 }
 
 fn ensure_component(component: &str, word: &str) -> Result<()> {

@@ -4,6 +4,7 @@ mod agent;
 mod alerts;
 mod logs;
 mod metrics;
+mod packages;
 mod product;
 mod row;
 mod run;

@@ -9,6 +9,7 @@ use super::agent::agent_rows;
 use super::alerts::alert_rows;
 use super::logs::{log_rows, new_file_rows};
 use super::metrics::ingest_rows;
+use super::packages::package_rows;
 use super::product::{binary_rows, demo_rows, test_rows};
 use super::row::{Row, row};
 use super::tail::tail_rows;
@@ -25,7 +26,7 @@ pub(crate) fn release_programs() -> Result<PathBuf> {
 type Measure = fn(&Path, bool) -> Result<Vec<Row>>;
 
 /// The groups, in the order in which they are measured.
-const GROUPS: [(&str, Measure); 11] = [
+const GROUPS: [(&str, Measure); 12] = [
     ("simulator", |programs, quick| {
         simulator_rows(programs, ["sim", "planted"], "simulator", if quick { 2_000 } else { 50_000 })
     }),
@@ -38,6 +39,7 @@ const GROUPS: [(&str, Measure); 11] = [
     ("tail", tail_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
+    ("packages", |programs, _| package_rows(programs)),
     // Last: both commands build anew in a clone.
     (
         "commands",
