@@ -5,6 +5,8 @@ mod bad_input;
 mod checks;
 mod first_host;
 mod full_disk;
+mod https;
+mod installer;
 mod journal;
 mod kill;
 mod life_cycle;

@@ -33,6 +33,23 @@ pub fn protect(routes: Router, state: &Arc<State>, scope: Scope, dialect: Dialec
     routes.route_layer(middleware::from_fn(move |request: Request, next: Next| check(guard.clone(), request, next)))
 }
 
+/// What the system says of who asks (the uid at the other end of the unix socket). The listener puts it into a request's extensions; it
+/// counts where no `Authorization` was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerGrant(pub Grant);
+
+impl PeerGrant {
+    /// Of the process at the other end: root and the collector's own user are its administrators, others whom the socket's mode lets
+    /// connect may read.
+    pub fn of_uid(uid: u32, own_uid: u32) -> Self {
+        let scope = if uid == 0 || uid == own_uid { Scope::Admin } else { Scope::Read };
+        Self(Grant { id: format!("{PEER_PREFIX}{uid}"), scopes: vec![scope] })
+    }
+}
+
+/// What the id of a peer's grant begins with; those of tokens are hexadecimal.
+pub(crate) const PEER_PREFIX: &str = "unix:";
+
 impl Guard {
     pub(crate) fn around(self, routes: MethodRouter<Arc<State>>) -> MethodRouter<Arc<State>> {
         routes.route_layer(middleware::from_fn(move |request: Request, next: Next| check(self.clone(), request, next)))
@@ -61,12 +78,32 @@ impl Guard {
         .place("header `Authorization`")
         .remedy(format!("make a token with `muster token new --scope {}`", scope.as_str())))
     }
+
+    /// As [`Guard::admit`], for a peer whom the system names.
+    fn admit_peer(&self, PeerGrant(grant): PeerGrant) -> Result<Option<Grant>, ApiError> {
+        match self.scope {
+            None => Ok(None),
+            Some(scope) if grant.allows(scope) => Ok(Some(grant)),
+            Some(scope) => Err(ApiError::new(
+                ErrorKind::Forbidden,
+                format!("{} may read, but this needs {}", grant.id, scope.as_str()),
+            )
+            .place("the user at the other end of the socket")
+            .remedy("run this as root or as the collector's user, or give a token by --token")),
+        }
+    }
 }
 
 async fn check(guard: Guard, mut request: Request, next: Next) -> Response {
     let counts = &guard.state.counts;
     counts.requests.fetch_add(1, Ordering::Relaxed);
-    match guard.admit(request.headers()) {
+    let peer =
+        request.extensions().get::<PeerGrant>().filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
+    let admitted = match peer.cloned() {
+        Some(peer) => guard.admit_peer(peer),
+        None => guard.admit(request.headers()),
+    };
+    match admitted {
         Ok(grant) => {
             if let Some(grant) = grant {
                 request.extensions_mut().insert(grant);
@@ -153,6 +190,16 @@ mod tests {
         }
         let error = bearer(&HeaderMap::new(), Scope::Read).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Unauthorized, "no token was sent"));
+    }
+
+    #[test]
+    fn root_and_the_collectors_user_are_administrators_and_others_read() {
+        for (uid, own_uid, scope) in
+            [(0, 999, Scope::Admin), (999, 999, Scope::Admin), (1000, 999, Scope::Read), (0, 0, Scope::Admin)]
+        {
+            let PeerGrant(grant) = PeerGrant::of_uid(uid, own_uid);
+            assert_eq!((grant.id, grant.scopes), (format!("unix:{uid}"), vec![scope]));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::json::push_html_safe_string;
+use crate::state::Problem;
 
 /// What an error is about. Each has Prometheus' word for it, our own word, and its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     Conflict,
     TooLarge,
+    /// The request's body came too slowly.
+    TooSlow,
     Execution,
     Canceled,
     Internal,
@@ -35,7 +38,7 @@ impl ErrorKind {
             Self::Conflict | Self::Execution => "execution",
             Self::Canceled => "canceled",
             Self::Internal => "internal",
-            Self::Timeout => "timeout",
+            Self::Timeout | Self::TooSlow => "timeout",
             Self::Unavailable => "unavailable",
         }
     }
@@ -46,6 +49,7 @@ impl ErrorKind {
             Self::BadData => "bad_request",
             Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
             Self::MethodNotAllowed => "method_not_allowed",
             other => other.prometheus(),
         }
@@ -61,6 +65,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -121,6 +126,11 @@ impl ApiError {
 
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What is wrong, as a part of an answer that is no error.
+    pub(crate) fn problem(&self) -> Problem {
+        Problem { message: self.message.clone(), place: self.place.clone(), remedy: self.remedy.clone() }
     }
 
     /// The answer in this dialect.

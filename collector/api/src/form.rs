@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
+use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use crate::error::{ApiError, ErrorKind};
 
 /// Bytes of a body of these routes. Grafana sends the longest expressions by POST; ten thousand of them would fit.
 const BODY_BYTES_MAX: usize = 1 << 20;
-/// How long a body may take: it is small, so a slower one only holds a connection.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a body may stand still, and take in all: at the rate that the second allows, 30 kbit/s, everything still passes.
+const PIECE_WITHIN: Duration = Duration::from_secs(30);
+const BODY_WITHIN: Duration = Duration::from_secs(300);
 /// Parameters of one request: bounds what a hostile body can make of its bytes.
 const PARAMETERS_MAX: usize = 10_000;
 
@@ -91,19 +94,34 @@ pub(crate) async fn body_bytes(body: Body) -> Result<Bytes, ApiError> {
 
 /// As [`body_bytes`], where more than a question is sent.
 pub(crate) async fn body_bytes_within(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    read_body(body, bytes_max, PIECE_WITHIN, BODY_WITHIN).await
+}
+
+async fn read_body(
+    body: Body,
+    bytes_max: usize,
+    piece_within: Duration,
+    all_within: Duration,
+) -> Result<Bytes, ApiError> {
     let refuse = |kind, message: String| {
-        let remedy = format!("send at most {bytes_max} bytes within {} s", BODY_WITHIN.as_secs());
+        let remedy = format!("send at most {bytes_max} bytes, and without a pause of {} s", piece_within.as_secs());
         ApiError::new(kind, message).place("the request's body").remedy(remedy)
     };
-    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, bytes_max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            let is_long = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
-            let kind = if is_long { ErrorKind::TooLarge } else { ErrorKind::BadData };
-            Err(refuse(kind, format!("the body could not be read: {error}")))
+    let too_slow = |_| refuse(ErrorKind::TooSlow, "the body came too slowly".to_owned());
+    let mut pieces = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let all = async {
+        while let Some(piece) = timeout(piece_within, pieces.next()).await.map_err(too_slow)? {
+            let piece =
+                piece.map_err(|error| refuse(ErrorKind::BadData, format!("the body could not be read: {error}")))?;
+            if bytes.len() + piece.len() > bytes_max {
+                return Err(refuse(ErrorKind::TooLarge, "the body is too long".to_owned()));
+            }
+            bytes.extend_from_slice(&piece);
         }
-        Err(_) => Err(refuse(ErrorKind::BadData, "the body came too slowly".to_owned())),
-    }
+        Ok(Bytes::from(bytes))
+    };
+    timeout(all_within, all).await.map_err(too_slow)?
 }
 
 fn bad_form(message: impl std::fmt::Display) -> ApiError {
@@ -182,5 +200,24 @@ mod tests {
         assert_eq!((form.first("a"), form.first("b")), (Some("3"), Some("2")));
         let error = Parameters::of(post(Body::from(vec![b'a'; BODY_BYTES_MAX + 1]))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_or_never_ends_is_too_slow() {
+        type Piece = Result<Bytes, std::io::Error>;
+        let begun = || futures_util::stream::iter([Piece::Ok(Bytes::from_static(b"begun"))]);
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
+        let stalled = || Body::from_stream(begun().chain(futures_util::stream::pending::<Piece>()));
+        let error = read_body(stalled(), 10, short, long).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::TooSlow, "the body came too slowly"));
+        assert_eq!(error.kind().status().as_u16(), 408);
+        let endless = futures_util::stream::repeat_with(|| Piece::Ok(Bytes::new())).then(|piece| async {
+            tokio::task::yield_now().await;
+            piece
+        });
+        let error = read_body(Body::from_stream(endless), 10, long, short).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooSlow, "pieces come, but no end");
+        assert_eq!(read_body(Body::from_stream(begun()), 5, long, long).await.unwrap(), "begun");
+        assert_eq!(read_body(stalled(), 4, long, long).await.unwrap_err().kind(), ErrorKind::TooLarge);
     }
 }

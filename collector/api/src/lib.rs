@@ -10,6 +10,7 @@ mod auth;
 mod error;
 mod form;
 mod gaps;
+mod install;
 mod json;
 mod loki;
 mod muster;
@@ -20,12 +21,13 @@ mod state;
 mod tails;
 mod work;
 
-pub use auth::protect;
+pub use auth::{PeerGrant, protect};
 pub use error::{ApiError, Dialect, ErrorKind};
+pub use install::{Install, is_host};
 pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
 pub use route::{Route, router, routes};
-pub use state::{Access, Counts, Health, Hooks, HostPresence, Problem, State};
+pub use state::{Access, Counts, Health, Hooks, HostPresence, Https, Problem, State};
 pub use tails::Tails;
 
 /// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.

@@ -11,7 +11,7 @@ use muster_fleet::Scope;
 use crate::auth::Guard;
 use crate::error::{ApiError, Dialect, ErrorKind};
 use crate::state::State;
-use crate::{admin, alertmanager, loki, muster, prometheus};
+use crate::{admin, alertmanager, install, loki, muster, prometheus};
 
 /// Questions that may be long come by POST too.
 pub(crate) const BOTH: &[&str] = &["GET", "POST"];
@@ -45,7 +45,7 @@ impl Route {
 
 /// Every route, by dialect.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    let others = [alertmanager::ROUTES, loki::ROUTES, muster::ROUTES, admin::ROUTES];
+    let others = [alertmanager::ROUTES, loki::ROUTES, muster::ROUTES, admin::ROUTES, install::ROUTES];
     prometheus::ROUTES.iter().chain(others.into_iter().flatten())
 }
 

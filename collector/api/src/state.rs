@@ -1,19 +1,21 @@
 //! What the routes stand on.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use muster_alert::alerting::Alerting;
 use muster_common::host::HostId;
+use muster_common::identity::Pin;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
 use muster_fleet::{Fleet, Scope};
 use muster_query::Engine;
 use muster_store::{Admin, Reader};
 
+use crate::install::Install;
 use crate::pool::QueryPool;
 use crate::tails::Tails;
 
@@ -35,6 +37,23 @@ pub struct State {
     pub http: SocketAddr,
     pub agents: SocketAddr,
     pub counts: Counts,
+    /// The served installer.
+    pub install: Install,
+}
+
+/// How HTTPS is spoken here, for those who must trust it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Https {
+    /// Of the listener's own key.
+    pub pin: Pin,
+    /// The root to trust, where the chain has one: the embedded CA, or what http.cert ends in. Else it is one that systems know.
+    pub ca_pem: Option<String>,
+    /// What the certificate is for.
+    pub dns_names: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+    /// Whether it is of the embedded CA; else it is http.cert's.
+    pub is_own_ca: bool,
+    pub expires: Timestamp,
 }
 
 /// Who may use the routes.
@@ -58,6 +77,8 @@ pub struct Hooks {
     pub intake_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
     /// Whom ingest hears.
     pub presence: Box<dyn Fn() -> Vec<HostPresence> + Send + Sync>,
+    /// The certificate in force; `None`: HTTP is plain.
+    pub https: Box<dyn Fn() -> Option<Https> + Send + Sync>,
     /// Reads the configuration anew and puts it in force; what was done, or why the old one stays. Blocks.
     pub reload: Box<dyn Fn() -> Result<String, String> + Send + Sync>,
 }

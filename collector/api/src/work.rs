@@ -4,11 +4,13 @@ use axum::extract::Request;
 use muster_alert::alerting::AlertingError;
 use muster_fleet::{FleetError, Grant};
 
+use crate::auth::PEER_PREFIX;
 use crate::error::{ApiError, ErrorKind, chain};
 
-/// Who does it, for the audit: the token's id.
+/// Who does it, for the audit: the token's id, or the user at the other end of the socket.
 pub(crate) fn by(request: &Request) -> String {
     match request.extensions().get::<Grant>() {
+        Some(grant) if grant.id.starts_with(PEER_PREFIX) => grant.id.clone(),
         Some(grant) => format!("token {}", grant.id),
         None => "local".to_owned(),
     }

@@ -15,13 +15,22 @@ pub use alerting::{
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 120)]
 pub struct Arguments {
-    /// Where the collector listens for HTTP.
-    #[arg(long, global = true, env = "MUSTER_URL", default_value = "http://127.0.0.1:9470", value_name = "URL")]
-    pub url: String,
+    /// Where the collector listens for HTTP [default: its unix socket, where this user may use it, else http://127.0.0.1:9470].
+    #[arg(long, global = true, env = "MUSTER_URL", value_name = "URL")]
+    pub url: Option<String>,
+    /// The certificate of the CA to trust for https, PEM [default: those that this machine trusts].
+    #[arg(long, global = true, env = "MUSTER_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The pin of the collector's key, to trust for https: `sha256//BASE64`, as `muster status` shows it.
+    #[arg(long, global = true, env = "MUSTER_PIN", value_name = "PIN")]
+    pub pin: Option<String>,
+    /// Send the token over plain http to another machine.
+    #[arg(long, global = true)]
+    pub insecure_http: bool,
     /// A token; else the variable, else the file `admin.token` in the collector's data folder when --url is of this machine.
     #[arg(long, global = true, env = "MUSTER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// The collector's data folder, to find `admin.token` in; given, its token goes to any --url [default:
+    /// The collector's data folder, to find `http.sock` and `admin.token` in; given, its token goes to any --url [default:
     /// /var/lib/muster-collector].
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -11,6 +11,7 @@ pub mod plot;
 pub mod table;
 pub mod time;
 
+mod connect;
 mod run;
 
 pub use run::run;

@@ -3,9 +3,9 @@
 use muster_common::time::Timestamp;
 
 use crate::arguments::{Arguments, Noun, Output};
-use crate::client::{Client, Token};
 use crate::commands::query::Terminal;
 use crate::commands::{Printed, alerts, checks, hosts, logs, mail, query, route, rules, silence, status, token};
+use crate::connect;
 use crate::error::Failure;
 
 /// Does what the arguments say.
@@ -13,9 +13,7 @@ use crate::error::Failure;
 /// # Errors
 /// [`Failure`]: one line and an exit code.
 pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> Result<Printed, Failure> {
-    let folder = Token::folder(&arguments.url, arguments.data.as_deref());
-    let found = Token::find(arguments.token.as_deref(), folder)?;
-    let client = Client::new(&arguments.url, found)?;
+    let client = connect::client(arguments)?;
     let (output, now_ms) = (arguments.output, now.millis());
     if output == Output::Raw && !matches!(arguments.noun, Noun::Logs(_)) {
         return Err(Failure::Usage("-o raw is of `muster logs` alone: write table, json or csv".to_owned()));

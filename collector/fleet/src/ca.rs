@@ -7,6 +7,7 @@
 //! Rotation by overlap: a `next` CA is made and handed out with every chain; when every host's chain carries it, it becomes
 //! `current` and signs; the old one stays trusted until no certificate of it can be renewed any more.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use muster_common::host::HostId;
@@ -95,6 +96,14 @@ pub struct ServerIdentity {
     pub expires: Timestamp,
 }
 
+/// What a certificate of the collector is for, beside [`SERVER_NAME`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerNames {
+    /// ASCII; whoever gives them has seen that they are names.
+    pub dns: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
 impl From<ServerIdentity> for Identity {
     fn from(server: ServerIdentity) -> Self {
         Self { chain_der: server.chain_der, key_der: server.key_der }
@@ -181,11 +190,36 @@ impl Authority {
     /// A certificate and key for the collector's listeners.
     pub(crate) fn issue_server(&self, now: Timestamp) -> Result<ServerIdentity, FleetError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed("make the collector's key"))?;
+        self.issue_server_for(&key, &ServerNames::default(), now)
+    }
+
+    /// The same for HTTPS, whose key stays, since people pin it (PKCS#8 DER, P-256).
+    pub(crate) fn issue_web(
+        &self,
+        key_der: &[u8],
+        names: &ServerNames,
+        now: Timestamp,
+    ) -> Result<ServerIdentity, FleetError> {
+        let pkcs8 = PrivatePkcs8KeyDer::from(key_der);
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &PKCS_ECDSA_P256_SHA256)
+            .map_err(failed("read the key of HTTPS"))?;
+        self.issue_server_for(&key, names, now)
+    }
+
+    fn issue_server_for(
+        &self,
+        key: &KeyPair,
+        names: &ServerNames,
+        now: Timestamp,
+    ) -> Result<ServerIdentity, FleetError> {
         let mut params = leaf_params(now)?;
-        let name = SERVER_NAME.try_into().map_err(failed("name the collector's certificate"))?;
-        params.subject_alt_names = vec![SanType::DnsName(name)];
+        for name in std::iter::once(SERVER_NAME).chain(names.dns.iter().map(String::as_str)) {
+            let name = name.try_into().map_err(failed("name the collector's certificate"))?;
+            params.subject_alt_names.push(SanType::DnsName(name));
+        }
+        params.subject_alt_names.extend(names.addresses.iter().copied().map(SanType::IpAddress));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&key, &self.issuer).map_err(failed("sign the collector's certificate"))?;
+        let certificate = params.signed_by(key, &self.issuer).map_err(failed("sign the collector's certificate"))?;
         Ok(ServerIdentity {
             chain_der: vec![certificate.der().to_vec(), self.row.certificate_der.clone()],
             key_der: key.serialize_der(),

@@ -13,7 +13,7 @@ use muster_store::{GapRecord, Past, Position, ReplayEntry};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
-use crate::ca::{Authority, AuthorityRole, ServerIdentity};
+use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -113,6 +113,20 @@ impl Fleet {
     /// [`FleetError::Certificate`] when the file names no CA that signs, [`FleetError::Random`].
     pub fn server_identity(&self, now: Timestamp) -> Result<ServerIdentity, FleetError> {
         self.memory.read().current_authority()?.issue_server(now)
+    }
+
+    /// A certificate for HTTPS by these names and this key (PKCS#8, P-256), which stays: people and programs pin it. Ask again as for
+    /// [`Fleet::server_identity`].
+    ///
+    /// # Errors
+    /// [`FleetError::Certificate`] when a name or the key is none, or no CA signs; [`FleetError::Random`].
+    pub fn web_identity(
+        &self,
+        key_der: &[u8],
+        names: &ServerNames,
+        now: Timestamp,
+    ) -> Result<ServerIdentity, FleetError> {
+        self.memory.read().current_authority()?.issue_web(key_der, names, now)
     }
 
     /// 32 secret bytes that are the same in every process of this data folder, for QUIC's stateless resets (RFC 9000, 10.3): an agent whose

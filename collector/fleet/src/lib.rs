@@ -49,7 +49,7 @@ mod tables;
 mod testing;
 mod tokens;
 
-pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity};
+pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity, ServerNames};
 pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;
 pub use deny::Denied;

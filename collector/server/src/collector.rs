@@ -9,10 +9,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
 use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
-use muster_api::{Access, Counts, Dialect, PoolSettings, QueryPool, Scope, State, Tails};
+use muster_api::{Access, Counts, Dialect, Install, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
-use muster_common::time::now;
+use muster_common::time::{Timestamp, now};
 use muster_fleet::Fleet;
 use muster_ingest::{IngestConfig, Recorder};
 use muster_store::Parts;
@@ -23,14 +23,16 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Arguments, Config};
 use crate::error::{StartError, chain};
 use crate::hooks::{Seen, hooks};
+use crate::http::{BoundSocket, Service};
 use crate::intake::Intake;
 use crate::lock::Lock;
 use crate::maintenance::{self, Maintenance};
 use crate::reload::{Reloader, SetLevel, engine};
 use crate::reserve::Reserve;
+use crate::tls::Certificates;
 use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
-use crate::{admin_token, heartbeat, http};
+use crate::{admin_token, heartbeat, http, tls};
 
 /// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
 const RULE_BATCHES_MAX: usize = 64;
@@ -50,8 +52,9 @@ pub struct Collector {
     stop_http: CancellationToken,
     /// Ends the loops.
     stop_loops: CancellationToken,
-    listening: JoinHandle<()>,
+    listening: Vec<JoinHandle<()>>,
     loops: Vec<JoinHandle<()>>,
+    _socket: Option<BoundSocket>,
     /// Last, so that all files are closed when another may open the folder.
     _lock: Lock,
 }
@@ -69,6 +72,7 @@ impl Collector {
         // Before the store, so that a taken address is told at once; connections wait until all is ready.
         let address = config.http.listen;
         let (listener, http) = http::bind(address).map_err(|source| StartError::Http { address, source })?;
+        let mut socket = listen_locally(&config)?;
 
         let troubles = Arc::new(Troubles::default());
         let reserve = Reserve::new(&data);
@@ -79,6 +83,7 @@ impl Collector {
         let opened = tokio::task::spawn_blocking(move || open_files(disk, &opening)).await;
         let (parts, fleet, restored) = opened.map_err(|_| StartError::Panic)??;
         let Parts { writer, reader, admin, replay, past: _ } = parts;
+        let certificates = open_certificates(&config, http, &fleet, started)?;
         let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
         // Before ingest, whose start applies what the inbox holds: so all that status makes of it is followed.
         let (batches, recorded) = mpsc::channel(RULE_BATCHES_MAX);
@@ -129,6 +134,7 @@ impl Collector {
 
         let reloader = Arc::new(Reloader::new(arguments, &config, Arc::clone(&query_engine), set_level));
         reloader.alerting(Arc::clone(&alerting));
+        certificates.iter().for_each(|certificates| reloader.certificates(Arc::clone(certificates)));
         let is_ready = Arc::new(AtomicBool::new(true));
         let seen = Seen {
             data,
@@ -140,6 +146,8 @@ impl Collector {
             reloader: Arc::clone(&reloader),
             is_ready: Arc::clone(&is_ready),
             heartbeats: Arc::default(),
+            http: Arc::default(),
+            certificates: certificates.clone(),
         };
         let state = Arc::new(State {
             reader,
@@ -160,21 +168,30 @@ impl Collector {
             http,
             agents,
             counts: Counts::default(),
+            install: Install::new(config.install.packages.clone(), config.agents.advertise.clone(), host_name()),
         });
         let intakes = muster_api::protect(intakes, &state, Scope::Ingest, Dialect::Plain);
         let router = muster_api::router(&state).merge(intakes);
 
         let (stop_http, stop_loops) = (CancellationToken::new(), CancellationToken::new());
         let connections_max = config.http.connections_max;
-        let listening = tokio::spawn(http::serve(listener, router, connections_max, stop_http.clone()));
+        let tls = certificates.as_ref().map(|certificates| certificates.acceptor()).transpose();
+        let service = Service { router, tls: tls.map_err(StartError::Tls)?, counts: Arc::clone(&seen.http) };
+        let mut listening =
+            vec![tokio::spawn(http::serve(listener, service.clone(), connections_max, stop_http.clone()))];
+        if let Some(listener) = socket.as_mut().and_then(BoundSocket::take) {
+            listening.push(tokio::spawn(http::serve_socket(listener, service, stop_http.clone())));
+        }
+        let watch = certificates.map(|certificates| tls::run(certificates, Arc::clone(&troubles), stop_loops.clone()));
         let maintenance = Maintenance { admin, reserve, full, troubles, reloader: Arc::clone(&reloader) };
-        let loops = vec![
+        let mut loops = vec![
             tokio::spawn(maintenance::run(maintenance, stop_loops.clone())),
             tokio::spawn(hand_on_own_numbers(Arc::clone(&state), intake.clone(), stop_loops.clone())),
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
             tokio::spawn(heartbeat::run(seen, alerting, stop_loops.clone())),
         ];
+        loops.extend(watch.map(tokio::spawn));
         Ok(Self {
             http,
             agents,
@@ -187,6 +204,7 @@ impl Collector {
             stop_loops,
             listening,
             loops,
+            _socket: socket,
             _lock: lock,
         })
     }
@@ -231,7 +249,9 @@ impl Collector {
         // Intakes over HTTP end with the listener: they must have been answered before the committer goes.
         self.stop_http.cancel();
         self.state.tails.end().await;
-        join(self.listening).await;
+        for listener in self.listening {
+            join(listener).await;
+        }
         if let Some(ingest) = self.intake.take() {
             ingest.stop("the collector stops").await;
         }
@@ -261,11 +281,46 @@ async fn record(recorder: Recorder, mut batches: mpsc::Receiver<RuleBatch>, stop
     }
 }
 
-/// The machine's name, for Message-IDs.
+/// The machine's name, for Message-IDs, and for hosts that are to find it.
 fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.');
     if !name.is_empty() && name.chars().all(is_plain) { name } else { "localhost".to_owned() }
+}
+
+/// In the data folder, where `http.socket` names no other path.
+const SOCKET: &str = "http.sock";
+
+/// The unix socket. The usual one is a convenience: without it (a path that is too long for one) `muster` takes a token.
+fn listen_locally(config: &Config) -> Result<Option<BoundSocket>, StartError> {
+    let path = config.http.socket.clone().unwrap_or_else(|| config.data.join(SOCKET));
+    match http::bind_socket(&path) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(source) if config.http.socket.is_some() => {
+            Err(StartError::Socket { path: path.display().to_string(), source })
+        }
+        Err(error) => {
+            tracing::warn!("`{}` is not listened on: {error}; name another path by http.socket", path.display());
+            Ok(None)
+        }
+    }
+}
+
+/// The certificate of HTTPS, where it is spoken. Blocks for some milliseconds.
+fn open_certificates(
+    config: &Config,
+    listen: SocketAddr,
+    fleet: &Arc<Fleet>,
+    now: Timestamp,
+) -> Result<Option<Arc<Certificates>>, StartError> {
+    if !config.http.is_tls() {
+        return Ok(None);
+    }
+    let certificates = Certificates::open(config, listen, &host_name(), fleet, now).map_err(StartError::Tls)?;
+    let https = certificates.https();
+    let whose = if https.is_own_ca { "the embedded CA" } else { "http.cert" };
+    tracing::info!("HTTPS on {listen} with a certificate of {whose}; the pin of its key is {}", https.pin.to_curl());
+    Ok(Some(Arc::new(certificates)))
 }
 
 /// The file by which a data folder says that it was put back from a copy.

@@ -27,7 +27,7 @@ pub struct Serve {
     /// The folder for everything the collector keeps [default: /var/lib/muster-collector].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where to listen for HTTP, loopback only; port 0 picks a free one [default: 127.0.0.1:9470].
+    /// Where to listen for HTTP, which is HTTPS on any but a loopback address; port 0 picks a free one [default: 127.0.0.1:9470].
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
     /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].

@@ -25,6 +25,16 @@ pub enum StartError {
         source: io::Error,
     },
     #[error(
+        "the unix socket `{path}` cannot be listened on: name another path by http.socket, in a folder that is the collector's own"
+    )]
+    Socket {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("HTTPS cannot be spoken: {0}")]
+    Tls(String),
+    #[error(
         "the store in `{path}` cannot be opened: see the cause; user muster must own the folder, and a damaged one is restored from a snapshot"
     )]
     Store {

@@ -10,10 +10,12 @@ use muster_common::time::{Span, Timestamp, now};
 use muster_store::{Admin, Health as StoreHealth};
 
 use crate::heartbeat::Heartbeats;
+use crate::http::HttpCounts;
 use crate::intake::Intake;
 use crate::reload::Reloader;
 use crate::reserve::Reserve;
 use crate::self_metrics;
+use crate::tls::Certificates;
 use crate::trouble::Troubles;
 use crate::watched_disk::FullBell;
 
@@ -29,21 +31,26 @@ pub(crate) struct Seen {
     pub(crate) reloader: Arc<Reloader>,
     pub(crate) is_ready: Arc<AtomicBool>,
     pub(crate) heartbeats: Arc<Heartbeats>,
+    pub(crate) http: Arc<HttpCounts>,
+    /// Where HTTPS is spoken.
+    pub(crate) certificates: Option<Arc<Certificates>>,
 }
 
 pub(crate) fn hooks(seen: &Seen) -> Hooks {
     let (health, process, intake, presence) = (seen.clone(), seen.clone(), seen.intake.clone(), seen.intake.clone());
-    let reloader = Arc::clone(&seen.reloader);
+    let (reloader, certificates) = (Arc::clone(&seen.reloader), seen.certificates.clone());
     Hooks {
         now: Box::new(now),
         health: Box::new(move || health.health()),
         process_stats: Box::new(move || {
             let mut stats = self_metrics::stats(&process.data, &process.reserve, &process.full);
             stats.extend(process.heartbeats.stats());
+            stats.extend(process.http.stats());
             stats
         }),
         intake_stats: Box::new(move || intake.stats()),
         presence: Box::new(move || presence.presence()),
+        https: Box::new(move || certificates.as_ref().map(|certificates| certificates.https())),
         reload: Box::new(move || reloader.reload()),
     }
 }

@@ -13,16 +13,19 @@ mod http;
 mod intake;
 mod lock;
 mod maintenance;
+mod private_file;
 mod reload;
 mod reserve;
 mod self_metrics;
 pub mod service;
+mod tls;
 mod trouble;
 mod watched_disk;
 
 pub use collector::Collector;
 pub use error::{StartError, chain};
 pub use reload::SetLevel;
+pub use tls::check as check_certificate;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use muster_common::time::monotonic;
 use muster_server::command_line::{Command, CommandLine};
 use muster_server::config::{Arguments, Config, load};
 use muster_server::service::Service;
-use muster_server::{Collector, SetLevel, chain};
+use muster_server::{Collector, SetLevel, chain, check_certificate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -35,7 +35,13 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "{errors}");
             ExitCode::from(2)
         }
-        Ok(_) if check_only => check_alerting(&arguments),
+        Ok(config) if check_only => match check_certificate(&config) {
+            Ok(()) => check_alerting(&arguments),
+            Err(why) => {
+                let _ = writeln!(std::io::stderr(), "{why}");
+                ExitCode::from(2)
+            }
+        },
         Ok(config) => run(arguments, config),
     }
 }

@@ -9,6 +9,7 @@ use muster_query::{Engine, Limits};
 
 use crate::config::{Arguments, Config, load, needs_restart};
 use crate::error::chain;
+use crate::tls::Certificates;
 
 /// Puts a log level in force; why it cannot, else.
 pub type SetLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -24,6 +25,8 @@ pub(crate) struct Reloader {
     set_level: SetLevel,
     /// Known once it has started.
     alerting: OnceLock<Arc<Alerting>>,
+    /// The same, where HTTPS is spoken.
+    certificates: OnceLock<Arc<Certificates>>,
 }
 
 /// The query engine of this configuration.
@@ -46,13 +49,27 @@ impl Reloader {
         set_level: SetLevel,
     ) -> Self {
         let current = ArcSwap::from_pointee(config.clone());
-        Self { arguments, started_with: config.clone(), current, engine, set_level, alerting: OnceLock::new() }
+        Self {
+            arguments,
+            started_with: config.clone(),
+            current,
+            engine,
+            set_level,
+            alerting: OnceLock::new(),
+            certificates: OnceLock::new(),
+        }
     }
 
     /// Whom else a reload is about.
     pub(crate) fn alerting(&self, alerting: Arc<Alerting>) {
         let is_first = self.alerting.set(alerting).is_ok();
         debug_assert!(is_first, "alerting starts once");
+    }
+
+    /// Whose files a reload reads again.
+    pub(crate) fn certificates(&self, certificates: Arc<Certificates>) {
+        let is_first = self.certificates.set(certificates).is_ok();
+        debug_assert!(is_first, "HTTPS starts once");
     }
 
     pub(crate) fn current(&self) -> Arc<Config> {
@@ -71,13 +88,23 @@ impl Reloader {
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
             errors
         })?;
+        let certificate = self.certificates.get().map(|certificates| certificates.prepare(&new, now())).transpose();
+        let certificate = certificate.inspect_err(|why| {
+            tracing::error!("the configuration was not reloaded, the old one stays in force:\n{why}");
+        })?;
         settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         (self.set_level)(&new.log.level)?;
         if let Some(alerting) = self.alerting.get() {
             alerting.configure(settings, now()).map_err(|error| chain(&error))?;
         }
+        if let (Some(certificates), Some(prepared)) = (self.certificates.get(), certificate) {
+            certificates.put(prepared);
+        }
         self.engine.store(Arc::new(engine(&new)));
-        let waiting = needs_restart(&self.started_with, &new);
+        let mut waiting = needs_restart(&self.started_with, &new);
+        if self.started_with.http.is_tls() != new.http.is_tls() && !waiting.iter().any(|key| key.starts_with("http.")) {
+            waiting.push("http.cert and http.key".to_owned());
+        }
         self.current.store(Arc::new(new));
         let told = if waiting.is_empty() {
             "reloaded: the configuration is in force".to_owned()

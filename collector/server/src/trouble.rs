@@ -10,6 +10,7 @@ use muster_api::Problem;
 pub(crate) enum Part {
     Maintenance,
     Reserve,
+    Certificate,
 }
 
 impl Part {
@@ -17,6 +18,7 @@ impl Part {
         match self {
             Self::Maintenance => "flush, merge and retention of the store",
             Self::Reserve => "the data folder's reserve",
+            Self::Certificate => "the certificate of HTTPS",
         }
     }
 
@@ -24,6 +26,7 @@ impl Part {
         match self {
             Self::Maintenance => "look at the disk; it is tried again by itself",
             Self::Reserve => "free some room on the data folder's disk, or shorten retention.metrics",
+            Self::Certificate => "put right what is named; the files are looked at again by themselves",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Keys and requests made, certificates read. DER in and out; nothing of the crates below shows outside.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls_pki_types::PrivatePkcs8KeyDer;
@@ -8,7 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::hex;
+use super::{base64, hex};
 use crate::host::HostId;
 use crate::time::Timestamp;
 
@@ -43,6 +44,11 @@ pub struct CertificateFacts {
     pub is_ca: bool,
     /// Whether its extended key usage names client authentication.
     pub for_clients: bool,
+    /// Whether it names itself as its issuer: a root.
+    pub is_own_issuer: bool,
+    /// DNS names that it is for, patterns included.
+    pub dns_names: Vec<String>,
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A new P-256 private key, PKCS#8 DER.
@@ -88,7 +94,34 @@ pub fn read(der: &[u8]) -> Result<CertificateFacts, CertificateError> {
         not_after: moment(certificate.validity().not_after.timestamp()),
         is_ca: certificate.is_ca(),
         for_clients: usage.is_some_and(|usage| usage.value.client_auth),
+        is_own_issuer: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+        dns_names: dns_names(&certificate),
+        addresses: addresses(&certificate),
     })
+}
+
+/// The certificate as PEM.
+pub fn to_pem(der: &[u8]) -> String {
+    pem("CERTIFICATE", der)
+}
+
+/// The private key (PKCS#8) as PEM.
+pub fn key_to_pem(der: &[u8]) -> String {
+    pem("PRIVATE KEY", der)
+}
+
+/// RFC 7468: lines of 64 characters.
+fn pem(kind: &str, der: &[u8]) -> String {
+    let text = base64::write(der);
+    let mut pem = format!("-----BEGIN {kind}-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = after;
+    }
+    pem + &format!("-----END {kind}-----\n")
 }
 
 /// DER of the `SubjectPublicKeyInfo` in a certificate.
@@ -106,6 +139,29 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
 
 fn damaged(error: &impl fmt::Display) -> CertificateError {
     CertificateError::Damaged { problem: error.to_string() }
+}
+
+/// All alternative names, or none where they cannot be read.
+fn alternative_names<'a>(certificate: &'a X509Certificate<'_>) -> &'a [GeneralName<'a>] {
+    certificate.subject_alternative_name().ok().flatten().map_or(&[], |names| names.value.general_names.as_slice())
+}
+
+fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let dns = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    alternative_names(certificate).iter().filter_map(dns).collect()
+}
+
+fn addresses(certificate: &X509Certificate<'_>) -> Vec<IpAddr> {
+    let address = |name: &GeneralName<'_>| {
+        let GeneralName::IPAddress(bytes) = name else { return None };
+        let v4 = || <[u8; 4]>::try_from(*bytes).ok().map(IpAddr::from);
+        let v6 = || <[u8; 16]>::try_from(*bytes).ok().map(IpAddr::from);
+        v4().or_else(v6)
+    };
+    alternative_names(certificate).iter().filter_map(address).collect()
 }
 
 fn moment(seconds: i64) -> Timestamp {

@@ -4,7 +4,9 @@
 //! the collector before it sends anything; [`certificate`] makes keys and requests and reads what was issued; [`tls`] turns both
 //! into settings for either end. Issuing itself is fleet's.
 
+pub mod base64;
 pub mod certificate;
+mod digest;
 mod entropy;
 mod explain;
 mod hex;
@@ -14,6 +16,7 @@ pub mod token;
 mod verify;
 
 pub use certificate::{CertificateError, CertificateFacts, Serial};
+pub use digest::sha256_hex;
 pub use entropy::{RandomError, random};
 pub use explain::{explain, explain_alert};
 pub use pin::Pin;

@@ -11,8 +11,10 @@ use crate::build::{cargo, root};
 use crate::process;
 
 /// (program, Debian package) that must be installed.
-const INSTALLED: [(&str, &str); 11] = [
+const INSTALLED: [(&str, &str); 12] = [
     ("git", "git"),
+    // Runs the command that installs a host.
+    ("curl", "curl"),
     ("cc", "gcc"),
     ("strace", "strace"),
     ("dpkg-deb", "dpkg"),

@@ -1,7 +1,7 @@
 //! A real `muster-collector`.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -18,6 +18,8 @@ pub struct Options {
     /// Folder of the programs.
     pub programs: PathBuf,
     pub data: PathBuf,
+    /// Where it listens. HTTP on another than a loopback address is HTTPS: then [`Collector::request`] and what stands on it get no answer.
+    pub address: Ipv4Addr,
     /// 0 picks a free port; a fixed one lets agents find a restarted collector.
     pub http_port: u16,
     pub agents_port: u16,
@@ -34,6 +36,7 @@ impl Options {
         Self {
             programs: programs.to_path_buf(),
             data: data.to_path_buf(),
+            address: Ipv4Addr::LOCALHOST,
             http_port: 0,
             agents_port: 0,
             arguments: Vec::new(),
@@ -72,8 +75,10 @@ impl Collector {
         words.push(program.to_string_lossy().into_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
-        command.args(["serve", "--http", &format!("127.0.0.1:{}", options.http_port)]);
-        command.args(["--agents", &format!("127.0.0.1:{}", options.agents_port), "--data"]).arg(&options.data);
+        command.args(["serve", "--http", &format!("{}:{}", options.address, options.http_port)]);
+        command
+            .args(["--agents", &format!("{}:{}", options.address, options.agents_port), "--data"])
+            .arg(&options.data);
         command.args(&options.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("failed to start {}", words.join(" ")))?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::identity::base64;
+
 use crate::notify::{Email, Notifiers, SettingsError, SmtpSecurity, SmtpSettings, Webhook, WebhookSettings};
 use crate::routing::{AlertingConfig, Authorization, EmailConfig, WebhookConfig};
 
@@ -89,7 +91,7 @@ fn smtp(email: &EmailConfig) -> Result<SmtpSettings, SettingsError> {
 fn web(webhook: &WebhookConfig) -> WebhookSettings {
     let authorization = webhook.http.authorization.as_ref().map(|authorization| match authorization {
         Authorization::Basic { username, password } => {
-            format!("Basic {}", base64(format!("{username}:{}", password.reveal()).as_bytes()))
+            format!("Basic {}", base64::write(format!("{username}:{}", password.reveal()).as_bytes()))
         }
         Authorization::Token { kind, credentials } => format!("{kind} {}", credentials.reveal()),
     });
@@ -100,33 +102,5 @@ fn web(webhook: &WebhookConfig) -> WebhookSettings {
         ca_pem: webhook.http.tls.as_ref().and_then(|tls| tls.ca.clone()).unwrap_or_default().into_bytes(),
         headers,
         timeout: timeout.map_or(WEBHOOK_TIMEOUT, |millis| Duration::from_millis(millis).min(WEBHOOK_TIMEOUT * 10)),
-    }
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| (group << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = LETTERS[(group >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("a:b>?", "YTpiPj8=")]
-        {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
     }
 }

@@ -11,7 +11,7 @@ use muster_fleet::{HostState, Restored};
 use serde_json::{Map, Value, json};
 
 use super::body::answer;
-use crate::state::{Problem, State};
+use crate::state::{Https, Problem, State};
 
 pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
     let now = state.now();
@@ -30,12 +30,25 @@ pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
                 "problems": problems,
             },
             "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
+            "https": (state.hooks.https)().map(|https| https_json(&https)),
             "restored": state.fleet.restored().map(|restored| restored_json(&restored)),
             "hosts": hosts(&state),
             "drops": drops(&stats),
             "numbers": stats.iter().map(number).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// By what others may know this collector's HTTPS.
+fn https_json(https: &Https) -> Value {
+    json!({
+        "pin": https.pin.to_curl(),
+        "ca_pem": https.ca_pem,
+        "is_own_ca": https.is_own_ca,
+        "names": https.dns_names,
+        "addresses": https.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "expires_ms": https.expires.millis(),
+    })
 }
 
 /// The last restore of the data folder: what was acknowledged between the two times may be missing.

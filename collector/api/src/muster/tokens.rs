@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use muster_common::time::{Span, Timestamp};
 use muster_fleet::{Binding, HttpTokenView, Scope, TokenSpec, TokenView};
@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{answer, read, span};
+use crate::auth::PeerGrant;
 use crate::error::{ApiError, ErrorKind, MusterError};
+use crate::install::{Asked, for_token};
 use crate::state::State;
 use crate::work::{blocking, by};
 
@@ -42,8 +44,9 @@ enum New {
 }
 
 pub(super) async fn new(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
-    let (by, now) = (by(&request), state.now());
+    let (by, now, host) = (by(&request), state.now(), dialled(&request));
     let fleet = Arc::clone(&state.fleet);
+    let mut install = None;
     let token = match read(request).await? {
         New::Enrolment { name, pattern, ttl, uses, labels, replace, ephemeral } => {
             let binding = binding(name, pattern)?;
@@ -53,6 +56,7 @@ pub(super) async fn new(Shared(state): Shared<Arc<State>>, request: Request) -> 
             let mut json = enrolment_spec(&spec, now);
             let word = blocking("the token asked for", move || fleet.new_token(spec, now)).await?;
             name_word(&mut json, &word);
+            install = install_command(&state, word, json["name"].as_str().map(str::to_owned), host).await;
             json
         }
         New::Http { scopes, ttl } => {
@@ -68,7 +72,33 @@ pub(super) async fn new(Shared(state): Shared<Arc<State>>, request: Request) -> 
             json
         }
     };
-    Ok(answer(StatusCode::CREATED, json!({"token": token, "agents_port": state.agents.port()})))
+    let agents_port = state.agents.port();
+    Ok(answer(StatusCode::CREATED, json!({"token": token, "agents_port": agents_port, "install": install})))
+}
+
+/// The `Host` by which the request came, where a host may be able to use it too.
+fn dialled(request: &Request) -> Option<String> {
+    let is_here = request.extensions().get::<PeerGrant>().is_some();
+    let host = request.headers().get(header::HOST).filter(|_| !is_here)?;
+    host.to_str().ok().map(str::to_owned)
+}
+
+/// The one command for a host, or why there is none; `None` where the collector serves no packages.
+async fn install_command(
+    state: &Arc<State>,
+    word: String,
+    name: Option<String>,
+    host: Option<String>,
+) -> Option<Value> {
+    let state = Arc::clone(state);
+    let made = tokio::task::spawn_blocking(move || {
+        let asked = Asked { word: &word, name: name.as_deref(), host: host.as_deref() };
+        for_token(&state, &asked)
+    });
+    match made.await.ok()?? {
+        Ok(command) => Some(json!({"command": command})),
+        Err(refused) => Some(json!({"problem": refused.problem().json()})),
+    }
 }
 
 const KNOWN_SCOPES: &str = "write read, ingest, silence or admin";

@@ -3,7 +3,7 @@ use axum::http::{Request, header};
 use muster_fleet::Scope;
 
 use super::fixture::Fixture;
-use crate::{Access, PoolSettings, routes};
+use crate::{Access, PeerGrant, PoolSettings, routes};
 
 fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
@@ -15,12 +15,13 @@ fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> 
 
 /// A path that stands for the route.
 fn example(path: &str) -> String {
-    path.replace("{name}", "job").replace("{host}", "nosuch").replace("{id}", "nosuch")
+    path.replace("{name}", "job").replace("{host}", "nosuch").replace("{id}", "nosuch").replace("{*file}", "agent.sh")
 }
 
 #[tokio::test]
 async fn every_route_asks_for_its_scope_and_no_other_is_enough() {
     let fixture = Fixture::new();
+    fixture.serve_installer("echo");
     for route in routes() {
         let method = route.methods[0];
         let path = example(route.path);
@@ -80,6 +81,38 @@ async fn without_tokens_everyone_on_this_machine_may_but_no_page_of_another_site
     assert!(answer.text.starts_with("a page of `https://evil.example` asks"), "{}", answer.text);
     let answer = fixture.send(request("GET", "/api/v1/labels", &[(header::HOST, "evil.example")])).await;
     assert_eq!(answer.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn whom_the_system_names_needs_no_token_and_one_that_is_sent_counts_instead() {
+    let fixture = Fixture::new();
+    let sent = |method, path, uid, headers: &[(header::HeaderName, &str)]| {
+        let mut request = request(method, path, headers);
+        request.extensions_mut().insert(PeerGrant::of_uid(uid, 999));
+        request
+    };
+    for (method, path, uid, status) in [
+        ("GET", "/api/v1/labels", 1000, 200),
+        ("GET", "/api/v1/labels", 999, 200),
+        ("POST", "/-/flush", 0, 200),
+        ("POST", "/-/flush", 999, 200),
+        ("POST", "/-/flush", 1000, 403),
+        ("GET", "/api/muster/v1/tokens", 1000, 403),
+    ] {
+        assert_eq!(fixture.send(sent(method, path, uid, &[])).await.status.as_u16(), status, "{method} {path} {uid}");
+    }
+    let answer = fixture.send(sent("POST", "/-/flush", 1000, &[])).await;
+    assert_eq!(
+        answer.text,
+        "unix:1000 may read, but this needs admin (the user at the other end of the socket): run this as root or as the collector's user, or give a token by --token\n"
+    );
+    let wrong = [(header::AUTHORIZATION, "Bearer nonsense")];
+    assert_eq!(fixture.send(sent("GET", "/api/v1/labels", 0, &wrong)).await.status.as_u16(), 401);
+    let bearer = format!("Bearer {}", fixture.admin_word);
+    let right = [(header::AUTHORIZATION, bearer.as_str())];
+    assert_eq!(fixture.send(sent("POST", "/-/flush", 1000, &right)).await.status.as_u16(), 200);
+    let asked = sent("DELETE", "/api/muster/v1/tokens/nosuch", 0, &[]);
+    assert_eq!(fixture.send(asked).await.status.as_u16(), 404, "root is an administrator");
 }
 
 #[tokio::test]

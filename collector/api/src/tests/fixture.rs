@@ -21,7 +21,9 @@ use muster_store::{
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Access, Counts, Health, HostPresence, PoolSettings, Problem, QueryPool, State, Tails, router};
+use crate::{
+    Access, Counts, Health, HostPresence, Https, Install, PoolSettings, Problem, QueryPool, State, Tails, router,
+};
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
@@ -71,6 +73,8 @@ pub(super) struct Fixture {
     pub(super) state: Arc<State>,
     pub(super) presence: Arc<Mutex<Vec<HostPresence>>>,
     pub(super) problems: Arc<Mutex<Vec<Problem>>>,
+    /// The certificate that is said to be in force.
+    pub(super) https: Arc<Mutex<Option<Https>>>,
     pub(super) is_ready: Arc<AtomicBool>,
     pub(super) writer: Writer,
     pub(super) admin_word: String,
@@ -144,6 +148,8 @@ impl Fixture {
         let presence: Arc<Mutex<Vec<HostPresence>>> = Arc::default();
         let problems: Arc<Mutex<Vec<Problem>>> = Arc::default();
         let is_ready = Arc::new(AtomicBool::new(true));
+        let https: Arc<Mutex<Option<Https>>> = Arc::default();
+        let spoken = Arc::clone(&https);
         let (seen, told, ready) = (Arc::clone(&presence), Arc::clone(&problems), Arc::clone(&is_ready));
         let hooks = crate::Hooks {
             now: Box::new(now),
@@ -154,6 +160,7 @@ impl Fixture {
             process_stats: Box::new(Vec::new),
             intake_stats: Box::new(Vec::new),
             presence: Box::new(move || seen.lock().unwrap().clone()),
+            https: Box::new(move || spoken.lock().unwrap().clone()),
             reload: Box::new(|| Err("c.toml:1:1: planted".to_owned())),
         };
         let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));
@@ -173,12 +180,20 @@ impl Fixture {
             http: "127.0.0.1:9470".parse().unwrap(),
             agents: "0.0.0.0:9471".parse().unwrap(),
             counts: Counts::default(),
+            install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
-        Self { state, presence, problems, is_ready, writer, admin_word, tick: 0, _folder: folder }
+        Self { state, presence, problems, https, is_ready, writer, admin_word, tick: 0, _folder: folder }
     }
 
     pub(super) fn fleet(&self) -> &Arc<Fleet> {
         &self.state.fleet
+    }
+
+    /// Puts an installer of this text into the packages' folder.
+    pub(super) fn serve_installer(&self, script: &str) {
+        let packages = &self.state.install.packages;
+        std::fs::create_dir_all(packages).unwrap();
+        std::fs::write(packages.join("agent.sh"), script).unwrap();
     }
 
     /// Stores these samples of one series.

@@ -5,6 +5,7 @@ mod alerting;
 mod auth;
 mod fixture;
 mod gaps;
+mod install;
 mod loki;
 mod loki_tail;
 mod muster;

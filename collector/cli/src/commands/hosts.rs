@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Printed;
 use crate::arguments::{HostsVerb, Output};
 use crate::client::Client;
+pub(super) use crate::client::escape;
 use crate::error::Failure;
 use crate::table::Rows;
 use crate::time::{coarse, relative};
@@ -142,16 +143,6 @@ fn note(host: &Value, now_ms: i64) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// One component of a path.
-pub(super) fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]

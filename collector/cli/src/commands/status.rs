@@ -43,6 +43,7 @@ fn page(answer: &Value, now_ms: i64) -> String {
     out.push_str(&restored(&answer["restored"]));
     let addresses = &answer["addresses"];
     out.push_str(&format!("listens    HTTP {}, agents {}\n", text(&addresses["http"]), text(&addresses["agents"])));
+    out.push_str(&https(&answer["https"]));
     out.push_str(&format!("hosts      {}\n", hosts(&answer["hosts"])));
     let dropped = rows(answer["drops"].as_array().map_or(&[][..], Vec::as_slice));
     out.push_str("\ndropped since the start\n");
@@ -50,6 +51,14 @@ fn page(answer: &Value, now_ms: i64) -> String {
     out.push_str("\nnow\n");
     out.push_str(&indent(&numbers(answer, is_gauge).to_table("no numbers")));
     out
+}
+
+/// By what others may know its HTTPS, where it is spoken.
+fn https(https: &Value) -> String {
+    let Some(pin) = https["pin"].as_str() else { return String::new() };
+    let whose = if https["is_own_ca"] == Value::Bool(true) { "the collector's own CA" } else { "http.cert" };
+    let end = https["expires_ms"].as_i64().map_or("?".to_owned(), moment);
+    format!("https      pin {pin}, certificate of {whose} until {end}\n")
 }
 
 /// A line when the data folder was once put back or lost its inbox.
@@ -130,6 +139,14 @@ mod tests {
                 {"name": "muster_collector_samples_total", "help": "Samples.", "labels": {}, "value": 1e9},
             ],
         })
+    }
+
+    #[test]
+    fn the_page_shows_by_what_https_is_known() {
+        let https = json!({"pin": "sha256//x=", "is_own_ca": true, "expires_ms": NOW});
+        let told = page(&json!({"https": https}), NOW);
+        let expect = "https      pin sha256//x=, certificate of the collector's own CA until 2023-11-14 22:13:20 UTC\n";
+        assert!(told.contains(expect), "{told}");
     }
 
     #[test]

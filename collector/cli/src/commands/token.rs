@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Printed;
 use super::hosts::escape;
 use crate::arguments::{NewToken, Output, TokenVerb};
-use crate::client::Client;
+use crate::client::{Client, problem};
 use crate::error::Failure;
 use crate::table::Rows;
 use crate::time::{moment, relative};
@@ -20,7 +20,10 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
             let answer = client.post_json(PATH, &request(new)).await?;
             Ok(match output {
                 Output::Json => Printed::json(&answer),
-                Output::Table | Output::Raw => Printed::text(made(&answer)),
+                Output::Table | Output::Raw => {
+                    let notes = no_command(&answer).into_iter().collect();
+                    Printed { notes, ..Printed::text(made(&answer)) }
+                }
                 Output::Csv => Printed::text(format!("{}\n", answer["token"]["word"].as_str().unwrap_or(""))),
             })
         }
@@ -99,6 +102,21 @@ Send it as `Authorization: Bearer WORD`, or give it to muster as MUSTER_TOKEN. I
         None | Some(1) => "once".to_owned(),
         Some(uses) => format!("{uses} times"),
     };
+    if let Some(command) = answer["install"]["command"].as_str() {
+        return format!(
+            "\
+Token {id} for {whom}, good {uses} until {end}. On the host run as root
+
+    {command}
+
+which installs the agent and enrols the host; it knows this collector by its CA and the pin of its key, and the installer by its hash.
+The word, which is not shown again:
+
+{}
+",
+            text("word")
+        );
+    }
     let port = answer["agents_port"].as_u64().unwrap_or(9471);
     format!(
         "\
@@ -113,6 +131,11 @@ with this collector's address and this word, which is not shown again:
 ",
         text("word")
     )
+}
+
+/// Why a collector that has packages gives no command for the host.
+fn no_command(answer: &Value) -> Option<String> {
+    problem(&answer["install"]["problem"]).map(|why| format!("no command that installs the agent: {why}"))
 }
 
 fn rows(answer: &Value, now_ms: i64, output: Output) -> Rows {
@@ -223,6 +246,23 @@ ab12.secret.pin
             made(&answer).starts_with("Token cd34 for the HTTP API, scope read, good until 2023-11-14 22:13:20 UTC.\n")
         );
         assert_eq!(made(&answer).lines().last(), Some("cd34.x"));
+    }
+
+    #[test]
+    fn where_the_collector_serves_packages_there_is_one_command_and_else_it_says_why_not() {
+        let mut answer = json!({"version": 1, "agents_port": 9471, "install": {"command": "sh -c 'set -eu'"}, "token":
+            {"kind": "enrolment", "id": "ab12", "word": "ab12.secret.pin", "name": "web-1", "uses": 1, "expires_ms": NOW}});
+        let text = made(&answer);
+        assert!(text.contains("On the host run as root\n\n    sh -c 'set -eu'\n\n"), "{text}");
+        assert_eq!(text.lines().last(), Some("ab12.secret.pin"));
+        assert_eq!(no_command(&answer), None);
+        answer["install"] =
+            json!({"problem": {"message": "HTTP is on 127.0.0.1 only", "where": "", "remedy": "set http.listen"}});
+        assert!(made(&answer).contains("muster-agent enrol --collector THIS-COLLECTOR:9471"));
+        assert_eq!(
+            no_command(&answer).as_deref(),
+            Some("no command that installs the agent: HTTP is on 127.0.0.1 only: set http.listen")
+        );
     }
 
     #[test]

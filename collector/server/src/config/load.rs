@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::Config;
 use super::place::{ConfigErrors, Mistake, Place, nearest};
-use super::settings::{LATER, RULES};
-use super::table::{Setting, Source, merge, ordered};
+use super::settings::RULES;
+use super::table::{Setting, Settings, Source, merge, ordered};
 
 /// What the command line says about the configuration. Flags win over `--set`, which wins over the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,6 +87,7 @@ fn load_text(file: Option<Source<'_>>, arguments: &Arguments) -> Result<Config, 
     }
     config.http.no_auth = arguments.no_auth;
     mistakes.extend(check_listen(&config, listen_place));
+    mistakes.extend(check_tls(&config, &settings));
     match ordered(mistakes) {
         Some(errors) => Err(errors),
         None => Ok(config),
@@ -106,9 +107,6 @@ fn unknown(section: &str, key: &str, setting: &Setting) -> Option<Mistake> {
         return None;
     }
     let name = format!("{section}.{key}");
-    if let Some((_, what)) = LATER.iter().find(|(later, _)| *later == name) {
-        return mistake(format!("`{name}`: this version has no {what} yet; take the key out"));
-    }
     let known = || RULES.iter().filter(|rule| rule.section == section).map(|rule| rule.key);
     let hint = match nearest(key, known()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -128,20 +126,47 @@ fn unknown_section(section: &str) -> String {
 
 fn check_listen(config: &Config, place: Place) -> Option<Mistake> {
     let listen = config.http.listen;
-    let message = if listen.ip().is_loopback() {
+    if listen.ip().is_loopback() || !config.http.no_auth {
         return None;
-    } else if config.http.no_auth {
-        format!(
-            "--no-auth with {listen} would let anyone on the network do everything: use a loopback address, such as 127.0.0.1"
-        )
-    } else {
-        format!(
-            "{listen} is no loopback address, and this version speaks no TLS on HTTP, so tokens would cross the network in plain: \
-             listen on 127.0.0.1:{port} and put a TLS proxy before it",
-            port = listen.port()
-        )
-    };
+    }
+    let message = format!(
+        "--no-auth with {listen} would let anyone on the network do everything: use a loopback address, such as 127.0.0.1"
+    );
     Some(Mistake { place, message })
+}
+
+/// What keys of TLS say together.
+fn check_tls(config: &Config, settings: &Settings) -> Vec<Mistake> {
+    let http = &config.http;
+    let place = |key: &str| {
+        let setting = settings.keys.get(&("http".to_owned(), key.to_owned()))?;
+        Some(setting.key_place.clone())
+    };
+    let mut mistakes = Vec::new();
+    let mut mistake = |key: &str, message: String| {
+        mistakes.extend(place(key).map(|place| Mistake { place, message }));
+    };
+    match (&http.cert, &http.key) {
+        (Some(_), None) => {
+            mistake("cert", "http.cert without http.key: name the file of its private key too".to_owned())
+        }
+        (None, Some(_)) => {
+            mistake("key", "http.key without http.cert: name the file of its certificate too".to_owned())
+        }
+        _ => {}
+    }
+    if http.tls == Some(false) && !http.listen.ip().is_loopback() {
+        let message = format!(
+            "http.tls = false with {}: tokens would cross the network in plain; take the key out, or listen on 127.0.0.1:{port} and put a TLS proxy before it",
+            http.listen,
+            port = http.listen.port()
+        );
+        mistake("tls", message);
+    }
+    if http.tls == Some(false) && http.cert.is_some() && http.listen.ip().is_loopback() {
+        mistake("tls", "http.tls = false, and yet http.cert is named: take one of them out".to_owned());
+    }
+    mistakes
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub struct Config {
     pub data: PathBuf,
     pub http: Http,
     pub agents: Agents,
+    pub install: Install,
     pub retention: Retention,
     pub store: Store,
     pub query: Query,
@@ -37,11 +38,39 @@ pub struct Config {
 /// `[http]`: the one listener for questions, commands and HTTP intakes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
-    /// Loopback only, since this version speaks no TLS on HTTP.
+    /// On another address than a loopback one it is HTTPS.
     pub listen: SocketAddr,
     pub connections_max: usize,
+    /// HTTPS on loopback too; `false` is said of loopback alone.
+    pub tls: Option<bool>,
+    /// PEM, the collector's own certificate first; with `key` or not at all. Without it HTTPS has a certificate of the embedded CA.
+    pub cert: Option<PathBuf>,
+    /// PEM, unencrypted.
+    pub key: Option<PathBuf>,
+    /// The unix socket; `None`: `http.sock` in the data folder.
+    pub socket: Option<PathBuf>,
     /// `--no-auth`: who can connect may do everything.
     pub no_auth: bool,
+}
+
+/// The two files of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Http {
+    /// Whether HTTPS is spoken.
+    pub fn is_tls(&self) -> bool {
+        !self.listen.ip().is_loopback() || self.tls.unwrap_or(self.cert.is_some())
+    }
+
+    /// The files of the certificate, where it is not one of the embedded CA.
+    pub fn certificate(&self) -> Option<CertificateFiles> {
+        let (certificate, key) = (self.cert.clone()?, self.key.clone()?);
+        self.is_tls().then_some(CertificateFiles { certificate, key })
+    }
 }
 
 /// `[agents]`: the QUIC listener.
@@ -52,6 +81,15 @@ pub struct Agents {
     pub spread: Duration,
     /// How long after its last arrival a host is silent, which is told.
     pub silent_after: Duration,
+    /// The name or address that hosts dial; `None`: found out where it is needed.
+    pub advertise: Option<String>,
+}
+
+/// `[install]`: what hosts are installed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Install {
+    /// The folder of the installer and the packages; need not be there.
+    pub packages: PathBuf,
 }
 
 /// `[retention]`.
@@ -110,12 +148,22 @@ impl Default for Config {
         const DAY: Duration = Duration::from_secs(86_400);
         Self {
             data: PathBuf::from("/var/lib/muster-collector"),
-            http: Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9470)), connections_max: 512, no_auth: false },
+            http: Http {
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9470)),
+                connections_max: 512,
+                tls: None,
+                cert: None,
+                key: None,
+                socket: None,
+                no_auth: false,
+            },
             agents: Agents {
                 listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9471)),
                 spread: Duration::from_secs(30),
                 silent_after: Duration::from_secs(60),
+                advertise: None,
             },
+            install: Install { packages: PathBuf::from("/usr/share/muster/agent") },
             retention: Retention { metrics: 90 * DAY, logs: 30 * DAY, events: 730 * DAY },
             store: Store { maintenance_interval: Duration::from_secs(1) },
             query: Query {

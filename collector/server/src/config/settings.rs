@@ -46,10 +46,16 @@ pub(crate) const RULES: &[Rule] = &[
     key!("storage", "data", AT_RESTART, data, |value| text(value).map(PathBuf::from)),
     key!("http", "listen", AT_RESTART, http.listen, address),
     key!("http", "connections_max", AT_RESTART, http.connections_max, |value| whole(value, 1, 100_000)),
+    key!("http", "tls", AT_RESTART, http.tls, |value| truth(value).map(Some)),
+    key!("http", "cert", AT_RELOAD, http.cert, path),
+    key!("http", "key", AT_RELOAD, http.key, path),
+    key!("http", "socket", AT_RESTART, http.socket, path),
     key!("agents", "listen", AT_RESTART, agents.listen, address),
     key!("agents", "spread", AT_RESTART, agents.spread, |value| span(value, Duration::ZERO, 600 * SECOND)),
     // Shorter than an agent's slowest batches would make silence of a pause.
     key!("agents", "silent_after", AT_RESTART, agents.silent_after, |value| span(value, 10 * SECOND, 3_600 * SECOND)),
+    key!("agents", "advertise", AT_RESTART, agents.advertise, host),
+    key!("install", "packages", AT_RESTART, install.packages, |value| text(value).map(PathBuf::from)),
     key!("retention", "metrics", AT_RESTART, retention.metrics, |value| span(value, DAY, CENTURY)),
     key!("retention", "logs", AT_RESTART, retention.logs, |value| span(value, DAY, CENTURY)),
     key!("retention", "events", AT_RESTART, retention.events, |value| span(value, DAY, CENTURY)),
@@ -71,9 +77,6 @@ pub(crate) const RULES: &[Rule] = &[
     key!("log", "level", AT_RELOAD, log.level, filter),
 ];
 
-/// Sections and keys that a later version brings: named as such, so that nobody looks for a typing mistake.
-pub(crate) const LATER: &[(&str, &str)] = &[("http.cert", "TLS on HTTP"), ("http.key", "TLS on HTTP")];
-
 /// The names of all sections.
 pub fn sections() -> Vec<&'static str> {
     let mut names: Vec<_> = RULES.iter().map(|rule| rule.section).collect();
@@ -93,6 +96,25 @@ fn text(value: &Scalar) -> Result<String, String> {
         Scalar::Text(_) => Err("this must not be empty".to_owned()),
         other => Err(format!("this must be a text in quotes, not {}", other.kind())),
     }
+}
+
+fn path(value: &Scalar) -> Result<Option<PathBuf>, String> {
+    text(value).map(|path| Some(PathBuf::from(path)))
+}
+
+fn truth(value: &Scalar) -> Result<bool, String> {
+    match value {
+        Scalar::Truth(truth) => Ok(*truth),
+        other => Err(format!("this must be true or false, not {}", other.kind())),
+    }
+}
+
+fn host(value: &Scalar) -> Result<Option<String>, String> {
+    let text = text(value)?;
+    if muster_api::is_host(&text) {
+        return Ok(Some(text));
+    }
+    Err(format!("`{text}` is no host: write a name or an address without a port, such as \"collector.example\""))
 }
 
 fn whole(value: &Scalar, min: usize, max: usize) -> Result<usize, String> {

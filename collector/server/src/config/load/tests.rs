@@ -61,7 +61,7 @@ colour = 1
             "c.toml:11:1: unknown key `query.colour`: [query] has timeout, lookback, series_max, samples_max, running_max, waiting_max",
             "--set query.timeout: there is no `=`: write `--set section.key=value`, such as `--set retention.metrics=90d`",
             "--set a=b: there is no section: write `--set section.key=value`, such as `--set retention.metrics=90d`",
-            "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, retention, store, query, runtime, heartbeat, log",
+            "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, install, retention, store, query, runtime, heartbeat, log",
             "--set query.lookback=0s: query.lookback: `0s` is out of bounds: write a duration from 1s to 1d",
         ]
     );
@@ -103,13 +103,19 @@ fn values_of_the_wrong_kind_are_named_by_kind() {
 }
 
 #[test]
-fn http_listens_on_loopback_only() {
-    let told = errors("[http]\nlisten = \"0.0.0.0:9470\"\n", &[]);
+fn http_beyond_loopback_is_https_and_asks_for_tokens() {
+    let http = |text: &str| with(text, &[]).unwrap().http;
+    assert!(!http("").is_tls(), "on loopback it is plain unless it is told otherwise");
+    assert!(http("[http]\nlisten = \"0.0.0.0:9470\"\n").is_tls());
+    assert!(http("[http]\ntls = true\n").is_tls());
+    let named = http("[http]\ncert = \"/c.pem\"\nkey = \"/k.pem\"\n");
+    assert!(named.is_tls() && named.certificate().is_some(), "who names a certificate wants it");
+    assert_eq!(http("[http]\ntls = true\n").certificate(), None);
+    let told = errors("[http]\nlisten = \"0.0.0.0:9470\"\ntls = false\n", &[]);
     assert_eq!(
         told,
         [
-            "c.toml:2:10: 0.0.0.0:9470 is no loopback address, and this version speaks no TLS on HTTP, so tokens would cross the network in plain: \
-          listen on 127.0.0.1:9470 and put a TLS proxy before it"
+            "c.toml:3:1: http.tls = false with 0.0.0.0:9470: tokens would cross the network in plain; take the key out, or listen on 127.0.0.1:9470 and put a TLS proxy before it"
         ]
     );
     let arguments = Arguments { http: Some("10.0.0.1:80".parse().unwrap()), no_auth: true, ..Arguments::default() };
@@ -121,9 +127,24 @@ fn http_listens_on_loopback_only() {
 }
 
 #[test]
-fn a_key_of_a_later_version_is_named_as_such() {
-    let told = errors("[http]\ncert = \"x\"\n", &[]);
-    assert_eq!(told, ["c.toml:2:1: `http.cert`: this version has no TLS on HTTP yet; take the key out"]);
+fn a_certificate_is_two_files_or_none() {
+    for (text, expect) in [
+        ("cert = \"x\"", "c.toml:2:1: http.cert without http.key: name the file of its private key too"),
+        ("key = \"x\"", "c.toml:2:1: http.key without http.cert: name the file of its certificate too"),
+        (
+            "tls = false\ncert = \"x\"\nkey = \"y\"",
+            "c.toml:2:1: http.tls = false, and yet http.cert is named: take one of them out",
+        ),
+        ("tls = \"yes\"", "c.toml:2:7: http.tls: this must be true or false, not a text"),
+    ] {
+        assert_eq!(errors(&format!("[http]\n{text}\n"), &[]), [expect]);
+    }
+    assert_eq!(
+        errors("", &["agents.advertise=a b"]),
+        [
+            "--set agents.advertise=a b: agents.advertise: `a b` is no host: write a name or an address without a port, such as \"collector.example\""
+        ]
+    );
 }
 
 #[test]
@@ -149,9 +170,15 @@ fn every_key_that_a_reload_cannot_take_is_named() {
         ("storage.data", "/x"),
         ("http.listen", "127.0.0.1:1"),
         ("http.connections_max", "7"),
+        ("http.tls", "true"),
+        ("http.cert", "/c.pem"),
+        ("http.key", "/k.pem"),
+        ("http.socket", "/s"),
         ("agents.listen", "127.0.0.1:2"),
         ("agents.spread", "7s"),
         ("agents.silent_after", "17s"),
+        ("agents.advertise", "collector.example"),
+        ("install.packages", "/p"),
         ("retention.metrics", "7d"),
         ("retention.logs", "7d"),
         ("retention.events", "7d"),
@@ -170,7 +197,12 @@ fn every_key_that_a_reload_cannot_take_is_named() {
     ];
     assert_eq!(values.len(), RULES.len(), "a new key needs its line here");
     for (name, value) in values {
-        let new = with("", &[&format!("{name}={value}")]).unwrap();
+        let set = format!("{name}={value}");
+        let mut sets = vec![set.as_str()];
+        // The two that go together.
+        sets.extend((name == "http.cert").then_some("http.key=/k.pem"));
+        sets.extend((name == "http.key").then_some("http.cert=/c.pem"));
+        let new = with("", &sets).unwrap();
         assert_ne!(new, old, "{name}");
         let rule = RULES.iter().find(|rule| format!("{}.{}", rule.section, rule.key) == name).unwrap();
         let expect: Vec<String> = if rule.reloads { Vec::new() } else { vec![name.to_owned()] };

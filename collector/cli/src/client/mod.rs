@@ -1,0 +1,167 @@
+//! The collector's HTTP API as this command sees it: JSON in, JSON out, failures in one line.
+
+mod exchange;
+mod form;
+mod refusal;
+mod target;
+mod token;
+mod trust;
+
+use std::time::Duration;
+
+use hyper::Method;
+use hyper::header::HeaderValue;
+use serde_json::Value;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::error::Failure;
+use exchange::{Body, Question};
+use refusal::{innermost, is_text, said};
+use target::Wire;
+
+pub use form::escape;
+pub(crate) use refusal::problem;
+pub use target::Target;
+pub use token::{DATA, Token};
+pub use trust::Trust;
+
+/// Longer than the longest query the collector lets run.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3_700);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// An open WebSocket.
+pub type Socket = WebSocketStream<Box<dyn Wire>>;
+
+/// A connection to one collector, with what to show it.
+#[derive(Debug)]
+pub struct Client {
+    target: Target,
+    token: Option<Token>,
+}
+
+impl Client {
+    pub fn new(target: Target, token: Option<Token>) -> Self {
+        Self { target, token }
+    }
+
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.send(Method::GET, path, Body::Nothing, None).await
+    }
+
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn post_form(&self, path: &str, form: &[(&str, String)]) -> Result<Value, Failure> {
+        self.send(Method::POST, path, Body::form(form), None).await
+    }
+
+    /// As [`Client::post_form`], with one more header.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn post_form_with(
+        &self,
+        path: &str,
+        form: &[(&str, String)],
+        header: (&'static str, &str),
+    ) -> Result<Value, Failure> {
+        self.send(Method::POST, path, Body::form(form), Some(header)).await
+    }
+
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::POST, path, Body::json(body), None).await
+    }
+
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.send(Method::DELETE, path, Body::Nothing, None).await
+    }
+
+    /// The JSON of the answer.
+    ///
+    /// # Errors
+    /// [`Failure`] with the collector's own words where it answered.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Value, Failure> {
+        let stream = self.connect().await?;
+        let path = self.target.path(path);
+        let question = Question { method, path: &path, host: self.target.host(), bearer: self.bearer()?, header, body };
+        let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
+        let answer = asked
+            .unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())))
+            .map_err(|why| self.no_answer(&why))?;
+        let json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
+        match json {
+            Some(json) if answer.status.is_success() => Ok(json),
+            json => {
+                let told = said(json.as_ref(), is_text(&answer.headers), &answer.bytes);
+                Err(self.refusal(answer.status.as_u16(), told, &answer.bytes))
+            }
+        }
+    }
+
+    /// A WebSocket to this path, with what the URL's query says.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn socket(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        flag: (&'static str, &str),
+    ) -> Result<Socket, Failure> {
+        let unusable =
+            |error: &dyn std::fmt::Display| Failure::Usage(format!("`{}` cannot be asked: {error}", self.target));
+        let url = format!("ws://{}{}?{}", self.target.host(), self.target.path(path), form::encode(parameters));
+        let mut request = url.as_str().into_client_request().map_err(|error| unusable(&error))?;
+        let headers = request.headers_mut();
+        headers.insert(flag.0, HeaderValue::from_str(flag.1).map_err(|error| unusable(&error))?);
+        if let Some(bearer) = self.bearer()? {
+            headers.insert("authorization", bearer);
+        }
+        let stream = self.connect().await?;
+        match timeout(CONNECT_WITHIN, tokio_tungstenite::client_async(request, stream)).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(WebSocketError::Http(answer))) => {
+                let bytes = answer.body().clone().unwrap_or_default();
+                let told = said(None, is_text(answer.headers()), &bytes);
+                Err(self.refusal(answer.status().as_u16(), told, &bytes))
+            }
+            Ok(Err(error)) => Err(self.no_answer(&innermost(&error))),
+            Err(_) => Err(self.no_answer(&format!("not within {} s", CONNECT_WITHIN.as_secs()))),
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Wire>, Failure> {
+        let connected = timeout(CONNECT_WITHIN, self.target.connect()).await;
+        connected
+            .unwrap_or_else(|_| Err(Failure::Unknown(format!("not within {} s", CONNECT_WITHIN.as_secs()))))
+            .map_err(|failure| match failure {
+                Failure::Unknown(why) => self.no_answer(&why),
+                other => other,
+            })
+    }
+
+    /// The value of the header `Authorization`.
+    fn bearer(&self) -> Result<Option<HeaderValue>, Failure> {
+        let Some(token) = &self.token else { return Ok(None) };
+        HeaderValue::from_str(&format!("Bearer {}", token.word))
+            .map(Some)
+            .map_err(|_| Failure::Usage(format!("the token from {} has characters that no token has", token.from)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
