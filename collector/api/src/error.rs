@@ -19,6 +19,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The request's body came too slowly.
     TooSlow,
+    TooMany,
     Execution,
     Canceled,
     Internal,
@@ -39,7 +40,7 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::Internal => "internal",
             Self::Timeout | Self::TooSlow => "timeout",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::TooMany => "unavailable",
         }
     }
 
@@ -50,6 +51,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::TooMany => "too_many",
             Self::MethodNotAllowed => "method_not_allowed",
             other => other.prometheus(),
         }
@@ -66,6 +68,7 @@ impl ErrorKind {
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -16,6 +16,7 @@ use muster_query::Engine;
 use muster_store::{Admin, Reader};
 
 use crate::install::Install;
+use crate::logins::Logins;
 use crate::pool::QueryPool;
 use crate::tails::Tails;
 
@@ -29,6 +30,7 @@ pub struct State {
     pub engine: Arc<ArcSwap<Engine>>,
     pub pool: QueryPool,
     pub tails: Tails,
+    pub logins: Logins,
     pub hooks: Hooks,
     pub access: Access,
     /// The version of the collector.
@@ -199,6 +201,7 @@ impl State {
         stats.extend(self.counts.refusals());
         stats.extend(self.pool.stats());
         stats.extend(self.tails.stats());
+        stats.extend(self.logins.stats());
         stats.extend(self.admin.stats());
         stats.extend(self.alerting.stats((self.hooks.now)()));
         stats.extend((self.hooks.process_stats)());

@@ -2,18 +2,29 @@
 
 use axum::extract::Request;
 use muster_alert::alerting::AlertingError;
-use muster_fleet::{FleetError, Grant};
+use muster_fleet::{AuditResult, By, EventKind, FleetError, Record};
 
-use crate::auth::PEER_PREFIX;
+use crate::auth::Caller;
 use crate::error::{ApiError, ErrorKind, chain};
+use crate::state::State;
 
-/// Who does it, for the audit: the token's id, or the user at the other end of the socket.
-pub(crate) fn by(request: &Request) -> String {
-    match request.extensions().get::<Grant>() {
-        Some(grant) if grant.id.starts_with(PEER_PREFIX) => grant.id.clone(),
-        Some(grant) => format!("token {}", grant.id),
-        None => "local".to_owned(),
-    }
+/// Who does it, for events and audit.
+pub(crate) fn by(request: &Request) -> By {
+    // Every route stands behind a guard, which puts the caller there.
+    request.extensions().get::<Caller>().map_or_else(|| By::anybody("unknown"), |caller| caller.by.clone())
+}
+
+/// Puts into the audit what somebody has done that is no change of the registry's file.
+pub(crate) async fn record(
+    state: &State,
+    by: By,
+    action: EventKind,
+    object: &str,
+    text: String,
+) -> Result<(), ApiError> {
+    let (fleet, now) = (std::sync::Arc::clone(&state.fleet), state.now());
+    let record = Record { by, action, object: object.to_owned(), text, result: AuditResult::Done };
+    blocking("the audit, which does not know of it: it is done", move || fleet.record(record, now)).await
 }
 
 /// Runs what blocks on the disk, off the runtime's threads.
@@ -32,7 +43,7 @@ pub(crate) async fn blocking<T: Send + 'static, E: Into<AlertingError> + Send + 
 }
 
 /// The error of fleet or alert: its text says what, then, after a colon, what to do.
-fn refusal(error: &AlertingError, place: &str) -> ApiError {
+pub(crate) fn refusal(error: &AlertingError, place: &str) -> ApiError {
     let kind = match error {
         AlertingError::Fleet(error) => of_fleet(error),
         AlertingError::Silence(_) => ErrorKind::BadData,

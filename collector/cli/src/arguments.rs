@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod people;
 
 pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
     SilenceAdd, SilenceVerb,
 };
+pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
 #[derive(Debug, Parser)]
@@ -27,13 +29,17 @@ pub struct Arguments {
     /// Send the token over plain http to another machine.
     #[arg(long, global = true)]
     pub insecure_http: bool,
-    /// A token; else the variable, else the file `admin.token` in the collector's data folder when --url is of this machine.
+    /// A token; else the variable, else the session of `muster login`, else the file `admin.token` in the collector's data folder when --url is of this machine.
     #[arg(long, global = true, env = "MUSTER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
     /// The collector's data folder, to find `http.sock` and `admin.token` in; given, its token goes to any --url [default:
     /// /var/lib/muster-collector].
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// The file that `muster login` keeps its session in; it counts where no token is given [default:
+    /// ~/.local/state/muster/session.json].
+    #[arg(long, global = true, env = "MUSTER_SESSION", value_name = "FILE")]
+    pub session: Option<PathBuf>,
     /// How to print answers.
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -56,6 +62,16 @@ pub enum Noun {
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(TokenVerb),
+    /// Local users: who may log in, and what they may do.
+    #[command(subcommand)]
+    User(UserVerb),
+    /// Log in as a user; the commands that follow are this user's.
+    Login(LoginArguments),
+    /// End the session of `muster login`.
+    Logout,
+    /// Who changed what, and whether that record is whole.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// The hosts and their life cycle.
     #[command(subcommand)]
     Hosts(HostsVerb),

@@ -7,7 +7,9 @@ pub mod arguments;
 pub mod client;
 pub mod commands;
 pub mod error;
+pub mod password;
 pub mod plot;
+pub mod session;
 pub mod table;
 pub mod time;
 

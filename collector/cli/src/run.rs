@@ -4,22 +4,32 @@ use muster_common::time::Timestamp;
 
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
-use crate::commands::{Printed, alerts, checks, hosts, logs, mail, query, route, rules, silence, status, token};
+use crate::commands::{
+    Printed, alerts, audit, checks, hosts, login, logs, mail, query, route, rules, silence, status, token, user,
+};
 use crate::connect;
 use crate::error::Failure;
+use crate::session::Sessions;
 
 /// Does what the arguments say.
 ///
 /// # Errors
 /// [`Failure`]: one line and an exit code.
 pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> Result<Printed, Failure> {
-    let client = connect::client(arguments)?;
     let (output, now_ms) = (arguments.output, now.millis());
+    let session_path = arguments.session.clone().or_else(Sessions::usual_path).unwrap_or_default();
+    let sessions = Sessions::load(&session_path, now_ms);
+    let client = connect::client(arguments, &sessions)?;
+    let url = connect::url(arguments);
     if output == Output::Raw && !matches!(arguments.noun, Noun::Logs(_)) {
         return Err(Failure::Usage("-o raw is of `muster logs` alone: write table, json or csv".to_owned()));
     }
     match &arguments.noun {
         Noun::Token(verb) => token::run(&client, verb, output, now_ms).await,
+        Noun::User(verb) => user::run(&client, verb, output, now_ms).await,
+        Noun::Login(asked) => login::log_in(&client, asked, sessions, url, output).await,
+        Noun::Logout => login::log_out(&client, sessions, url, output).await,
+        Noun::Audit(verb) => audit::run(&client, verb, output, now_ms).await,
         Noun::Hosts(verb) => hosts::run(&client, verb, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,

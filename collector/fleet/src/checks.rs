@@ -10,6 +10,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Report;
 
+use crate::by::By;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -162,17 +163,18 @@ impl Fleet {
         host: HostId,
         check: Option<&str>,
         acknowledgement: Acknowledgement,
+        by: &By,
         now: Timestamp,
     ) -> Result<(), FleetError> {
-        let Acknowledgement { by, comment, .. } = &acknowledgement;
-        if by.is_empty() || by.len().max(comment.len()) > COMMENT_BYTES_MAX {
+        let Acknowledgement { by: owner, comment, .. } = &acknowledgement;
+        if owner.is_empty() || owner.len().max(comment.len()) > COMMENT_BYTES_MAX {
             let why = format!("say who, and who and comment in at most {COMMENT_BYTES_MAX} bytes each");
             return Err(FleetError::StatusSpec { what: "the acknowledgement", why });
         }
         self.status_change(now, |fleet| {
             let name = fleet.name_of(host, check)?;
             let check = check.unwrap_or_default();
-            let is_taken = fleet.book.lock().acknowledge(host, check, acknowledgement, now);
+            let is_taken = fleet.book.lock().acknowledge(host, check, acknowledgement, by, now);
             is_taken.then_some(()).ok_or_else(|| no_problem(name, check))
         })
     }
@@ -181,7 +183,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::NoHost`], [`FleetError::NoCheck`], [`FleetError::NoProblem`]; when the disk or the file fails.
-    pub fn unacknowledge(&self, host: HostId, check: Option<&str>, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn unacknowledge(&self, host: HostId, check: Option<&str>, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.status_change(now, |fleet| {
             let name = fleet.name_of(host, check)?;
             let check = check.unwrap_or_default();
@@ -194,7 +196,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::NoHost`], [`FleetError::NoCheck`]; when the disk or the file fails.
-    pub fn forget_check(&self, host: HostId, check: &str, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn forget_check(&self, host: HostId, check: &str, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.status_change(now, |fleet| {
             fleet.name_of(host, Some(check))?;
             fleet.book.lock().forget(host, check, by, now);
@@ -217,9 +219,9 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::StatusSpec`] says what is wrong with it; when the disk or the file fails.
-    pub fn add_downtime(&self, spec: DowntimeSpec, now: Timestamp) -> Result<u64, FleetError> {
+    pub fn add_downtime(&self, spec: DowntimeSpec, by: &By, now: Timestamp) -> Result<u64, FleetError> {
         self.status_change(now, |fleet| {
-            let added = fleet.book.lock().add_downtime(spec, now);
+            let added = fleet.book.lock().add_downtime(spec, by, now);
             added.map_err(|why| FleetError::StatusSpec { what: "the downtime", why })
         })
     }
@@ -228,7 +230,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::NoDowntime`]; when the disk or the file fails.
-    pub fn end_downtime(&self, id: u64, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn end_downtime(&self, id: u64, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.status_change(now, |fleet| {
             let is_ended = fleet.book.lock().end_downtime(id, by, now);
             is_ended.then_some(()).ok_or(FleetError::NoDowntime { id })

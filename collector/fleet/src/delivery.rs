@@ -55,6 +55,7 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
+    use crate::by::By;
     use crate::testing::{Bench, at};
     use crate::{Event, EventKind, OUTBOX_ROWS_MAX};
 
@@ -96,7 +97,7 @@ mod tests {
     fn only_rows_that_were_never_delivered_count_as_dropped() {
         let bench = Bench::new();
         let add = |many: u64| {
-            let event = Event::new(EventKind::HostBooted, "agent", at(1), "x".into());
+            let event = Event::new(EventKind::HostBooted, &By::AGENT, at(1), "x".into());
             let events = (0..many).map(|_| event.clone());
             let add = |draft: &mut crate::draft::Draft| draft.events.extend(events);
             bench

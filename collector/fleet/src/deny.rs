@@ -7,6 +7,7 @@ use muster_common::host::HostId;
 use muster_common::identity::Serial;
 use muster_common::time::Timestamp;
 
+use crate::by::By;
 use crate::ca::{LEAF_LIFE, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
 use crate::draft::Draft;
@@ -43,7 +44,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::NoSerial`], or the disk or the file failed.
-    pub fn deny(&self, serial: &str, reason: &str, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn deny(&self, serial: &str, reason: &str, by: &By, now: Timestamp) -> Result<(), FleetError> {
         // At most 20 bytes: X.509's own limit.
         let bytes = unhex_any(serial).filter(|bytes| !bytes.is_empty() && bytes.len() <= 20);
         let Some(bytes) = bytes else {
@@ -85,7 +86,7 @@ pub(crate) fn deny_rows(draft: &mut Draft, row: &Registration, reason: &str, now
         draft.denied.push(DenyRow::new(certificate, row.id, reason, now));
         draft.changes.push(RegistryChange::Denied { host: Some(row.id), serial: certificate.serial.clone() });
         let text = format!("certificate {} of host `{}` was denied: {reason}", certificate.serial, row.name);
-        let event = Event::new(EventKind::CertificateDenied, "muster", now, text).of(row.id, &row.name);
+        let event = Event::new(EventKind::CertificateDenied, &By::MUSTER, now, text).of(row.id, &row.name);
         draft.events.push(event.with("serial", certificate.serial.as_str()));
     }
 }

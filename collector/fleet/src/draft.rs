@@ -10,9 +10,13 @@ use crate::http_tokens::HttpTokenRow;
 use crate::outbox::Event;
 use crate::projection::Projected;
 use crate::restored::Restored;
-use crate::rows::{DenyRow, Registration, Sighting, encode};
-use crate::tables::{AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SIGHTINGS, TOKENS, meta, small_table};
+use crate::rows::{DenyRow, Registration, Sha256, Sighting, encode};
+use crate::sessions::SessionRow;
+use crate::tables::{
+    AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS, SIGHTINGS, TOKENS, USERS, meta, small_table,
+};
 use crate::tokens::TokenRow;
+use crate::users::UserRow;
 
 /// Rows to write and to drop, events to record, changes to tell.
 #[derive(Default)]
@@ -27,6 +31,10 @@ pub(crate) struct Draft {
     pub forgotten_tokens: Vec<String>,
     pub http_tokens: Vec<HttpTokenRow>,
     pub forgotten_http_tokens: Vec<String>,
+    pub users: Vec<UserRow>,
+    pub forgotten_users: Vec<String>,
+    pub sessions: Vec<(Sha256, SessionRow)>,
+    pub forgotten_sessions: Vec<Sha256>,
     pub denied: Vec<DenyRow>,
     pub forgotten_denied: Vec<String>,
     pub authorities: Vec<AuthorityRow>,
@@ -76,6 +84,10 @@ impl Draft {
         puts.extend(self.forgotten_tokens.iter().map(|id| Put::remove(TOKENS, id.as_bytes())));
         puts.extend(self.http_tokens.iter().map(|row| Put::set(HTTP_TOKENS, row.id.as_bytes(), encode(row))));
         puts.extend(self.forgotten_http_tokens.iter().map(|id| Put::remove(HTTP_TOKENS, id.as_bytes())));
+        puts.extend(self.users.iter().map(|row| Put::set(USERS, row.name.as_bytes(), encode(row))));
+        puts.extend(self.forgotten_users.iter().map(|name| Put::remove(USERS, name.as_bytes())));
+        puts.extend(self.sessions.iter().map(|(hash, row)| Put::set(SESSIONS, &hash.0, encode(row))));
+        puts.extend(self.forgotten_sessions.iter().map(|hash| Put::remove(SESSIONS, &hash.0)));
         puts.extend(self.denied.iter().map(|row| Put::set(DENIED, row.serial.as_bytes(), encode(row))));
         puts.extend(self.forgotten_denied.iter().map(|serial| Put::remove(DENIED, serial.as_bytes())));
         puts.extend(self.authorities.iter().map(|row| Put::set(AUTHORITIES, &row.number.to_be_bytes(), encode(row))));

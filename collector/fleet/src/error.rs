@@ -53,6 +53,24 @@ pub enum FleetError {
         "no machine waits under the name `{name}`: make a token with `muster token new --name {name} --replace` and enrol with it there"
     )]
     NobodyWaits { name: String },
+    #[error(
+        "the user name `{name}` {what}: lower-case letters, digits, `.`, `-` and `_` are allowed, the first being a letter or digit, 64 at most"
+    )]
+    UserName { name: String, what: String },
+    #[error("no user `{name}` is known: `muster user list` shows those there are")]
+    NoUser { name: String },
+    #[error("there is a user `{name}` already: change it with `muster user passwd` or `muster user role`")]
+    UserTaken { name: String },
+    #[error("there are {count} users, which is the most: remove some")]
+    TooManyUsers { count: usize },
+    #[error("the password {what}")]
+    Password { what: &'static str },
+    #[error("failed to hash a password: there is too little memory, try again")]
+    Hashing,
+    #[error("no session `{id}` is known: it has ended, or is another user's")]
+    NoSession { id: String },
+    #[error("`{given}` is no hash of the audit: give the 64 hexadecimal digits that `muster audit verify` showed")]
+    AuditHash { given: String },
     #[error("no token `{id}` is known: `muster token list` shows the ids")]
     NoToken { id: String },
     #[error("{what} of a token is {given}, but must be {allowed}")]
@@ -97,22 +115,30 @@ impl FleetError {
             | Self::Newer { .. }
             | Self::Damaged { .. }
             | Self::Certificate { .. }
+            | Self::Hashing
             | Self::Random(_) => ErrorKind::Storage,
             Self::Name(_)
             | Self::Label(_)
             | Self::Pattern(_)
             | Self::TokenSpec { .. }
             | Self::NoSerial { .. }
+            | Self::UserName { .. }
+            | Self::Password { .. }
+            | Self::AuditHash { .. }
             | Self::StatusSpec { .. } => ErrorKind::Input,
             Self::NoHost { .. }
             | Self::NoCheck { .. }
             | Self::NoDowntime { .. }
             | Self::NoToken { .. }
+            | Self::NoUser { .. }
+            | Self::NoSession { .. }
             | Self::NobodyWaits { .. } => ErrorKind::NotFound,
             Self::Ambiguous { .. }
             | Self::Taken { .. }
             | Self::WrongState { .. }
             | Self::TooManyTokens { .. }
+            | Self::UserTaken { .. }
+            | Self::TooManyUsers { .. }
             | Self::NoProblem { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }

@@ -1,6 +1,6 @@
 //! The fleet as its users hold it: one handle, its locks, and how a change goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use muster_store::{GapRecord, Past, Position, ReplayEntry};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
+use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed};
 use crate::draft::Draft;
@@ -25,6 +26,7 @@ use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::{GapRow, Projected};
 use crate::refuse::code_name;
 use crate::restored::Restored;
+use crate::rows::Sha256;
 use crate::seen::Sightings;
 use crate::state::{Loaded, Reading, State};
 use crate::status::StatusBook;
@@ -45,6 +47,8 @@ pub struct Fleet {
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
     pub(crate) used: Mutex<BTreeMap<String, i64>>,
+    /// When sessions were used last, milliseconds; [`Fleet::maintain`] writes it.
+    pub(crate) session_used: Mutex<HashMap<Sha256, i64>>,
     pub(crate) losses: Mutex<Losses>,
     /// The next seq of the outbox, as far as is durable.
     pub(crate) grown: watch::Sender<u64>,
@@ -76,6 +80,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         book: Mutex::new(book),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
+        session_used: Mutex::new(HashMap::new()),
         losses: Mutex::new(Losses::default()),
         grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
@@ -87,7 +92,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         fleet.change(|_, draft| {
             let authority = Authority::make(1, AuthorityRole::Current, now)?;
             let text = format!("made a CA, its key has the hash {}", authority.pin());
-            draft.events.push(Event::new(EventKind::AuthorityMade, "muster", now, text));
+            draft.events.push(Event::new(EventKind::AuthorityMade, &By::MUSTER, now, text));
             draft.authorities.push(authority.row);
             Ok(())
         })?;

@@ -36,7 +36,7 @@ pub struct SmallEvent {
     pub host: Option<muster_common::host::HostId>,
     pub host_name: String,
     pub text: String,
-    pub by: String,
+    pub by: crate::By,
     pub fields: Vec<(String, String)>,
 }
 

@@ -7,6 +7,7 @@ use muster_common::identity::{Pin, Serial, certificate};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, Enrolled, RefusalCode, Refused, Renewed};
 
+use crate::by::{By, source_of};
 use crate::ca::{AuthorityRole, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
 use crate::csr::{RequestedKey, read_request};
@@ -90,7 +91,7 @@ impl Fleet {
                 Decision::Wait { row, refused } => {
                     if let Some(row) = row {
                         let text = format!("host `{}` asks to be let in from {}: {}", row.name, row.peer, row.reason);
-                        let event = Event::new(EventKind::HostPending, "agent", now, text).of(row.id, &row.name);
+                        let event = Event::new(EventKind::HostPending, &By::AGENT, now, text).of(row.id, &row.name);
                         draft.events.push(event.with("key", String::from(key.hash)).with("peer", row.peer.as_str()));
                         draft.hosts.push(row);
                     }
@@ -167,7 +168,7 @@ impl Fleet {
             } else {
                 let row = sign(&memory, &mut draft, row, &key, now)?;
                 let text = format!("host `{}` renewed its certificate", row.name);
-                let event = Event::new(EventKind::CertificateRenewed, "agent", now, text).of(row.id, &row.name);
+                let event = Event::new(EventKind::CertificateRenewed, &By::AGENT, now, text).of(row.id, &row.name);
                 let serial = row.certificate().map(|certificate| certificate.serial.clone()).unwrap_or_default();
                 draft.events.push(event.with("serial", serial));
                 draft.hosts.push(row);
@@ -203,6 +204,11 @@ fn sign(
     Ok(row)
 }
 
+/// The address of a peer, without its port.
+fn source_at(peer: &str) -> String {
+    peer.parse::<std::net::SocketAddr>().map_or_else(|_| peer.to_owned(), |address| source_of(address.ip()))
+}
+
 /// Event, change and denials of an enrolment. `row` has its certificate.
 fn record_enrolment(
     memory: &Memory,
@@ -214,8 +220,9 @@ fn record_enrolment(
     now: Timestamp,
 ) {
     let by = match (why, token) {
-        (Why::Approved, _) | (_, None) => "operator".to_owned(),
-        (_, Some(token)) => format!("token {token}"),
+        // The approval itself is somebody's; this is the machine that collects what it brought.
+        (Why::Approved, _) | (_, None) => By::Itself("operator"),
+        (_, Some(token)) => By::token(token, &source_at(peer)),
     };
     let before = memory.host(row.id);
     let (kind, text) = match why {

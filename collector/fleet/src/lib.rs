@@ -1,16 +1,18 @@
 //! The fleet: who the hosts are and who may speak.
 //!
-//! Registry, embedded CA, tokens, deny list, the projection of the inbox to small state, and the outbox of events, all in one file,
+//! Registry, embedded CA, tokens, users and their sessions, deny list, the projection of the inbox to small state, the outbox of events, and the audit, all in one file,
 //! `state.redb` (STATE.md describes it). Everything is synchronous and takes the time as an argument; [`Fleet`] is shared by an `Arc`.
 //!
 //! Invariants: what is told to anyone was durable before; identity is the host id of the certificate and nothing a host says; secrets
 //! are kept as hashes only; every list is bounded and what is dropped is counted; an event lies in the transaction of the change that
-//! it tells of.
+//! it tells of, and so does its row of the audit if somebody ([`By`]) made the change.
 //!
 //! For ingest: TLS with [`Fleet::server_identity`] and [`Fleet::ca_der`]; without a certificate [`Fleet::enrol`] and nothing else; with one
 //! [`Fleet::authenticate`], then [`Fleet::saw`] with the hello before the older session is fenced, [`Fleet::renew`] when asked. On every
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
 
+mod audit;
+mod by;
 mod ca;
 mod changes;
 mod checks;
@@ -32,6 +34,7 @@ mod make_tokens;
 mod memory;
 mod names;
 mod outbox;
+mod passwords;
 #[cfg(feature = "planted")]
 pub mod planted;
 mod projection;
@@ -41,6 +44,7 @@ mod restored;
 mod rotate;
 mod rows;
 mod seen;
+mod sessions;
 mod standing;
 mod state;
 pub mod status;
@@ -48,8 +52,12 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod users;
 
 pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity, ServerNames};
+pub use audit::{AUDIT_ROWS_MAX, AuditBreak, AuditProof, AuditQuery, AuditResult, AuditRow, Record};
+pub use by::{By, Who, source_of};
+pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity};
 pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;
 pub use deny::Denied;
@@ -67,11 +75,14 @@ pub use names::{
     check_labels, check_name, check_pattern, pattern_matches,
 };
 pub use outbox::{Event, EventClass, EventKind, OUTBOX_ROWS_MAX, OutboxState};
+pub use passwords::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordHash, check_password};
 pub use projection::GAPS_MAX;
 pub use registry::{EPHEMERAL_STOPPED, ephemeral_reason};
 pub use restored::{Restored, RestoredWhy};
 pub use rotate::Rotation;
 pub use seen::Seen;
+pub use sessions::{SESSION_IDLE, SESSION_LIFE, SESSIONS_A_USER_MAX, SESSIONS_MAX, Session, SessionView};
 pub use standing::{Standing, StandingNote, Told};
 pub use state::{FILE_NAME, FORMAT};
 pub use tokens::{Binding, EPHEMERAL_MIN, TOKEN_LIFE_MAX, TOKEN_USES_MAX, TOKENS_MAX, TokenSpec, TokenView};
+pub use users::{Role, USER_NAME_BYTES_MAX, USERS_MAX, UserChange, UserView, check_user_name};

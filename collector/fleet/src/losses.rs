@@ -9,6 +9,7 @@ use muster_common::time::Timestamp;
 use muster_store::{LogLossRecord, ReplayEntry, StateRecord};
 use serde::{Deserialize, Serialize};
 
+use crate::by::By;
 use crate::outbox::{Event, EventKind};
 use crate::rows::{cut, host_id};
 
@@ -105,7 +106,7 @@ impl LogLoss {
         let (bytes, path, reason) = (self.bytes, &self.path, &self.reason);
         let text = format!("host `{name}` lost {bytes} bytes of log lines in `{path}`{others}: {reason}");
         let at = Timestamp::from_millis(self.to_ms);
-        let event = Event::new(EventKind::LogLost, "agent", at, text).of(self.host, name);
+        let event = Event::new(EventKind::LogLost, &By::AGENT, at, text).of(self.host, name);
         event
             .with("path", path.as_str())
             .with("bytes", bytes.to_string())

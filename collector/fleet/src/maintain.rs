@@ -13,6 +13,7 @@ use crate::fleet::Fleet;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
 use crate::memory::Memory;
+use crate::sessions;
 
 /// A machine that waits is forgotten after this long; if it still asks, it is listed anew.
 pub const WAITING_KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -22,13 +23,14 @@ pub const RETIRED_MAX: usize = 20_000;
 
 impl Fleet {
     /// To be called about once a minute: drops what has served (ended tokens, denials of certificates that ended, machines that waited
-    /// too long, old CAs) and writes what hellos told and when tokens were used.
+    /// too long, old CAs) and writes what hellos told and when tokens and sessions were used.
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file failed; the next call does what this one did not.
     pub fn maintain(&self, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
             drop_tokens(memory, draft, now);
+            sessions::maintain(self, memory, draft, now);
             let denied = memory.denied.values().filter(|row| now.millis() > row.until_ms);
             draft.forgotten_denied.extend(denied.map(|row| row.serial.clone()));
             drop_hosts(memory, draft, now);
@@ -104,6 +106,9 @@ impl Fleet {
                 .with("kind", "enrolment"),
             Stat::gauge("muster_collector_tokens", "Tokens known.", memory.http_tokens.len() as f64)
                 .with("kind", "http"),
+            Stat::gauge("muster_collector_users", "Local users.", memory.users.len() as f64),
+            Stat::gauge("muster_collector_sessions", "Sessions of local users.", memory.sessions.len() as f64),
+            Stat::gauge("muster_collector_audit_rows", "Rows of the audit.", memory.audit.rows as f64),
             Stat::gauge("muster_collector_outbox_rows", "Events kept in the outbox.", memory.outbox.rows as f64),
             Stat::gauge(
                 "muster_collector_outbox_undelivered",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use muster_common::identity::{Token, TokenWord};
 use muster_common::time::{Span, Timestamp};
 
+use crate::by::By;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -37,7 +38,7 @@ impl Fleet {
                 binding: spec.binding,
                 labels: spec.labels,
                 made_ms: now.millis(),
-                made_by: spec.by,
+                made_by: spec.by.to_string(),
                 expires_ms: expires.millis(),
                 uses: spec.uses,
                 uses_left: spec.uses,
@@ -57,7 +58,7 @@ impl Fleet {
         &self,
         scopes: &[Scope],
         ttl: Duration,
-        by: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<String, FleetError> {
         if scopes.is_empty() {
@@ -89,7 +90,7 @@ impl Fleet {
             }
             draft.forgotten_http_tokens.extend(admins().filter(|row| !row.kept).map(|row| row.id.clone()));
             let token = fresh_token(memory)?;
-            put_http_token(draft, &token, &[Scope::Admin], None, false, "muster", now);
+            put_http_token(draft, &token, &[Scope::Admin], None, false, &By::MUSTER, now);
             Ok(Some(token.to_string()))
         })
     }
@@ -143,7 +144,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::NoToken`], or the disk or the file failed.
-    pub fn revoke_token(&self, id: &str, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn revoke_token(&self, id: &str, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
             if let Some(row) = memory.tokens.get(id) {
                 draft.tokens.push(TokenRow { revoked_ms: Some(now.millis()), ..row.clone() });
@@ -181,7 +182,7 @@ fn put_http_token(
     scopes: &[Scope],
     expires_ms: Option<i64>,
     kept: bool,
-    by: &str,
+    by: &By,
     now: Timestamp,
 ) {
     let id = token.id.to_string();
@@ -196,7 +197,7 @@ fn put_http_token(
         hash: Sha256(token.hash()),
         scopes,
         made_ms: now.millis(),
-        made_by: by.to_owned(),
+        made_by: by.to_string(),
         expires_ms,
         last_used_ms: None,
         kept,

@@ -8,6 +8,7 @@ use muster_common::identity::Pin;
 use muster_common::wire::message::Epoch;
 use muster_store::Position;
 
+use crate::audit::Chain;
 use crate::ca::{Authority, AuthorityRole, AuthorityRow};
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -18,10 +19,12 @@ use crate::outbox::OutboxState;
 use crate::projection::Kept;
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256};
+use crate::sessions::SessionRow;
 use crate::state::Committed;
 use crate::tokens::TokenRow;
+use crate::users::UserRow;
 
-/// Everything but events, gaps and certificates, which stay on disk, and sightings, which change with every hello.
+/// Everything but events, audit, gaps and certificates, which stay on disk, and sightings, which change with every hello.
 pub(crate) struct Memory {
     hosts: BTreeMap<HostId, Arc<Registration>>,
     /// Active hosts by folded name.
@@ -33,12 +36,15 @@ pub(crate) struct Memory {
     by_state: [usize; 4],
     pub tokens: BTreeMap<String, TokenRow>,
     pub http_tokens: BTreeMap<String, HttpTokenRow>,
+    pub users: BTreeMap<String, UserRow>,
+    pub sessions: HashMap<Sha256, SessionRow>,
     pub denied: HashMap<String, DenyRow>,
     /// The current one first, then the next, then old ones.
     pub authorities: Vec<Authority>,
     /// Of the CA that signs.
     pub pin: Pin,
     pub outbox: OutboxState,
+    pub audit: Chain,
     pub incarnation: Option<u64>,
     pub restored: Option<Restored>,
     pub applied: Option<Position>,
@@ -47,7 +53,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(outbox: OutboxState) -> Self {
+    pub(crate) fn new(outbox: OutboxState, audit: Chain) -> Self {
         Self {
             hosts: BTreeMap::new(),
             names: HashMap::new(),
@@ -56,10 +62,13 @@ impl Memory {
             by_state: [0; 4],
             tokens: BTreeMap::new(),
             http_tokens: BTreeMap::new(),
+            users: BTreeMap::new(),
+            sessions: HashMap::new(),
             denied: HashMap::new(),
             authorities: Vec::new(),
             pin: Pin([0; 32]),
             outbox,
+            audit,
             incarnation: None,
             restored: None,
             applied: None,
@@ -163,6 +172,7 @@ impl Memory {
 
     /// Takes in what was made durable.
     pub(crate) fn take(&mut self, draft: Draft, committed: Committed) -> Result<(), FleetError> {
+        self.audit = committed.audit;
         self.outbox = committed.outbox;
         self.outbox.delivered = draft.delivered.unwrap_or(self.outbox.delivered);
         (self.gaps, self.log_losses) = (committed.gaps, committed.log_losses);
@@ -192,6 +202,14 @@ impl Memory {
         self.http_tokens.extend(draft.http_tokens.into_iter().map(|row| (row.id.clone(), row)));
         for id in draft.forgotten_http_tokens {
             self.http_tokens.remove(&id);
+        }
+        self.users.extend(draft.users.into_iter().map(|row| (row.name.clone(), row)));
+        for name in draft.forgotten_users {
+            self.users.remove(&name);
+        }
+        self.sessions.extend(draft.sessions);
+        for hash in draft.forgotten_sessions {
+            self.sessions.remove(&hash);
         }
         self.denied.extend(draft.denied.into_iter().map(|row| (row.serial.clone(), row)));
         for serial in draft.forgotten_denied {

@@ -10,6 +10,8 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditResult, Noted};
+use crate::by::By;
 use crate::rows::{epoch_hex, host_id_option};
 
 /// Rows kept. About 30 MB; a fleet of 10,000 makes 500 a day by renewals and as many by restarts.
@@ -67,6 +69,24 @@ pub enum EventKind {
     NoticeFailed,
     SilenceSet,
     SilenceEnded,
+    UserMade,
+    UserChanged,
+    UserRemoved,
+    /// A user logged in.
+    SessionMade,
+    /// A user logged out, or somebody ended the session.
+    SessionEnded,
+    /// A user did not log in: the name or the password is wrong, or it was tried too often.
+    LoginFailed,
+    /// A request was refused for who sent it.
+    RequestRefused,
+    /// The configuration was read anew.
+    ConfigReloaded,
+    /// Lines are gone from every answer.
+    LogsDeleted,
+    StoreFlushed,
+    /// A message was sent to try a receiver.
+    ReceiverTested,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -142,6 +162,17 @@ impl EventKind {
             Self::NoticeFailed => "notice_failed",
             Self::SilenceSet => "silence_set",
             Self::SilenceEnded => "silence_ended",
+            Self::UserMade => "user_made",
+            Self::UserChanged => "user_changed",
+            Self::UserRemoved => "user_removed",
+            Self::SessionMade => "session_made",
+            Self::SessionEnded => "session_ended",
+            Self::LoginFailed => "login_failed",
+            Self::RequestRefused => "request_refused",
+            Self::ConfigReloaded => "config_reloaded",
+            Self::LogsDeleted => "logs_deleted",
+            Self::StoreFlushed => "store_flushed",
+            Self::ReceiverTested => "receiver_tested",
         }
     }
 
@@ -184,14 +215,17 @@ pub struct Event {
     pub host_name: String,
     /// One sentence for people.
     pub text: String,
-    /// Who did it: `token 3f2a`, `operator`, `agent`, `muster`.
+    /// Who did it: `user:ann`, `token:3f2a`, `agent`, `muster`.
     pub by: String,
     pub fields: BTreeMap<String, String>,
+    /// What makes it a row of the audit too; of an event that is read back: `None`.
+    #[serde(skip)]
+    pub(crate) noted: Option<Noted>,
 }
 
 impl Event {
     /// An event whose epoch and seq are taken in its transaction.
-    pub(crate) fn new(kind: EventKind, by: &str, now: Timestamp, text: String) -> Self {
+    pub(crate) fn new(kind: EventKind, by: &By, now: Timestamp, text: String) -> Self {
         Self {
             seq: 0,
             epoch: Epoch::NONE,
@@ -200,8 +234,9 @@ impl Event {
             host: None,
             host_name: String::new(),
             text,
-            by: by.to_owned(),
+            by: by.to_string(),
             fields: BTreeMap::new(),
+            noted: by.source().map(|source| Noted { source: source.to_owned(), result: AuditResult::Done }),
         }
     }
 
@@ -211,11 +246,24 @@ impl Event {
         self
     }
 
+    /// What it was done to, in a word or two.
+    pub(crate) fn object(&self) -> String {
+        let check = self.fields.get("check").filter(|check| !check.is_empty());
+        match (self.host_name.as_str(), check) {
+            ("", _) => OBJECTS.iter().find_map(|name| self.fields.get(*name)).cloned().unwrap_or_default(),
+            (host, None) => host.to_owned(),
+            (host, Some(check)) => format!("{host}/{check}"),
+        }
+    }
+
     pub(crate) fn with(mut self, field: &str, value: impl Into<String>) -> Self {
         self.fields.insert(field.to_owned(), value.into());
         self
     }
 }
+
+/// The fields that name what an event is about, where that is no host.
+const OBJECTS: [&str; 7] = ["object", "user", "session", "token", "silence", "downtime", "serial"];
 
 /// How far the outbox is, as `meta` keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +300,17 @@ mod tests {
             (EventKind::NoticeFailed, "notice_failed", "notice"),
             (EventKind::SilenceSet, "silence_set", "change"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
+            (EventKind::UserMade, "user_made", "change"),
+            (EventKind::UserChanged, "user_changed", "change"),
+            (EventKind::UserRemoved, "user_removed", "change"),
+            (EventKind::SessionMade, "session_made", "change"),
+            (EventKind::SessionEnded, "session_ended", "change"),
+            (EventKind::LoginFailed, "login_failed", "change"),
+            (EventKind::RequestRefused, "request_refused", "change"),
+            (EventKind::ConfigReloaded, "config_reloaded", "change"),
+            (EventKind::LogsDeleted, "logs_deleted", "change"),
+            (EventKind::StoreFlushed, "store_flushed", "change"),
+            (EventKind::ReceiverTested, "receiver_tested", "change"),
         ] {
             assert_eq!((kind.as_str(), kind.class().as_str()), (name, class));
             assert_eq!(serde_json::to_value(kind).unwrap(), name);

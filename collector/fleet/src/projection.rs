@@ -11,6 +11,7 @@ use muster_store::{GapRecord, Position, ReplayEntry, ReportRecord, StateRecord};
 use redb::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::by::By;
 use crate::checks::Reported;
 use crate::losses::{LogLoss, Losses};
 use crate::outbox::{Event, EventKind};
@@ -189,7 +190,7 @@ impl GapRow {
         };
         let text = format!("batches {} to {} of {of} `{name}` will never come: {why}", self.from, self.to);
         let at = Timestamp::from_millis(self.arrived_ms);
-        let event = Event::new(kind, "agent", at, text).of(self.host, name);
+        let event = Event::new(kind, &By::AGENT, at, text).of(self.host, name);
         let reason = serde_json::to_value(self.reason).ok().and_then(|reason| reason.as_str().map(str::to_owned));
         event
             .with("from", self.from.to_string())

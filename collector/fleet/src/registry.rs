@@ -6,6 +6,7 @@ use std::time::Duration;
 use muster_common::host::HostId;
 use muster_common::time::{Span, Timestamp};
 
+use crate::by::By;
 use crate::changes::RegistryChange;
 use crate::deny::deny_rows;
 use crate::draft::Draft;
@@ -46,7 +47,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`]: no such host, not waiting, name wrong or taken, or the disk or the file failed.
-    pub fn approve(&self, host: HostId, name: Option<&str>, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn approve(&self, host: HostId, name: Option<&str>, by: &By, now: Timestamp) -> Result<(), FleetError> {
         let swapped = self.change(|memory, draft| {
             let row = wanted(memory, host)?;
             match row.state {
@@ -72,7 +73,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`]: no such host, retired, name wrong or taken, or the disk or the file failed.
-    pub fn rename(&self, host: HostId, name: &str, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn rename(&self, host: HostId, name: &str, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
             let row = wanted(memory, host)?;
             if !matches!(row.state, HostState::Active | HostState::Pending) {
@@ -105,7 +106,7 @@ impl Fleet {
         &self,
         host: HostId,
         labels: &BTreeMap<String, String>,
-        by: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<(), FleetError> {
         self.change(|memory, draft| {
@@ -134,7 +135,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`]: no such host, nobody waits, several wait, or the disk or the file failed.
-    pub fn replace(&self, host: HostId, waiting: Option<HostId>, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn replace(&self, host: HostId, waiting: Option<HostId>, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
             let row = wanted(memory, host)?;
             if row.state != HostState::Active {
@@ -166,7 +167,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`]: no such host, retired before, or the disk or the file failed.
-    pub fn retire(&self, host: HostId, reason: &str, by: &str, now: Timestamp) -> Result<(), FleetError> {
+    pub fn retire(&self, host: HostId, reason: &str, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.change(|memory, draft| {
             let row = wanted(memory, host)?;
             let reason = cut(reason);
@@ -230,7 +231,7 @@ fn approve_pending(
     draft: &mut Draft,
     row: &Registration,
     name: Option<&str>,
-    by: &str,
+    by: &By,
     now: Timestamp,
 ) -> Result<(), FleetError> {
     let name = name.unwrap_or(&row.name);
@@ -257,7 +258,7 @@ fn swap_machines(
     own: &Registration,
     second: &Registration,
     old: Vec<crate::machines::Trace>,
-    by: &str,
+    by: &By,
     now: Timestamp,
 ) {
     let text = format!("another machine bears the identity of host `{}` now; the one before is set aside", own.name);

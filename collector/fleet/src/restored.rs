@@ -6,6 +6,7 @@ use muster_common::wire::message::{Epoch, GapReason, Lane};
 use muster_store::{GapRecord, OWN_HOST, Past, Reborn};
 use serde::{Deserialize, Serialize};
 
+use crate::by::By;
 use crate::outbox::{Event, EventKind};
 
 /// The last time that this data folder took a new incarnation, as `meta` keeps it.
@@ -67,7 +68,7 @@ impl Restored {
             RestoredWhy::MarksLost => "marks_lost",
             RestoredWhy::Unknown => "unknown",
         };
-        Event::new(EventKind::StoreRestored, "muster", Timestamp::from_millis(self.to_ms), text)
+        Event::new(EventKind::StoreRestored, &By::MUSTER, Timestamp::from_millis(self.to_ms), text)
             .with("from_ms", self.from_ms.to_string())
             .with("to_ms", self.to_ms.to_string())
             .with("incarnation", self.incarnation.to_string())

@@ -3,6 +3,7 @@
 use muster_common::identity::Pin;
 use muster_common::time::Timestamp;
 
+use crate::by::By;
 use crate::ca::{AUTHORITIES_MAX, Authority, AuthorityRole, AuthorityRow};
 use crate::changes::RegistryChange;
 use crate::error::FleetError;
@@ -26,7 +27,7 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::Rotation`] while hosts still hold older chains or a CA of the rotation before is still trusted; or the
     /// disk, the file or the random generator failed.
-    pub fn rotate_ca(&self, by: &str, now: Timestamp) -> Result<Rotation, FleetError> {
+    pub fn rotate_ca(&self, by: &By, now: Timestamp) -> Result<Rotation, FleetError> {
         self.change(|memory, draft| {
             let current = &memory.current_authority()?.row;
             let next = memory.authorities.iter().find(|authority| authority.row.role == AuthorityRole::Next);

@@ -11,6 +11,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Hello, RefusalCode, Refused};
 
+use crate::by::By;
 use crate::changes::RegistryChange;
 use crate::draft::Draft;
 use crate::enrol::WAITING_MAX;
@@ -139,11 +140,11 @@ impl Sightings {
         if watched.last.boot_id != boot_id && !watched.last.boot_id.is_empty() {
             let (word, announced) = if is_boot_announced { ("", "true") } else { (" unannounced", "false") };
             let text = format!("host `{}` has booted{word}", row.name);
-            let event = Event::new(EventKind::HostBooted, "agent", now, text).of(row.id, &row.name);
+            let event = Event::new(EventKind::HostBooted, &By::AGENT, now, text).of(row.id, &row.name);
             self.events.push(event.with("boot_id", boot_id.as_str()).with("announced", announced));
         } else if watched.last.started_ms != hello.started_ms && watched.last.last_hello_ms != 0 {
             let text = format!("the agent of host `{}` has started anew", row.name);
-            let event = Event::new(EventKind::AgentRestarted, "agent", now, text).of(row.id, &row.name);
+            let event = Event::new(EventKind::AgentRestarted, &By::AGENT, now, text).of(row.id, &row.name);
             let event = event.with("started_ms", hello.started_ms.to_string());
             self.events.push(event.with("agent_version", cut(&hello.agent_version)));
         }
@@ -302,7 +303,7 @@ fn step(memory: &Memory, sightings: &mut Sightings, host: HostId, heard: &Heard<
         Verdict::Returned => {
             let text =
                 format!("host `{}` is back at an earlier state: its disk was reverted, or it has a copy", row.name);
-            sightings.events.push(Event::new(EventKind::HostReverted, "agent", now, text).of(host, &row.name));
+            sightings.events.push(Event::new(EventKind::HostReverted, &By::AGENT, now, text).of(host, &row.name));
         }
         Verdict::Same => {}
     }
@@ -314,7 +315,7 @@ fn adopt(memory: &Memory, draft: &mut Draft, host: HostId, machine_id: &str, now
     let Some(row) = memory.host(host) else { return };
     if !row.machine_id.is_empty() {
         let text = format!("host `{}` has machine id `{machine_id}` now, before it was `{}`", row.name, row.machine_id);
-        let event = Event::new(EventKind::MachineChanged, "agent", now, text).of(host, &row.name);
+        let event = Event::new(EventKind::MachineChanged, &By::AGENT, now, text).of(host, &row.name);
         draft.events.push(event.with("from", row.machine_id.as_str()).with("to", machine_id));
     }
     draft.hosts.push(Registration { machine_id: machine_id.to_owned(), ..Registration::clone(row) });
@@ -354,7 +355,7 @@ fn set_aside(
         }),
     }
     let text = format!("a second machine uses the identity of host `{}` and was set aside: {reason}", row.name);
-    let event = Event::new(EventKind::HostQuarantined, "muster", now, text).of(host, &row.name);
+    let event = Event::new(EventKind::HostQuarantined, &By::MUSTER, now, text).of(host, &row.name);
     draft.events.push(event.with("machine_id", machine_id));
     draft.changes.push(RegistryChange::Quarantined { host });
     Ok(())

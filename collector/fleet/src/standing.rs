@@ -6,6 +6,7 @@ use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::by::By;
 use crate::checks::host_now;
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -186,7 +187,7 @@ fn event(row: &Registration, note: &StandingNote, boot_id: &str, now: Timestamp)
             (EventKind::HostSilent, text)
         }
     };
-    let mut event = Event::new(kind, "muster", now, text).of(row.id, name);
+    let mut event = Event::new(kind, &By::MUSTER, now, text).of(row.id, name);
     if let Some(last) = note.last_heard {
         event = event.with("last_heard_ms", last.millis().to_string());
     }
@@ -283,7 +284,7 @@ mod tests {
         let bench = Bench::new();
         let host = bench.host("web1").id();
         bench.fleet.note_standings(&[note(host, Standing::Silent)], at(70)).unwrap();
-        bench.fleet.retire(host, "scrapped", "operator", at(80)).unwrap();
+        bench.fleet.retire(host, "scrapped", &By::Itself("operator"), at(80)).unwrap();
         assert!(bench.fleet.standings().is_empty());
         let before = bench.events().len();
         bench.fleet.note_standings(&[note(host, Standing::Present)], at(90)).unwrap();

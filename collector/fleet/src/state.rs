@@ -20,6 +20,7 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::audit::{AUDIT_ROWS_MAX, AuditQuery, AuditRow, Chain, Link};
 use crate::checks::active_hosts;
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -29,13 +30,15 @@ use crate::memory::Memory;
 use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
 use crate::projection::{GapRow, Kept, apart, key_from, write_rows};
 use crate::restored::Restored;
-use crate::rows::{DenyRow, Sighting, decode, encode, hex};
+use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
+use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX, Put,
-    SIGHTINGS, TOKENS, Table, meta,
+    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX,
+    Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
+use crate::users::UserRow;
 
 /// Format of the whole file. A larger number is refused; a smaller one is migrated at opening.
 pub const FORMAT: u32 = 1;
@@ -72,6 +75,7 @@ pub(crate) struct Loaded {
 /// What a commit numbered and counted.
 pub(crate) struct Committed {
     pub outbox: OutboxState,
+    pub audit: Chain,
     pub gaps: Kept,
     pub log_losses: Kept,
 }
@@ -214,13 +218,8 @@ impl State {
         let missing = |name: &[u8]| self.damaged(&META, name, "the row is missing or has another length".into());
         let epoch = numbers.epoch.ok_or_else(|| missing(meta::OUTBOX_EPOCH))?;
         let next_seq = numbers.next_seq.ok_or_else(|| missing(meta::OUTBOX_NEXT))?;
-        let mut memory = Memory::new(OutboxState {
-            epoch,
-            next_seq,
-            rows: numbers.events,
-            delivered: numbers.delivered,
-            dropped: numbers.dropped,
-        });
+        let (rows, delivered, dropped) = (numbers.events, numbers.delivered, numbers.dropped);
+        let mut memory = Memory::new(OutboxState { epoch, next_seq, rows, delivered, dropped }, numbers.audit);
         memory.incarnation = numbers.incarnation;
         memory.applied = numbers.applied;
         let restored = numbers.restored.map(|bytes| decode::<Restored>(&bytes)).transpose();
@@ -237,6 +236,13 @@ impl State {
         }
         for (_, row) in self.rows::<HttpTokenRow>(&transaction, HTTP_TOKENS)? {
             memory.http_tokens.insert(row.id.clone(), row);
+        }
+        for (_, row) in self.rows::<UserRow>(&transaction, USERS)? {
+            memory.users.insert(row.name.clone(), row);
+        }
+        for (key, row) in self.rows::<SessionRow>(&transaction, SESSIONS)? {
+            let hash = key.as_slice().try_into().map_err(|_| self.damaged(&SESSIONS, &key, "not 32 bytes".into()))?;
+            memory.sessions.insert(Sha256(hash), row);
         }
         for (_, row) in self.rows::<DenyRow>(&transaction, DENIED)? {
             memory.denied.insert(row.serial.clone(), row);
@@ -306,6 +312,35 @@ impl Reading {
         let table = self.table(OUTBOX, ACTION)?;
         let rows = table.range(from.as_slice()..).map_err(|error| self.failed(ACTION, error.into()))?;
         rows.take(limit).map(|row| self.decoded(OUTBOX, ACTION, row)).collect()
+    }
+
+    /// Rows of the audit that match, newest first.
+    pub(crate) fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, FleetError> {
+        const ACTION: &str = "read the audit";
+        let before = query.before.unwrap_or(u64::MAX).to_be_bytes();
+        let table = self.table(AUDIT, ACTION)?;
+        let rows = table.range(..before.as_slice()).map_err(|error| self.failed(ACTION, error.into()))?;
+        let mut found = Vec::new();
+        for row in rows.rev() {
+            let row: AuditRow = self.decoded(AUDIT, ACTION, row)?;
+            // Clocks may have been set back, so older rows than this one may still match: all are looked at.
+            if query.from_ms.is_some_and(|from_ms| row.ms < from_ms)
+                || query.by.as_ref().is_some_and(|by| row.by != *by)
+            {
+                continue;
+            }
+            found.push(row);
+            if found.len() >= query.limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The audit's anchor and its head.
+    pub(crate) fn audit_ends(&self) -> Result<(Link, Link), FleetError> {
+        let numbers = read_numbers(&self.transaction).map_err(|error| self.failed("read the audit's ends", error))?;
+        Ok((numbers.audit.anchor, numbers.audit.head))
     }
 
     /// A whole table as bytes.
@@ -468,9 +503,13 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
         puts.push(Put::set(META, meta::OUTBOX_NEXT, outbox.next_seq.to_le_bytes().to_vec()));
         puts.push(Put::set(META, meta::OUTBOX_DROPPED, outbox.dropped.to_le_bytes().to_vec()));
     }
+    let mut audit = memory.audit;
+    if draft.events.iter().any(|event| event.noted.is_some()) {
+        puts.extend(audit.write(&mut transaction.open_table(AUDIT)?, draft.events.iter(), AUDIT_ROWS_MAX)?);
+    }
     write_puts(&transaction, &puts)?;
     transaction.commit()?;
-    Ok(Committed { outbox, gaps, log_losses })
+    Ok(Committed { outbox, audit, gaps, log_losses })
 }
 
 /// The rows of `meta`, and how many events, gaps and losses there are.
@@ -480,6 +519,7 @@ struct Numbers {
     events: u64,
     dropped: u64,
     delivered: u64,
+    audit: Chain,
     incarnation: Option<u64>,
     restored: Option<Vec<u8>>,
     applied: Option<Position>,
@@ -501,6 +541,11 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         events: transaction.open_table(OUTBOX)?.len()?,
         dropped: number(meta::OUTBOX_DROPPED)?.unwrap_or(0),
         delivered: number(meta::OUTBOX_DELIVERED)?.unwrap_or(0),
+        audit: Chain {
+            head: bytes(meta::AUDIT_HEAD)?.and_then(|bytes| Link::of_bytes(&bytes)).unwrap_or(Link::START),
+            anchor: bytes(meta::AUDIT_ANCHOR)?.and_then(|bytes| Link::of_bytes(&bytes)).unwrap_or(Link::START),
+            rows: transaction.open_table(AUDIT)?.len()?,
+        },
         incarnation: number(meta::INCARNATION)?,
         restored: bytes(meta::RESTORED)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),

@@ -23,6 +23,10 @@ pub(crate) const SIGHTINGS: Table = TableDefinition::new("sightings");
 pub(crate) const TOKENS: Table = TableDefinition::new("tokens");
 /// Token id (text) to HTTP token.
 pub(crate) const HTTP_TOKENS: Table = TableDefinition::new("http_tokens");
+/// User name (text) to user.
+pub(crate) const USERS: Table = TableDefinition::new("users");
+/// SHA-256 of a session's word (32 bytes) to session.
+pub(crate) const SESSIONS: Table = TableDefinition::new("sessions");
 /// Serial (hexadecimal text) to why it is denied.
 pub(crate) const DENIED: Table = TableDefinition::new("denied");
 /// (end of the missing time, generation, entry, number in the entry) to gap.
@@ -31,6 +35,8 @@ pub(crate) const GAPS: Table = TableDefinition::new("gaps");
 pub(crate) const LOG_LOSSES: Table = TableDefinition::new("log_losses");
 /// Seq (u64) to event.
 pub(crate) const OUTBOX: Table = TableDefinition::new("outbox");
+/// Seq (u64) to row of the audit.
+pub(crate) const AUDIT: Table = TableDefinition::new("audit");
 /// Host id (16 bytes) and a check's name to how it stands; without a name: what was told of the host.
 pub(crate) const CHECKS: Table = TableDefinition::new("checks");
 /// Number (u64) to downtime.
@@ -44,7 +50,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 19] = [
+pub(crate) const ALL: [Table; 22] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -52,10 +58,13 @@ pub(crate) const ALL: [Table; 19] = [
     SIGHTINGS,
     TOKENS,
     HTTP_TOKENS,
+    USERS,
+    SESSIONS,
     DENIED,
     GAPS,
     LOG_LOSSES,
     OUTBOX,
+    AUDIT,
     CHECKS,
     DOWNTIMES,
     ALERTS,
@@ -92,6 +101,10 @@ pub(crate) mod meta {
     pub(crate) const OUTBOX_DROPPED: &[u8] = b"outbox_dropped";
     /// u64 LE. Absent: nothing was delivered yet.
     pub(crate) const OUTBOX_DELIVERED: &[u8] = b"outbox_delivered";
+    /// Seq u64 LE, hash 32 bytes: the newest row of the audit. Absent: there was none yet.
+    pub(crate) const AUDIT_HEAD: &[u8] = b"audit_head";
+    /// Seq u64 LE, hash 32 bytes: the newest row of the audit that went. Absent: none did.
+    pub(crate) const AUDIT_ANCHOR: &[u8] = b"audit_anchor";
     /// u64 LE: the store's incarnation for which the epoch was made. Absent: not told yet.
     pub(crate) const INCARNATION: &[u8] = b"incarnation";
     /// Generation u64 LE, entry u64 LE. Absent: nothing was applied yet.

@@ -11,9 +11,9 @@ use muster_common::identity::{Identity, TokenWord, certificate};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, Enrolled, Epoch, HeldEpoch, Hello, HostFacts, PROTOCOL, Refused};
 
-use crate::{Binding, EnrolOutcome, Event, EventKind, Fleet, HostRow, HostState, TokenSpec, open};
+use crate::{Binding, By, EnrolOutcome, Event, EventKind, Fleet, HostRow, HostState, TokenSpec, open};
 
-pub(crate) const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &By = &By::Itself("operator");
 pub(crate) const PEER: &str = "192.0.2.1:4000";
 const DAY: u64 = 86_400;
 
@@ -49,8 +49,14 @@ impl Bench {
 
     /// Closes the file and opens it again, as a restart does.
     pub(crate) fn reopen(self) -> Self {
+        self.reopen_after(|| ())
+    }
+
+    /// As [`Bench::reopen`], with something done while the file is closed.
+    pub(crate) fn reopen_after(self, between: impl FnOnce()) -> Self {
         let Self { fleet, disk, folder, _kept } = self;
         drop(fleet);
+        between();
         Self { fleet: open(Arc::clone(&disk), &folder, at(0)).unwrap(), disk, folder, _kept }
     }
 

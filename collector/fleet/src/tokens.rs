@@ -11,6 +11,7 @@ use muster_common::identity::random;
 use muster_common::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::by::By;
 use crate::error::FleetError;
 use crate::names;
 use crate::rows::Sha256;
@@ -49,7 +50,7 @@ pub struct TokenSpec {
     /// Hosts retire by themselves after this long a silence.
     pub ephemeral: Option<Duration>,
     /// Who makes it, for the audit.
-    pub by: String,
+    pub by: By,
 }
 
 impl Default for TokenSpec {
@@ -62,7 +63,7 @@ impl Default for TokenSpec {
             uses: 1,
             replace: false,
             ephemeral: None,
-            by: "operator".to_owned(),
+            by: By::Itself("operator"),
         }
     }
 }

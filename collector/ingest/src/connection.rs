@@ -6,7 +6,7 @@ use std::time::Duration;
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::frame::{Frame, FrameError, FrameReader, encode};
 use muster_common::wire::message::{Enrol, Enrolled, GoodbyeReason, Hello, Message, RefusalCode, Refused, Renewed};
-use muster_fleet::{EnrolOutcome, RenewOutcome, Seen};
+use muster_fleet::{By, EnrolOutcome, RenewOutcome, Seen};
 use quinn::{Incoming, RecvStream, SendStream};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
@@ -435,7 +435,7 @@ impl Served {
         }
         if reason == GoodbyeReason::Retire {
             let fleet = self.hub.fleet.clone();
-            let retire = move || fleet.retire(host, "its agent said goodbye for good", "agent", now);
+            let retire = move || fleet.retire(host, "its agent said goodbye for good", &By::AGENT, now);
             match tokio::task::spawn_blocking(retire).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%host, "the host was not retired: {}", chain(&error)),

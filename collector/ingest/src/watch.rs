@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
-use muster_fleet::{Changes, HostState, RegistryChange, ephemeral_reason};
+use muster_fleet::{By, Changes, HostState, RegistryChange, ephemeral_reason};
 use muster_store::{OWN_HOST, SampleBlock};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -203,7 +203,7 @@ async fn maintain(hub: &Arc<Hub>) {
         let due = hub.fleet.due_retirements(now, hub.ready, |host| arrivals.get(&host).copied());
         for host in due {
             let silence = hub.fleet.host(host).and_then(|row| row.ephemeral).unwrap_or_default();
-            if let Err(error) = hub.fleet.retire(host, &ephemeral_reason(silence), "muster", now) {
+            if let Err(error) = hub.fleet.retire(host, &ephemeral_reason(silence), &By::MUSTER, now) {
                 tracing::error!(%host, "an ephemeral host was not retired: {}", chain(&error));
             }
         }

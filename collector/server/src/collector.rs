@@ -9,11 +9,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
 use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
-use muster_api::{Access, Counts, Dialect, Install, PoolSettings, QueryPool, Scope, State, Tails};
+use muster_api::{Access, Counts, Dialect, Install, Logins, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::time::{Timestamp, now};
-use muster_fleet::Fleet;
+use muster_fleet::{AuditResult, By, EventKind, Fleet, Record};
 use muster_ingest::{IngestConfig, Recorder};
 use muster_store::Parts;
 use tokio::sync::mpsc;
@@ -161,6 +161,7 @@ impl Collector {
                 ..PoolSettings::default()
             }),
             tails: Tails::default(),
+            logins: Logins::default(),
             hooks: hooks(&seen),
             access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },
             version: env!("CARGO_PKG_VERSION"),
@@ -236,7 +237,17 @@ impl Collector {
     /// Every mistake of the file; then the old configuration is still in force.
     pub async fn reload(&self) -> Result<String, String> {
         let reloader = Arc::clone(&self.reloader);
-        match tokio::task::spawn_blocking(move || reloader.reload()).await {
+        let fleet = Arc::clone(&self.state.fleet);
+        let work = move || {
+            let told = reloader.reload()?;
+            let (action, result) = (EventKind::ConfigReloaded, AuditResult::Done);
+            let record = Record { by: By::file(), action, object: String::new(), text: told.clone(), result };
+            if let Err(error) = fleet.record(record, now()) {
+                tracing::error!("the audit does not know of the reload: {}", chain(&error));
+            }
+            Ok(told)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(error) => Err(format!("the reload ended in a panic: {error}")),
         }

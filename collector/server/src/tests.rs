@@ -159,8 +159,13 @@ async fn who_may_not_push_is_told_what_to_do_and_counted() {
     let told = sent.text().await.unwrap();
     assert!(told.contains("muster token new --scope ingest"), "{told}");
     let minute = std::time::Duration::from_secs(60);
-    let word =
-        |scope| collector.state.fleet.new_http_token(&[scope], minute, "test", muster_common::time::now()).unwrap();
+    let word = |scope| {
+        collector
+            .state
+            .fleet
+            .new_http_token(&[scope], minute, &muster_fleet::By::Itself("test"), muster_common::time::now())
+            .unwrap()
+    };
     let push = async |word: String| client.http.post(&url).bearer_auth(word).send().await.unwrap().status();
     assert_eq!(push(word(muster_api::Scope::Read)).await, StatusCode::FORBIDDEN);
     assert_ne!(push(word(muster_api::Scope::Ingest)).await, StatusCode::FORBIDDEN);

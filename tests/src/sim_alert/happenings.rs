@@ -3,6 +3,7 @@
 use muster_alert::routing::Silence;
 use muster_common::disk::cut::DiskImage;
 use muster_common::matcher::Matcher;
+use muster_fleet::By;
 use muster_fleet::status::{Acknowledgement, DowntimeSpec};
 
 use super::Violation;
@@ -11,6 +12,9 @@ use super::rules::METRICS;
 use super::script::Away;
 use super::truth::{RENAMED, Result as CheckResult, Stand, Truth};
 use super::world::{MINUTE_MS, Stop, World};
+
+/// Who does what people do.
+const ANN: By = By::Itself("ann");
 
 /// A snapshot, with the world as it was.
 pub(super) struct Copy {
@@ -83,14 +87,14 @@ impl World {
         let fleet = &self.running()?.fleet;
         match what {
             0 if self.hosts[number].is_mover => {
-                fleet.retire(id, "scrapped", "ann", now)?;
+                fleet.retire(id, "scrapped", &ANN, now)?;
                 self.tell(|| format!("{name} is retired"));
                 self.end_values(&name);
                 self.truth.retire(&name, self.now_ms);
                 self.ledger.retire(&name);
             }
             1 | 2 if self.hosts[number].is_mover && !self.truth.is_renamed(&name) => {
-                fleet.rename(id, &format!("{name}{RENAMED}"), "ann", now)?;
+                fleet.rename(id, &format!("{name}{RENAMED}"), &ANN, now)?;
                 self.tell(|| format!("{name} has another name"));
                 self.end_values(&name);
                 self.truth.rename(&name);
@@ -98,7 +102,7 @@ impl World {
             3 => {
                 let is_lab = !self.truth.is_lab(&name);
                 let labels = is_lab.then(|| ("env".to_owned(), "lab".to_owned())).into_iter().collect();
-                fleet.relabel(id, &labels, "ann", now)?;
+                fleet.relabel(id, &labels, &ANN, now)?;
                 self.tell(|| format!("{name} is of the laboratory: {is_lab}"));
                 self.truth.relabel(&name, is_lab);
             }
@@ -106,7 +110,7 @@ impl World {
             _ => {
                 let checks = self.truth.checks();
                 let Some(key) = checks.iter().find(|key| key.0 == name) else { return Ok(()) };
-                fleet.forget_check(id, &key.1, "ann", now)?;
+                fleet.forget_check(id, &key.1, &ANN, now)?;
                 self.tell(|| format!("{key:?} is forgotten"));
                 self.truth.forget(key);
                 self.ledger.forget(key, self.now_ms);
@@ -173,13 +177,13 @@ impl World {
                 self.tell(|| format!("{name} {check} is silenced for {span_ms}"));
                 self.truth.silence(&id, &(name, check), starts_ms, ends_ms);
                 self.silences.push(id);
-                self.running()?.change(now_ms, |desk| desk.silence(now_ms, silence).unwrap_or_default())?;
+                self.running()?.change(now_ms, |desk| desk.silence(now_ms, silence, &ANN).unwrap_or_default())?;
             }
             3 if !self.silences.is_empty() => {
                 let id = self.silences[self.rng.usize(..self.silences.len())].clone();
                 self.tell(|| format!("silence {id} ends"));
                 self.truth.expire(&id, now_ms);
-                self.running()?.change(now_ms, |desk| desk.expire(now_ms, &id, "ann").unwrap_or_default())?;
+                self.running()?.change(now_ms, |desk| desk.expire(now_ms, &id, &ANN).unwrap_or_default())?;
             }
             _ => {
                 let check = self.rng.bool().then_some(check);
@@ -199,7 +203,7 @@ impl World {
                 }
                 self.tell(|| format!("downtime of {} {from_ms} to {to_ms}", spec.matchers));
                 self.truth.downtime(&name, check.as_deref(), from_ms, to_ms);
-                self.running()?.fleet.add_downtime(spec, at(now_ms))?;
+                self.running()?.fleet.add_downtime(spec, &ANN, at(now_ms))?;
             }
         }
         self.pump()
@@ -220,6 +224,6 @@ impl World {
             None => self.truth.acknowledge_host(&key.0, until_ms, is_sticky),
         }
         let host = self.node.hosts[number];
-        Ok(self.running()?.fleet.acknowledge(host, check, ack, at(self.now_ms))?)
+        Ok(self.running()?.fleet.acknowledge(host, check, ack, &ANN, at(self.now_ms))?)
     }
 }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
 use muster_fleet::status::StatusChange;
-use muster_fleet::{Fleet, FleetError, Follower, SmallChange, SmallTable};
+use muster_fleet::{By, Fleet, FleetError, Follower, SmallChange, SmallTable};
 use muster_query::Engine;
 use muster_store::Reader;
 use parking_lot::Mutex;
@@ -256,10 +256,10 @@ impl Alerting {
     ///
     /// # Errors
     /// [`AlertingError`].
-    pub fn silence(&self, silence: Silence, now: Timestamp) -> Result<(), AlertingError> {
+    pub fn silence(&self, silence: Silence, by: &By, now: Timestamp) -> Result<(), AlertingError> {
         let mut refused = None;
         self.change(now, |desk| {
-            desk.silence(now.millis(), silence).unwrap_or_else(|error| {
+            desk.silence(now.millis(), silence, by).unwrap_or_else(|error| {
                 refused = Some(error);
                 SmallChange::default()
             })
@@ -271,7 +271,7 @@ impl Alerting {
     ///
     /// # Errors
     /// [`AlertingError`] when the disk or the file fails.
-    pub fn expire(&self, id: &str, by: &str, now: Timestamp) -> Result<bool, AlertingError> {
+    pub fn expire(&self, id: &str, by: &By, now: Timestamp) -> Result<bool, AlertingError> {
         let mut is_there = false;
         self.change(now, |desk| {
             let change = desk.expire(now.millis(), id, by);

@@ -14,7 +14,7 @@ use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckDefinition, CheckReport, Enrol, Epoch, HostFacts, Perfdata, Report};
 use muster_fleet::status::{Acknowledgement, DowntimeSpec};
-use muster_fleet::{Fleet, Reported};
+use muster_fleet::{By, Fleet, Reported};
 use muster_query::Engine;
 use muster_store::{
     Append, LogBlock, LogClass, LogEntry, Outcome, Record, Row, SampleBlock, SeriesTable, Source, Writer,
@@ -99,7 +99,7 @@ impl World {
         };
         self.fleet.enrol(&request, "192.0.2.7", at(now_ms)).unwrap();
         let host = self.fleet.find(name).unwrap();
-        self.fleet.approve(host, None, "operator", at(now_ms)).unwrap();
+        self.fleet.approve(host, None, &By::Itself("operator"), at(now_ms)).unwrap();
         host
     }
 
@@ -226,7 +226,7 @@ fn filled() -> (World, Notice, i64) {
         until_ms: None,
         is_sticky: false,
     };
-    world.fleet.acknowledge(db1, Some("disk /var"), by_anna, at(begin + 12 * MINUTE)).unwrap();
+    world.fleet.acknowledge(db1, Some("disk /var"), by_anna, &By::Itself("anna"), at(begin + 12 * MINUTE)).unwrap();
     assert_eq!(world.notices(begin + 13 * MINUTE).len(), 1);
     world.result(db1, CheckState::Ok, 70.0, begin + 77 * MINUTE);
     world.notices(begin + 78 * MINUTE);
@@ -235,11 +235,21 @@ fn filled() -> (World, Notice, i64) {
     let now_ms = ONSET + MINUTE;
     world
         .fleet
-        .relabel(db1, &BTreeMap::from([("env".into(), "prod".into())]), "operator", at(ONSET - 50 * MINUTE))
+        .relabel(
+            db1,
+            &BTreeMap::from([("env".into(), "prod".into())]),
+            &By::Itself("operator"),
+            at(ONSET - 50 * MINUTE),
+        )
         .unwrap();
     world
         .fleet
-        .relabel(db2, &BTreeMap::from([("env".into(), "test".into())]), "operator", at(ONSET - 40 * MINUTE))
+        .relabel(
+            db2,
+            &BTreeMap::from([("env".into(), "test".into())]),
+            &By::Itself("operator"),
+            at(ONSET - 40 * MINUTE),
+        )
         .unwrap();
     let downtime = |matchers: &str| DowntimeSpec {
         matchers: matchers.into(),
@@ -250,7 +260,7 @@ fn filled() -> (World, Notice, i64) {
         ..DowntimeSpec::default()
     };
     for matchers in ["host=db1, check=~\"disk.*\"", "host=db2"] {
-        world.fleet.add_downtime(downtime(matchers), at(ONSET - 30 * MINUTE)).unwrap();
+        world.fleet.add_downtime(downtime(matchers), &By::Itself("bea"), at(ONSET - 30 * MINUTE)).unwrap();
     }
     world.samples("db1", (ONSET - 3 * 60 * MINUTE, ONSET), |minute| 62.0 + minute as f64 / 6.0);
     world.log("db1", ONSET - 14 * MINUTE, 15);

@@ -2,13 +2,12 @@
 
 use muster_common::host::HostId;
 use muster_fleet::status::Subject;
-use muster_fleet::{EventKind, SmallEvent};
+use muster_fleet::{By, EventKind, SmallEvent};
 
 use crate::alert::{Alert, Notice, NoticeKind, Origin};
 use crate::dispatch;
 use crate::outgoing;
 
-const BY: &str = "muster";
 /// Bytes of a text in an event: a line that people read.
 const TEXT_BYTES_MAX: usize = 1_000;
 
@@ -17,7 +16,7 @@ fn event(kind: EventKind, text: String, fields: Vec<(&str, String)>) -> SmallEve
     let end = (0..=text.len().min(TEXT_BYTES_MAX)).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    SmallEvent { kind, host: None, host_name: String::new(), text, by: BY.to_owned(), fields }
+    SmallEvent { kind, host: None, host_name: String::new(), text, by: By::MUSTER, fields }
 }
 
 /// The host that an alert is about, as far as it is about one.
@@ -148,14 +147,15 @@ pub(super) fn of_accepted(key: outgoing::Key, row: &outgoing::Row) -> SmallEvent
 }
 
 /// Somebody set or ended a silence.
-pub(super) fn of_silence(silence: &crate::routing::Silence, is_set: bool) -> SmallEvent {
+pub(super) fn of_silence(silence: &crate::routing::Silence, is_set: bool, by: &By) -> SmallEvent {
     let matchers = muster_common::matcher_text::written_matchers(&silence.matchers);
     let (kind, text) = if is_set {
         (EventKind::SilenceSet, format!("silenced {matchers}: {}", silence.comment))
     } else {
         (EventKind::SilenceEnded, format!("no longer silenced: {matchers}"))
     };
-    let mut event = event(kind, text, vec![("silence", silence.id.clone()), ("matchers", matchers)]);
-    event.by.clone_from(&silence.created_by);
-    event
+    // Whoever sets it may say that another wants it.
+    let author = ("author", silence.created_by.clone());
+    let fields = vec![("silence", silence.id.clone()), ("matchers", matchers), author];
+    SmallEvent { by: by.clone(), ..event(kind, text, fields) }
 }

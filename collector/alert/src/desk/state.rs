@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use muster_fleet::{SmallChange, SmallRow, SmallTable};
+use muster_fleet::{By, SmallChange, SmallRow, SmallTable};
 use parking_lot::Mutex;
 
 use super::events;
@@ -182,8 +182,8 @@ impl Desk {
     ///
     /// # Errors
     /// [`SilenceError`]: what a silence must not be.
-    pub fn silence(&mut self, now_ms: i64, silence: Silence) -> Result<SmallChange, SilenceError> {
-        let event = events::of_silence(&silence, true);
+    pub fn silence(&mut self, now_ms: i64, silence: Silence, by: &By) -> Result<SmallChange, SilenceError> {
+        let event = events::of_silence(&silence, true, by);
         let row = self.routing.silences.put(silence)?;
         let mut change = self.step(now_ms, Event::Replanned(Vec::new()));
         change.rows.push(row);
@@ -192,10 +192,9 @@ impl Desk {
     }
 
     /// Ends a silence; `None`: there is none of this id that goes on.
-    pub fn expire(&mut self, now_ms: i64, id: &str, by: &str) -> Option<SmallChange> {
+    pub fn expire(&mut self, now_ms: i64, id: &str, by: &By) -> Option<SmallChange> {
         let row = self.routing.silences.expire(id, now_ms)?;
-        let mut event = self.routing.silences.get(id).map(|silence| events::of_silence(silence, false))?;
-        by.clone_into(&mut event.by);
+        let event = self.routing.silences.get(id).map(|silence| events::of_silence(silence, false, by))?;
         let mut change = self.step(now_ms, Event::Replanned(Vec::new()));
         change.rows.push(row);
         change.events.push(event);

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
+use muster_fleet::EventKind;
 use muster_store::FlushReport;
 
 use crate::error::{ApiError, ErrorKind, PlainError};
 use crate::form::Parameters;
 use crate::state::State;
+use crate::work::{by, record};
 
 pub(crate) async fn flush(Shared(state): Shared<Arc<State>>, request: Request) -> Result<String, PlainError> {
+    let by = by(&request);
     let form = Parameters::of(request).await?;
     let merge = match form.first("merge") {
         None | Some("0" | "false") => false,
@@ -31,7 +34,9 @@ pub(crate) async fn flush(Shared(state): Shared<Arc<State>>, request: Request) -
         ApiError::new(ErrorKind::Internal, format!("the flush failed: {}", crate::error::chain(&error)))
     })?;
     let FlushReport { generations, samples, merges, waiting } = report;
-    Ok(format!(
-        "flushed {generations} generations, {samples} samples, {merges} merges; {waiting} inbox files wait for the registry\n"
-    ))
+    let told = format!(
+        "flushed {generations} generations, {samples} samples, {merges} merges; {waiting} inbox files wait for the registry"
+    );
+    record(&state, by, EventKind::StoreFlushed, "", told.clone()).await?;
+    Ok(format!("{told}\n"))
 }

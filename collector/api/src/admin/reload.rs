@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::State as Shared;
+use axum::extract::{Request, State as Shared};
+use muster_fleet::EventKind;
 
 use crate::error::{ApiError, ErrorKind, PlainError};
 use crate::state::State;
+use crate::work::{by, record};
 
-pub(crate) async fn reload(Shared(state): Shared<Arc<State>>) -> Result<String, PlainError> {
+pub(crate) async fn reload(Shared(state): Shared<Arc<State>>, request: Request) -> Result<String, PlainError> {
+    let by = by(&request);
     let shared = Arc::clone(&state);
     let done = tokio::task::spawn_blocking(move || (shared.hooks.reload)()).await;
     match done {
-        Ok(Ok(done)) => Ok(format!("{done}\n")),
+        Ok(Ok(done)) => {
+            record(&state, by, EventKind::ConfigReloaded, "", done.clone()).await?;
+            Ok(format!("{done}\n"))
+        }
         Ok(Err(why)) => {
             Err(ApiError::new(ErrorKind::BadData, format!("the old configuration stays in force:\n{why}")).into())
         }

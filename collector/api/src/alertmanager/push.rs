@@ -40,7 +40,7 @@ struct Postable {
 
 /// Takes those that are right, and names those that are not: one bad alert must not keep the others from being told.
 pub(super) async fn push(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, AlertmanagerError> {
-    let (by, now) = (by(&request), state.now());
+    let (by, now) = (by(&request).to_string(), state.now());
     let posted: Vec<Postable> = read(request, "a list of alerts").await?;
     if posted.len() > ALERTS_MAX {
         let message = format!("{} alerts at once, but at most {ALERTS_MAX} are taken", posted.len());

@@ -10,6 +10,7 @@ use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
 use muster_common::matcher_text::{all_match, make_matcher, parts_of};
 use muster_common::time::Timestamp;
+use muster_fleet::By;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -141,7 +142,7 @@ fn set(
     alerting: &Alerting,
     old: Option<Silence>,
     mut wanted: Silence,
-    by: &str,
+    by: &By,
     now: Timestamp,
 ) -> Result<String, AlertingError> {
     let state = old.as_ref().map(|old| old.state(now.millis()));
@@ -160,7 +161,7 @@ fn set(
         None => wanted.id = uuid::Uuid::new_v4().to_string(),
     }
     let id = wanted.id.clone();
-    alerting.silence(wanted, now)?;
+    alerting.silence(wanted, by, now)?;
     if let Some(old) = old.filter(|old| old.id != id && state != Some(SilenceState::Expired)) {
         alerting.expire(&old.id, by, now)?;
     }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
-use muster_fleet::Grant;
+use muster_fleet::EventKind;
 use muster_query::parse_log_selector;
 
 use super::parameters::{bad, parse_time};
 use crate::error::{ApiError, ErrorKind, LokiError, chain};
 use crate::form::Parameters;
 use crate::state::State;
+use crate::work::{by, record};
 
 /// Takes `query` (a selector alone), `start` and `end` (excluded; now where absent); answers once the tombstone is durable.
 pub(super) async fn delete(Shared(state): Shared<Arc<State>>, request: Request) -> Result<StatusCode, LokiError> {
-    let by = request.extensions().get::<Grant>().map_or_else(|| "anybody".to_owned(), |grant| grant.id.clone());
+    let by = by(&request);
     let form = Parameters::of(request).await?;
     let now = state.now();
     let query = form.first("query").ok_or_else(|| bad("query not set"))?;
@@ -47,6 +48,8 @@ pub(super) async fn delete(Shared(state): Shared<Arc<State>>, request: Request) 
         ApiError::new(ErrorKind::Internal, message)
     })?;
     let number = report.number;
-    tracing::info!("token {by} deleted the lines of {query} from {from_ns} to before {to_ns}: tombstone {number}");
+    let text = format!("deleted the lines of {query} from {from_ns} to before {to_ns}: tombstone {number}");
+    tracing::info!("{by} {text}");
+    record(&state, by, EventKind::LogsDeleted, &format!("tombstone {number}"), text).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, Request, State as Shared};
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use muster_common::label::LabelSet;
 use muster_fleet::Scope;
@@ -22,7 +21,7 @@ use tokio::time::{MissedTickBehavior, Sleep};
 
 use super::parameters::{SINCE_NS, bad, bounds, is_categorized, limit, refusal, within_max};
 use super::response::frame;
-use crate::auth::{Guard, PeerGrant};
+use crate::auth::{Asked, Guard};
 use crate::error::{ApiError, Dialect, ErrorKind, LokiError};
 use crate::form::Parameters;
 use crate::state::State;
@@ -60,8 +59,8 @@ struct Tail {
     delay: Duration,
     /// What arrived before this the client has.
     seen: Option<LineArrival>,
-    /// The request's: asked again whether they are still good. `None` where the system said who asks.
-    headers: Option<HeaderMap>,
+    /// The request's: asked again whether they are still good.
+    asked: Asked,
 }
 
 /// Why a tail ends.
@@ -92,9 +91,9 @@ pub(super) async fn tail(Shared(state): Shared<Arc<State>>, request: Request) ->
     };
     let receiver = state.reader.tail(pipeline.matchers().to_vec(), WAITING_MAX, wake);
     let page = LogPage { categorized, ..LogPage::new(limit, Direction::Backward) };
-    let is_named = head.extensions.get::<PeerGrant>().is_some() && !head.headers.contains_key(header::AUTHORIZATION);
-    let (headers, pipeline) = ((!is_named).then_some(head.headers), Some(pipeline));
-    let tail = Tail { state, place, receiver, woken, pipeline, categorized, delay, seen: None, headers };
+    let asked = Asked::of(&head.method, &head.headers, &head.extensions);
+    let pipeline = Some(pipeline);
+    let tail = Tail { state, place, receiver, woken, pipeline, categorized, delay, seen: None, asked };
     let upgrade = upgrade.max_message_size(RECEIVED_BYTES_MAX).max_frame_size(RECEIVED_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |mut socket| async move {
         let end = tail.run(&mut socket, query, start_ns, page).await;
@@ -170,7 +169,7 @@ impl Tail {
                 _ = ping.tick() => {
                     let state = Arc::clone(&self.state);
                     let guard = Guard { state, scope: Some(Scope::Read), dialect: Dialect::Loki };
-                    if self.headers.as_ref().is_some_and(|headers| guard.admit(headers).is_err()) {
+                    if guard.admit(&self.asked).is_err() {
                         return Err(End::Told(close_code::POLICY, "the token is no longer good".to_owned()));
                     }
                     if unanswered >= UNANSWERED_MAX {

@@ -89,8 +89,10 @@ pub(super) async fn acknowledge(
         let remedy = "give a time in the future, or leave it out";
         return Err(bad("field `until_ms`", "an acknowledgement cannot end before it begins", remedy).into());
     }
-    let acknowledgement = acknowledgement(body, by, now);
-    change(&state, asked, move |fleet, host, check| fleet.acknowledge(host, Some(check), acknowledgement, now)).await
+    let acknowledgement = acknowledgement(body, by.to_string(), now);
+    let work =
+        move |fleet: &Fleet, host: HostId, check: &str| fleet.acknowledge(host, Some(check), acknowledgement, &by, now);
+    change(&state, asked, work).await
 }
 
 fn acknowledgement(body: Ack, by: String, now: Timestamp) -> Acknowledgement {

@@ -35,7 +35,7 @@ struct New {
 }
 
 pub(super) async fn add(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
-    let (owner, now) = (by(&request), state.now());
+    let (by, now) = (by(&request), state.now());
     let body: New = read(request).await?;
     let spec = DowntimeSpec {
         matchers: body.matchers.join(", "),
@@ -43,14 +43,14 @@ pub(super) async fn add(Shared(state): Shared<Arc<State>>, request: Request) -> 
         ends_ms: body.ends_ms,
         recurrence: body.every.unwrap_or_default(),
         zone: body.zone.unwrap_or_default(),
-        owner,
+        owner: by.to_string(),
         reason: body.reason,
     };
     if spec.ends_ms <= now.millis() {
         return Err(bad("field `ends_ms`", "this downtime is over already", "give an end in the future").into());
     }
     let (fleet, wanted) = (Arc::clone(&state.fleet), spec.clone());
-    let id = blocking("the request's body", move || fleet.add_downtime(wanted, now)).await?;
+    let id = blocking("the request's body", move || fleet.add_downtime(wanted, &by, now)).await?;
     let json = downtime_json(&Downtime { id, spec }, now.millis());
     Ok(answer(StatusCode::CREATED, json!({"downtime": json})))
 }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_alert::alerting::TestError;
 use muster_alert::outgoing::{Key, Row, State as Way};
+use muster_fleet::EventKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use super::body::{answer, bad, read, truth};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
 use crate::state::State;
-use crate::work::split;
+use crate::work::{by, record, split};
 
 pub(super) async fn queue(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
@@ -93,6 +94,7 @@ struct Test {
 }
 
 pub(super) async fn test(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
+    let by = by(&request);
     let Test { receiver } = read(request).await?;
     let tested = state.alerting.test_receiver(&receiver, state.now()).await.map_err(|error| {
         let kind = match error {
@@ -102,6 +104,8 @@ pub(super) async fn test(Shared(state): Shared<Arc<State>>, request: Request) ->
         let (message, remedy) = split(&error.to_string());
         ApiError::new(kind, message).place("field `receiver`").remedy(remedy)
     })?;
+    let text = format!("sent a test to receiver `{receiver}`");
+    record(&state, by, EventKind::ReceiverTested, &receiver, text).await?;
     let sent: Vec<Value> = tested
         .iter()
         .map(|one| json!({"recipient": one.recipient, "accepted": one.accepted, "answer": one.answer}))

@@ -1,20 +1,25 @@
 //! Muster's own API, version 1: JSON objects with `"version": 1`. `openapi.yaml` describes every path; a test compares the two.
 
 mod alerts;
+mod audit;
 mod body;
+mod caller;
 mod checks;
 mod downtimes;
 mod events;
 mod holds;
 mod hosts;
+mod login;
 mod mail;
+mod me;
 mod openapi;
 mod routes;
 mod rules;
 mod status;
 mod tokens;
+mod users;
 
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use muster_fleet::Scope;
 
 use crate::error::Dialect;
@@ -62,4 +67,16 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/tokens", &["GET"], ADMIN, || get(tokens::list)),
     route("/api/muster/v1/tokens", &["POST"], ADMIN, || post(tokens::new)),
     route("/api/muster/v1/tokens/{id}", &["DELETE"], ADMIN, || delete(tokens::revoke)),
+    route("/api/muster/v1/login", &["POST"], None, || post(login::log_in)),
+    route("/api/muster/v1/logout", &["POST"], READ, || post(login::log_out)),
+    route("/api/muster/v1/me", &["GET"], READ, || get(me::show)),
+    route("/api/muster/v1/me", &["PUT"], READ, || put(me::change)),
+    route("/api/muster/v1/sessions", &["GET"], READ, || get(login::list)),
+    route("/api/muster/v1/sessions/{id}", &["DELETE"], READ, || delete(login::end)),
+    route("/api/muster/v1/users", &["GET"], ADMIN, || get(users::list)),
+    route("/api/muster/v1/users", &["POST"], ADMIN, || post(users::add)),
+    route("/api/muster/v1/users/{name}", &["PUT"], ADMIN, || put(users::change)),
+    route("/api/muster/v1/users/{name}", &["DELETE"], ADMIN, || delete(users::remove)),
+    route("/api/muster/v1/audit", &["GET"], ADMIN, || get(audit::list)),
+    route("/api/muster/v1/audit/verify", &["GET"], ADMIN, || get(audit::verify)),
 ];

@@ -13,7 +13,7 @@ use muster_common::label::LabelSet;
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
-use muster_fleet::{Fleet, Scope};
+use muster_fleet::{By, Fleet, Scope};
 use muster_query::Engine;
 use muster_store::{
     Append, LogBlock, LogClass, LogEntry, Outcome, Parts, Reader, Record, Row, SampleBlock, SeriesTable, Source, Writer,
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Access, Counts, Health, HostPresence, Https, Install, PoolSettings, Problem, QueryPool, State, Tails, router,
+    Access, Counts, Health, HostPresence, Https, Install, Logins, PoolSettings, Problem, QueryPool, State, Tails, router,
 };
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
@@ -173,6 +173,7 @@ impl Fixture {
             engine,
             pool: QueryPool::new(pool),
             tails: Tails::default(),
+            logins: Logins::default(),
             hooks,
             access,
             version: "0.1.0",
@@ -234,7 +235,7 @@ impl Fixture {
 
     /// A token of this scope.
     pub(super) fn word(&self, scope: Scope) -> String {
-        self.fleet().new_http_token(&[scope], std::time::Duration::from_secs(60), "test", now()).unwrap()
+        self.fleet().new_http_token(&[scope], std::time::Duration::from_secs(60), &By::Itself("test"), now()).unwrap()
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {

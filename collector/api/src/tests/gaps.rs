@@ -133,7 +133,7 @@ async fn samples_under_a_former_name_do_not_hide_the_hosts_gap() {
     lose(&fixture, 1, host, NOW_MS - 60_000, NOW_MS - 30_000);
     let query = "/api/v1/query?query=up%7Bhost=%22web-1%22%7D";
     assert!(warnings(&fixture, query).await[0].starts_with("host web-1: "));
-    fixture.fleet().rename(host, "db-1", "test", now()).unwrap();
+    fixture.fleet().rename(host, "db-1", &muster_fleet::By::Itself("test"), now()).unwrap();
     let told = warnings(&fixture, query).await;
     assert!(told.len() == 1 && told[0].starts_with("host db-1: "), "{told:?}");
 }

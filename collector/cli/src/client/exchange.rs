@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -34,7 +34,8 @@ pub(super) struct Question<'a> {
     /// With its query.
     pub(super) path: &'a str,
     pub(super) host: &'a str,
-    pub(super) bearer: Option<HeaderValue>,
+    /// Headers that say who asks.
+    pub(super) proof: Vec<(HeaderName, HeaderValue)>,
     pub(super) header: Option<(&'static str, &'a str)>,
     pub(super) body: Body,
 }
@@ -49,10 +50,10 @@ pub(super) struct Answer {
 /// # Errors
 /// Why there is no answer, in a few words.
 pub(super) async fn ask(stream: Box<dyn Wire>, question: Question<'_>) -> Result<Answer, String> {
-    let Question { method, path, host, bearer, header, body } = question;
+    let Question { method, path, host, proof, header, body } = question;
     let mut request = Request::builder().method(method).uri(path).header(HOST, host);
-    if let Some(bearer) = bearer {
-        request = request.header(AUTHORIZATION, bearer);
+    for (name, value) in proof {
+        request = request.header(name, value);
     }
     if let Some((name, value)) = header {
         request = request.header(name, value);

@@ -10,7 +10,7 @@ mod trust;
 use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::HeaderValue;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::error::Failure;
+use crate::session::Session;
 use exchange::{Body, Question};
 use refusal::{innermost, is_text, said};
 use target::Wire;
@@ -40,11 +41,19 @@ pub type Socket = WebSocketStream<Box<dyn Wire>>;
 pub struct Client {
     target: Target,
     token: Option<Token>,
+    session: Option<Session>,
 }
 
 impl Client {
     pub fn new(target: Target, token: Option<Token>) -> Self {
-        Self { target, token }
+        Self { target, token, session: None }
+    }
+
+    /// As the user of this session, where there is no token.
+    #[must_use]
+    pub fn with_session(mut self, session: Option<Session>) -> Self {
+        self.session = session.filter(|_| self.token.is_none());
+        self
     }
 
     /// # Errors
@@ -80,6 +89,28 @@ impl Client {
 
     /// # Errors
     /// As [`Client::send`].
+    pub async fn put_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::PUT, path, Body::json(body), None).await
+    }
+
+    /// A login: the answer, and the cookie that it sets, to be sent back as it is. No token and no session goes with it.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn log_in(&self, path: &str, body: &Value) -> Result<(Value, String), Failure> {
+        let path = self.target.path(path);
+        let (method, host, body) = (Method::POST, self.target.host(), Body::json(body));
+        let question = Question { method, path: &path, host, proof: Vec::new(), header: None, body };
+        let (headers, json) = self.exchange(question).await?;
+        let cookie = headers.get("set-cookie").and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|text| text.split(';').next()).filter(|pair| pair.contains('='));
+        let none =
+            || Failure::Unknown(format!("{} answered a login without a session: is it a collector?", self.target));
+        Ok((json, cookie.ok_or_else(none)?.to_owned()))
+    }
+
+    /// # Errors
+    /// As [`Client::send`].
     pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.send(Method::DELETE, path, Body::Nothing, None).await
     }
@@ -95,16 +126,21 @@ impl Client {
         body: Body,
         header: Option<(&'static str, &str)>,
     ) -> Result<Value, Failure> {
-        let stream = self.connect().await?;
         let path = self.target.path(path);
-        let question = Question { method, path: &path, host: self.target.host(), bearer: self.bearer()?, header, body };
+        let question = Question { method, path: &path, host: self.target.host(), proof: self.proof()?, header, body };
+        self.exchange(question).await.map(|(_, json)| json)
+    }
+
+    /// Sends it as it is; the answer's headers and its JSON.
+    async fn exchange(&self, question: Question<'_>) -> Result<(HeaderMap, Value), Failure> {
+        let stream = self.connect().await?;
         let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
         let answer = asked
             .unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())))
             .map_err(|why| self.no_answer(&why))?;
         let json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
         match json {
-            Some(json) if answer.status.is_success() => Ok(json),
+            Some(json) if answer.status.is_success() => Ok((answer.headers, json)),
             json => {
                 let told = said(json.as_ref(), is_text(&answer.headers), &answer.bytes);
                 Err(self.refusal(answer.status.as_u16(), told, &answer.bytes))
@@ -128,9 +164,7 @@ impl Client {
         let mut request = url.as_str().into_client_request().map_err(|error| unusable(&error))?;
         let headers = request.headers_mut();
         headers.insert(flag.0, HeaderValue::from_str(flag.1).map_err(|error| unusable(&error))?);
-        if let Some(bearer) = self.bearer()? {
-            headers.insert("authorization", bearer);
-        }
+        headers.extend(self.proof()?);
         let stream = self.connect().await?;
         match timeout(CONNECT_WITHIN, tokio_tungstenite::client_async(request, stream)).await {
             Ok(Ok((socket, _))) => Ok(socket),
@@ -154,12 +188,24 @@ impl Client {
             })
     }
 
-    /// The value of the header `Authorization`.
-    fn bearer(&self) -> Result<Option<HeaderValue>, Failure> {
-        let Some(token) = &self.token else { return Ok(None) };
-        HeaderValue::from_str(&format!("Bearer {}", token.word))
-            .map(Some)
-            .map_err(|_| Failure::Usage(format!("the token from {} has characters that no token has", token.from)))
+    /// The headers that say who asks.
+    fn proof(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+        let value = |text: &str, from: &str| {
+            HeaderValue::from_str(text)
+                .map_err(|_| Failure::Usage(format!("the {from} has characters that it cannot have")))
+        };
+        match (&self.token, &self.session) {
+            (Some(token), _) => {
+                let from = format!("token from {}", token.from);
+                Ok(vec![(AUTHORIZATION, value(&format!("Bearer {}", token.word), &from)?)])
+            }
+            (None, Some(session)) => Ok(vec![
+                (COOKIE, value(&session.cookie, "file of the login")?),
+                // Of a page's requests browsers say this; here it says that the one who has the cookie asks.
+                (ORIGIN, value(&self.target.origin(), "URL")?),
+            ]),
+            (None, None) => Ok(Vec::new()),
+        }
     }
 }
 

@@ -18,9 +18,14 @@ impl Client {
         let line = match (&told, status) {
             (_, 401) => {
                 let said = told.as_deref().unwrap_or("not authorised");
-                match &self.token {
-                    Some(token) => format!("{said} (the token is from {})", token.from),
-                    None => format!(
+                match (&self.token, &self.session) {
+                    (Some(token), _) => format!("{said} (the token is from {})", token.from),
+                    (None, Some(session)) => {
+                        format!("{said} (of user {}): `muster login {}` logs in again", session.user, session.user)
+                    }
+                    // A login that failed has no use for a token.
+                    (None, None) if said.contains("password") => said.to_owned(),
+                    (None, None) => format!(
                         "{said}; there is no token: give --token or MUSTER_TOKEN, or run muster as a user who can read admin.token in the collector's data folder (--data DIR)"
                     ),
                 }

@@ -89,6 +89,12 @@ impl Target {
         &self.authority
     }
 
+    /// The value of the header `Origin` that a page of this collector would send.
+    pub(super) fn origin(&self) -> String {
+        let is_secure = matches!(self.place, Place::Network { tls: Some(_), .. });
+        format!("{}://{}", if is_secure { "https" } else { "http" }, self.authority)
+    }
+
     /// The path as it is sent.
     pub(super) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)

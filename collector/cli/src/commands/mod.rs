@@ -1,9 +1,11 @@
 //! One file a noun: what it asks the collector, and what it prints of the answer.
 
 pub mod alerts;
+pub mod audit;
 pub mod checks;
 pub mod downtime;
 pub mod hosts;
+pub mod login;
 pub mod logs;
 pub mod mail;
 pub mod query;
@@ -12,6 +14,7 @@ pub mod rules;
 pub mod silence;
 pub mod status;
 pub mod token;
+pub mod user;
 
 /// What a command prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,9 @@ use crate::rows::Registration;
 use crate::standing::{Standing, StandingNote};
 use crate::status::{Acknowledgement, DowntimeSpec, Expected, Goodbye, HoldReason, StatusChange};
 use crate::testing::{Bench, at};
-use crate::{ErrorKind, EventKind, FleetError};
+use crate::{By, ErrorKind, EventKind, FleetError};
+
+const ANN: &By = &By::Itself("ann");
 
 /// Notes what it is told, and writes a row and an event for each telling.
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl Follower for Notebook {
             host: None,
             host_name: String::new(),
             text: "alerts".to_owned(),
-            by: "muster".to_owned(),
+            by: By::MUSTER,
             fields: vec![("count".to_owned(), changes.len().to_string())],
         };
         SmallChange { rows: vec![row], events: vec![event] }
@@ -129,7 +131,7 @@ fn hosts_that_are_away_are_told_with_the_event_of_it() {
     bench.fleet.expect_absence(host, at(200));
     bench.fleet.tick_status(at(81)).unwrap();
     bench.fleet.expect_no_absence(host);
-    bench.fleet.retire(host, "scrapped", "operator", at(90)).unwrap();
+    bench.fleet.retire(host, "scrapped", &By::Itself("operator"), at(90)).unwrap();
     bench.fleet.tick_status(at(91)).unwrap();
     let told: Vec<_> = notebook.changes.lock().drain(..).map(|change| shown(&change)).collect();
     assert_eq!(told, ["ended", "disk []", "disk [ExpectedAbsence]", "ended"]);
@@ -165,7 +167,7 @@ fn fleet_of_500() -> (Bench, Vec<HostId>, Arc<Notebook>) {
         Ok(())
     });
     added.unwrap();
-    bench.fleet.retire(first, "it was a pattern only", "operator", at(0)).unwrap();
+    bench.fleet.retire(first, "it was a pattern only", &By::Itself("operator"), at(0)).unwrap();
     bench.fleet.tick_status(at(1)).unwrap();
     let results: Vec<_> = hosts.iter().map(|host| short_lived(*host, 95)).collect();
     bench.fleet.apply_reports(&results).unwrap();
@@ -269,33 +271,36 @@ fn what_people_do_is_durable_and_what_they_do_wrong_is_named() {
     };
     let kind = |error: FleetError| error.kind();
     let fleet = &bench.fleet;
-    assert_eq!(fleet.acknowledge(host, Some("disk"), ack("ann"), at(5)).map_err(kind), Err(ErrorKind::NotFound));
-    assert_eq!(fleet.acknowledge(HostId([9; 16]), None, ack("ann"), at(5)).map_err(kind), Err(ErrorKind::NotFound));
+    assert_eq!(fleet.acknowledge(host, Some("disk"), ack("ann"), ANN, at(5)).map_err(kind), Err(ErrorKind::NotFound));
+    assert_eq!(
+        fleet.acknowledge(HostId([9; 16]), None, ack("ann"), ANN, at(5)).map_err(kind),
+        Err(ErrorKind::NotFound)
+    );
     fleet
         .apply_reports(&[reported(host, CheckState::Critical, 10), reported(HostId([9; 16]), CheckState::Ok, 10)])
         .unwrap();
-    assert_eq!(fleet.acknowledge(host, None, ack("ann"), at(20)).map_err(kind), Err(ErrorKind::Conflict));
-    assert_eq!(fleet.acknowledge(host, Some("disk"), ack(""), at(20)).map_err(kind), Err(ErrorKind::Input));
-    assert_eq!(fleet.unacknowledge(host, Some("disk"), "ann", at(20)).map_err(kind), Err(ErrorKind::Conflict));
-    fleet.acknowledge(host, Some("disk"), ack("ann"), at(20)).unwrap();
-    assert_eq!(fleet.add_downtime(downtime.clone(), at(20)).unwrap(), 1);
+    assert_eq!(fleet.acknowledge(host, None, ack("ann"), ANN, at(20)).map_err(kind), Err(ErrorKind::Conflict));
+    assert_eq!(fleet.acknowledge(host, Some("disk"), ack(""), ANN, at(20)).map_err(kind), Err(ErrorKind::Input));
+    assert_eq!(fleet.unacknowledge(host, Some("disk"), ANN, at(20)).map_err(kind), Err(ErrorKind::Conflict));
+    fleet.acknowledge(host, Some("disk"), ack("ann"), ANN, at(20)).unwrap();
+    assert_eq!(fleet.add_downtime(downtime.clone(), ANN, at(20)).unwrap(), 1);
     let wrong = DowntimeSpec { matchers: "web1".into(), ..downtime.clone() };
-    let error = fleet.add_downtime(wrong, at(20)).unwrap_err();
+    let error = fleet.add_downtime(wrong, ANN, at(20)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the downtime cannot be taken: \"web1\" is no matcher: =, !=, =~ or !~ must follow the label's name"
     );
-    assert_eq!(fleet.end_downtime(7, "ann", at(20)).map_err(kind), Err(ErrorKind::NotFound));
+    assert_eq!(fleet.end_downtime(7, ANN, at(20)).map_err(kind), Err(ErrorKind::NotFound));
 
     let bench = bench.reopen();
     let fleet = &bench.fleet;
     let holds: Vec<_> = fleet.check(host, "disk").unwrap().holds.iter().map(|hold| hold.why).collect();
     assert_eq!(holds, [HoldReason::Acknowledged, HoldReason::Downtime]);
     assert_eq!(fleet.downtimes().iter().map(|row| (row.id, row.spec.clone())).collect::<Vec<_>>(), [(1, downtime)]);
-    fleet.unacknowledge(host, Some("disk"), "ann", at(30)).unwrap();
-    fleet.end_downtime(1, "ann", at(30)).unwrap();
-    fleet.forget_check(host, "disk", "ann", at(40)).unwrap();
-    assert_eq!(fleet.forget_check(host, "disk", "ann", at(40)).map_err(kind), Err(ErrorKind::NotFound));
+    fleet.unacknowledge(host, Some("disk"), ANN, at(30)).unwrap();
+    fleet.end_downtime(1, ANN, at(30)).unwrap();
+    fleet.forget_check(host, "disk", ANN, at(40)).unwrap();
+    assert_eq!(fleet.forget_check(host, "disk", ANN, at(40)).map_err(kind), Err(ErrorKind::NotFound));
     let bench = bench.reopen();
     assert!(bench.fleet.checks().is_empty() && bench.fleet.downtimes().is_empty());
     let kinds = bench.kinds();

@@ -12,7 +12,7 @@ use super::*;
 use crate::rows::Registration;
 use crate::tables::{LOG_LOSSES, META, OUTBOX, Table, meta};
 use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
-use crate::{ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, RestoredWhy, Scope};
+use crate::{By, ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, RestoredWhy, Scope};
 
 const FOLDER: &str = "/data";
 
@@ -218,7 +218,7 @@ fn a_full_outbox_drops_its_oldest_rows_and_counts_them() {
     bench
         .fleet
         .change(|_, draft| {
-            let event = Event::new(EventKind::HostBooted, "agent", at(1), "x".into());
+            let event = Event::new(EventKind::HostBooted, &By::AGENT, at(1), "x".into());
             draft.events.extend((0..many).map(|_| event.clone()));
             Ok(())
         })

@@ -2,7 +2,7 @@ use muster_common::identity::certificate;
 
 use super::*;
 use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
-use crate::{ErrorKind, TokenSpec, WAITING_KEPT};
+use crate::{By, ErrorKind, TokenSpec, WAITING_KEPT};
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -135,7 +135,7 @@ fn ephemeral_hosts_are_due_after_their_silence_and_never_for_the_collectors_own(
     assert_eq!(due(at(6 * 3_600 + 2), at(0), Some(at(1))), [host]);
     assert!(due(day(9), day(9), None).is_empty(), "the collector was away, not the host");
     assert!(due(day(9), day(9), Some(at(1))).is_empty());
-    bench.fleet.retire(host, &ephemeral_reason(6 * hour), "muster", day(1)).unwrap();
+    bench.fleet.retire(host, &ephemeral_reason(6 * hour), &By::MUSTER, day(1)).unwrap();
     assert!(due(day(2), at(0), None).is_empty());
 }
 
@@ -174,7 +174,7 @@ fn what_has_served_is_dropped_in_time() {
 fn every_change_leaves_an_event_that_says_who() {
     let bench = Bench::new();
     let machine = bench.host("db1");
-    bench.fleet.rename(machine.id(), "db2", "token 1a2b3c4d", at(1)).unwrap();
+    bench.fleet.rename(machine.id(), "db2", &By::token("1a2b3c4d", "192.0.2.7"), at(1)).unwrap();
     bench.fleet.relabel(machine.id(), &labels(&[("env", "a")]), OPERATOR, at(2)).unwrap();
     bench.fleet.retire(machine.id(), "sold", OPERATOR, at(3)).unwrap();
     use crate::EventKind::{
@@ -184,6 +184,6 @@ fn every_change_leaves_an_event_that_says_who() {
     assert_eq!(bench.kinds(), wanted);
     let events = bench.events();
     assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=7).collect::<Vec<_>>());
-    assert_eq!((events[3].by.as_str(), events[3].host_name.as_str()), ("token 1a2b3c4d", "db2"));
-    assert!(events[2].by.starts_with("token ") && events[2].fields["serial"] == machine.serial());
+    assert_eq!((events[3].by.as_str(), events[3].host_name.as_str()), ("token:1a2b3c4d", "db2"));
+    assert!(events[2].by.starts_with("token:") && events[2].fields["serial"] == machine.serial());
 }

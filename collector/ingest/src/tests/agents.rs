@@ -3,6 +3,7 @@
 use muster_common::check::CheckState;
 use muster_common::identity::tls::Trust;
 use muster_common::wire::message::{AgentGoodbye, ClockProbe, GoodbyeReason, Lane, Message, RefusalCode, Renew};
+use muster_fleet::By;
 use muster_fleet::status::Goodbye;
 
 use super::agent::{Agent, Credentials, batch, context, epoch};
@@ -89,7 +90,7 @@ async fn a_denied_certificate_is_closed_at_once_and_not_let_in_again() {
     let address = collector.ingest.agents_addr();
     let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
     let (mut agent, _) = Agent::open(address, &credentials, &[]).await;
-    collector.fleet.deny(&credentials.serial(), "stolen", "test", time::now()).unwrap();
+    collector.fleet.deny(&credentials.serial(), "stolen", &By::Itself("test"), time::now()).unwrap();
     assert_eq!(agent.refused().await.code, RefusalCode::Certificate);
     assert_eq!(agent.hear().await, None);
     let mut agent = Agent::dial(address, &credentials).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use muster_common::disk::cut::{CutDisk, Fault, Operation};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{AgentGoodbye, GoodbyeReason, Message};
-use muster_fleet::Scope;
+use muster_fleet::{By, Scope};
 use muster_store::{Admin, Outcome, Writer};
 
 use super::agent::{Agent, batch, context, epoch};
@@ -45,8 +45,8 @@ async fn what_happens_to_hosts_is_read_as_lines_in_order_also_after_a_restart() 
     let collector = Collector::start().await;
     Agent::enrol(collector.ingest.agents_addr(), &collector.token("web1")).await.unwrap();
     let host = collector.fleet.find("web1").unwrap();
-    collector.fleet.rename(host, "web2", "operator", time::now()).unwrap();
-    collector.fleet.retire(host, "scrapped", "operator", time::now()).unwrap();
+    collector.fleet.rename(host, "web2", &By::Itself("operator"), time::now()).unwrap();
+    collector.fleet.retire(host, "scrapped", &By::Itself("operator"), time::now()).unwrap();
     collector.delivered().await;
     let all = collector.stored_lines(&EVENTS);
     let rows = collector.fleet.events(100).unwrap();
@@ -163,7 +163,8 @@ impl World {
     /// An event, if the disk takes it.
     fn happen(&mut self) {
         self.seconds += 1;
-        let _ = self.fleet.new_http_token(&[Scope::Read], Duration::from_secs(9_000), "operator", self.now());
+        let _ =
+            self.fleet.new_http_token(&[Scope::Read], Duration::from_secs(9_000), &By::Itself("operator"), self.now());
     }
 
     /// Some rows, as far as the disk takes them.

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use muster_fleet::Scope;
+use muster_fleet::{By, Scope};
 use tower::ServiceExt;
 
 use super::*;
@@ -23,7 +23,7 @@ async fn post(collector: &Collector, token: Option<&str>, body: Vec<u8>) -> (Sta
 }
 
 fn token(collector: &Collector, scopes: &[Scope]) -> String {
-    collector.fleet.new_http_token(scopes, Duration::from_secs(3600), "test", time::now()).unwrap()
+    collector.fleet.new_http_token(scopes, Duration::from_secs(3600), &By::Itself("test"), time::now()).unwrap()
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use muster_common::wire::message::{
     Epoch, Gap, GapReason, Lane, LogBatch, LogLine, LogStream, Message, Position, Positions, Problem, Problems,
     RefusalCode, SourceId, SourceRange, WireLabel,
 };
+use muster_fleet::By;
 use muster_store::{LogEntryRef, LogSelect};
 
 use super::agent::{Agent, epoch};
@@ -284,7 +285,7 @@ async fn problems_of_a_host_are_shown_until_it_says_otherwise() {
     shown(&[]).await;
     agent.say(told(vec![problem.clone()])).await;
     shown(&[problem]).await;
-    collector.fleet.retire(HostId(welcome.host_id), "scrapped", "test", time::now()).unwrap();
+    collector.fleet.retire(HostId(welcome.host_id), "scrapped", &By::Itself("test"), time::now()).unwrap();
     agent.refused().await;
     for _ in 0..4_000 {
         if collector.ingest.presence().is_empty() {

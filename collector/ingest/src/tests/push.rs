@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use muster_fleet::Scope;
+use muster_fleet::{By, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -25,7 +25,7 @@ async fn serve(collector: &Collector, token: Option<&str>) -> SocketAddr {
 }
 
 fn token(collector: &Collector, scopes: &[Scope]) -> String {
-    collector.fleet.new_http_token(scopes, Duration::from_secs(3600), "test", time::now()).unwrap()
+    collector.fleet.new_http_token(scopes, Duration::from_secs(3600), &By::Itself("test"), time::now()).unwrap()
 }
 
 /// Status and text.

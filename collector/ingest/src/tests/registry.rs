@@ -1,6 +1,7 @@
 //! What changes of the registry do to sessions and series.
 
 use muster_common::wire::message::{AgentGoodbye, GoodbyeReason, Message, RefusalCode};
+use muster_fleet::By;
 
 use super::agent::{Agent, batch, context, epoch};
 use super::*;
@@ -23,7 +24,7 @@ async fn a_renamed_host_goes_on_under_its_new_name_and_the_old_series_end() {
     let old = [("host", "web1")];
     collector.until(&old, |lines| lines.len() == 2).await;
     let host = muster_common::host::HostId(welcome.host_id);
-    collector.fleet.rename(host, "web2", "test", time::now()).unwrap();
+    collector.fleet.rename(host, "web2", &By::Itself("test"), time::now()).unwrap();
     collector.until(&old, |lines| lines.len() == 2 && lines.iter().all(|line| line.ends_with("stale"))).await;
     assert!(collector.samples(&[("__name__", "a")])[0].ends_with(" 1 stale"), "one marker each");
 
@@ -52,7 +53,7 @@ async fn a_retired_host_is_sent_away_and_all_its_series_end() {
     agent.acked(1).await;
     collector.until(&[("host", "web1")], |lines| lines.len() == 2).await;
     let host = muster_common::host::HostId(welcome.host_id);
-    collector.fleet.retire(host, "scrapped", "test", time::now()).unwrap();
+    collector.fleet.retire(host, "scrapped", &By::Itself("test"), time::now()).unwrap();
     assert_eq!(agent.refused().await.code, RefusalCode::Certificate);
     let all_ended = |lines: &[String]| lines.len() == 2 && lines.iter().all(|line| line.ends_with("stale"));
     let lines = collector.until(&[("host", "web1")], all_ended).await;
@@ -103,7 +104,7 @@ async fn a_clock_that_was_set_back_while_nothing_ran_silences_no_up_and_no_marke
     let up = [("__name__", "up"), ("host", "web1")];
     collector.until(&up, |lines| lines.first().is_some_and(|line| line.ends_with(" 1"))).await;
     let host = muster_common::host::HostId(welcome.host_id);
-    collector.fleet.retire(host, "scrapped", "test", time::now()).unwrap();
+    collector.fleet.retire(host, "scrapped", &By::Itself("test"), time::now()).unwrap();
     collector.until(&up, |lines| lines.first().is_some_and(|line| line.ends_with("stale"))).await;
     // Each run meets the mark once and then goes on above it; the markers' only where the ticker was not quicker.
     let repeated = collector.stat("own_batches_total", "repeated");
@@ -125,7 +126,7 @@ async fn marks_of_a_host_that_was_retired_while_nothing_listened_go_at_the_next_
     let [web1, web2] = ["web1", "web2"].map(|name| collector.fleet.find(name).unwrap());
     let Collector { ingest, fleet, reader, folder } = collector;
     ingest.stop("test").await;
-    fleet.retire(web1, "scrapped", "test", time::now()).unwrap();
+    fleet.retire(web1, "scrapped", &By::Itself("test"), time::now()).unwrap();
     drop((fleet, reader));
     let collector = Collector::open(folder, config()).await;
     for _ in 0..4_000 {

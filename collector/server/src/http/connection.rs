@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::http::Extensions;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use muster_api::PeerGrant;
+use muster_api::{OverTls, PeerGrant};
 use muster_common::stat::Stat;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -88,7 +88,10 @@ pub(super) async fn remote(stream: TcpStream, peer: SocketAddr, service: Service
         shaken = timeout(HANDSHAKE_WITHIN, handshake(stream, tls, &service.counts)) => shaken,
     };
     match shaken {
-        Ok(Ok(Some(stream))) => speak(stream, &told, whose, service.router, stop).await,
+        Ok(Ok(Some(stream))) => {
+            whose.insert(OverTls);
+            speak(stream, &told, whose, service.router, stop).await;
+        }
         Ok(Ok(None)) => {}
         Ok(Err(error)) => {
             service.counts.handshakes_failed.fetch_add(1, Ordering::Relaxed);

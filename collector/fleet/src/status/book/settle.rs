@@ -5,6 +5,7 @@ use muster_common::time::Timestamp;
 use super::problem::Moment;
 use super::step::unacknowledged;
 use super::{FLEET, HostNow, Key, Outcome, StatusBook};
+use crate::by::By;
 use crate::outbox::{Event, EventKind};
 use crate::rows::encode;
 use crate::status::check_row::{Told, row_key};
@@ -20,7 +21,7 @@ impl StatusBook {
         self.sync_hosts(hosts, now_ms);
         let over = self.downtimes.iter().filter(|(_, downtime)| downtime.is_over(now_ms));
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.end_downtime(id, "muster", now);
+            self.end_downtime(id, &By::MUSTER, now);
         }
         self.note_resumed(now_ms);
         self.note_stale(now);
@@ -44,7 +45,7 @@ impl StatusBook {
                     row.stale_ms = Some(now.millis());
                     let words = freshness::words(row.arrived_ms);
                     let text = format!("check `{check}` of host `{}`: {words}", host.now.name);
-                    let event = Event::new(EventKind::CheckState, "muster", now, text).of(*id, &host.now.name);
+                    let event = Event::new(EventKind::CheckState, &By::MUSTER, now, text).of(*id, &host.now.name);
                     self.gathered.events.push(event.with("check", check.as_str()).with("stale", "true"));
                     stale.push((*id, check.clone()));
                 }
@@ -144,7 +145,7 @@ impl StatusBook {
             }
         };
         if let Some(ack) = slot.take_if(|ack| ack.is_over(now.millis(), problem)) {
-            self.gathered.events.push(unacknowledged(&host.now, &key.1, &ack, "muster", now));
+            self.gathered.events.push(unacknowledged(&host.now, &key.1, &ack, &By::MUSTER, now));
             self.changed.insert(key.clone());
         }
     }

@@ -9,6 +9,7 @@ use muster_common::wire::message::{CheckList, CheckReport, Report};
 
 use super::clock::CLOCK_CHECK;
 use super::{CHECKS_MAX, DOWNTIMES_MAX, FLEET, HostNow, Key, StatusBook};
+use crate::by::By;
 use crate::names::folded;
 use crate::outbox::{Event, EventKind};
 use crate::rows::encode;
@@ -83,7 +84,7 @@ impl StatusBook {
             if to == CheckState::Ok {
                 row.recovered_ms = at_ms;
                 let over = row.acknowledgement.take();
-                events.extend(over.map(|ack| unacknowledged(host, &key.1, &ack, "muster", arrived)));
+                events.extend(over.map(|ack| unacknowledged(host, &key.1, &ack, &By::MUSTER, arrived)));
             }
         }
         events.extend(flapping.map(|is_on| flapping_event(host, &key.1, is_on, row.flapping.percent(), arrived)));
@@ -108,7 +109,7 @@ impl StatusBook {
         });
         let gone: Vec<_> = gone.map(|(check, _)| check.clone()).collect();
         for check in gone {
-            self.forget(host.id, &check, "agent", arrived);
+            self.forget(host.id, &check, &By::AGENT, arrived);
         }
     }
 
@@ -119,12 +120,12 @@ impl StatusBook {
             own.map(|(check, _)| (*host, check.clone()))
         });
         for (host, check) in gone.collect::<Vec<_>>() {
-            self.forget(host, &check, "muster", now);
+            self.forget(host, &check, &By::MUSTER, now);
         }
     }
 
     /// Removes a check; whether there was one. It comes back with its next result.
-    pub(crate) fn forget(&mut self, host: HostId, check: &str, by: &str, now: Timestamp) -> bool {
+    pub(crate) fn forget(&mut self, host: HostId, check: &str, by: &By, now: Timestamp) -> bool {
         let key: Key = (host, check.to_owned());
         let Some(entry) = self.hosts.get_mut(&host) else { return false };
         let Some(row) = entry.checks.remove(check) else { return false };
@@ -147,7 +148,14 @@ impl StatusBook {
     }
 
     /// Somebody takes a problem of a check, or of the host itself with an empty name; whether there is one.
-    pub(crate) fn acknowledge(&mut self, host: HostId, check: &str, ack: Acknowledgement, now: Timestamp) -> bool {
+    pub(crate) fn acknowledge(
+        &mut self,
+        host: HostId,
+        check: &str,
+        ack: Acknowledgement,
+        by: &By,
+        now: Timestamp,
+    ) -> bool {
         let Some(entry) = self.hosts.get_mut(&host) else { return false };
         let slot = if check.is_empty() {
             entry.now.absent.is_some().then_some(&mut entry.own.acknowledgement)
@@ -157,7 +165,7 @@ impl StatusBook {
         };
         let Some(slot) = slot else { return false };
         let text = format!("{} of host `{}` is acknowledged: {}", shown(check), entry.now.name, ack.comment);
-        let event = Event::new(EventKind::Acknowledged, &ack.by, now, text).of(host, &entry.now.name);
+        let event = Event::new(EventKind::Acknowledged, by, now, text).of(host, &entry.now.name);
         self.gathered.events.push(event.with("check", check));
         *slot = Some(ack);
         self.change((host, check.to_owned()));
@@ -165,7 +173,7 @@ impl StatusBook {
     }
 
     /// Takes an acknowledgement back; whether there was one.
-    pub(crate) fn unacknowledge(&mut self, host: HostId, check: &str, by: &str, now: Timestamp) -> bool {
+    pub(crate) fn unacknowledge(&mut self, host: HostId, check: &str, by: &By, now: Timestamp) -> bool {
         let Some(entry) = self.hosts.get_mut(&host) else { return false };
         let taken = match entry.checks.get_mut(check) {
             Some(row) => row.acknowledgement.take(),
@@ -182,7 +190,7 @@ impl StatusBook {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(crate) fn add_downtime(&mut self, spec: DowntimeSpec, now: Timestamp) -> Result<u64, String> {
+    pub(crate) fn add_downtime(&mut self, spec: DowntimeSpec, by: &By, now: Timestamp) -> Result<u64, String> {
         if self.downtimes.len() >= DOWNTIMES_MAX {
             return Err(format!("there are {DOWNTIMES_MAX} downtimes, which is the most: end some"));
         }
@@ -193,7 +201,7 @@ impl StatusBook {
         }
         let spec = &read.row.spec;
         let text = format!("downtime {id} of {}: {}", spec.matchers, spec.reason);
-        let event = Event::new(EventKind::DowntimeSet, &spec.owner, now, text);
+        let event = Event::new(EventKind::DowntimeSet, by, now, text);
         self.gathered.events.push(event.with("downtime", id.to_string()));
         self.gathered.rows.push(Put::set(DOWNTIMES, &id.to_be_bytes(), encode(&read.row)));
         self.fleet.downtimes_made = id;
@@ -204,7 +212,7 @@ impl StatusBook {
     }
 
     /// Ends a downtime; whether there was one.
-    pub(crate) fn end_downtime(&mut self, id: u64, by: &str, now: Timestamp) -> bool {
+    pub(crate) fn end_downtime(&mut self, id: u64, by: &By, now: Timestamp) -> bool {
         let Some(read) = self.downtimes.remove(&id) else { return false };
         let text = format!("downtime {id} of {} has ended", read.row.spec.matchers);
         let event = Event::new(EventKind::DowntimeEnded, by, now, text);
@@ -219,7 +227,7 @@ fn shown(check: &str) -> String {
     if check.is_empty() { "absence".to_owned() } else { format!("check `{check}`") }
 }
 
-pub(super) fn unacknowledged(host: &HostNow, check: &str, ack: &Acknowledgement, by: &str, now: Timestamp) -> Event {
+pub(super) fn unacknowledged(host: &HostNow, check: &str, ack: &Acknowledgement, by: &By, now: Timestamp) -> Event {
     let text = format!("the acknowledgement by {} of {} of host `{}` has ended", ack.by, shown(check), host.name);
     Event::new(EventKind::Unacknowledged, by, now, text).of(host.id, &host.name).with("check", check)
 }
@@ -231,7 +239,8 @@ fn state_event(host: &HostNow, result: &CheckReport, from: CheckState, to: Check
         end -= 1;
     }
     let text = format!("check `{check}` of host `{name}` is {to} after {from}: {}", &result.output[..end]);
-    let event = Event::new(EventKind::CheckState, "agent", now, text).of(host.id, name).with("check", check.as_str());
+    let event =
+        Event::new(EventKind::CheckState, &By::AGENT, now, text).of(host.id, name).with("check", check.as_str());
     event.with("from", from.as_str()).with("to", to.as_str()).with("at_ms", result.at_ms.to_string())
 }
 
@@ -239,6 +248,6 @@ fn flapping_event(host: &HostNow, check: &str, is_on: bool, percent: f64, now: T
     let does = if is_on { "flaps" } else { "flaps no more" };
     let text =
         format!("check `{check}` of host `{}` {does}: {percent:.0} % of its results change its state", host.name);
-    let event = Event::new(EventKind::CheckFlapping, "muster", now, text).of(host.id, &host.name);
+    let event = Event::new(EventKind::CheckFlapping, &By::MUSTER, now, text).of(host.id, &host.name);
     event.with("check", check).with("flapping", if is_on { "true" } else { "false" })
 }

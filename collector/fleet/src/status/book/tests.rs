@@ -8,6 +8,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckDefinition, CheckList, CheckReport, Report};
 
 use super::{AbsentNow, Away, HostNow, StatusBook};
+use crate::by::By;
 use crate::outbox::{Event, EventKind};
 use crate::rows::decode;
 use crate::status::acknowledgement::Acknowledgement;
@@ -15,6 +16,8 @@ use crate::status::condition::{EndReason, HoldReason, StatusChange, Subject};
 use crate::status::downtime::{Downtime, DowntimeSpec};
 use crate::status::expected::{Expected, Goodbye};
 use crate::tables::Put;
+
+const ANN: &By = &By::Itself("ann");
 
 mod away;
 mod clock;
@@ -216,20 +219,20 @@ fn acknowledgements_hold_until_they_expire_the_problem_changes_or_it_ends() {
         (Some(50), true, W, &[], &["1/disk disk warning"]),
     ] {
         let mut story = Story::new();
-        assert!(!story.book.acknowledge(id(1), "disk", ack(None, true), at(5)), "no check");
+        assert!(!story.book.acknowledge(id(1), "disk", ack(None, true), ANN, at(5)), "no check");
         story.result(0, "disk", W, 10);
-        assert!(story.book.acknowledge(id(1), "disk", ack(until, is_sticky), at(20)));
+        assert!(story.book.acknowledge(id(1), "disk", ack(until, is_sticky), ANN, at(20)));
         assert_eq!(story.settle(20), ["1/disk disk warning acknowledged:ann"]);
         assert_eq!(story.result(0, "disk", state, 30), told, "{until:?} {is_sticky} {state}");
         assert_eq!(story.tick(60), later, "{until:?} {is_sticky} {state}");
     }
     let mut story = Story::new();
     story.result(0, "disk", W, 10);
-    story.book.acknowledge(id(1), "disk", ack(None, true), at(20));
+    story.book.acknowledge(id(1), "disk", ack(None, true), ANN, at(20));
     story.settle(20);
-    assert!(story.book.unacknowledge(id(1), "disk", "ann", at(25)));
+    assert!(story.book.unacknowledge(id(1), "disk", ANN, at(25)));
     assert_eq!(story.settle(25), ["1/disk disk warning"]);
-    assert!(!story.book.unacknowledge(id(1), "disk", "ann", at(26)));
+    assert!(!story.book.unacknowledge(id(1), "disk", ANN, at(26)));
     assert_eq!(story.kinds(), [EventKind::CheckState, EventKind::Acknowledged, EventKind::Unacknowledged]);
 }
 
@@ -242,19 +245,19 @@ fn downtimes_hold_what_they_match_while_they_are_on() {
     let matchers = "host=web1, check=~\"di.*\"".to_owned();
     let (starts_ms, ends_ms) = (ms(30), ms(60));
     let spec = DowntimeSpec { matchers, starts_ms, ends_ms, owner, reason, ..DowntimeSpec::default() };
-    assert_eq!(story.book.add_downtime(spec.clone(), at(20)), Ok(1));
+    assert_eq!(story.book.add_downtime(spec.clone(), ANN, at(20)), Ok(1));
     assert_eq!((story.settle(20), story.tick(29)), (vec![], vec![]));
     assert_eq!(story.tick(30), ["1/disk disk critical downtime:1"]);
     assert_eq!(story.result(0, "disk", O, 40), ["1/disk ended Recovered"], "the end of what was told is never held");
     assert_eq!(story.result(0, "disk", C, 50), ["1/disk disk critical downtime:1"]);
     assert_eq!(story.tick(60), ["1/disk disk critical"]);
-    assert!(story.book.downtimes().is_empty() && !story.book.end_downtime(1, "ann", at(61)));
-    assert!(story.book.add_downtime(spec.clone(), at(61)).is_err(), "it is over");
+    assert!(story.book.downtimes().is_empty() && !story.book.end_downtime(1, ANN, at(61)));
+    assert!(story.book.add_downtime(spec.clone(), ANN, at(61)).is_err(), "it is over");
     story.book = story.rows.load(&story.hosts);
-    let next = story.book.add_downtime(DowntimeSpec { ends_ms: ms(90), ..spec }, at(61));
+    let next = story.book.add_downtime(DowntimeSpec { ends_ms: ms(90), ..spec }, ANN, at(61));
     assert_eq!(next, Ok(2), "numbers are not used again");
     assert_eq!(story.settle(61), ["1/disk disk critical downtime:2"]);
-    assert!(story.book.end_downtime(2, "ann", at(62)));
+    assert!(story.book.end_downtime(2, ANN, at(62)));
     assert_eq!(story.settle(62), ["1/disk disk critical"]);
 }
 
@@ -424,7 +427,7 @@ fn checks_end_when_they_are_not_listed_forgotten_or_their_host_retires() {
     let list = |seconds| Report::Checks(CheckList { at_ms: ms(seconds), checks: vec!["load".into()] });
     assert_eq!(story.report(0, &list(9), 11), [""; 0], "a list from before the result");
     assert_eq!(story.report(0, &list(11), 11), ["1/disk ended Removed"], "what cron runs is in no list");
-    assert!(story.book.forget(id(1), "cron", "ann", at(12)) && !story.book.forget(id(1), "cron", "ann", at(12)));
+    assert!(story.book.forget(id(1), "cron", ANN, at(12)) && !story.book.forget(id(1), "cron", ANN, at(12)));
     assert_eq!(story.settle(12), ["1/cron ended Removed"]);
     let retired = story.hosts.remove(0);
     assert_eq!(story.tick(13), ["1/load ended Retired"]);

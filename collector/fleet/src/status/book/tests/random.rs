@@ -7,8 +7,8 @@ use muster_common::check::CheckState;
 use muster_common::wire::message::{CheckDefinition, CheckList, Report};
 
 use super::{
-    AbsentNow, Acknowledgement, Away, DowntimeSpec, Expected, Goodbye, HostNow, Rows, StatusBook, StatusChange, Story,
-    at, definition, id, ms, result,
+    ANN, AbsentNow, Acknowledgement, Away, DowntimeSpec, Expected, Goodbye, HostNow, Rows, StatusBook, StatusChange,
+    Story, at, definition, id, ms, result,
 };
 use crate::status::condition::{Condition, Subject};
 
@@ -55,11 +55,11 @@ fn run(book: &mut StatusBook, op: &Op, now: i64) {
         Op::Tick { hosts } => book.tick(at(now), hosts),
         Op::Expect { host, expected: Some(expected) } => book.expect_absence(id(host), expected),
         Op::Expect { host, expected: None } => book.expect_no_absence(id(host)),
-        Op::Acknowledge { host, check, ack } => drop(book.acknowledge(id(host), &check, ack, at(now))),
-        Op::Unacknowledge { host, check } => drop(book.unacknowledge(id(host), &check, "ann", at(now))),
-        Op::Forget { host, check } => drop(book.forget(id(host), &check, "ann", at(now))),
-        Op::AddDowntime(spec) => drop(book.add_downtime(spec, at(now)).unwrap()),
-        Op::EndDowntime(id) => drop(book.end_downtime(id, "ann", at(now))),
+        Op::Acknowledge { host, check, ack } => drop(book.acknowledge(id(host), &check, ack, ANN, at(now))),
+        Op::Unacknowledge { host, check } => drop(book.unacknowledge(id(host), &check, ANN, at(now))),
+        Op::Forget { host, check } => drop(book.forget(id(host), &check, ANN, at(now))),
+        Op::AddDowntime(spec) => drop(book.add_downtime(spec, ANN, at(now)).unwrap()),
+        Op::EndDowntime(id) => drop(book.end_downtime(id, ANN, at(now))),
     }
 }
 
