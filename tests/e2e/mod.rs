@@ -14,6 +14,7 @@ mod logs;
 mod operator;
 mod receivers;
 mod restore;
+mod users;
 
 use std::time::Duration;
 

@@ -116,7 +116,7 @@ impl Asked {
 /// Why a request is refused, and as whose it is audited; `None`: it is only counted.
 pub(crate) struct Refused {
     pub(crate) error: ApiError,
-    audited: Option<By>,
+    audited: Option<Box<By>>,
 }
 
 impl From<ApiError> for Refused {
@@ -189,13 +189,13 @@ impl Guard {
         let object = format!("{method} {}", path.chars().take(200).collect::<String>());
         let text = format!("{object} was refused: {}", refused.error.message());
         let action = EventKind::RequestRefused;
-        let record = Record { by: by.clone(), action, object, text, result: AuditResult::Refused };
+        let record = Record { by: By::clone(by), action, object, text, result: AuditResult::Refused };
         self.state.logins.note_refusal(&self.state, record, &asked.source).await;
     }
 }
 
 fn audited(error: ApiError, by: By) -> Refused {
-    Refused { error, audited: Some(by) }
+    Refused { error, audited: Some(Box::new(by)) }
 }
 
 /// The caller is known, but may not.

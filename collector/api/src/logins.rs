@@ -242,9 +242,9 @@ mod tests {
         let mut tasks = Vec::new();
         for _ in 0..HASHING_MAX + WAITING_MAX {
             let (logins, wait) = (Arc::clone(&logins), Arc::clone(&wait));
-            tasks.push(tokio::spawn(
-                async move { logins.hashing(move || drop(wait.lock().unwrap().recv())).await.is_ok() },
-            ));
+            tasks.push(tokio::spawn(async move {
+                logins.hashing(move || wait.lock().unwrap().recv().is_err()).await.is_ok()
+            }));
         }
         while logins.waiting.load(Ordering::Acquire) < WAITING_MAX {
             tokio::task::yield_now().await;

@@ -106,9 +106,6 @@ impl Fleet {
                 .with("kind", "enrolment"),
             Stat::gauge("muster_collector_tokens", "Tokens known.", memory.http_tokens.len() as f64)
                 .with("kind", "http"),
-            Stat::gauge("muster_collector_users", "Local users.", memory.users.len() as f64),
-            Stat::gauge("muster_collector_sessions", "Sessions of local users.", memory.sessions.len() as f64),
-            Stat::gauge("muster_collector_audit_rows", "Rows of the audit.", memory.audit.rows as f64),
             Stat::gauge("muster_collector_outbox_rows", "Events kept in the outbox.", memory.outbox.rows as f64),
             Stat::gauge(
                 "muster_collector_outbox_undelivered",
@@ -127,9 +124,19 @@ impl Fleet {
                 counts.failed_commits,
             ),
         ]);
+        stats.extend(people_stats(&memory));
         stats.extend(losses);
         stats
     }
+}
+
+/// Numbers of who may log in, and of what is known of who changed what.
+fn people_stats(memory: &Memory) -> [Stat; 3] {
+    [
+        Stat::gauge("muster_collector_users", "Local users.", memory.users.len() as f64),
+        Stat::gauge("muster_collector_sessions", "Sessions of local users.", memory.sessions.len() as f64),
+        Stat::gauge("muster_collector_audit_rows", "Rows of the audit.", memory.audit.rows as f64),
+    ]
 }
 
 /// Numbers of what is known to be missing.

@@ -3,7 +3,7 @@ use axum::http::{Request, header};
 use muster_fleet::Scope;
 
 use super::fixture::Fixture;
-use crate::{Access, PeerGrant, PoolSettings, routes};
+use crate::{Access, PeerGrant, PoolSettings};
 
 fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
@@ -11,36 +11,6 @@ fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> 
         builder = builder.header(name, *value);
     }
     builder.body(Body::empty()).unwrap()
-}
-
-/// A path that stands for the route.
-fn example(path: &str) -> String {
-    path.replace("{name}", "job").replace("{host}", "nosuch").replace("{id}", "nosuch").replace("{*file}", "agent.sh")
-}
-
-#[tokio::test]
-async fn every_route_asks_for_its_scope_and_no_other_is_enough() {
-    let fixture = Fixture::new();
-    fixture.serve_installer("echo");
-    for route in routes() {
-        let method = route.methods[0];
-        let path = example(route.path);
-        let sent = fixture.send(request(method, &path, &[])).await.status.as_u16();
-        let Some(scope) = route.scope else {
-            assert_eq!(sent, 200, "{method} {path} is for anybody");
-            continue;
-        };
-        assert_eq!(sent, 401, "{method} {path} without a token");
-        for held in [Scope::Read, Scope::Ingest, Scope::Silence] {
-            let bearer = format!("Bearer {}", fixture.word(held));
-            let status =
-                fixture.send(request(method, &path, &[(header::AUTHORIZATION, &bearer)])).await.status.as_u16();
-            assert_eq!(status == 403, held != scope, "{method} {path} wants {scope:?}, has {held:?}: {status}");
-        }
-        let bearer = format!("Bearer {}", fixture.admin_word);
-        let status = fixture.send(request(method, &path, &[(header::AUTHORIZATION, &bearer)])).await.status.as_u16();
-        assert!(status != 401 && status != 403, "{method} {path} as administrator: {status}");
-    }
 }
 
 #[tokio::test]

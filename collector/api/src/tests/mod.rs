@@ -2,11 +2,14 @@
 
 mod admin;
 mod alerting;
+mod audit;
 mod auth;
 mod fixture;
 mod gaps;
 mod install;
+mod logins;
 mod loki;
 mod loki_tail;
+mod matrix;
 mod muster;
 mod prometheus;
