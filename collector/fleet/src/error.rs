@@ -89,6 +89,8 @@ pub enum FleetError {
     NoDowntime { id: u64 },
     #[error("{what} cannot be taken: {why}")]
     StatusSpec { what: &'static str, why: String },
+    #[error("the sealed keys of the CA cannot be used: {what}")]
+    Sealed { what: String },
     #[error("the next CA cannot take over yet: {what}")]
     Rotation { what: String },
 }
@@ -125,6 +127,7 @@ impl FleetError {
             | Self::UserName { .. }
             | Self::Password { .. }
             | Self::AuditHash { .. }
+            | Self::Sealed { .. }
             | Self::StatusSpec { .. } => ErrorKind::Input,
             Self::NoHost { .. }
             | Self::NoCheck { .. }

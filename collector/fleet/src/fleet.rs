@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed};
+use crate::copy::FrozenState;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::follower::Follower;
@@ -252,6 +253,19 @@ impl Fleet {
         let reading = state.reading()?;
         drop(state);
         read(&reading)
+    }
+
+    /// Holds state.redb as it is now, to be copied while changes go on. Called while the store holds its commits, the two are of one
+    /// moment: what the inbox has not is not applied here (rule 26).
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn freeze(&self) -> Result<FrozenState<'_>, FleetError> {
+        let state = self.sure_state()?;
+        let scan = self.scans.read();
+        let reading = state.reading()?;
+        drop(state);
+        Ok(FrozenState { applied: reading.applied()?, reading, _scan: scan })
     }
 
     /// Tells which incarnation of the data folder this is. A new one (after a restore) gets its own outbox epoch, so that no (epoch, seq)

@@ -4,7 +4,7 @@
 //! makes it durable in one transaction, and only then is it taken into memory and told to readers. A commit that fails may have
 //! happened or not: the file is then closed, and opened and read anew before the next write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use muster_common::identity::random;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Epoch;
 use muster_store::Position;
-use muster_store::database::{make_durable, open_database};
+use muster_store::database::{make_durable, open_database, open_unchanged};
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction,
 };
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::{AUDIT_ROWS_MAX, AuditQuery, AuditRow, Chain, Link};
 use crate::checks::active_hosts;
+use crate::copy::StateCounts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
@@ -45,7 +46,7 @@ pub const FORMAT: u32 = 1;
 /// Name of the file in the data folder.
 pub const FILE_NAME: &str = "state.redb";
 /// redb's page cache: the registry is in memory, so this serves writes, the outbox and gaps.
-const CACHE_BYTES: usize = 16 << 20;
+pub(crate) const CACHE_BYTES: usize = 16 << 20;
 
 /// The open file, and what it takes to open it again.
 pub(crate) struct State {
@@ -108,7 +109,7 @@ impl State {
         // How its last use ended is not known: what is read from here on is to be durable.
         make_durable(self.disk.as_ref(), &self.path)?;
         let database = open_database(self.disk.as_ref(), &self.path, true, CACHE_BYTES)?;
-        match self.format(&database)? {
+        match format(&database, &self.path)? {
             None => self.make_tables(&database, self.opened)?,
             Some(FORMAT) => self.make_missing(&database)?,
             // No format below 1 exists, so another number is a newer one.
@@ -117,6 +118,48 @@ impl State {
         let loaded = self.read(&database)?;
         self.database = Some(database);
         Ok(loaded)
+    }
+
+    /// Reads a file whole and does not change it.
+    pub(crate) fn examine(disk: Arc<dyn Disk>, folder: &Path) -> Result<StateCounts, FleetError> {
+        let path = folder.join(FILE_NAME);
+        let mut database = open_unchanged(disk.as_ref(), &path, CACHE_BYTES)?;
+        let state = Self {
+            disk,
+            path,
+            opened: Timestamp::from_millis(0),
+            database: None,
+            #[cfg(feature = "planted")]
+            planted: None,
+        };
+        if !database.check_integrity().is_ok_and(|is_whole| is_whole) {
+            let (path, what) = (state.shown(), "its pages fail their checksums".to_owned());
+            return Err(FleetError::Damaged { path, table: "all".into(), row: "all".into(), what });
+        }
+        match format(&database, &state.path)? {
+            Some(FORMAT) => {}
+            found => return Err(FleetError::Newer { path: state.shown(), found: found.unwrap_or(0), known: FORMAT }),
+        }
+        let loaded = state.read(&database)?;
+        let count = || -> Result<BTreeMap<String, u64>, redb::Error> {
+            let read = database.begin_read()?;
+            let rows = ALL.map(|table| Ok((table.name().to_owned(), read.open_table(table)?.len()?)));
+            rows.into_iter().collect()
+        };
+        let rows = count().map_err(|error| state.failed("count the rows", error))?;
+        Ok(StateCounts { rows, applied: loaded.memory.applied })
+    }
+
+    /// The format of the file in this folder; `None`: there is none, or nothing was written to it.
+    pub(crate) fn format_of(disk: &dyn Disk, folder: &Path) -> Result<Option<u32>, FleetError> {
+        let path = folder.join(FILE_NAME);
+        match disk.open(&path, muster_common::disk::Open::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(FleetError::Folder { path: path.display().to_string(), source }),
+            Ok(_) => {}
+        }
+        let database = open_unchanged(disk, &path, CACHE_BYTES)?;
+        format(&database, &path)
     }
 
     /// Makes all of the draft durable and numbers its events, or fails and leaves it unknown whether it is durable.
@@ -159,21 +202,6 @@ impl State {
         let database = self.database.as_ref().ok_or_else(|| self.closed())?;
         let transaction = database.begin_read().map_err(|error| self.failed("begin to read", error.into()))?;
         Ok(Reading { transaction, path: self.path.clone() })
-    }
-
-    fn format(&self, database: &Database) -> Result<Option<u32>, FleetError> {
-        let read = || -> Result<Option<Vec<u8>>, redb::Error> {
-            match database.begin_read()?.open_table(META) {
-                Ok(table) => Ok(table.get(meta::FORMAT)?.map(|value| value.value().to_vec())),
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        match read().map_err(|error| self.failed("read the format", error))?.map(<[u8; 4]>::try_from) {
-            None => Ok(None),
-            Some(Ok(bytes)) => Ok(Some(u32::from_le_bytes(bytes))),
-            Some(Err(_)) => Err(self.damaged(&META, meta::FORMAT, "it is not 4 bytes".into())),
-        }
     }
 
     /// Makes all tables, and the rows that a new file has, in one transaction.
@@ -343,6 +371,30 @@ impl Reading {
         Ok((numbers.audit.anchor, numbers.audit.head))
     }
 
+    /// Hands every row of a table on, in order.
+    pub(crate) fn each(
+        &self,
+        table: Table,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), FleetError>,
+    ) -> Result<(), FleetError> {
+        const ACTION: &str = "read a table";
+        let opened = self.table(table, ACTION)?;
+        for row in opened.iter().map_err(|error| self.failed(ACTION, error.into()))? {
+            let (key, value) = row.map_err(|error| self.failed(ACTION, error.into()))?;
+            each(key.value(), value.value())?;
+        }
+        Ok(())
+    }
+
+    /// How far the inbox is applied.
+    pub(crate) fn applied(&self) -> Result<Option<Position>, FleetError> {
+        let read = || -> Result<Option<Position>, redb::Error> {
+            let table = self.transaction.open_table(META)?;
+            Ok(table.get(meta::APPLIED)?.and_then(|bytes| position(bytes.value())))
+        };
+        read().map_err(|error| self.failed("read how far it is", error))
+    }
+
     /// A whole table as bytes.
     pub(crate) fn pairs(&self, table: Table) -> Result<Vec<Pair>, FleetError> {
         read_pairs(&self.transaction, table).map_err(|error| self.failed("read a table", error))
@@ -406,6 +458,27 @@ impl Reading {
     }
 }
 
+fn format(database: &Database, path: &Path) -> Result<Option<u32>, FleetError> {
+    let read = || -> Result<Option<Vec<u8>>, redb::Error> {
+        match database.begin_read()?.open_table(META) {
+            Ok(table) => Ok(table.get(meta::FORMAT)?.map(|value| value.value().to_vec())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let shown = || path.display().to_string();
+    let read = read().map_err(|source| FleetError::Database {
+        action: "read the format",
+        path: shown(),
+        source: Box::new(source),
+    })?;
+    match read.map(<[u8; 4]>::try_from) {
+        None => Ok(None),
+        Some(Ok(bytes)) => Ok(Some(u32::from_le_bytes(bytes))),
+        Some(Err(_)) => Err(damaged(shown(), &META, meta::FORMAT, "it is not 4 bytes".into())),
+    }
+}
+
 type Opened = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type Guard<'a> = redb::AccessGuard<'a, &'static [u8]>;
 
@@ -428,7 +501,7 @@ fn read_pairs(transaction: &ReadTransaction, table: Table) -> Result<Vec<Pair>, 
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A durable transaction after which the file opens without a repair.
-fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+pub(crate) fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     Ok(transaction)

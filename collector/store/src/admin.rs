@@ -149,7 +149,7 @@ impl Maintenance<'_> {
         }
     }
 
-    fn write_down_quarantine(&mut self) -> Result<(), FlushError> {
+    pub(crate) fn write_down_quarantine(&mut self) -> Result<(), FlushError> {
         let found = self.shared().health.lock().to_quarantine.clone();
         if found.is_empty() {
             return Ok(());

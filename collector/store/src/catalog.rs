@@ -3,20 +3,22 @@
 //! Every commit saves the allocator (quick-repair): commits are rare, and the file must open at once whatever its age.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_common::disk::Disk;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::bytes::Bytes;
-use crate::database::{make_durable, open_database};
+use crate::database::{DatabaseOpenError, make_durable, open_database};
 use crate::error::FileError;
 use crate::inbox::positions::{Fold, Layer};
 use crate::logs::catalog::LogsState;
 use crate::segment::format::Header;
 
-const VERSION: u64 = 1;
+/// The format that this code writes, and the highest that it reads.
+pub const FORMAT: u64 = 1;
+const VERSION: u64 = FORMAT;
 
 /// `version`, `store_id_high`, `store_id_low`, `incarnation`, `flushed_through`, `next_segment`.
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
@@ -26,6 +28,30 @@ const SEGMENTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("seg
 const QUARANTINED: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("quarantined");
 /// Names of files that are to be unlinked once no view reads them.
 const DROPPED: TableDefinition<'static, &str, ()> = TableDefinition::new("dropped");
+
+/// Which store a catalog is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    pub format: u64,
+    pub store_id: [u8; 16],
+}
+
+/// `None`: nothing was written to it yet.
+pub(crate) fn identity(read: &ReadTransaction, path: &Path) -> Result<Option<StoreIdentity>, FileError> {
+    let meta = match read.open_table(META) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(FileError::database("open table meta", path)(error)),
+    };
+    let get = |key| -> Result<u64, FileError> {
+        let row = meta.get(key).map_err(FileError::database("read table meta", path))?;
+        Ok(row.map_or(0, |row| row.value()))
+    };
+    let mut store_id = [0; 16];
+    store_id[..8].copy_from_slice(&get("store_id_high")?.to_le_bytes());
+    store_id[8..].copy_from_slice(&get("store_id_low")?.to_le_bytes());
+    Ok(Some(StoreIdentity { format: get("version")?, store_id }))
+}
 
 /// What the catalog knows of a segment; the rest stands in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +178,21 @@ impl Catalog {
         written
     }
 
+    /// Closes the file, lets `work` read it, and opens it again: nothing is written to it meanwhile, and it is whole by itself.
+    pub(crate) fn at_rest<T>(&mut self, work: impl FnOnce(&Path) -> Result<T, FileError>) -> Result<T, FileError> {
+        self.ready()?;
+        if let Some(database) = self.database.take() {
+            let closed = database.close().map_err(|source| DatabaseOpenError::Database {
+                path: self.path.display().to_string(),
+                source: Box::new(source),
+            });
+            closed.map_err(FileError::Open)?;
+        }
+        let done = work(&self.path);
+        self.ready()?;
+        done
+    }
+
     /// All positions of log sources.
     pub(crate) fn positions(&mut self) -> Result<Layer, FileError> {
         self.ready()?;
@@ -220,7 +261,8 @@ impl Catalog {
         Ok(())
     }
 
-    fn load(&self, read: &ReadTransaction) -> Result<CatalogState, FileError> {
+    /// Everything in the file but positions.
+    pub(crate) fn load(&self, read: &ReadTransaction) -> Result<CatalogState, FileError> {
         let path = &self.path;
         let mut state = CatalogState { next_segment: 1, ..CatalogState::default() };
         let meta = match read.open_table(META) {

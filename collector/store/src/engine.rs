@@ -43,14 +43,19 @@ impl Engine {
         Self { shared, inbox, catalog, maintenance, store_id, incarnation }
     }
 
+    /// Waits until nobody else changes segments.
+    pub(crate) fn hold(&self, now: Timestamp) -> Maintenance<'_> {
+        let one = self.maintenance.lock();
+        Maintenance { engine: self, catalog: self.catalog.lock(), now, _one: one }
+    }
+
     /// Runs `work` with the right to change segments; what it fails with stands in health until it succeeds again.
     pub(crate) fn maintain<T>(
         &self,
         now: Timestamp,
         work: impl FnOnce(&mut Maintenance<'_>) -> Result<T, FlushError>,
     ) -> Result<T, FlushError> {
-        let one = self.maintenance.lock();
-        let mut maintenance = Maintenance { engine: self, catalog: self.catalog.lock(), now, _one: one };
+        let mut maintenance = self.hold(now);
         let done = maintenance.reconcile().map_err(FlushError::File).and_then(|()| work(&mut maintenance));
         let mut health = self.shared.health.lock();
         match &done {
@@ -72,7 +77,7 @@ impl Maintenance<'_> {
     }
 
     /// Reopens the catalog after an error and shows what it really says.
-    fn reconcile(&mut self) -> Result<(), FileError> {
+    pub(crate) fn reconcile(&mut self) -> Result<(), FileError> {
         self.catalog.ready()?;
         self.publish()
     }

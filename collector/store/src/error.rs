@@ -133,3 +133,12 @@ pub enum ReplayError {
     #[error("the inbox could not be read")]
     File(#[from] FileError),
 }
+
+/// Why a copy of the store was not made. The store itself goes on as before.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error("the active generation could not be sealed")]
+    Seal(#[source] CommitError),
+    #[error("a file could not be written or read")]
+    File(#[from] FileError),
+}

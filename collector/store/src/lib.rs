@@ -12,6 +12,7 @@ mod admin;
 mod append;
 mod bytes;
 mod catalog;
+mod check_copy;
 mod columns;
 mod config;
 pub mod database;
@@ -36,6 +37,7 @@ mod retention;
 mod segment;
 mod select;
 mod shared;
+mod snapshot;
 mod stats;
 mod table;
 #[cfg(test)]
@@ -48,8 +50,10 @@ pub use append::{
     Append, GapRecord, MarkRow, OWN_HOST, Outcome, Point, Position, Record, ReplayEntry, ReportRecord, Row,
     SampleBlock, Source, StateRecord,
 };
+pub use catalog::{FORMAT, StoreIdentity};
+pub use check_copy::{check_copy, count_copy, identity_of};
 pub use config::Config;
-pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError};
+pub use error::{CommitError, FileError, FlushError, OpenError, ReplayError, SelectError, SnapshotError};
 pub use logs::delete::DeleteReport;
 pub use logs::record::{LogBlock, LogClass, LogEntry, LogLossRecord, PositionRow, RangeRecord};
 pub use logs::select::{LabelsRef, LogEntryRef, LogLimits, LogOrder, LogSelect, LogVolume};
@@ -59,6 +63,7 @@ pub use past::{Past, Reborn};
 pub use reader::Reader;
 pub use replay::Replay;
 pub use select::{Select, SelectLimits, SeriesColumns};
+pub use snapshot::{StoreCopy, StoreCounts};
 pub use table::{SeriesTable, TableSeries};
 pub use view::{View, ViewStats};
 pub use writer::Writer;

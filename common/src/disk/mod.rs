@@ -3,6 +3,7 @@
 //! [`real::RealDisk`] is the file system; [`cut::CutDisk`] keeps what was written apart from what was synced and loses the rest on a
 //! seeded cut. Spool, inbox, catalog, state and segments go through this trait and nothing else touches files of theirs.
 
+pub mod copy;
 pub mod cut;
 pub mod real;
 
@@ -41,6 +42,24 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the file system.
     fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// A second name for a file, which is not copied. Durable after [`Disk::sync_dir`] of the second name's folder.
+    ///
+    /// # Errors
+    /// As the file system; `Unsupported` or `CrossesDevices` where a copy is the only way.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Removes an empty folder. Durable after [`Disk::sync_dir`] of the folder above it.
+    ///
+    /// # Errors
+    /// As the file system.
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        let _ = folder;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Names (not paths) of the files and folders in this folder, sorted.
     ///

@@ -31,6 +31,24 @@ impl Inbox {
             add(&self.shared.counters.throttled, 1);
             return Err(CommitError::Throttled { waiting: self.sealed.len(), retry_after: RETRY_AFTER });
         }
+        self.next_generation(now)?;
+        Ok(true)
+    }
+
+    /// Seals the active generation, be it empty: its marks may differ from those of the files before it. One file more than may wait
+    /// is taken, since a snapshot is not put off by a projection that is behind.
+    ///
+    /// # Errors
+    /// [`CommitError::Unknown`]: the next call finds out which file is the active one.
+    pub(crate) fn seal_for_copy(&mut self, now: Timestamp) -> Result<(), CommitError> {
+        if let Err(error) = self.ready() {
+            self.fail(&error, now);
+            return Err(CommitError::Unknown(error));
+        }
+        self.next_generation(now)
+    }
+
+    fn next_generation(&mut self, now: Timestamp) -> Result<(), CommitError> {
         let shared = self.shared.clone();
         let next = self.active.generation + 1;
         let made = file::create(&shared, next, self.active.database.as_ref(), now).and_then(|()| {
@@ -40,8 +58,7 @@ impl Inbox {
         made.map_err(|error| {
             self.fail(&error, now);
             CommitError::Unknown(error)
-        })?;
-        Ok(true)
+        })
     }
 
     /// Seals an active file in which something is damaged, at opening: the entries lost at its end may have had the very numbers that

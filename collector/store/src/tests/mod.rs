@@ -15,4 +15,5 @@ mod logs;
 mod planted;
 mod random;
 mod select;
+mod snapshot;
 mod world;

@@ -248,6 +248,18 @@ impl Disk for CutDisk {
         state.names.unlink(path)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.lock();
+        state.power.begin_whole(Operation::Create)?;
+        state.names.link(from, to)
+    }
+
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        let mut state = self.lock();
+        state.power.begin_whole(Operation::Unlink)?;
+        state.names.remove_dir(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.lock();
         state.power.check()?;

@@ -15,6 +15,7 @@ pub(super) enum Node {
 enum Change {
     Create { path: PathBuf, inode: u64 },
     Unlink { path: PathBuf },
+    RemoveDir { path: PathBuf },
     Rename { from: PathBuf, to: PathBuf, inode: u64 },
 }
 
@@ -92,6 +93,28 @@ impl Names {
             _ => {}
         }
         self.change(Change::Rename { from: clean(from), to: clean(to), inode });
+        Ok(())
+    }
+
+    /// # Errors
+    /// `NotFound` of the file, or why the second name cannot be.
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let inode = self.file(from)?;
+        self.check_new(to)?;
+        self.create(to, inode);
+        Ok(())
+    }
+
+    /// The names that went from it are durable before it is: no system brings back a name without its folder.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `DirectoryNotEmpty`.
+    pub(super) fn remove_dir(&mut self, folder: &Path) -> io::Result<()> {
+        if !self.list(folder)?.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.sync_dir(folder)?;
+        self.change(Change::RemoveDir { path: clean(folder) });
         Ok(())
     }
 
@@ -175,7 +198,7 @@ impl Names {
     pub(super) fn reachable(&self) -> BTreeSet<u64> {
         let changes = self.changes.iter().filter_map(|change| match change {
             Change::Create { inode, .. } | Change::Rename { inode, .. } => Some(*inode),
-            Change::Unlink { .. } => None,
+            Change::Unlink { .. } | Change::RemoveDir { .. } => None,
         });
         files(&self.now).chain(files(&self.durable)).chain(changes).collect()
     }
@@ -192,7 +215,7 @@ impl Change {
             Self::Create { path, inode } => {
                 tree.insert(path, Node::File(inode));
             }
-            Self::Unlink { path } => {
+            Self::Unlink { path } | Self::RemoveDir { path } => {
                 tree.remove(&path);
             }
             Self::Rename { from, to, inode } => {
@@ -205,7 +228,10 @@ impl Change {
     /// The name whose folder makes it durable.
     fn name(&self) -> &Path {
         match self {
-            Self::Create { path, .. } | Self::Unlink { path } | Self::Rename { to: path, .. } => path,
+            Self::Create { path, .. }
+            | Self::Unlink { path }
+            | Self::RemoveDir { path }
+            | Self::Rename { to: path, .. } => path,
         }
     }
 
