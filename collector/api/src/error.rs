@@ -103,6 +103,12 @@ impl ApiError {
         Self { kind, message: message.into(), place: String::new(), remedy: String::new(), retry_after_seconds: None }
     }
 
+    /// Of a text in the house's form, `what: what to do`.
+    pub fn said(kind: ErrorKind, text: &str) -> Self {
+        let (message, remedy) = crate::work::split(text);
+        Self::new(kind, message).remedy(remedy)
+    }
+
     /// Where: a parameter, a path, a file, a host.
     #[must_use]
     pub fn place(mut self, place: impl Into<String>) -> Self {

@@ -36,6 +36,10 @@ pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
 pub use route::{Route, router, routes};
 pub use state::{Access, Counts, Health, Hooks, HostPresence, Https, Problem, State};
+pub use state::{
+    Access, Counts, Health, Hooks, HostPresence, Problem, SnapshotAsk, SnapshotEnd, SnapshotProgress, SnapshotRow,
+    SnapshotsView, State,
+};
 pub use tails::Tails;
 
 /// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.

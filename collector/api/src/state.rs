@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +16,7 @@ use muster_fleet::{Fleet, Scope};
 use muster_query::Engine;
 use muster_store::{Admin, Reader};
 
+use crate::error::ApiError;
 use crate::install::Install;
 use crate::logins::Logins;
 use crate::pool::QueryPool;
@@ -81,8 +83,72 @@ pub struct Hooks {
     pub presence: Box<dyn Fn() -> Vec<HostPresence> + Send + Sync>,
     /// The certificate in force; `None`: HTTP is plain.
     pub https: Box<dyn Fn() -> Option<Https> + Send + Sync>,
+    /// Begins to make a snapshot and gives its name. Blocks for a moment.
+    pub make_snapshot: Box<dyn Fn(&SnapshotAsk) -> Result<String, ApiError> + Send + Sync>,
+    /// The snapshots that there are. Blocks.
+    pub snapshots: Box<dyn Fn() -> Result<SnapshotsView, ApiError> + Send + Sync>,
     /// Reads the configuration anew and puts it in force; what was done, or why the old one stays. Blocks.
     pub reload: Box<dyn Fn() -> Result<String, String> + Send + Sync>,
+}
+
+/// What a snapshot is asked to be. Paths are of the collector's machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotAsk {
+    /// The folder that it is made in; `None`: the configured one.
+    pub to: Option<PathBuf>,
+    /// The key for the CA's private key; `None`: the configured one.
+    pub key_file: Option<PathBuf>,
+    /// That key is left out.
+    pub without_ca_key: bool,
+}
+
+/// The snapshots of a collector.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SnapshotsView {
+    /// Where they lie.
+    pub folder: String,
+    pub running: Option<SnapshotProgress>,
+    /// The last one of this process.
+    pub ended: Option<SnapshotEnd>,
+    /// Oldest first.
+    pub kept: Vec<SnapshotRow>,
+}
+
+/// How far a snapshot is: bytes of its files that are summed. Until it is known how many there are, 0 of 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotProgress {
+    pub id: String,
+    pub done_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// How a snapshot ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotEnd {
+    pub id: String,
+    pub folder: String,
+    pub at: Timestamp,
+    /// Why there is none; `None`: it is complete.
+    pub problem: Option<String>,
+}
+
+/// One snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotRow {
+    pub id: String,
+    pub made: Timestamp,
+    pub bytes: u64,
+    /// How long commits were held for it.
+    pub barrier_ms: f64,
+    /// Of its segments.
+    pub samples: u64,
+    pub lines: u64,
+    /// What became of the CA's private key: `sealed`, `left out`, `plain`.
+    pub keys: &'static str,
+    /// The version of the collector that made it.
+    pub collector: String,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
 }
 
 /// How the collector is.

@@ -96,6 +96,9 @@ pub enum Noun {
     /// Notices on their way: the queue, a preview, a test.
     #[command(subcommand)]
     Mail(MailVerb),
+    /// Copies of everything that the collector keeps, made while it runs.
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// How the collector is: version, hosts, store, ingest, drops by reason.
     Status,
 }
@@ -196,6 +199,24 @@ pub enum HostsVerb {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SnapshotVerb {
+    /// Make one and wait until it is complete. Paths are of the collector's machine.
+    Create {
+        /// The folder to make it in [default: `folder` of `[snapshot]`, else muster-snapshots beside the data folder].
+        #[arg(long, value_name = "DIR")]
+        to: Option<String>,
+        /// The file with the key for the CA's private key [default: `key_file` of `[snapshot]`].
+        #[arg(long, value_name = "FILE", conflicts_with = "without_ca_key")]
+        key_file: Option<String>,
+        /// Leave that key out: after a restore every host must enrol anew.
+        #[arg(long)]
+        without_ca_key: bool,
+    },
+    /// Those there are. To check and to restore one: `muster-collector verify-snapshot` and `muster-collector restore`.
+    List,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, audit, checks, hosts, login, logs, mail, query, route, rules, silence, status, token, user,
+    Printed, alerts, audit, checks, hosts, login, logs, mail, query, route, rules, silence, snapshot, status, token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -39,6 +39,7 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Rules(verb) => rules::run(&client, verb, output, now_ms).await,
         Noun::Route(verb) => route::run(&client, verb, output, now_ms).await,
         Noun::Mail(verb) => mail::run(&client, verb, output, now_ms).await,
+        Noun::Snapshot(verb) => snapshot::run(&client, verb, output, now_ms).await,
         Noun::Status => status::run(&client, output, now_ms).await,
     }
 }

@@ -29,10 +29,11 @@ use crate::lock::Lock;
 use crate::maintenance::{self, Maintenance};
 use crate::reload::{Reloader, SetLevel, engine};
 use crate::reserve::Reserve;
+use crate::snapshot::{Formats, Snapshots};
 use crate::tls::Certificates;
 use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
-use crate::{admin_token, heartbeat, http, tls};
+use crate::{admin_token, heartbeat, http, snapshot, tls};
 
 /// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
 const RULE_BATCHES_MAX: usize = 64;
@@ -44,6 +45,8 @@ pub struct Collector {
     http: SocketAddr,
     agents: SocketAddr,
     pub(crate) state: Arc<State>,
+    #[cfg(test)]
+    pub(crate) snapshots: Arc<Snapshots>,
     reloader: Arc<Reloader>,
     intake: Intake,
     is_ready: Arc<AtomicBool>,
@@ -136,6 +139,13 @@ impl Collector {
         reloader.alerting(Arc::clone(&alerting));
         certificates.iter().for_each(|certificates| reloader.certificates(Arc::clone(certificates)));
         let is_ready = Arc::new(AtomicBool::new(true));
+        let snapshots = Snapshots::new(
+            admin.clone(),
+            Arc::clone(&fleet),
+            data.clone(),
+            Arc::clone(&reloader),
+            Arc::clone(&troubles),
+        );
         let seen = Seen {
             data,
             reserve: reserve.clone(),
@@ -148,6 +158,7 @@ impl Collector {
             heartbeats: Arc::default(),
             http: Arc::default(),
             certificates: certificates.clone(),
+            snapshots: Arc::clone(&snapshots),
         };
         let state = Arc::new(State {
             reader,
@@ -191,12 +202,15 @@ impl Collector {
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
             tokio::spawn(heartbeat::run(seen, alerting, stop_loops.clone())),
+            tokio::spawn(snapshot::run_due(Arc::clone(&snapshots), stop_loops.clone())),
         ];
         loops.extend(watch.map(tokio::spawn));
         Ok(Self {
             http,
             agents,
             state,
+            #[cfg(test)]
+            snapshots,
             reloader,
             intake,
             is_ready,
@@ -334,15 +348,20 @@ fn open_certificates(
     Ok(Some(Arc::new(certificates)))
 }
 
-/// The file by which a data folder says that it was put back from a copy.
-const RESTORED: &str = "restored";
-
 /// Store and registry, and the first administrator; whether the folder was put back from a copy. Blocks.
 fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>, bool), StartError> {
     let (at, path) = (now(), config.data.display().to_string());
     // Whoever puts an older folder back leaves this file in it, so that agents which are ahead are noticed (EXACTLY-ONCE.md rule 10).
-    let marker = config.data.join(RESTORED);
+    let marker = config.data.join(snapshot::RESTORED);
     let restored = marker.exists();
+    if config.data.join(snapshot::RESTORING).exists() {
+        return Err(StartError::HalfRestored { path });
+    }
+    let copied = snapshot::before_opening(&disk, &config.data, &snapshot::folder_of(config), Formats::KNOWN, at);
+    match copied.map_err(|source| StartError::Step { path: path.clone(), source: Box::new(source) })? {
+        None => {}
+        Some(name) => tracing::info!("made snapshot {name} before this version changes the formats of the data folder"),
+    }
     let store = muster_store::Config {
         retention: config.retention.metrics,
         retention_logs: config.retention.logs,

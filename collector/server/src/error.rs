@@ -50,6 +50,18 @@ pub enum StartError {
         #[source]
         source: Box<FleetError>,
     },
+    #[error(
+        "a restore into `{path}` has begun and not ended: repeat `muster-collector restore` into the same folder, which begins it anew"
+    )]
+    HalfRestored { path: String },
+    #[error(
+        "this version changes the formats of the data folder `{path}`, and the snapshot that it makes before could not be made: see the cause, or start the version before"
+    )]
+    Step {
+        path: String,
+        #[source]
+        source: Box<crate::snapshot::SnapshotError>,
+    },
     #[error("failed to remove `{path}`, which marks the data folder as restored: remove it by hand")]
     Restored {
         path: String,

@@ -15,6 +15,7 @@ use crate::intake::Intake;
 use crate::reload::Reloader;
 use crate::reserve::Reserve;
 use crate::self_metrics;
+use crate::snapshot::Snapshots;
 use crate::tls::Certificates;
 use crate::trouble::Troubles;
 use crate::watched_disk::FullBell;
@@ -34,11 +35,13 @@ pub(crate) struct Seen {
     pub(crate) http: Arc<HttpCounts>,
     /// Where HTTPS is spoken.
     pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) snapshots: Arc<Snapshots>,
 }
 
 pub(crate) fn hooks(seen: &Seen) -> Hooks {
     let (health, process, intake, presence) = (seen.clone(), seen.clone(), seen.intake.clone(), seen.intake.clone());
     let (reloader, certificates) = (Arc::clone(&seen.reloader), seen.certificates.clone());
+    let (making, listing) = (Arc::clone(&seen.snapshots), Arc::clone(&seen.snapshots));
     Hooks {
         now: Box::new(now),
         health: Box::new(move || health.health()),
@@ -46,11 +49,14 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
             let mut stats = self_metrics::stats(&process.data, &process.reserve, &process.full);
             stats.extend(process.heartbeats.stats());
             stats.extend(process.http.stats());
+            stats.extend(process.snapshots.stats());
             stats
         }),
         intake_stats: Box::new(move || intake.stats()),
         presence: Box::new(move || presence.presence()),
         https: Box::new(move || certificates.as_ref().map(|certificates| certificates.https())),
+        make_snapshot: Box::new(move |asked| making.begin(asked, now()).map_err(Into::into)),
+        snapshots: Box::new(move || listing.overview().map_err(Into::into)),
         reload: Box::new(move || reloader.reload()),
     }
 }

@@ -19,11 +19,13 @@ mod reserve;
 mod self_metrics;
 pub mod service;
 mod tls;
+pub mod snapshot;
 mod trouble;
 mod watched_disk;
 
 pub use collector::Collector;
 pub use error::{StartError, chain};
+pub use lock::Lock;
 pub use reload::SetLevel;
 pub use tls::check as check_certificate;
 

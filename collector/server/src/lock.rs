@@ -10,13 +10,16 @@ const FILE_NAME: &str = "lock";
 
 /// Held for as long as the collector runs.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
     /// Makes the folder when it is missing, and locks it.
-    pub(crate) fn take(data: &Path) -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// [`StartError::Data`], [`StartError::Locked`].
+    pub fn take(data: &Path) -> Result<Self, StartError> {
         let path = data.display().to_string();
         let unusable = |source| StartError::Data { path: path.clone(), source };
         std::fs::create_dir_all(data).map_err(unusable)?;

@@ -1,6 +1,7 @@
 //! `muster-collector`: the command line, logging, signals, exit codes (0 ok, 1 it failed, 2 wrong usage or configuration).
 
 mod hypot;
+mod offline;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,9 +15,65 @@ use muster_server::{Collector, SetLevel, chain, check_certificate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// The collector of Muster: takes what agents send, stores it exactly once, answers.
+#[derive(Debug, Parser)]
+#[command(name = "muster-collector", version, max_term_width = 120)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run.
+    Serve(Serve),
+    /// Make a data folder of a snapshot; no collector runs on it meanwhile.
+    Restore(offline::Restore),
+    /// Read a snapshot whole and say whether it can be restored; changes nothing.
+    VerifySnapshot(offline::VerifySnapshot),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The configuration, TOML [default: /etc/muster/collector.toml where there is one; no key is needed].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for everything the collector keeps [default: /var/lib/muster-collector].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen for HTTP, loopback only; port 0 picks a free one [default: 127.0.0.1:9470].
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
+    /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].
+    #[arg(long, value_name = "ADDR:PORT")]
+    agents: Option<SocketAddr>,
+    /// Rule files in Prometheus' form, or folders of them; may be given several times [default: /etc/muster/rules where there is one].
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Whom to tell, in Alertmanager's form [default: /etc/muster/alerting.yml where there is one].
+    #[arg(long, value_name = "FILE")]
+    alerting: Option<PathBuf>,
+    /// Ask nobody for a token. Only with a loopback address.
+    #[arg(long)]
+    no_auth: bool,
+    /// Set one key over the file's value; may be given several times.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    sets: Vec<String>,
+    /// Read the configuration, say what is wrong with it, and end.
+    #[arg(long)]
+    check_config: bool,
+}
+
 fn main() -> ExitCode {
     // clap ends the process itself on wrong usage (2) and on --help (0).
-    let Command::Serve(serve) = CommandLine::parse().command;
+    let command = CommandLine::parse().command;
+    // The data folder holds the CA's key and hosts' numbers: nobody but its owner reads what is made in it.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let serve = match command {
+        Command::Serve(serve) => serve,
+        Command::Restore(asked) => return said(offline::restore(&asked)),
+        Command::VerifySnapshot(asked) => return said(offline::verify(&asked)),
+    };
     let check_only = serve.check_config;
     let arguments = Arguments {
         config: serve.config,
@@ -28,8 +85,6 @@ fn main() -> ExitCode {
         rules: serve.rules,
         alerting: serve.alerting,
     };
-    // The data folder holds the CA's key and hosts' numbers: nobody but its owner reads what is made in it.
-    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match load(&arguments) {
         Err(errors) => {
             let _ = writeln!(std::io::stderr(), "{errors}");
@@ -59,6 +114,20 @@ fn check_alerting(arguments: &Arguments) -> ExitCode {
         Err(faults) => {
             let _ = writeln!(std::io::stderr(), "{}", faults.join("\n"));
             ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command that ends by itself says.
+fn said(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            let _ = writeln!(std::io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            say(&text);
+            ExitCode::FAILURE
         }
     }
 }
@@ -163,5 +232,33 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(words: &[&str]) -> Result<Serve, clap::Error> {
+        let words = ["muster-collector", "serve"].iter().chain(words);
+        CommandLine::try_parse_from(words).map(|line| match line.command {
+            Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_fixed_command_line_is_taken() {
+        let all = "--config c --data d --http 127.0.0.1:0 --agents 0.0.0.0:0 --no-auth --set a.b=c --set d.e=f --check-config";
+        let serve = serve(&all.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!(serve.sets, ["a.b=c", "d.e=f"]);
+        assert!(serve.no_auth && serve.check_config);
+    }
+
+    #[test]
+    fn flags_of_later_versions_are_refused_by_name() {
+        let named = serve(&["--rules", "a.yml", "--rules", "b.yml", "--alerting", "c.yml"]).unwrap();
+        assert_eq!((named.rules.len(), named.alerting), (2, Some(PathBuf::from("c.yml"))));
+        assert!(serve(&["--http", "localhost"]).is_err());
     }
 }

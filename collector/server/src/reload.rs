@@ -72,6 +72,10 @@ impl Reloader {
         debug_assert!(is_first, "HTTPS starts once");
     }
 
+    pub(crate) fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
     pub(crate) fn current(&self) -> Arc<Config> {
         self.current.load_full()
     }

@@ -176,3 +176,110 @@ async fn who_may_not_push_is_told_what_to_do_and_counted() {
     }
     collector.stop().await;
 }
+
+/// Asks until the snapshot of this id is no longer being made; the answer then.
+async fn snapshot_ended(client: &Client, id: &str) -> serde_json::Value {
+    for _ in 0..1_200 {
+        let (_, text) = client.get("/api/muster/v1/snapshots").await;
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if answer["ended"]["id"] == id {
+            return answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("snapshot {id} does not end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_is_made_over_http_and_another_collector_goes_on_from_it() {
+    use crate::snapshot;
+    let (folder, data) = folder();
+    let arguments = arguments(&data);
+    let (file, key) = (arguments.config.clone().unwrap(), folder.path().join("key"));
+    let collector = start(arguments.clone()).await.unwrap();
+    let client = Client::of(&collector, &data);
+    let (status, text) = client.post("/api/muster/v1/snapshots").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for words in ["[snapshot] key_file", "head -c 32 /dev/urandom", "--without-ca-key"] {
+        assert!(text.contains(words), "{text}");
+    }
+    std::fs::write(&key, "a key that is long enough\n").unwrap();
+    std::fs::write(&file, format!("[snapshot]\nkey_file = \"{}\"\nkeep = 1\n", key.display())).unwrap();
+    collector.reload().await.unwrap();
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let (status, text) = client.post("/api/muster/v1/snapshots").await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{text}");
+        let id = serde_json::from_str::<serde_json::Value>(&text).unwrap()["id"].as_str().unwrap().to_owned();
+        let answer = snapshot_ended(&client, &id).await;
+        assert!(answer["ended"]["problem"].is_null() && answer["running"].is_null(), "{answer}");
+        let kept = answer["snapshots"].as_array().unwrap();
+        assert_eq!(
+            (kept.len(), &kept[0]["id"], &kept[0]["ca_keys"]),
+            (1, &id.clone().into(), &"sealed".into()),
+            "{answer}"
+        );
+        names.push(id);
+    }
+    assert_ne!(names[0], names[1]);
+    let (_, metrics) = client.get("/metrics").await;
+    assert!(metrics.contains("muster_collector_snapshots_total{outcome=\"made\"} 2\n"), "{metrics}");
+    assert!(metrics.contains("muster_collector_snapshot_barrier_seconds 0."), "{metrics}");
+    let pin = collector.state.fleet.pin();
+    collector.stop().await;
+
+    let disk: std::sync::Arc<dyn muster_common::disk::Disk> = std::sync::Arc::new(muster_common::disk::real::RealDisk);
+    let (from, new) = (folder.path().join("muster-snapshots").join(&names[1]), folder.path().join("new"));
+    let key = snapshot::read_key(&*disk, &key).unwrap();
+    let restored = snapshot::restore(&disk, &from, &new, Some(&key), true).unwrap();
+    let config = folder.path().join("config");
+    snapshot::restore_config(&*disk, &from, &config, &restored.manifest).unwrap();
+    assert_eq!(std::fs::read(config.join("collector.toml")).unwrap(), std::fs::read(&file).unwrap());
+    assert_eq!(restored.manifest.secret_files.len(), 1, "the key is named and not copied");
+    let collector = start(Arguments { data: Some(new.clone()), ..arguments.clone() }).await.unwrap();
+    assert_eq!(collector.state.fleet.pin(), pin, "hosts know it");
+    assert!(!new.join(snapshot::RESTORED).exists());
+    collector.stop().await;
+
+    // A restore that did not end is no data folder.
+    let half = folder.path().join("half");
+    std::fs::create_dir(&half).unwrap();
+    std::fs::write(half.join(snapshot::RESTORING), "").unwrap();
+    let told = start(Arguments { data: Some(half), ..arguments }).await.map(|_| ()).unwrap_err().to_string();
+    assert!(told.contains("has begun and not ended: repeat `muster-collector restore`"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshots_are_made_by_themselves_and_what_hinders_them_is_a_problem() {
+    let (folder, data) = folder();
+    let arguments = arguments(&data);
+    let file = arguments.config.clone().unwrap();
+    std::fs::write(&file, "[snapshot]\nevery = \"24h\"\n").unwrap();
+    let collector = start(arguments).await.unwrap();
+    let client = Client::of(&collector, &data);
+    let look = async || {
+        let snapshots = std::sync::Arc::clone(&collector.snapshots);
+        tokio::task::spawn_blocking(move || snapshots.begin_if_due(muster_common::time::now())).await.unwrap();
+    };
+    look().await;
+    let (_, status) = client.get("/api/muster/v1/status").await;
+    assert!(status.contains("no key is given for the CA's private key"), "{status}");
+    let key = folder.path().join("key");
+    std::fs::write(&key, "a key that is long enough\n").unwrap();
+    std::fs::write(&file, format!("[snapshot]\nevery = \"60s\"\nkey_file = \"{}\"\n", key.display())).unwrap();
+    collector.reload().await.unwrap();
+    // The attempt that failed was just now, so it is not tried again yet; a minute later it is.
+    look().await;
+    assert!(client.get("/api/muster/v1/snapshots").await.1.contains("\"running\":null"));
+    let snapshots = std::sync::Arc::clone(&collector.snapshots);
+    let later = muster_common::time::now().plus(std::time::Duration::from_secs(61));
+    tokio::task::spawn_blocking(move || snapshots.begin_if_due(later)).await.unwrap();
+    let (_, text) = client.get("/api/muster/v1/snapshots").await;
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let id =
+        [&answer["running"]["id"], &answer["ended"]["id"]].into_iter().find_map(|id| id.as_str()).unwrap().to_owned();
+    assert!(snapshot_ended(&client, &id).await["ended"]["problem"].is_null());
+    let (_, status) = client.get("/api/muster/v1/status").await;
+    assert!(!status.contains("no key is given"), "{status}");
+    collector.stop().await;
+}

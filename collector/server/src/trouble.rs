@@ -11,6 +11,7 @@ pub(crate) enum Part {
     Maintenance,
     Reserve,
     Certificate,
+    Snapshots,
 }
 
 impl Part {
@@ -19,12 +20,16 @@ impl Part {
             Self::Maintenance => "flush, merge and retention of the store",
             Self::Reserve => "the data folder's reserve",
             Self::Certificate => "the certificate of HTTPS",
+            Self::Snapshots => "snapshots",
         }
     }
 
     const fn remedy(self) -> &'static str {
         match self {
             Self::Maintenance => "look at the disk; it is tried again by itself",
+            Self::Snapshots => {
+                "correct what hinders it, then `muster snapshot create`; those that are due are tried again by themselves"
+            }
             Self::Reserve => "free some room on the data folder's disk, or shorten retention.metrics",
             Self::Certificate => "put right what is named; the files are looked at again by themselves",
         }

@@ -65,6 +65,14 @@ impl<D: Disk> Disk for WatchedDisk<D> {
         self.disk.unlink(path)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.full.heed(self.disk.link(from, to))
+    }
+
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        self.disk.remove_dir(folder)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.disk.list(folder)
     }

@@ -17,6 +17,24 @@ pub struct Files {
     pub alerting: Option<PathBuf>,
 }
 
+impl Files {
+    /// The rule files that are read, those of folders one by one.
+    pub fn rule_paths(&self) -> Vec<PathBuf> {
+        rule_paths(&self.rules, &mut Vec::new())
+    }
+
+    /// The templates of mails that are read.
+    pub fn template_paths(&self) -> Vec<PathBuf> {
+        let Some(path) = &self.alerting else { return Vec::new() };
+        let Some(named) = read_config(path, &mut Vec::new()).templates else { return Vec::new() };
+        let folder = path.parent().unwrap_or_else(|| Path::new(".")).join(named);
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        found.sort();
+        found
+    }
+}
+
 /// All of it, without mistakes.
 pub struct Settings {
     pub config: Arc<AlertingConfig>,

@@ -15,6 +15,7 @@ mod me;
 mod openapi;
 mod routes;
 mod rules;
+mod snapshots;
 mod status;
 mod tokens;
 mod users;
@@ -64,6 +65,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/mail", &["GET"], READ, || get(mail::queue)),
     route("/api/muster/v1/mail/preview", &["GET"], READ, || get(mail::preview)),
     route("/api/muster/v1/mail/test", &["POST"], ADMIN, || post(mail::test)),
+    route("/api/muster/v1/snapshots", &["GET"], ADMIN, || get(snapshots::list)),
+    route("/api/muster/v1/snapshots", &["POST"], ADMIN, || post(snapshots::make)),
     route("/api/muster/v1/tokens", &["GET"], ADMIN, || get(tokens::list)),
     route("/api/muster/v1/tokens", &["POST"], ADMIN, || post(tokens::new)),
     route("/api/muster/v1/tokens/{id}", &["DELETE"], ADMIN, || delete(tokens::revoke)),

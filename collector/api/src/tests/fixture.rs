@@ -131,6 +131,23 @@ impl Answer {
     }
 }
 
+/// One that is kept and one that is being made.
+fn planted_snapshots() -> crate::SnapshotsView {
+    let row = crate::SnapshotRow {
+        id: "20231113T221320Z-07070707".to_owned(),
+        made: now(),
+        bytes: 5,
+        barrier_ms: 2.5,
+        samples: 3,
+        lines: 1,
+        keys: "sealed",
+        collector: "0.1.0".to_owned(),
+        problem: None,
+    };
+    let running = crate::SnapshotProgress { id: "20231114T221320Z-07070707".to_owned(), done_bytes: 1, total_bytes: 9 };
+    crate::SnapshotsView { folder: "/s".to_owned(), running: Some(running), ended: None, kept: vec![row] }
+}
+
 impl Fixture {
     pub(super) fn new() -> Self {
         Self::with(Access::Tokens, PoolSettings::default())
@@ -161,6 +178,14 @@ impl Fixture {
             intake_stats: Box::new(Vec::new),
             presence: Box::new(move || seen.lock().unwrap().clone()),
             https: Box::new(move || spoken.lock().unwrap().clone()),
+            make_snapshot: Box::new(|ask| match &ask.to {
+                None => Ok("20231114T221320Z-07070707".to_owned()),
+                Some(to) => Err(crate::ApiError::said(
+                    crate::ErrorKind::Conflict,
+                    &format!("`{}` is full: free it", to.display()),
+                )),
+            }),
+            snapshots: Box::new(|| Ok(planted_snapshots())),
             reload: Box::new(|| Err("c.toml:1:1: planted".to_owned())),
         };
         let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));

@@ -243,3 +243,28 @@ async fn a_silent_host_behind_a_silent_one_is_shown_as_unreachable() {
     let status = fixture.get("/api/muster/v1/status").await.json();
     assert_eq!(status["hosts"]["by_presence"], json!({"silent": 1, "unreachable": 1}));
 }
+
+#[tokio::test]
+async fn snapshots_are_listed_and_begun() {
+    let fixture = Fixture::new();
+    let listed = fixture.get("/api/muster/v1/snapshots").await.json();
+    assert_eq!(listed["running"], json!({"id": "20231114T221320Z-07070707", "done_bytes": 1, "total_bytes": 9}));
+    assert_eq!((&listed["folder"], &listed["ended"]), (&json!("/s"), &json!(null)));
+    let row = &listed["snapshots"][0];
+    assert_eq!((&row["size_bytes"], &row["ca_keys"], &row["barrier_ms"]), (&json!(5), &json!("sealed"), &json!(2.5)));
+    let begun = fixture.post_json("/api/muster/v1/snapshots", "").await;
+    assert_eq!((begun.status.as_u16(), &begun.json()["id"]), (202, &json!("20231114T221320Z-07070707")));
+    let full = fixture.post_json("/api/muster/v1/snapshots", r#"{"to": "/full"}"#).await;
+    assert_eq!((full.status.as_u16(), &full.json()["error"]["remedy"]), (409, &json!("free it")), "{}", full.text);
+    for (body, place) in
+        [(r#"{"key_file": "/k", "without_ca_key": true}"#, "field `key_file`"), (r#"{"too": 1}"#, "the request's body")]
+    {
+        let refused = fixture.post_json("/api/muster/v1/snapshots", body).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json()["error"]["where"]),
+            (400, &json!(place)),
+            "{}",
+            refused.text
+        );
+    }
+}

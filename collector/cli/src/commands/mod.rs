@@ -12,6 +12,7 @@ pub mod query;
 pub mod route;
 pub mod rules;
 pub mod silence;
+pub mod snapshot;
 pub mod status;
 pub mod token;
 pub mod user;

@@ -25,6 +25,12 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// The configuration file in use.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        let usual = || Some(PathBuf::from(super::DEFAULT_FILE)).filter(|path| path.exists());
+        self.config.clone().or_else(usual)
+    }
+
     /// The rule and routing files in use.
     pub fn alerting_files(&self) -> muster_alert::alerting::Files {
         let found = |path: &str| Some(PathBuf::from(path)).filter(|path| path.exists());

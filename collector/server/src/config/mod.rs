@@ -32,6 +32,7 @@ pub struct Config {
     pub query: Query,
     pub runtime: Runtime,
     pub heartbeat: Heartbeat,
+    pub snapshot: Snapshot,
     pub log: Log,
 }
 
@@ -136,6 +137,19 @@ pub struct Heartbeat {
     pub interval: Duration,
 }
 
+/// `[snapshot]`: copies of everything that the collector keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where they lie; `None`: `muster-snapshots` beside the data folder.
+    pub folder: Option<PathBuf>,
+    /// The file with the key for the CA's private key.
+    pub key_file: Option<PathBuf>,
+    /// How often one is made by itself; zero: never.
+    pub every: Duration,
+    /// How many are kept in the folder.
+    pub keep: usize,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
@@ -176,6 +190,7 @@ impl Default for Config {
             },
             runtime: Runtime { workers: 2 },
             heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
+            snapshot: Snapshot { folder: None, key_file: None, every: Duration::ZERO, keep: 7 },
             log: Log { level: "info".to_owned() },
         }
     }

@@ -74,6 +74,13 @@ pub(crate) const RULES: &[Rule] = &[
     key!("heartbeat", "url", AT_RELOAD, heartbeat.url, web_address),
     key!("heartbeat", "fail_url", AT_RELOAD, heartbeat.fail_url, web_address),
     key!("heartbeat", "interval", AT_RELOAD, heartbeat.interval, |value| span(value, 5 * SECOND, 3_600 * SECOND)),
+    key!("snapshot", "folder", AT_RELOAD, snapshot.folder, |value| text(value).map(PathBuf::from).map(Some)),
+    key!("snapshot", "key_file", AT_RELOAD, snapshot.key_file, |value| text(value).map(PathBuf::from).map(Some)),
+    key!("snapshot", "every", AT_RELOAD, snapshot.every, |value| match value {
+        Scalar::Text(text) if text == "off" => Ok(Duration::ZERO),
+        _ => span(value, 60 * SECOND, 366 * DAY),
+    }),
+    key!("snapshot", "keep", AT_RELOAD, snapshot.keep, |value| whole(value, 1, 10_000)),
     key!("log", "level", AT_RELOAD, log.level, filter),
 ];
 

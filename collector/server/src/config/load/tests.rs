@@ -62,8 +62,24 @@ colour = 1
             "--set query.timeout: there is no `=`: write `--set section.key=value`, such as `--set retention.metrics=90d`",
             "--set a=b: there is no section: write `--set section.key=value`, such as `--set retention.metrics=90d`",
             "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, install, retention, store, query, runtime, heartbeat, log",
+            "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, retention, store, query, runtime, heartbeat, snapshot, log",
             "--set query.lookback=0s: query.lookback: `0s` is out of bounds: write a duration from 1s to 1d",
         ]
+    );
+}
+
+#[test]
+fn snapshots_are_off_until_they_are_asked_for() {
+    assert_eq!(Config::default().snapshot.every, Duration::ZERO);
+    let config = with("[snapshot]\nfolder = \"/s\"\nkey_file = \"/k\"\nevery = \"24h\"\nkeep = 3\n", &[]).unwrap();
+    let snapshot = config.snapshot;
+    assert_eq!((snapshot.folder, snapshot.key_file), (Some(PathBuf::from("/s")), Some(PathBuf::from("/k"))));
+    assert_eq!((snapshot.every, snapshot.keep), (Duration::from_secs(86_400), 3));
+    assert_eq!(with("", &["snapshot.every=off"]), Ok(Config::default()));
+    let told = errors("[snapshot]\nevery = \"1s\"\nkeep = 0\n", &[]);
+    assert!(
+        told[0].contains("snapshot.every: `1s` is out of bounds") && told[1].contains("snapshot.keep: 0"),
+        "{told:?}"
     );
 }
 
@@ -193,6 +209,10 @@ fn every_key_that_a_reload_cannot_take_is_named() {
         ("heartbeat.url", "https://hc-ping.com/x"),
         ("heartbeat.fail_url", "http://localhost:1/x"),
         ("heartbeat.interval", "7s"),
+        ("snapshot.folder", "/s"),
+        ("snapshot.key_file", "/k"),
+        ("snapshot.every", "70s"),
+        ("snapshot.keep", "8"),
         ("log.level", "debug"),
     ];
     assert_eq!(values.len(), RULES.len(), "a new key needs its line here");
