@@ -15,6 +15,7 @@ mod operator;
 mod receivers;
 mod restore;
 mod users;
+mod snapshot;
 
 use std::time::Duration;
 

@@ -6,5 +6,6 @@ pub mod kill;
 pub mod load;
 pub mod sim;
 pub mod sim_alert;
+pub mod snapshots;
 pub mod tail;
 pub mod worlds;

@@ -17,7 +17,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, kill, sim, sim_alert, tail};
+use muster_tests::{alerts, kill, sim, sim_alert, snapshots, tail};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -89,6 +89,14 @@ enum Trial {
     KillMoments(KillArguments),
     /// kill -9 of the collector while it mails, with a mail server that fails in every way.
     MailKills(KillArguments),
+    /// A snapshot of so many GiB under load, and a collector that goes on from it.
+    Snapshot {
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        #[arg(long, default_value_t = 5.0)]
+        gib: f64,
+    },
     /// Numbered lines through rotations and faults, from a real agent to a real collector, counted there.
     Tail {
         /// Folder of the built programs.
@@ -209,6 +217,7 @@ fn main() -> ExitCode {
         }
         Trial::Storms => run_storms(),
         Trial::MailKills(arguments) => run_mail_kills(&arguments),
+        Trial::Snapshot { programs, gib } => run_snapshot(&programs, gib),
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
@@ -430,6 +439,27 @@ fn run_native_checks(programs: &std::path::Path, span: Duration) -> Result<()> {
         cost.with_s,
         cost.without_s,
         cost.hour_s()
+    );
+    Ok(())
+}
+
+fn run_snapshot(programs: &std::path::Path, gib: f64) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-snapshot-").tempdir()?;
+    let report = snapshots::under_load(programs, folder.path(), (gib * (1_u64 << 30) as f64) as u64)?;
+    println!(
+        "bytes={} barrier_ms={:.1} seconds={:.1} cpu_s={:.2} idle_cpu_s={:.2} stall_ms={} acked={} verify_s={:.1} restore_s={:.1} lost={} doubled={} repeated_mails={}",
+        report.bytes,
+        report.barrier_ms,
+        report.seconds,
+        report.cpu_s,
+        report.idle_cpu_s,
+        report.stall_ms,
+        report.acked,
+        report.verify_s,
+        report.restore_s,
+        report.lost,
+        report.doubled,
+        report.repeated_mails
     );
     Ok(())
 }

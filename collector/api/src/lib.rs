@@ -37,8 +37,8 @@ pub use pool::{PoolSettings, QueryPool};
 pub use route::{Route, router, routes};
 pub use state::{Access, Counts, Health, Hooks, HostPresence, Https, Problem, State};
 pub use state::{
-    Access, Counts, Health, Hooks, HostPresence, Problem, SnapshotAsk, SnapshotEnd, SnapshotProgress, SnapshotRow,
-    SnapshotsView, State,
+    Access, Counts, Health, Hooks, HostPresence, MakeSnapshot, Problem, SnapshotAsk, SnapshotEnd, SnapshotProgress,
+    SnapshotRow, SnapshotsView, State,
 };
 pub use tails::Tails;
 

@@ -69,6 +69,9 @@ pub enum Access {
     Everyone,
 }
 
+/// Begins what is asked for and gives its name.
+pub type MakeSnapshot = Box<dyn Fn(&SnapshotAsk) -> Result<String, ApiError> + Send + Sync>;
+
 /// What only the layers above and beside know.
 pub struct Hooks {
     /// The clock.
@@ -84,7 +87,7 @@ pub struct Hooks {
     /// The certificate in force; `None`: HTTP is plain.
     pub https: Box<dyn Fn() -> Option<Https> + Send + Sync>,
     /// Begins to make a snapshot and gives its name. Blocks for a moment.
-    pub make_snapshot: Box<dyn Fn(&SnapshotAsk) -> Result<String, ApiError> + Send + Sync>,
+    pub make_snapshot: MakeSnapshot,
     /// The snapshots that there are. Blocks.
     pub snapshots: Box<dyn Fn() -> Result<SnapshotsView, ApiError> + Send + Sync>,
     /// Reads the configuration anew and puts it in force; what was done, or why the old one stays. Blocks.

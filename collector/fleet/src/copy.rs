@@ -153,3 +153,70 @@ pub fn check_state(disk: &Arc<dyn Disk>, folder: &Path) -> Result<StateCounts, F
 pub fn format_of(disk: &dyn Disk, folder: &Path) -> Result<Option<u32>, FleetError> {
     State::format_of(disk, folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use muster_common::disk::Open;
+    use muster_common::disk::cut::CutDisk;
+
+    use super::*;
+    use crate::testing::{Bench, at};
+    use crate::{TokenSpec, open};
+
+    fn key() -> SnapshotKey {
+        SnapshotKey::new(b"a key that is long enough").unwrap().with_rounds(2)
+    }
+
+    #[test]
+    fn a_copy_is_of_its_moment_and_has_the_ca_only_with_its_key() {
+        let (cut, copy) = (CutDisk::new(1), Path::new("/copy"));
+        let disk: Arc<dyn Disk> = Arc::new(cut);
+        let bench = Bench::on(Arc::clone(&disk), Path::new("/data"));
+        bench.host("web");
+        let frozen = bench.fleet.freeze().unwrap();
+        // Changes are not held.
+        bench.fleet.new_token(TokenSpec::default(), at(1)).unwrap();
+        disk.create_dir_all(copy).unwrap();
+        let (counts, authorities) = frozen.write(&*disk, copy).unwrap();
+        assert_eq!((counts.rows["hosts"], counts.rows["tokens"], counts.rows["authorities"]), (1, 1, 0));
+        assert_eq!(check_state(&disk, copy).unwrap(), counts);
+        assert_eq!(format!("{authorities:?}"), "Authorities(1)");
+        let sealed = authorities.seal(&key(), b"one").unwrap();
+        assert!(Authorities::open(&sealed, &key(), b"two").is_err());
+        Authorities::open(&sealed, &key(), b"one").unwrap().put(&*disk, copy).unwrap();
+        let put_back = open(Arc::clone(&disk), copy, at(2)).unwrap();
+        assert_eq!((put_back.pin(), put_back.hosts().len()), (bench.fleet.pin(), 1));
+        assert_eq!((put_back.tokens().len(), bench.fleet.tokens().len()), (1, 2));
+    }
+
+    #[test]
+    fn a_copy_that_is_damaged_or_newer_is_refused() {
+        let (cut, copy) = (CutDisk::new(1), Path::new("/copy"));
+        let disk: Arc<dyn Disk> = Arc::new(cut);
+        let bench = Bench::on(Arc::clone(&disk), Path::new("/data"));
+        disk.create_dir_all(copy).unwrap();
+        bench.fleet.freeze().unwrap().write(&*disk, copy).unwrap();
+        assert_eq!(format_of(&*disk, copy).unwrap(), Some(crate::FORMAT));
+        assert_eq!(format_of(&*disk, Path::new("/none")).unwrap(), None);
+        let path = copy.join(FILE_NAME);
+        let file = disk.open(&path, Open::Write).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.pread(&mut bytes, 0).unwrap();
+        // In the row of the CA's event.
+        let place = bytes.windows(9).position(|part| part == b"made a CA").unwrap();
+        file.pwrite(b"M", place as u64).unwrap();
+        let told = check_state(&disk, copy).unwrap_err().to_string();
+        assert!(told.contains("/copy/state.redb` is damaged") && told.contains("checksums"), "{told}");
+        file.pwrite(b"m", place as u64).unwrap();
+        check_state(&disk, copy).unwrap();
+        drop(file);
+        let database = open_database(&*disk, &path, false, CACHE_BYTES).unwrap();
+        let transaction = begin(&database).unwrap();
+        let newer = (crate::FORMAT + 1).to_le_bytes();
+        transaction.open_table(crate::tables::META).unwrap().insert(b"format".as_slice(), newer.as_slice()).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let told = check_state(&disk, copy).unwrap_err().to_string();
+        assert!(told.contains("has format 2, but this collector knows 1"), "{told}");
+    }
+}

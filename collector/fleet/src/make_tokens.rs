@@ -88,11 +88,17 @@ impl Fleet {
             if admins().any(|row| row.kept && row.is_live(now)) {
                 return Ok(None);
             }
-            draft.forgotten_http_tokens.extend(admins().filter(|row| !row.kept).map(|row| row.id.clone()));
-            let token = fresh_token(memory)?;
-            put_http_token(draft, &token, &[Scope::Admin], None, false, &By::MUSTER, now);
-            Ok(Some(token.to_string()))
+            make_admin_token(memory, draft, now).map(Some)
         })
+    }
+
+    /// Another first administrator's token, for a data folder that was put back without the file of its word, which goes on to work.
+    /// Its word is to be kept as that of [`Fleet::ensure_admin_token`] is.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file failed.
+    pub fn another_admin_token(&self, now: Timestamp) -> Result<String, FleetError> {
+        self.change(|memory, draft| make_admin_token(memory, draft, now))
     }
 
     /// Says that the word of [`Fleet::ensure_admin_token`] is in its file.
@@ -202,4 +208,12 @@ fn put_http_token(
         last_used_ms: None,
         kept,
     });
+}
+/// Makes the token in place of those whose word nobody has kept.
+fn make_admin_token(memory: &Memory, draft: &mut Draft, now: Timestamp) -> Result<String, FleetError> {
+    let unkept = memory.http_tokens.values().filter(|row| row.scopes.contains(&Scope::Admin) && !row.kept);
+    draft.forgotten_http_tokens.extend(unkept.map(|row| row.id.clone()));
+    let token = fresh_token(memory)?;
+    put_http_token(draft, &token, &[Scope::Admin], None, false, &By::MUSTER, now);
+    Ok(token.to_string())
 }

@@ -375,16 +375,23 @@ fn open_files(disk: Arc<dyn Disk>, config: &Config) -> Result<(Parts, Arc<Fleet>
     let fleet_error = |source| StartError::Fleet { path: path.clone(), source: Box::new(source) };
     let fleet = muster_fleet::open(disk, &config.data, at).map_err(fleet_error)?;
     fleet.set_incarnation(parts.writer.incarnation(), parts.past, at).map_err(fleet_error)?;
+    let word = match fleet.ensure_admin_token(at).map_err(fleet_error)? {
+        // A snapshot has no words: whoever put it back must be able to ask.
+        None if restored && !config.data.join(admin_token::FILE_NAME).exists() => {
+            Some(fleet.another_admin_token(at).map_err(fleet_error)?)
+        }
+        word => word,
+    };
+    if let Some(word) = word {
+        let path = config.data.join(admin_token::FILE_NAME).display().to_string();
+        admin_token::write(&config.data, &word).map_err(|source| StartError::AdminToken { path, source })?;
+        fleet.admin_token_kept().map_err(fleet_error)?;
+    }
     if restored {
         tracing::info!("this data folder was restored: agents that are ahead of it send what they still hold");
         // After the event that tells of it is durable. One incarnation too many, if the power goes before this is durable, does no harm.
         let removed = std::fs::remove_file(&marker);
         removed.map_err(|source| StartError::Restored { path: marker.display().to_string(), source })?;
-    }
-    if let Some(word) = fleet.ensure_admin_token(at).map_err(fleet_error)? {
-        let path = config.data.join(admin_token::FILE_NAME).display().to_string();
-        admin_token::write(&config.data, &word).map_err(|source| StartError::AdminToken { path, source })?;
-        fleet.admin_token_kept().map_err(fleet_error)?;
     }
     Ok((parts, Arc::new(fleet), restored))
 }

@@ -239,6 +239,13 @@ async fn a_snapshot_is_made_over_http_and_another_collector_goes_on_from_it() {
     let collector = start(Arguments { data: Some(new.clone()), ..arguments.clone() }).await.unwrap();
     assert_eq!(collector.state.fleet.pin(), pin, "hosts know it");
     assert!(!new.join(snapshot::RESTORED).exists());
+    // The word of the folder before goes on to work, and the new folder has one of its own.
+    let restored = Client::of(&collector, &new);
+    assert_ne!(restored.token, client.token);
+    let before = Client { token: client.token.clone(), http: client.http.clone(), base: restored.base.clone() };
+    for client in [restored, before] {
+        assert_eq!(client.get("/api/muster/v1/tokens").await.0, StatusCode::OK);
+    }
     collector.stop().await;
 
     // A restore that did not end is no data folder.

@@ -8,6 +8,7 @@ mod stored;
 pub use mails::{MailReport, with_mails};
 pub use moments::at_moments;
 pub use points::at_points;
+pub(crate) use stored::compare;
 pub use stored::count as stored_samples;
 
 use std::time::Duration;

@@ -43,7 +43,7 @@ pub fn count(data: &Path, host: &str) -> Result<(u64, u64)> {
 }
 
 /// Every acknowledged sample of the load against what is stored, bit for bit.
-pub(super) fn compare(data: &Path, load: &wire::Load, acked: &[u64], report: &mut Report) -> Result<()> {
+pub(crate) fn compare(data: &Path, load: &wire::Load, acked: &[u64], report: &mut Report) -> Result<()> {
     let view = open(data)?;
     for (host, acked) in acked.iter().enumerate() {
         let matchers = [Matcher::equal("host", host_name(host))];

@@ -69,24 +69,35 @@ fn send(load: &Load, number: usize, plain: &AtomicU64, wire: &AtomicU64) -> Resu
 
 /// A PushRequest: streams (1), each its labels as text (1) and entries (2) of a time (1) and a line (2).
 fn request(host: usize, blocks: &[Block; 3]) -> Vec<u8> {
-    let (mut out, mut stream, mut entry, mut time) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut out = Vec::new();
     for (block, service) in blocks.iter().zip(Service::ALL) {
-        stream.clear();
         let labels = format!("{{filename=\"{}\", instance=\"{}\", job=\"logs\"}}", service.path(), host_name(host));
-        bytes(&mut stream, 1, labels.as_bytes());
-        for (at_ns, line) in block {
-            time.clear();
-            // Seconds (1) and nanoseconds (2) since 1970, as varints.
-            for (tag, number) in [(0x08, at_ns.div_euclid(1_000_000_000)), (0x10, at_ns.rem_euclid(1_000_000_000))] {
-                time.push(tag);
-                varint(&mut time, number as u64);
-            }
-            entry.clear();
-            bytes(&mut entry, 1, &time);
-            bytes(&mut entry, 2, line);
-            bytes(&mut stream, 2, &entry);
-        }
-        bytes(&mut out, 1, &stream);
+        push_stream(&mut out, &labels, block.iter().map(|(at_ns, line)| (*at_ns, line)));
     }
     out
+}
+
+/// A PushRequest of one stream: its labels as a selector, and lines with their times, ns.
+pub fn stream(labels: &str, lines: impl Iterator<Item = (i64, Vec<u8>)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_stream(&mut out, labels, lines);
+    out
+}
+
+fn push_stream<L: AsRef<[u8]>>(out: &mut Vec<u8>, labels: &str, lines: impl Iterator<Item = (i64, L)>) {
+    let (mut stream, mut entry, mut time) = (Vec::new(), Vec::new(), Vec::new());
+    bytes(&mut stream, 1, labels.as_bytes());
+    for (at_ns, line) in lines {
+        time.clear();
+        // Seconds (1) and nanoseconds (2) since 1970, as varints.
+        for (tag, number) in [(0x08, at_ns.div_euclid(1_000_000_000)), (0x10, at_ns.rem_euclid(1_000_000_000))] {
+            time.push(tag);
+            varint(&mut time, number as u64);
+        }
+        entry.clear();
+        bytes(&mut entry, 1, &time);
+        bytes(&mut entry, 2, line.as_ref());
+        bytes(&mut stream, 2, &entry);
+    }
+    bytes(out, 1, &stream);
 }

@@ -88,7 +88,8 @@ fn size(row: &Value) -> String {
 fn note(answer: &Value) -> Option<String> {
     let running = answer.get("running").filter(|running| running.is_object())?;
     let (done, total) = (running["done_bytes"].as_u64()?, running["total_bytes"].as_u64()?);
-    let far = if total == 0 { "copies".to_owned() } else { format!("{} %", done * 100 / total) };
+    let percent = (done * 100).checked_div(total);
+    let far = percent.map_or_else(|| "copies".to_owned(), |percent| format!("{percent} %"));
     Some(format!("{} is being made: {far}", word(running, "id")))
 }
 

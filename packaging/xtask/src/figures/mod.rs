@@ -8,6 +8,7 @@ mod packages;
 mod product;
 mod row;
 mod run;
+mod snapshots;
 mod tail;
 mod trials;
 

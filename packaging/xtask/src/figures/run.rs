@@ -12,6 +12,7 @@ use super::metrics::ingest_rows;
 use super::packages::package_rows;
 use super::product::{binary_rows, demo_rows, test_rows};
 use super::row::{Row, row};
+use super::snapshots::snapshot_rows;
 use super::tail::tail_rows;
 use super::trials::{kill_rows, simulator_rows};
 use crate::build;
@@ -37,6 +38,7 @@ const GROUPS: [(&str, Measure); 12] = [
     ("loki-push", |programs, _| log_rows(programs, "loki-push")),
     ("new-files", |programs, _| new_file_rows(programs)),
     ("tail", tail_rows),
+    ("snapshot", snapshot_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
     ("packages", |programs, _| package_rows(programs)),
