@@ -34,6 +34,10 @@ pub enum Command {
     Collect(CollectArguments),
     /// Show how the running agent is: exit code 0 when all is well
     Status(StatusArguments),
+    /// Look at everything that the agent stands on, and say how to mend what is wrong: exit code 1 when there is a problem
+    Doctor(DoctorArguments),
+    /// Write an archive for whoever helps: settings, status, findings and own log, without secrets
+    Bundle(BundleArguments),
     /// Run checks of the configuration by hand
     #[command(subcommand)]
     Check(CheckCommand),
@@ -50,12 +54,49 @@ pub enum Command {
 pub enum CheckCommand {
     /// Run one check now and show what would be sent: the exit code is its state
     Run(CheckRunArguments),
+    /// Print the commands of NRPE's configuration as [[checks]]: exit code 1 when some were not taken
+    Import(ImportArguments),
 }
 
 #[derive(Args)]
 pub struct CheckRunArguments {
     /// The `name` of a [[checks]]
     pub name: String,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct ImportArguments {
+    /// NRPE's configuration, such as /etc/nagios/nrpe.cfg; what it includes is read too
+    pub file: PathBuf,
+    /// Write to this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct DoctorArguments {
+    /// The service's file to judge by [default: the installed muster-agent.service, with its drop-ins]
+    #[arg(long, value_name = "FILE")]
+    pub unit: Option<PathBuf>,
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: DoctorOutput,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DoctorOutput {
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+pub struct BundleArguments {
+    /// The archive's file, a new one [default: muster-agent-bundle-SECONDS.tar.gz in this folder]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }

@@ -5,10 +5,12 @@
 
 pub mod agent;
 pub mod arguments;
+pub mod bundle;
 pub mod checks;
 pub mod collect;
 pub mod compare;
 pub mod config;
+pub mod doctor;
 pub mod enrol;
 pub mod facts;
 pub mod handed;

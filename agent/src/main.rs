@@ -7,19 +7,22 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use muster_agent::arguments::{
-    Arguments, CheckCommand, CheckRunArguments, Command, Common, EnrolArguments, ExecArguments, ExecCheckArguments,
-    Output, PushArguments, StatusArguments,
+    Arguments, BundleArguments, CheckCommand, CheckRunArguments, Command, Common, DoctorArguments, DoctorOutput,
+    EnrolArguments, ExecArguments, ExecCheckArguments, ImportArguments, Output, PushArguments, StatusArguments,
 };
 use muster_agent::checks::exec_check::{self, ExecLimits};
+use muster_agent::checks::import::import;
 use muster_agent::config::{self, Config, ConfigErrors};
+use muster_agent::doctor::{self, DoctorOptions, Scene};
 use muster_agent::enrol::{self, EnrolOptions};
 use muster_agent::handed::exec::{self, ExecOptions};
 use muster_agent::handed::give;
 use muster_agent::handed::push::{self, PushOptions};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
-use muster_agent::{agent, checks, collect, facts};
+use muster_agent::{agent, bundle, checks, collect, facts};
 use muster_common::disk::real::RealDisk;
+use muster_common::finding::{self, Level};
 use muster_common::identity::TokenWord;
 use muster_common::time;
 use muster_common::wire::message::Report;
@@ -63,6 +66,9 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::ExecCheck(exec) => Ok(exec_plugin(&exec)),
         Command::Check(CheckCommand::Run(run)) => run_check(&run),
+        Command::Check(CheckCommand::Import(asked)) => import_checks(&asked),
+        Command::Doctor(asked) => examine(asked),
+        Command::Bundle(asked) => write_bundle(asked),
         Command::Enrol(enrol) => enrol_host(&enrol),
         Command::Run(common) => {
             let config = load(&common)?;
@@ -104,6 +110,57 @@ fn run_check(arguments: &CheckRunArguments) -> Result<ExitCode> {
     };
     std::io::stdout().write_all(run.show().as_bytes()).context("the result cannot be printed")?;
     Ok(ExitCode::from(run.state() as u8))
+}
+
+fn import_checks(arguments: &ImportArguments) -> Result<ExitCode> {
+    let imported = import(&arguments.file).map_err(|error| Usage(error.to_string()))?;
+    let toml = imported.to_toml();
+    match &arguments.write {
+        Some(file) => write_new(file, toml.as_bytes())?,
+        None => std::io::stdout().write_all(toml.as_bytes()).context("the checks cannot be printed")?,
+    }
+    let mut told = std::io::stderr();
+    for left in &imported.left {
+        let _ = writeln!(told, "{left}");
+    }
+    let _ = writeln!(told, "{} commands taken, {} lines told above", imported.taken.len(), imported.left.len());
+    Ok(if imported.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn scene(common: Common, unit: Option<PathBuf>) -> Scene {
+    let options = DoctorOptions { config: common.config, state: common.state, sets: common.set, unit };
+    Scene::read(&options, time::now())
+}
+
+fn examine(arguments: DoctorArguments) -> Result<ExitCode> {
+    let findings = doctor::examine(&scene(arguments.common, arguments.unit));
+    let text = match arguments.output {
+        DoctorOutput::Text => finding::show(&findings),
+        DoctorOutput::Json => format!("{:#}\n", doctor::to_json(&findings)),
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("the findings cannot be printed")?;
+    Ok(if finding::worst(&findings) == Level::Problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn write_bundle(arguments: BundleArguments) -> Result<ExitCode> {
+    let now = time::now();
+    let seconds = now.millis() / 1_000;
+    let file = arguments.to.unwrap_or_else(|| PathBuf::from(format!("muster-agent-bundle-{seconds}.tar.gz")));
+    let bytes = bundle::make(&scene(arguments.common, None), now).context("the archive cannot be made")?;
+    write_new(&file, &bytes)?;
+    writeln!(std::io::stdout(), "{}", file.display()).context("the archive's name cannot be printed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new file that its owner alone may read.
+fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(0o600).open(file).map_err(|error| {
+        Usage(format!("{} cannot be made: {error}; name a new file in a folder that you may write to", file.display()))
+    })?;
+    let written = (&opened).write_all(bytes).and_then(|()| opened.sync_all());
+    written.with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn start_log(level: &str) -> Result<()> {

@@ -3,9 +3,11 @@
 //! Floor 0 (see ARCHITECTURE.md): no sockets, no runtime, nothing of the crates above. Only [`time`] reads the clock and
 //! only [`disk`] touches files; everything else is pure.
 
+pub mod archive;
 pub mod check;
 pub mod digest;
 pub mod disk;
+pub mod finding;
 pub mod host;
 pub mod identity;
 pub mod label;
@@ -14,8 +16,11 @@ pub mod matcher;
 pub mod matcher_text;
 pub mod range;
 mod re2;
+pub mod redact;
+pub mod redact_value;
 pub mod sample;
 pub mod stat;
 pub mod time;
 pub mod watchdog;
+pub mod version_probe;
 pub mod wire;

@@ -6,6 +6,7 @@
 
 mod counters;
 pub mod exec_check;
+pub mod import;
 pub mod measure;
 pub(crate) mod native;
 mod once;

@@ -8,8 +8,8 @@ use super::error::Place;
 use super::load::Checks;
 use crate::logs::glob::Glob;
 use crate::logs::multiline::{PRESETS, Starts};
-use crate::logs::redact::{OWN_PATTERNS_MAX, Redactor};
 use crate::logs::settings::{From, JournalConfig, LogGroup, LogsConfig};
+use muster_common::redact::{OWN_PATTERNS_MAX, Redactor};
 
 /// Keys of one `[[logs]]`.
 const KEYS: [&str; 5] = ["paths", "exclude", "labels", "from", "multiline"];

@@ -6,7 +6,7 @@
 //! the file grows, and a host that forgot everything finds its files again by the collector's positions alone.
 //!
 //! The way of a line: [`scan`] finds files, [`family`] and [`plan`] say which are to be read, [`answer`] takes the first positions; [`reader`] has them read in turn; [`read`] cuts
-//! [`lines`], joins them by [`multiline`], cuts out secrets by [`redact`]; [`batch`] holds what goes out. [`kept`] has what was handed out and is not
+//! [`lines`], joins them by [`multiline`], cuts out secrets by [`muster_common::redact`]; [`batch`] holds what goes out. [`kept`] has what was handed out and is not
 //! acknowledged, [`rescue`] puts what no file will give again into [`log_spool`]. [`worker`] is the thread around
 //! it, [`watch`] wakes it. [`journal`] is the other kind of source; [`settings`] and [`defaults`] say what is read.
 
@@ -31,7 +31,6 @@ mod plan;
 mod problems;
 mod read;
 pub mod reader;
-pub mod redact;
 mod rescue;
 mod scan;
 pub mod settings;

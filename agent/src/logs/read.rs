@@ -15,9 +15,9 @@ use super::lines::{Step, last_line, next_step};
 use super::multiline::LINES_MAX;
 use super::problems::unreadable;
 use super::reader::{BUSY_PAUSE, LogReader, PARTIAL_WAIT};
-use super::redact::key_state_after;
 use super::source::{At, Key, Overlong, Pending, Source};
 use crate::uplink::Moment;
+use muster_common::redact::key_state_after;
 
 /// Bytes of one read: two lines of the largest size, so that a whole one is always seen.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -327,17 +327,17 @@ impl<F: Files + Clone> LogReader<F> {
         source.read_to(is_end && (index >= bytes.len() || is_stuck), now.steady);
     }
 
-    fn key_state(&mut self, source: &mut Source<F>) -> super::redact::KeyState {
+    fn key_state(&mut self, source: &mut Source<F>) -> muster_common::redact::KeyState {
         let length = source.at.offset.min(KEY_LOOK_BYTES);
         let mut before = vec![0; usize::try_from(length).unwrap_or(0)];
-        let Some(content) = &mut source.content else { return super::redact::KeyState::default() };
+        let Some(content) = &mut source.content else { return muster_common::redact::KeyState::default() };
         // Going back in a packed file would unpack it again from its beginning.
         if content.is_packed() {
-            return super::redact::KeyState::default();
+            return muster_common::redact::KeyState::default();
         }
         match content.read_at(&self.files, &mut before, source.at.offset - length) {
             Ok(count) => key_state_after(&before[..count]),
-            Err(_) => super::redact::KeyState::default(),
+            Err(_) => muster_common::redact::KeyState::default(),
         }
     }
 

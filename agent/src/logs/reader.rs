@@ -16,11 +16,11 @@ use super::counters::SkipReason;
 use super::files::Files;
 use super::hints::Hints;
 use super::log_spool::LogSpool;
-use super::redact::Redactor;
 use super::settings::LogGroup;
 use super::source::{At, Key, Source, Stream};
 use crate::own::Own;
 use crate::uplink::Moment;
+use muster_common::redact::Redactor;
 
 /// A busy file is read again after this: small reads and wake-ups cost, not bytes.
 pub const BUSY_PAUSE: Duration = Duration::from_millis(75);

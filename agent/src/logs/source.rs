@@ -13,7 +13,7 @@ use super::counters::SkipReason;
 use super::files::Files;
 use super::kept::Unacked;
 use super::multiline::Starts;
-use super::redact::KeyState;
+use muster_common::redact::KeyState;
 
 /// Number of a source within this process.
 pub(super) type Key = u64;

@@ -20,11 +20,11 @@ use super::journal::entry;
 use super::journal::machine::Journal;
 use super::log_spool::{self, LogSpool};
 use super::reader::{LogReader, Scope};
-use super::redact::Redactor;
 use super::settings::{From, LogsConfig};
 use super::watch::{Change, Watch};
 use crate::own::Own;
 use crate::uplink::Moment;
+use muster_common::redact::Redactor;
 
 /// Words and changes that wait; what does not fit of the changes is found by the sweep.
 const INBOX_MAX: usize = 1_024;

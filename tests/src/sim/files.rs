@@ -16,13 +16,13 @@ use muster_agent::logs::hints::HintFile;
 use muster_agent::logs::log_spool::{self, LogSpool};
 use muster_agent::logs::memory::MemoryFiles;
 use muster_agent::logs::reader::{LogReader, Scope};
-use muster_agent::logs::redact::Redactor;
 use muster_agent::logs::settings::{From, LogGroup};
 use muster_agent::own::Own;
 use muster_agent::uplink::Moment;
 use muster_agent::uplink::session::{LogFrame, LogOrder};
 use muster_common::disk::Disk;
 use muster_common::disk::cut::CutDisk;
+use muster_common::redact::Redactor;
 use muster_common::wire::frame::{self, Frame, FrameReader};
 use muster_common::wire::message::{Epoch, Lane, LogBatch, Message, SourceId, WireLabel};
 

@@ -9,8 +9,8 @@ use super::entry::JournalEntry;
 use crate::logs::batch::{Batch, End, Entry, Labels, Piece, flag_truncated};
 use crate::logs::counters::SkipReason;
 use crate::logs::level::level_of_priority;
-use crate::logs::redact::{KeyState, Redactor};
 use crate::logs::settings::From;
+use muster_common::redact::{KeyState, Redactor};
 
 /// What `--since` looks back: clocks of entries that were written side by side differ by less.
 const OVERLAP_US: u64 = 2_000_000;

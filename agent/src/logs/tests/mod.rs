@@ -23,10 +23,10 @@ use super::hints::Hints;
 use super::log_spool::{self, LogSpool};
 use super::multiline::Starts;
 use super::reader::{LogReader, Scope};
-use super::redact::Redactor;
 use super::settings::{From, LogGroup};
 use crate::own::Own;
 use crate::uplink::Moment;
+use muster_common::redact::Redactor;
 
 pub(super) fn group(patterns: &[&str]) -> LogGroup {
     LogGroup {

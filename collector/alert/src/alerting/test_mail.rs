@@ -10,6 +10,7 @@ use super::handle::Alerting;
 use super::preview::notice_of;
 use crate::alert::{Alert, AlertId, Origin};
 use crate::mail::{Evidence, Place};
+use crate::notify::Attempted;
 use crate::outgoing::{Key, NewRow, Outcome, Parcel, Payload, Session, message_id};
 
 /// Somebody waits for the answer: a server that has said nothing until then is as good as away.
@@ -36,6 +37,11 @@ pub enum TestError {
 }
 
 impl Alerting {
+    /// Tries every mail server of the configuration without sending anything: greeting, encryption, sign-in.
+    pub async fn attempt_servers(&self) -> Vec<Attempted> {
+        self.notifiers.load_full().attempt().await
+    }
+
     /// Sends a test mail to each address of a receiver, at once.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{Error, response::Response};
 use tokio::time::timeout;
 
-use super::table::{Notifier, Report, SettingsError};
+use super::table::{Attempt, Notifier, Report, SettingsError};
 use crate::outgoing::{Outcome, Parcel, Payload};
 
 /// Time for a connection with its TLS and sign-in, each.
@@ -22,6 +22,8 @@ const COMMAND: Duration = Duration::from_secs(30);
 /// Time for a body and its answer: servers look through mails before they answer. With 20 parcels a session whose server is that slow is cut
 /// at [`SESSION`].
 const BODY: Duration = Duration::from_secs(120);
+/// A server that does not say goodbye is not waited for long.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Time for a session; below the queue's lease of 15 minutes. What is left is tried anew.
 const SESSION: Duration = Duration::from_secs(10 * 60);
 
@@ -221,8 +223,8 @@ impl Email {
             connection = tried.is_open.then_some(open);
         }
         if let Some(mut connection) = connection {
-            // Everything is known; a server that does not say goodbye is not waited for long.
-            let _ = timeout(Duration::from_secs(2), connection.quit()).await;
+            // Everything is known.
+            let _ = timeout(GOODBYE, connection.quit()).await;
         }
     }
 }
@@ -250,6 +252,23 @@ impl Notifier for Email {
                 }
             }
         })
+    }
+
+    fn attempt(&self) -> Option<Attempt<'_>> {
+        let SmtpSettings { host, port, username, .. } = &self.settings;
+        let user = if username.is_empty() { String::new() } else { format!(" as {username}") };
+        let trying = Box::pin(async {
+            let mut connection = self.connect().await?;
+            let reached = match (connection.is_encrypted(), self.settings.username.is_empty()) {
+                (true, true) => "it answers, encrypted",
+                (true, false) => "it answers, encrypted, and takes the password",
+                (false, true) => "it answers, in clear text",
+                (false, false) => "it answers, in clear text, and takes the password",
+            };
+            let _ = timeout(GOODBYE, connection.quit()).await;
+            Ok(reached)
+        });
+        Some(Attempt { place: format!("{host}:{port}{user}"), trying })
     }
 }
 

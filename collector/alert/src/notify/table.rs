@@ -18,6 +18,26 @@ pub trait Notifier: Send + Sync {
         parcels: &'a [Parcel],
         report: &'a mut Report<'_>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+    /// Comes as far as it can without sending anything: where the server is, and the error in its words. `None`: nothing can be tried without.
+    fn attempt(&self) -> Option<Attempt<'_>> {
+        None
+    }
+}
+
+/// A try that sends nothing.
+pub struct Attempt<'a> {
+    /// The server's address for people.
+    pub place: String,
+    /// What was reached, or why it was not.
+    pub trying: Pin<Box<dyn Future<Output = Result<&'static str, String>> + Send + 'a>>,
+}
+
+/// How such a try ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    pub place: String,
+    pub result: Result<&'static str, String>,
 }
 
 /// Why a notifier cannot be made of its settings.
@@ -44,6 +64,17 @@ pub struct Notifiers {
 impl Notifiers {
     pub fn add(&mut self, server: String, notifier: Arc<dyn Notifier>) {
         self.servers.insert(server, notifier);
+    }
+
+    /// Tries every server once without sending anything; one address once, whatever the number of senders.
+    pub async fn attempt(&self) -> Vec<Attempted> {
+        let mut attempted: Vec<Attempted> = Vec::new();
+        for Attempt { place, trying } in self.servers.values().filter_map(|notifier| notifier.attempt()) {
+            if !attempted.iter().any(|other| other.place == place) {
+                attempted.push(Attempted { result: trying.await, place });
+            }
+        }
+        attempted
     }
 
     /// Carries a session out. Every parcel has exactly one report afterwards.

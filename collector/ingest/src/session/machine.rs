@@ -194,6 +194,12 @@ impl Session {
                 "connect without the certificate to enrol anew",
             ),
             (_, Message::Renew(renew)) => self.effects.push(Effect::Renew(renew)),
+            // Before hello too: so a host's doctor learns that its certificate is taken, and what time it is, without a session of its own.
+            (_, Message::ClockProbe(probe)) => {
+                let answer = ClockAnswer { agent_ms: probe.agent_ms, collector_ms: now.millis() };
+                self.send(Message::ClockAnswer(answer));
+                self.effects.push(Effect::Clock { agent_ms: probe.agent_ms });
+            }
             (Stage::AwaitHello, Message::Hello(_)) if self.renews_only => self.refuse(Refused {
                 code: RefusalCode::Certificate,
                 message: "this host's certificate is expired: it may be renewed, with its own key, and nothing else"
@@ -212,11 +218,6 @@ impl Session {
                 self.refuse_protocol("the first frame of a session is not hello", "upgrade the agent");
             }
             (_, Message::Hello(_)) => self.refuse_protocol("a second hello in one session", "upgrade the agent"),
-            (_, Message::ClockProbe(probe)) => {
-                let answer = ClockAnswer { agent_ms: probe.agent_ms, collector_ms: now.millis() };
-                self.send(Message::ClockAnswer(answer));
-                self.effects.push(Effect::Clock { agent_ms: probe.agent_ms });
-            }
             (_, Message::AgentGoodbye(goodbye)) => self.effects.push(Effect::Goodbye(goodbye.reason)),
             (Stage::Open, Message::Context(context)) => self.context(now, epoch, context),
             (Stage::Open, Message::Metrics(batch)) => self.batch(now, lane, epoch, seq, &batch),

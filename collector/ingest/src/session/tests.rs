@@ -223,9 +223,14 @@ fn without_a_certificate_only_one_enrol_frame_is_taken() {
 
 #[test]
 fn hello_comes_first_and_once_and_of_a_known_version() {
-    for frame in [batch(epoch(1), 1), Frame::control(Message::ClockProbe(ClockProbe { agent_ms: 1 }))] {
+    let goodbye = Message::AgentGoodbye(AgentGoodbye { reason: GoodbyeReason::Reboot });
+    for frame in [batch(epoch(1), 1), Frame::control(goodbye)] {
         assert_eq!(Bench::host().frame(frame), ["refused Protocol", "end"]);
     }
+    let mut bench = Bench::host();
+    let probe = || Frame::control(Message::ClockProbe(ClockProbe { agent_ms: 1 }));
+    assert_eq!(bench.frame(probe()), ["send clock_answer", "clock 1"], "the time is told before it");
+    assert_eq!(Bench::with(Peer::Unknown, Settings::default()).frame(probe()), ["refused Protocol", "end"]);
     let future = Hello { protocol: 2, ..hello(&[]) };
     assert_eq!(Bench::host().frame(Frame::control(Message::Hello(future))), ["refused Version", "end"]);
     let mut bench = Bench::open(&[]);

@@ -1,0 +1,261 @@
+//! What plugins need that a hardened unit does not give, and the drop-in that gives it. Pure.
+//!
+//! What the file itself says (set-user-id, capabilities) comes first; the table knows what no file says: sockets, devices, files of their own.
+
+use super::unit::{Home, Unit, capability, capability_names};
+
+/// Something that a plugin needs beyond an ordinary user's rights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// These capabilities, such as for raw sockets.
+    Capabilities(u64),
+    /// To become another user or group: a set-user-id or set-group-id program that does not do with capabilities, or sudo.
+    OtherUser(String),
+    /// Devices below `/dev`.
+    Devices,
+    /// A folder that it writes to.
+    Writes(String),
+    /// A path that the unit may hide.
+    Sees(String),
+}
+
+/// Plugins by their names, and what they need: of Debian's monitoring-plugins and what is often added to them.
+const KNOWN: [(&str, &str); 14] = [
+    ("check_icmp", "CAP_NET_RAW"),
+    ("check_host", "CAP_NET_RAW"),
+    ("check_rta_multi", "CAP_NET_RAW"),
+    ("check_fping", "CAP_NET_RAW"),
+    ("check_dhcp", "CAP_NET_RAW CAP_NET_BIND_SERVICE"),
+    ("check_ide_smart", "devices"),
+    ("check_smart", "devices"),
+    ("check_smart.pl", "devices"),
+    ("check_smartmon", "devices"),
+    ("check_nvme", "devices"),
+    ("check_megaraid_sas", "devices"),
+    ("smartctl", "devices"),
+    ("nvme", "devices"),
+    ("check_logfiles", "/var/tmp/check_logfiles"),
+];
+
+/// Programs that become somebody else.
+const OTHER_USERS: [&str; 5] = ["sudo", "doas", "su", "pkexec", "runuser"];
+/// Options of plugins that name a file which they write.
+const WRITTEN: [(&str, &str); 2] = [("check_log", "-O"), ("check_mysql_query", "--statefile")];
+
+/// What this command line needs by its words alone.
+pub(super) fn of_words(words: &[String]) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let Some(program) = words.first() else { return needs };
+    let name = base_name(program);
+    if let Some(other) = words.iter().map(|word| base_name(word)).find(|word| OTHER_USERS.contains(word)) {
+        needs.push(Need::OtherUser(other.to_owned()));
+    }
+    for (_, need) in KNOWN.iter().filter(|(known, _)| words.iter().any(|word| base_name(word) == *known)) {
+        needs.push(match *need {
+            "devices" => Need::Devices,
+            path if path.starts_with('/') => Need::Writes(path.to_owned()),
+            names => Need::Capabilities(names.split(' ').filter_map(capability).fold(0, |all, bit| all | bit)),
+        });
+    }
+    for (number, word) in words.iter().enumerate().skip(1) {
+        let written = WRITTEN.iter().any(|(known, option)| name == *known && words[number - 1] == *option);
+        if written {
+            let folder = word.rsplit_once('/').map_or("/", |(folder, _)| folder);
+            needs.push(Need::Writes(folder.to_owned()));
+        } else if word.starts_with("/dev/")
+            && !["/dev/null", "/dev/zero", "/dev/urandom", "/dev/shm"].contains(&word.as_str())
+        {
+            needs.push(Need::Devices);
+        }
+    }
+    needs.extend(words.iter().filter(|word| word.starts_with('/')).map(|word| Need::Sees(word.clone())));
+    needs.dedup();
+    needs
+}
+
+fn base_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// Why the unit does not give what is needed, and the lines of `[Service]` that do; `None`: it gives it.
+pub(super) fn judge(need: &Need, unit: &Unit) -> Option<(String, Vec<String>)> {
+    match need {
+        Need::Capabilities(bits) => {
+            let missing = bits & !(unit.ambient & unit.bounding);
+            // Without the flag, and within the bounding set, the file's own capabilities or its owner's do.
+            if missing == 0 || (!unit.no_new_privileges && bits & !unit.bounding == 0) {
+                return None;
+            }
+            let names = capability_names(missing);
+            let lines = vec![format!("AmbientCapabilities={names}"), format!("CapabilityBoundingSet={names}")];
+            Some((format!("needs {names}, which the unit gives to nobody"), lines))
+        }
+        Need::OtherUser(by) => {
+            let mut lines = Vec::new();
+            let mut add = |wanted: bool, line: &str| {
+                if wanted {
+                    lines.push(line.to_owned());
+                }
+            };
+            let wanted = ["CAP_SETUID", "CAP_SETGID", "CAP_AUDIT_WRITE", "CAP_DAC_OVERRIDE"];
+            let bits = wanted.into_iter().filter_map(capability).fold(0, |all, bit| all | bit);
+            add(unit.no_new_privileges, "NoNewPrivileges=no");
+            add(bits & !unit.bounding != 0, &format!("CapabilityBoundingSet={}", wanted.join(" ")));
+            add(unit.filters_users, "SystemCallFilter=@setuid");
+            (!lines.is_empty())
+                .then(|| (format!("becomes another user or group by {by}, which the unit forbids"), lines))
+        }
+        Need::Devices => unit.private_devices.then(|| {
+            let lines = [
+                "PrivateDevices=no",
+                "DeviceAllow=block-sd rw",
+                "DeviceAllow=block-blkext rw",
+                "DeviceAllow=char-nvme rw",
+            ];
+            let mut lines: Vec<String> = lines.map(str::to_owned).into();
+            lines.push("SupplementaryGroups=disk".to_owned());
+            let raw = capability("CAP_SYS_RAWIO").unwrap_or(0);
+            if unit.ambient & raw == 0 {
+                lines.extend([
+                    "AmbientCapabilities=CAP_SYS_RAWIO".to_owned(),
+                    "CapabilityBoundingSet=CAP_SYS_RAWIO".to_owned(),
+                ]);
+            }
+            ("asks devices below /dev, of which the unit shows none (PrivateDevices=yes)".to_owned(), lines)
+        }),
+        Need::Writes(folder) => {
+            let below =
+                |path: &String| folder == path || folder.starts_with(&format!("{}/", path.trim_end_matches('/')));
+            let by_tmp = unit.private_tmp && (is_below(folder, "/tmp") || is_below(folder, "/var/tmp"));
+            let is_open = !unit.is_strict || by_tmp || unit.writable.iter().any(below);
+            (!is_open).then(|| {
+                let why = format!(
+                    "writes to {folder}, and the unit may write to its own folder alone (ProtectSystem=strict)"
+                );
+                (why, vec![format!("ReadWritePaths={folder}")])
+            })
+        }
+        Need::Sees(path) => hidden(path, unit),
+    }
+}
+
+/// Whether the unit hides this path from what runs in it, and the lines that show it.
+pub(super) fn hidden(path: &str, unit: &Unit) -> Option<(String, Vec<String>)> {
+    let in_home = ["/home", "/root", "/run/user"].iter().any(|home| is_below(path, home));
+    if in_home && unit.home == Home::Hidden {
+        let why = format!("{path} lies where the unit shows nothing (ProtectHome)");
+        return Some((why, vec!["ProtectHome=read-only".to_owned()]));
+    }
+    let in_tmp = ["/tmp", "/var/tmp"].iter().any(|tmp| is_below(path, tmp));
+    if in_tmp && unit.private_tmp {
+        let why = format!("{path} lies in a folder of which the unit has one of its own (PrivateTmp=yes)");
+        return Some((why, vec!["PrivateTmp=no".to_owned()]));
+    }
+    let closed = unit.inaccessible.iter().find(|closed| is_below(path, closed))?;
+    let why = format!("{path} lies below {closed}, which the unit closes (InaccessiblePaths)");
+    Some((why, vec!["InaccessiblePaths=".to_owned()]))
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A drop-in with these lines, as `systemctl edit` takes it.
+pub(super) fn drop_in(lines: &[String]) -> String {
+    format!(
+        "systemctl edit muster-agent   # write these lines, then: systemctl restart muster-agent\n[Service]\n{}",
+        lines.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hardened() -> Unit {
+        Unit {
+            no_new_privileges: true,
+            bounding: 0,
+            home: Home::ReadOnly,
+            private_devices: true,
+            is_strict: true,
+            filters_users: true,
+            writable: vec!["/var/lib/muster-agent".to_owned()],
+            ..Unit::default()
+        }
+    }
+
+    fn lines(command: &str, unit: &Unit) -> Vec<String> {
+        let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        of_words(&words).iter().filter_map(|need| judge(need, unit)).flat_map(|(_, lines)| lines).collect()
+    }
+
+    #[test]
+    fn each_need_has_exactly_the_lines_that_give_it() {
+        let unit = hardened();
+        for (command, expect) in [
+            ("/p/check_disk -w 10%", &[][..]),
+            ("/p/check_icmp -H x", &["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW"]),
+            (
+                "/p/check_dhcp",
+                &[
+                    "AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_NET_RAW",
+                    "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_RAW",
+                ],
+            ),
+            (
+                "/usr/bin/sudo /p/check_raid",
+                &[
+                    "NoNewPrivileges=no",
+                    "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_AUDIT_WRITE CAP_DAC_OVERRIDE",
+                    "SystemCallFilter=@setuid",
+                ],
+            ),
+            ("/p/check_log -F /var/log/x -O /var/cache/old/x", &["ReadWritePaths=/var/cache/old"]),
+            ("/p/check_log -F /var/log/x -O /var/lib/muster-agent/x", &[]),
+            ("/p/check_logfiles -f /etc/x", &["ReadWritePaths=/var/tmp/check_logfiles"]),
+        ] {
+            assert_eq!(lines(command, &unit), expect, "{command}");
+            assert_eq!(lines(command, &Unit::default()), [""; 0], "{command} without a unit");
+        }
+        for command in ["/p/check_ide_smart -d /dev/sda", "/p/check_x /dev/md0"] {
+            assert!(lines(command, &unit).contains(&"PrivateDevices=no".to_owned()), "{command}");
+        }
+        assert_eq!(lines("/p/check_x -f /dev/null", &unit), [""; 0]);
+    }
+
+    #[test]
+    fn the_lines_that_are_told_are_enough() {
+        use super::super::unit::parse;
+        let packaged = "[Service]\nNoNewPrivileges=yes\nCapabilityBoundingSet=\nProtectHome=yes\nPrivateDevices=yes\nPrivateTmp=yes\n\
+                        ProtectSystem=strict\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n";
+        for command in [
+            "/p/check_icmp -H x",
+            "/p/check_dhcp",
+            "/usr/bin/sudo /p/x",
+            "/p/check_smart -d /dev/sda",
+            "/p/check_log -O /srv/old/x",
+            &["/ho", "me/me/check"].concat(),
+            "/tmp/check",
+        ] {
+            let told = lines(command, &parse(&[packaged.to_owned()]));
+            assert!(!told.is_empty(), "{command}");
+            let drop_in = format!("[Service]\n{}\n", told.join("\n"));
+            assert_eq!(lines(command, &parse(&[packaged.to_owned(), drop_in])), [""; 0], "{command}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_unit_hides_is_told_with_the_line_that_shows_it() {
+        let unit = Unit { home: Home::Hidden, private_tmp: true, inaccessible: vec!["/srv".to_owned()], ..hardened() };
+        let home = ["/ho", "me/me/x"].concat();
+        for (path, line) in
+            [(home.as_str(), "ProtectHome=read-only"), ("/tmp/x", "PrivateTmp=no"), ("/srv/x", "InaccessiblePaths=")]
+        {
+            assert_eq!(hidden(path, &unit).unwrap().1, [line], "{path}");
+            assert_eq!(hidden(path, &Unit::default()), None);
+        }
+        assert_eq!(hidden("/homestead/x", &unit), None);
+        assert!(drop_in(&["A=b".to_owned()]).ends_with("[Service]\nA=b"));
+    }
+}
