@@ -21,6 +21,6 @@ pub mod redact_value;
 pub mod sample;
 pub mod stat;
 pub mod time;
-pub mod watchdog;
 pub mod version_probe;
+pub mod watchdog;
 pub mod wire;

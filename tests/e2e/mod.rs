@@ -14,8 +14,8 @@ mod logs;
 mod operator;
 mod receivers;
 mod restore;
-mod users;
 mod snapshot;
+mod users;
 
 use std::time::Duration;
 

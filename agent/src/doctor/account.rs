@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Bits of capabilities, as the kernel numbers them.
-pub(super) const CAP_CHOWN: u32 = 0;
 pub(super) const CAP_DAC_OVERRIDE: u32 = 1;
 pub(super) const CAP_DAC_READ_SEARCH: u32 = 2;
 
@@ -122,7 +121,7 @@ mod tests {
         let status = "Name:\tmuster-agent\nUid:\t990\t990\t990\t990\nGid:\t989\t989\t989\t989\nGroups:\t4 999 \nCapInh:\t0\nCapEff:\t0000000000000004\n";
         let account = of_process(status, &Names::of(PASSWD, GROUP)).unwrap();
         assert_eq!((account.name.as_str(), account.uid), ("muster", 990));
-        assert!(account.has(CAP_DAC_READ_SEARCH) && !account.has(CAP_DAC_OVERRIDE) && !account.has(CAP_CHOWN));
+        assert!(account.has(CAP_DAC_READ_SEARCH) && !account.has(CAP_DAC_OVERRIDE));
         assert_eq!(account.groups, BTreeSet::from([4, 989, 999]));
         assert_eq!(of_process("", &Names::default()), None);
     }

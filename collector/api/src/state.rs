@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use muster_alert::alerting::Alerting;
+use muster_common::finding::Finding;
 use muster_common::host::HostId;
 use muster_common::identity::Pin;
 use muster_common::stat::Stat;
@@ -82,6 +84,8 @@ pub struct Hooks {
     pub process_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
     /// Numbers of ingest.
     pub intake_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
+    /// What the process and its machine are like, for the doctor. Blocks.
+    pub doctor: Box<dyn Fn() -> OwnFindings + Send + Sync>,
     /// Whom ingest hears.
     pub presence: Box<dyn Fn() -> Vec<HostPresence> + Send + Sync>,
     /// The certificate in force; `None`: HTTP is plain.
@@ -152,6 +156,19 @@ pub struct SnapshotRow {
     pub collector: String,
     /// Why it cannot be used.
     pub problem: Option<String>,
+}
+
+/// What only the wiring can look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnFindings {
+    /// With their examinations' names.
+    pub findings: Vec<Finding>,
+    /// On the data folder's file system, as far as it can be seen.
+    pub free_bytes: Option<u64>,
+    /// Keys of the configuration and how long they keep what is theirs.
+    pub retention: [(&'static str, Duration); 3],
+    /// The settings in force as text, without secrets.
+    pub settings: String,
 }
 
 /// How the collector is.

@@ -101,6 +101,14 @@ pub enum Noun {
     Snapshot(SnapshotVerb),
     /// How the collector is: version, hosts, store, ingest, drops by reason.
     Status,
+    /// Look at everything that the collector stands on, and say how to mend what is wrong: exit code 1 when there is a problem.
+    Doctor,
+    /// Write an archive for whoever helps: settings, status, findings, hosts and checks, without secrets.
+    Bundle {
+        /// The archive's file, a new one [default: muster-bundle-SECONDS.tar.gz in this folder].
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,11 @@ pub(crate) fn url(arguments: &Arguments) -> &str {
     arguments.url.as_deref().unwrap_or(USUAL_URL)
 }
 
+/// Whether the collector is on this machine, as far as the arguments tell.
+pub(crate) fn is_here(arguments: &Arguments) -> bool {
+    Token::folder(url(arguments), arguments.data.as_deref()).is_some()
+}
+
 /// The client: of whom the token that was given says, else of the user who is logged in at this URL. Without either, and without --url,
 /// it goes to this machine's collector over its unix socket, where the system says who asks; else to the URL with the token of `admin.token`.
 ///

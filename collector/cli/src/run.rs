@@ -5,7 +5,8 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, audit, checks, hosts, login, logs, mail, query, route, rules, silence, snapshot, status, token, user,
+    Printed, alerts, audit, bundle, checks, doctor, hosts, login, logs, mail, query, route, rules, silence, snapshot,
+    status, token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -41,5 +42,10 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Mail(verb) => mail::run(&client, verb, output, now_ms).await,
         Noun::Snapshot(verb) => snapshot::run(&client, verb, output, now_ms).await,
         Noun::Status => status::run(&client, output, now_ms).await,
+        Noun::Doctor => doctor::run(&client, output).await,
+        Noun::Bundle { to } => {
+            // The collector's log is on its machine, and that is where its token is looked for.
+            bundle::run(&client, to.as_deref(), connect::is_here(arguments), now).await
+        }
     }
 }

@@ -12,6 +12,7 @@ use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settin
 use muster_api::{Access, Counts, Dialect, Install, Logins, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
+use muster_common::identity::certificate;
 use muster_common::time::{Timestamp, now};
 use muster_fleet::{AuditResult, By, EventKind, Fleet, Record};
 use muster_ingest::{IngestConfig, Recorder};
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Arguments, Config};
+use crate::doctor::Bound;
 use crate::error::{StartError, chain};
 use crate::hooks::{Seen, hooks};
 use crate::http::{BoundSocket, Service};
@@ -159,6 +161,7 @@ impl Collector {
             http: Arc::default(),
             certificates: certificates.clone(),
             snapshots: Arc::clone(&snapshots),
+            bound: Bound { http, agents, ca_ends: ca_ends(&fleet) },
         };
         let state = Arc::new(State {
             reader,
@@ -346,6 +349,11 @@ fn open_certificates(
     let whose = if https.is_own_ca { "the embedded CA" } else { "http.cert" };
     tracing::info!("HTTPS on {listen} with a certificate of {whose}; the pin of its key is {}", https.pin.to_curl());
     Ok(Some(Arc::new(certificates)))
+}
+
+/// The end of the CA certificate that lasts longest.
+fn ca_ends(fleet: &Fleet) -> Option<Timestamp> {
+    fleet.ca_der().iter().filter_map(|der| certificate::read(der).ok()).map(|facts| facts.not_after).max()
 }
 
 /// Store and registry, and the first administrator; whether the folder was put back from a copy. Blocks.

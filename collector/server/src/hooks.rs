@@ -9,6 +9,7 @@ use muster_api::{Health, Hooks, Problem};
 use muster_common::time::{Span, Timestamp, now};
 use muster_store::{Admin, Health as StoreHealth};
 
+use crate::doctor::{self, Bound};
 use crate::heartbeat::Heartbeats;
 use crate::http::HttpCounts;
 use crate::intake::Intake;
@@ -36,12 +37,14 @@ pub(crate) struct Seen {
     /// Where HTTPS is spoken.
     pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) bound: Bound,
 }
 
 pub(crate) fn hooks(seen: &Seen) -> Hooks {
     let (health, process, intake, presence) = (seen.clone(), seen.clone(), seen.intake.clone(), seen.intake.clone());
     let (reloader, certificates) = (Arc::clone(&seen.reloader), seen.certificates.clone());
     let (making, listing) = (Arc::clone(&seen.snapshots), Arc::clone(&seen.snapshots));
+    let looked_at = seen.clone();
     Hooks {
         now: Box::new(now),
         health: Box::new(move || health.health()),
@@ -53,6 +56,9 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
             stats
         }),
         intake_stats: Box::new(move || intake.stats()),
+        doctor: Box::new(move || {
+            doctor::examine(&looked_at.reloader.current(), looked_at.bound, &looked_at.reserve, now())
+        }),
         presence: Box::new(move || presence.presence()),
         https: Box::new(move || certificates.as_ref().map(|certificates| certificates.https())),
         make_snapshot: Box::new(move |asked| making.begin(asked, now()).map_err(Into::into)),

@@ -6,6 +6,7 @@ mod admin_token;
 mod collector;
 pub mod command_line;
 pub mod config;
+mod doctor;
 mod error;
 mod heartbeat;
 mod hooks;
@@ -18,8 +19,8 @@ mod reload;
 mod reserve;
 mod self_metrics;
 pub mod service;
-mod tls;
 pub mod snapshot;
+mod tls;
 mod trouble;
 mod watched_disk;
 

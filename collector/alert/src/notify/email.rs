@@ -268,7 +268,11 @@ impl Notifier for Email {
             let _ = timeout(GOODBYE, connection.quit()).await;
             Ok(reached)
         });
-        Some(Attempt { place: format!("{host}:{port}{user}"), trying })
+        let encrypted = match self.settings.security {
+            SmtpSecurity::Opportunistic => ", encrypted where it can be",
+            SmtpSecurity::StartTls | SmtpSecurity::Implicit => "",
+        };
+        Some(Attempt { place: format!("{host}:{port}{user}{encrypted}"), trying })
     }
 }
 

@@ -16,5 +16,5 @@ mod webhook;
 pub use email::{Email, SmtpSecurity, SmtpSettings};
 pub use heartbeat::{Beat, HeartbeatUrl, Signs, beat};
 pub use http::HttpError;
-pub use table::{Notifier, Notifiers, Report, SettingsError};
+pub use table::{Attempt, Attempted, Notifier, Notifiers, Report, SettingsError};
 pub use webhook::{Webhook, WebhookSettings, webhook_body};

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::outgoing::{Key, Outcome, Parcel, Session};
+
+/// Somebody waits for the end of a try that sends nothing.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(20);
 
 /// Told as soon as the fate of a parcel is known, so that little is unsure if the process ends.
 pub type Report<'a> = dyn FnMut(Key, Outcome) + Send + 'a;
@@ -71,7 +75,9 @@ impl Notifiers {
         let mut attempted: Vec<Attempted> = Vec::new();
         for Attempt { place, trying } in self.servers.values().filter_map(|notifier| notifier.attempt()) {
             if !attempted.iter().any(|other| other.place == place) {
-                attempted.push(Attempted { result: trying.await, place });
+                let result = tokio::time::timeout(ATTEMPT_WITHIN, trying).await;
+                let late = || Err(format!("no answer within {} s", ATTEMPT_WITHIN.as_secs()));
+                attempted.push(Attempted { result: result.unwrap_or_else(|_| late()), place });
             }
         }
         attempted

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::server::{Fault, Script, Server, Tls, certificate};
-use super::{Email, Notifiers, SmtpSecurity, SmtpSettings, Webhook, WebhookSettings, webhook_body};
+use super::{Attempted, Email, Notifiers, SmtpSecurity, SmtpSettings, Webhook, WebhookSettings, webhook_body};
 use crate::alert::{Alert, AlertId, Notice, NoticeKind, Origin};
 use crate::mail::{Templates, digest, render, samples};
 use crate::outgoing::{DigestLetter, Event, Key, Limits, NewRow, Outcome, Parcel, Payload, Queue, Session, Target};
@@ -173,6 +173,40 @@ async fn without_a_session_nothing_is_sent_and_everything_waits() {
     assert!(plain.taken.lock().is_empty() && secure.taken.lock().is_empty());
     let outcomes = send(SmtpSettings { security: SmtpSecurity::Opportunistic, ..settings(&plain) }, &["a@x.org"]).await;
     assert_eq!(outcomes, [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn a_try_comes_as_far_as_the_sign_in_and_sends_nothing() {
+    let secure = Server::start(Script { tls: Tls::Starttls, plain: PLAIN, ..Script::default() }).await;
+    let plain = Server::start(Script::default()).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let user = |password: &str| SmtpSettings {
+        username: "muster".to_owned(),
+        password: password.to_owned(),
+        ..settings(&secure)
+    };
+    let of = |named: [(&str, SmtpSettings); 2]| {
+        let mut notifiers = Notifiers::default();
+        named.into_iter().for_each(|(name, one)| notifiers.add(name.to_owned(), Arc::new(Email::new(one).unwrap())));
+        notifiers
+    };
+    let (secure_at, plain_at) = (format!("127.0.0.1:{}", secure.port), format!("127.0.0.1:{}", plain.port));
+    // The same server for another sender is tried once.
+    let other_sender = SmtpSettings { from: "other@example.org".to_owned(), ..user("secret") };
+    let attempted = of([("a", user("secret")), ("b", other_sender)]).attempt().await;
+    let good = Ok("it answers, encrypted, and takes the password");
+    assert_eq!(attempted, [Attempted { place: format!("{secure_at} as muster"), result: good }]);
+    let opportunistic = SmtpSettings { security: SmtpSecurity::Opportunistic, ..settings(&plain) };
+    let attempted = of([("a", user("guess")), ("b", opportunistic)]).attempt().await;
+    let why = attempted[0].result.clone().unwrap_err();
+    assert!(why.contains("wrong password") && !why.contains("guess"), "{why}");
+    assert_eq!(attempted[1].place, format!("{plain_at}, encrypted where it can be"));
+    assert_eq!(attempted[1].result, Ok("it answers, in clear text"));
+    let away = SmtpSettings { port: closed, ..settings(&plain) };
+    let attempted = of([("a", settings(&plain)), ("b", away)]).attempt().await;
+    let whys: Vec<String> = attempted.into_iter().map(|one| one.result.unwrap_err()).collect();
+    assert!(whys[0].contains("no STARTTLS") && whys[1].contains("connecting"), "{whys:?}");
+    assert!(secure.taken.lock().is_empty() && plain.taken.lock().is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod audit;
 mod body;
 mod caller;
 mod checks;
+mod doctor;
 mod downtimes;
 mod events;
 mod holds;
@@ -42,6 +43,7 @@ const ADMIN: Option<Scope> = Some(Scope::Admin);
 pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/openapi.yaml", &["GET"], None, || get(openapi::document)),
     route("/api/muster/v1/status", &["GET"], READ, || get(status::status)),
+    route("/api/muster/v1/doctor", &["GET"], ADMIN, || get(doctor::doctor)),
     route("/api/muster/v1/events", &["GET"], READ, || get(events::list)),
     route("/api/muster/v1/hosts", &["GET"], READ, || get(hosts::list)),
     route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),

@@ -22,7 +22,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Access, Counts, Health, HostPresence, Https, Install, Logins, PoolSettings, Problem, QueryPool, State, Tails, router,
+    Access, Counts, Health, HostPresence, Https, Install, Logins, OwnFindings, PoolSettings, Problem, QueryPool, State,
+    Tails, router,
 };
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
@@ -176,6 +177,7 @@ impl Fixture {
             }),
             process_stats: Box::new(Vec::new),
             intake_stats: Box::new(Vec::new),
+            doctor: Box::new(|| OwnFindings { settings: "planted settings".to_owned(), ..OwnFindings::default() }),
             presence: Box::new(move || seen.lock().unwrap().clone()),
             https: Box::new(move || spoken.lock().unwrap().clone()),
             make_snapshot: Box::new(|ask| match &ask.to {

@@ -2,7 +2,9 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod bundle;
 pub mod checks;
+pub mod doctor;
 pub mod downtime;
 pub mod hosts;
 pub mod login;
