@@ -1,7 +1,7 @@
 //! `muster-agent`: arguments, exit codes, and which part does what. 0: well, 1: a problem, 2: wrong usage or configuration.
 
 use std::io::{IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};

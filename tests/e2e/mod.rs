@@ -3,6 +3,7 @@
 mod alerts;
 mod bad_input;
 mod checks;
+mod doctor;
 mod first_host;
 mod full_disk;
 mod https;

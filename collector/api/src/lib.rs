@@ -27,20 +27,16 @@ mod tails;
 mod work;
 
 pub use auth::{OverTls, PeerGrant, protect};
-pub use auth::{PeerGrant, protect};
-pub use error::{ApiError, Dialect, ErrorKind};
 pub use error::{ApiError, Dialect, ErrorKind};
 pub use install::{Install, is_host};
 pub use logins::Logins;
 pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
 pub use route::{Route, router, routes};
-pub use state::{Access, Counts, Health, Hooks, HostPresence, Https, Problem, State};
 pub use state::{
-    Access, Counts, Health, Hooks, HostPresence, MakeSnapshot, Problem, SnapshotAsk, SnapshotEnd, SnapshotProgress,
-    SnapshotRow, SnapshotsView, State,
+    Access, Counts, Health, Hooks, HostPresence, Https, MakeSnapshot, OwnFindings, Problem, SnapshotAsk, SnapshotEnd,
+    SnapshotProgress, SnapshotRow, SnapshotsView, State,
 };
-pub use state::{Access, Counts, Health, Hooks, HostPresence, OwnFindings, Problem, State};
 pub use tails::Tails;
 
 /// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.

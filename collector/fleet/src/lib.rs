@@ -58,7 +58,6 @@ mod users;
 
 pub use audit::{AUDIT_ROWS_MAX, AuditBreak, AuditProof, AuditQuery, AuditResult, AuditRow, Record};
 pub use by::{By, Who, source_of};
-pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity};
 pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity, ServerNames};
 pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;

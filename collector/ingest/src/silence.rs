@@ -11,7 +11,7 @@ use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::message::GoodbyeReason;
 use muster_fleet::status::Goodbye;
-use muster_fleet::{EPHEMERAL_STOPPED, Standing, StandingNote, Told};
+use muster_fleet::{By, EPHEMERAL_STOPPED, Standing, StandingNote, Told};
 
 use crate::error_text::chain;
 use crate::hub::Hub;
@@ -134,7 +134,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             let is_ephemeral = |host| noting.fleet.host(host).is_some_and(|row| row.ephemeral.is_some());
             let (gone, notes) = gone_for_good(notes, is_ephemeral);
             for host in gone {
-                noting.fleet.retire(host, EPHEMERAL_STOPPED, "muster", now)?;
+                noting.fleet.retire(host, EPHEMERAL_STOPPED, &By::MUSTER, now)?;
             }
             noting.fleet.note_standings(&notes, now)
         });

@@ -17,6 +17,10 @@ pub struct CommandLine {
 pub enum Command {
     /// Run.
     Serve(Serve),
+    /// Make a data folder of a snapshot; no collector runs on it meanwhile.
+    Restore(Restore),
+    /// Read a snapshot whole and say whether it can be restored; changes nothing.
+    VerifySnapshot(VerifySnapshot),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +52,34 @@ pub struct Serve {
     /// Read the configuration, say what is wrong with it, and end.
     #[arg(long)]
     pub check_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The snapshot's folder.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub from: PathBuf,
+    /// The data folder to make: empty, or not there.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The key file that was in force when the snapshot was made.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Put the configuration that was in force into this folder: empty, or not there [default: it stays in the snapshot].
+    #[arg(long, value_name = "DIR")]
+    pub config_to: Option<PathBuf>,
+    /// Read what was made once more and compare its numbers before it may be used.
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifySnapshot {
+    /// The snapshot's folder.
+    pub snapshot: PathBuf,
+    /// Say too whether this key file opens the CA's keys.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -15,55 +15,6 @@ use muster_server::{Collector, SetLevel, chain, check_certificate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// The collector of Muster: takes what agents send, stores it exactly once, answers.
-#[derive(Debug, Parser)]
-#[command(name = "muster-collector", version, max_term_width = 120)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run.
-    Serve(Serve),
-    /// Make a data folder of a snapshot; no collector runs on it meanwhile.
-    Restore(offline::Restore),
-    /// Read a snapshot whole and say whether it can be restored; changes nothing.
-    VerifySnapshot(offline::VerifySnapshot),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// The configuration, TOML [default: /etc/muster/collector.toml where there is one; no key is needed].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder for everything the collector keeps [default: /var/lib/muster-collector].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Where to listen for HTTP, loopback only; port 0 picks a free one [default: 127.0.0.1:9470].
-    #[arg(long, value_name = "ADDR:PORT")]
-    http: Option<SocketAddr>,
-    /// Where to listen for agents, UDP; port 0 picks a free one [default: 0.0.0.0:9471].
-    #[arg(long, value_name = "ADDR:PORT")]
-    agents: Option<SocketAddr>,
-    /// Rule files in Prometheus' form, or folders of them; may be given several times [default: /etc/muster/rules where there is one].
-    #[arg(long, value_name = "FILE")]
-    rules: Vec<PathBuf>,
-    /// Whom to tell, in Alertmanager's form [default: /etc/muster/alerting.yml where there is one].
-    #[arg(long, value_name = "FILE")]
-    alerting: Option<PathBuf>,
-    /// Ask nobody for a token. Only with a loopback address.
-    #[arg(long)]
-    no_auth: bool,
-    /// Set one key over the file's value; may be given several times.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    sets: Vec<String>,
-    /// Read the configuration, say what is wrong with it, and end.
-    #[arg(long)]
-    check_config: bool,
-}
-
 fn main() -> ExitCode {
     // clap ends the process itself on wrong usage (2) and on --help (0).
     let command = CommandLine::parse().command;

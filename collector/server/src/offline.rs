@@ -1,42 +1,14 @@
 //! The commands of the collector's program that need no collector to run: `restore` and `verify-snapshot`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_fleet::SnapshotKey;
+use muster_server::command_line::{Restore, VerifySnapshot};
 use muster_server::snapshot::{self, Keys, Manifest, Restored, SnapshotError};
 use muster_server::{Lock, chain};
-
-#[derive(Debug, Args)]
-pub(crate) struct Restore {
-    /// The snapshot's folder.
-    #[arg(long, value_name = "SNAPSHOT")]
-    from: PathBuf,
-    /// The data folder to make: empty, or not there.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// The key file that was in force when the snapshot was made.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Put the configuration that was in force into this folder: empty, or not there [default: it stays in the snapshot].
-    #[arg(long, value_name = "DIR")]
-    config_to: Option<PathBuf>,
-    /// Read what was made once more and compare its numbers before it may be used.
-    #[arg(long)]
-    verify: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifySnapshot {
-    /// The snapshot's folder.
-    snapshot: PathBuf,
-    /// Say too whether this key file opens the CA's keys.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-}
 
 fn key(disk: &dyn Disk, path: Option<&Path>) -> Result<Option<SnapshotKey>, SnapshotError> {
     path.map(|path| snapshot::read_key(disk, path)).transpose()

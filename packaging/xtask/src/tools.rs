@@ -11,7 +11,7 @@ use crate::build::{cargo, root};
 use crate::process;
 
 /// (program, Debian package) that must be installed.
-const INSTALLED: [(&str, &str); 12] = [
+const INSTALLED: &[(&str, &str)] = &[
     ("git", "git"),
     // Runs the command that installs a host.
     ("curl", "curl"),
@@ -27,6 +27,12 @@ const INSTALLED: [(&str, &str); 12] = [
     ("mmdebstrap", "mmdebstrap"),
     // Draws mails.
     ("chromium", "chromium"),
+    // What the doctor is shown: a firewall in a network of its own, rights of files, other users.
+    ("nft", "nftables"),
+    ("ip", "iproute2"),
+    ("setcap", "libcap2-bin"),
+    ("setfacl", "acl"),
+    ("setpriv", "util-linux"),
 ];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
@@ -43,7 +49,7 @@ const UNPACKED: [(&str, &str); 7] = [
 ];
 
 pub(crate) fn ensure() -> Result<()> {
-    for (program, package) in INSTALLED {
+    for &(program, package) in INSTALLED {
         ensure_installed(program, package)?;
     }
     for (package, program) in UNPACKED {

@@ -9,7 +9,7 @@ use muster_common::identity::{TokenWord, certificate};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, HostFacts, PROTOCOL};
 use muster_fleet::status::{Goodbye, StatusChange};
-use muster_fleet::{Binding, EnrolOutcome, Fleet, Follower, SmallChange, Standing, StandingNote, TokenSpec};
+use muster_fleet::{Binding, By, EnrolOutcome, Fleet, Follower, SmallChange, Standing, StandingNote, TokenSpec};
 use parking_lot::Mutex;
 
 use super::bench::Bench;
@@ -187,7 +187,7 @@ fn a_hundred_ephemeral_hosts_that_are_killed_are_one_notice_and_their_retirement
     let notices = std::mem::take(&mut site.bench.notices);
     assert_eq!(notices.iter().map(|notice| notice.firing.len()).collect::<Vec<_>>(), [100]);
     for host in &cells {
-        site.fleet.retire(*host, "it is ephemeral", "muster", site.now()).unwrap();
+        site.fleet.retire(*host, "it is ephemeral", &By::MUSTER, site.now()).unwrap();
     }
     site.give();
     site.pass(900);
