@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use muster_common::time;
 use muster_tests::harness::http::Connection;
+use muster_tests::harness::packaged;
 use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
@@ -112,6 +113,12 @@ enum Trial {
         programs: std::path::PathBuf,
         #[arg(long, default_value_t = 30)]
         count: u32,
+    },
+    /// From a bare Debian root to a host's first number in the API, by packages that are made already; and how exposed their units are.
+    Packages {
+        /// What `cargo xtask dist` made.
+        #[arg(long)]
+        packages: std::path::PathBuf,
     },
     /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
     TailKills {
@@ -220,6 +227,7 @@ fn main() -> ExitCode {
         Trial::Snapshot { programs, gib } => run_snapshot(&programs, gib),
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
+        Trial::Packages { packages } => run_packages(&packages),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -229,6 +237,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_packages(packages: &std::path::Path) -> Result<()> {
+    let [agent, collector] = [packaged::AGENT_UNIT, packaged::COLLECTOR_UNIT].map(packaged::exposure);
+    let seconds = packaged::first_data(packages)?.as_secs_f64();
+    println!("seconds={seconds:.1} agent_exposure={} collector_exposure={}", agent?, collector?);
+    Ok(())
 }
 
 fn run_wire(arguments: &LoadArguments) -> Result<()> {

@@ -55,7 +55,7 @@ pub(crate) fn ensure() -> Result<()> {
     for (package, program) in UNPACKED {
         ensure_unpacked(package, program)?;
     }
-    ensure_root()?;
+    ensure_roots()?;
     ensure_component("rustfmt", "fmt")?;
     ensure_component("clippy", "clippy")
 }
@@ -112,24 +112,29 @@ fn ensure_unpacked(package: &str, program: &str) -> Result<()> {
     Ok(())
 }
 
-/// A minimal Debian, from this machine's own sources, for packages to be installed in.
-fn ensure_root() -> Result<()> {
-    let archive = root().join("target/tools/debian-root/root.tar");
-    if archive.is_file() {
-        return Ok(());
-    }
-    println!("tools: making a minimal Debian root for tests of packages");
-    let folder = archive.parent().context("it lies in a folder")?;
-    std::fs::create_dir_all(folder)?;
-    let fresh = folder.join("root.tar.new");
+/// Minimal Debians, from this machine's own sources, for packages to be installed in: (archive, what is in it beside the minimum).
+const ROOTS: [(&str, &str); 2] = [("root.tar", ""), ("systemd.tar", "systemd-sysv,dbus")];
+
+/// Makes those that are missing, at the same time: they wait for the network most of it.
+fn ensure_roots() -> Result<()> {
+    let folder = root().join("target/tools/debian-root");
+    std::fs::create_dir_all(&folder)?;
     let system = std::fs::read_to_string("/etc/os-release").context("which Debian is this?")?;
     let suite = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).context("no code name")?;
-    let mut command = Command::new("mmdebstrap");
-    command.args(["--quiet", "--variant=minbase", suite]).arg(&fresh);
-    command.args(sources());
-    process::output(&mut command)
-        .context("a Debian root is needed, for which mmdebstrap needs root and the archive")?;
-    std::fs::rename(&fresh, &archive)?;
+    let mut making = Vec::new();
+    for (archive, more) in ROOTS.iter().filter(|(archive, _)| !folder.join(archive).is_file()) {
+        println!("tools: making a minimal Debian ({archive}) for tests of packages");
+        let fresh = folder.join(format!("new-{archive}"));
+        let mut command = Command::new("mmdebstrap");
+        command.args(["--quiet", "--variant=minbase", &format!("--include={more}"), suite]).arg(&fresh).args(sources());
+        let shown = process::show(&command);
+        making.push((command.spawn().with_context(|| format!("failed to start `{shown}`"))?, shown, fresh, archive));
+    }
+    for (mut child, shown, fresh, archive) in making {
+        let status = child.wait()?;
+        anyhow::ensure!(status.success(), "`{shown}` ended with {status}: it needs root and Debian's archive");
+        std::fs::rename(&fresh, folder.join(archive))?;
+    }
     Ok(())
 }
 

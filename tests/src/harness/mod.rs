@@ -1,7 +1,10 @@
 //! Real programs under test: started on loopback with port 0, asked over HTTP, ended by their process id.
 
 pub mod agent;
+pub mod booted;
 pub mod collector;
 pub mod http;
 pub mod mailbox;
+pub mod packaged;
 pub mod programs;
+pub mod root;
