@@ -1,6 +1,8 @@
 //! Users, logins and the audit, over the real programs.
 
+use std::io::{Read, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use muster_tests::harness::agent::{muster, run};
 use muster_tests::harness::collector::{Collector, Options, signal};
@@ -28,6 +30,21 @@ fn as_user(programs: &Path, collector: &Collector, session: &Path, words: &[&str
     let mut all = vec!["--url", &url, "--session", &session];
     all.extend(words);
     run(programs, "muster", &all).unwrap()
+}
+
+/// These rows are a whole chain, and a hash that none of them has is missed.
+fn verified(programs: &Path, collector: &Collector, rows: &[serde_json::Value]) {
+    let (code, text, error) = muster(programs, collector, &["audit", "verify"]).unwrap();
+    assert!(
+        code == 0 && text.starts_with(&format!("ok: {} rows (1 to {}), ", rows.len(), rows.len())),
+        "{text}{error}"
+    );
+    let head = text.lines().last().unwrap().to_owned();
+    assert_eq!(rows.last().unwrap()["hash"], head.as_str());
+    let (code, text, _) = muster(programs, collector, &["audit", "verify", "--head", &head]).unwrap();
+    assert!(code == 0 && text.contains(&format!("; the noted hash is that of row {}", rows.len())), "{text}");
+    let (code, text, _) = muster(programs, collector, &["audit", "verify", "--head", &"ab".repeat(32)]).unwrap();
+    assert!(code == 1 && text.starts_with("broken: no row has the hash abab"), "{text}");
 }
 
 #[test]
@@ -98,20 +115,11 @@ fn a_user_is_made_logs_in_and_all_of_it_is_in_the_audit() {
     assert!(rows.iter().any(|row| row["action"] == "login_failed" && row["result"] == "refused"), "{text}");
     assert!(!text.contains(PASSWORD) && !text.contains(set.split(['=', ';']).nth(1).unwrap()), "{text}");
 
-    let (code, text, error) = muster(&programs, &collector, &["audit", "verify"]).unwrap();
-    assert!(
-        code == 0 && text.starts_with(&format!("ok: {} rows (1 to {}), ", rows.len(), rows.len())),
-        "{text}{error}"
-    );
-    let head = text.lines().last().unwrap().to_owned();
-    assert_eq!(rows.last().unwrap()["hash"], head.as_str());
-    let (code, text, _) = muster(&programs, &collector, &["audit", "verify", "--head", &head]).unwrap();
-    assert!(code == 0 && text.contains(&format!("; the noted hash is that of row {}", rows.len())), "{text}");
-    let (code, text, _) = muster(&programs, &collector, &["audit", "verify", "--head", &"ab".repeat(32)]).unwrap();
-    assert!(code == 1 && text.starts_with("broken: no row has the hash abab"), "{text}");
-    let (code, text, error) =
-        muster(&programs, &collector, &["audit", "list", "--by", "user:ann", "-o", "csv"]).unwrap();
-    assert_eq!((code, text.lines().count()), (0, 5), "{text}{error}");
+    verified(&programs, &collector, rows);
+    let words = ["audit", "list", "--by", "user:ann", "-o", "csv"];
+    let (code, text, error) = muster(&programs, &collector, &words).unwrap();
+    assert!(code == 0 && text.lines().count() >= 4, "{text}{error}");
+    assert!(text.lines().skip(1).all(|line| line.contains(",user:ann,127.0.0.1,")), "{text}");
 }
 
 #[test]
@@ -149,4 +157,40 @@ fn muster_login_makes_the_commands_that_follow_the_users() {
     assert_eq!(muster(&programs, &collector, &["user", "disable", "ann"]).unwrap().0, 0);
     let (code, _, error) = user(&["login", "ann", "--password-file", &password_file]);
     assert!(code == 2 && error.starts_with("muster: the user or the password is wrong"), "{code}: {error}");
+}
+
+#[test]
+fn a_password_is_asked_for_twice_on_the_terminal_and_never_shown() {
+    let programs = programs::folder();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
+    let program = programs::program(&programs, "muster");
+    let command = format!(
+        "{} --url http://{} --token {} user add ann --role viewer",
+        program.display(),
+        collector.http,
+        collector.token
+    );
+    // A terminal of its own, on which this test types.
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keys, mut screen) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for prompt in ["New password of user ann: ", "Once more: "] {
+        while !String::from_utf8_lossy(&shown).ends_with(prompt) {
+            let mut byte = [0];
+            screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&shown)));
+            shown.extend(byte);
+        }
+        keys.write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
+    }
+    screen.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    assert!(terminal.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains("user ann is made, with the role viewer") && !shown.contains(PASSWORD), "{shown}");
+    assert_eq!(log_in(&collector, PASSWORD).status, 200);
 }

@@ -62,14 +62,14 @@ fn ask(prompt: &str) -> Result<String, Failure> {
     let failed = |error: io::Error| {
         Failure::Usage(format!("there is no terminal to ask for a password on ({error}): give --password-file FILE"))
     };
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(failed)?;
-    terminal.write_all(prompt.as_bytes()).map_err(failed)?;
-    let line = {
-        let _quiet = Quiet::new(&terminal).map_err(failed)?;
-        first_line(BufReader::new(&terminal)).map_err(failed)?
-    };
-    terminal.write_all(b"\n").map_err(failed)?;
-    Ok(line)
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(failed)?;
+    // Before the prompt: whoever is quick is not shown either.
+    let quiet = Quiet::new(&terminal).map_err(failed)?;
+    (&terminal).write_all(prompt.as_bytes()).map_err(failed)?;
+    let line = first_line(BufReader::new(&terminal));
+    drop(quiet);
+    (&terminal).write_all(b"\n").map_err(failed)?;
+    line.map_err(failed)
 }
 
 /// A terminal that shows nothing of what is typed; dropping it puts it back.
