@@ -323,9 +323,10 @@ fn run_sim(from: u64, seeds: u64, threads: u64) -> Result<()> {
     for (seed, violation) in &found.violations {
         println!("seed {seed}: {violation}");
     }
-    let sim::Report { rows, crashes, restores, inboxes_lost, gaps, lines, reports, wipes, deletes } = found.report;
+    let sim::Report { rows, crashes, restores, from_snapshots, inboxes_lost, gaps, lines, reports, wipes, deletes } =
+        found.report;
     println!(
-        "seeds={seeds} violations={} rows={rows} crashes={crashes} restores={restores} inboxes_lost={inboxes_lost} gaps={gaps} lines={lines} reports={reports} wipes={wipes} deletes={deletes}",
+        "seeds={seeds} violations={} rows={rows} crashes={crashes} restores={restores} from_snapshots={from_snapshots} inboxes_lost={inboxes_lost} gaps={gaps} lines={lines} reports={reports} wipes={wipes} deletes={deletes}",
         found.violations.len()
     );
     Ok(())

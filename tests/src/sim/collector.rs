@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 
 use super::ledger::Violation;
 use super::planted::Bug;
+use super::snapshot;
 
 /// What a collector says to one connection, and connections that it ends.
 pub(super) enum Said {
@@ -40,13 +41,20 @@ pub(super) enum Said {
     },
 }
 
+/// A state to which it may be restored.
+#[derive(Clone)]
+struct Saved {
+    at_ms: i64,
+    image: DiskImage,
+    is_snapshot: bool,
+}
+
 /// The collector, running or not.
 pub(super) struct CollectorNode {
     pub(super) disk: CutDisk,
     pub(super) restart_ms: Option<i64>,
     pub(super) running: Option<Running>,
-    /// States to which it may be restored, and when they were taken.
-    saved: Vec<(i64, DiskImage)>,
+    saved: Vec<Saved>,
     restored: bool,
     has_started: bool,
     /// Why the last start failed.
@@ -122,15 +130,25 @@ impl CollectorNode {
         self.restart_ms = Some(now_ms + self.rng.i64(10..8_000));
     }
 
-    /// Keeps the disk's state to restore it later. Before the first start there is none: an empty folder put back is another store.
-    pub(super) fn save(&mut self, now_ms: i64) {
-        if self.has_started {
-            self.saved.push((now_ms, self.disk.image()));
+    /// Keeps a state to restore it later: in turn the disk as it is, and a snapshot that the running collector makes. Before the first
+    /// start there is none: an empty folder put back is another store.
+    pub(super) fn save(&mut self, now_ms: i64) -> Result<(), Violation> {
+        if !self.has_started {
+            return Ok(());
         }
+        let (image, is_snapshot) = match &self.running {
+            // A planted bug may make what no snapshot believes.
+            Some(running) if self.bug.is_none() && self.saved.len() % 2 == 1 => {
+                (snapshot::of(&self.disk, &running.admin, &running.fleet, at(now_ms))?, true)
+            }
+            _ => (Some(self.disk.image()), false),
+        };
+        self.saved.extend(image.map(|image| Saved { at_ms: now_ms, image, is_snapshot }));
+        Ok(())
     }
 
-    /// Restores an older state; gives the time of that state.
-    pub(super) fn restore(&mut self, now_ms: i64) -> Option<i64> {
+    /// Restores an older state; gives the time of that state, and whether it is a snapshot.
+    pub(super) fn restore(&mut self, now_ms: i64) -> Option<(i64, bool)> {
         if self.saved.is_empty() {
             return None;
         }
@@ -138,10 +156,10 @@ impl CollectorNode {
         // What was saved later is of a future that did not happen.
         let chosen = self.rng.usize(..self.saved.len());
         self.saved.truncate(chosen + 1);
-        let (image_ms, image) = self.saved[chosen].clone();
+        let Saved { at_ms, image, is_snapshot } = self.saved[chosen].clone();
         self.disk.restore_image(&image);
         self.restored = true;
-        Some(image_ms)
+        Some((at_ms, is_snapshot))
     }
 
     /// The folder of inbox files loses them while the power is off. `true`: all that was acknowledged before is in segments.

@@ -26,7 +26,7 @@ impl World {
             self.collector.disk.fail(operation, self.rng.u64(1..10), 1, fault);
         }
         if self.luck(20) {
-            self.collector.save(self.now_ms);
+            self.collector.save(self.now_ms)?;
         }
         self.go_back(&scenario);
         if let Some(running) = &mut self.collector.running {
@@ -66,10 +66,11 @@ impl World {
     /// The collector is as it was before, or has lost a part of what it had.
     fn go_back(&mut self, scenario: &Scenario) {
         if self.luck(scenario.collector_restore)
-            && let Some(image_ms) = self.collector.restore(self.now_ms)
+            && let Some((image_ms, is_snapshot)) = self.collector.restore(self.now_ms)
         {
             self.tell(&format!("restored to {image_ms}"));
             self.report.restores += 1;
+            self.report.from_snapshots += u64::from(is_snapshot);
             self.ledger.restore(image_ms);
             self.ledger.lines.restore(image_ms);
             self.ledger.lines.forget_positions(image_ms);

@@ -17,6 +17,7 @@ fn add(sum: &mut Report, report: &Report) {
     sum.rows += report.rows;
     sum.crashes += report.crashes;
     sum.restores += report.restores;
+    sum.from_snapshots += report.from_snapshots;
     sum.inboxes_lost += report.inboxes_lost;
     sum.gaps += report.gaps;
     sum.lines += report.lines;

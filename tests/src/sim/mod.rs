@@ -22,6 +22,7 @@ mod many;
 pub mod planted;
 mod reports;
 mod scenario;
+mod snapshot;
 mod world;
 
 pub use ledger::Violation;

@@ -28,6 +28,8 @@ pub struct Report {
     pub rows: u64,
     pub crashes: u64,
     pub restores: u64,
+    /// Those of a snapshot that the running collector made.
+    pub from_snapshots: u64,
     pub inboxes_lost: u64,
     /// Lines that the store has at the end.
     pub lines: u64,

@@ -19,8 +19,9 @@ use crate::harness::programs;
 use crate::kill;
 use crate::load::{remote_write, wire};
 
-/// Hosts that go on to send, one batch a second each.
-const HOSTS: usize = 20;
+/// Hosts that go on to send, 20 batches a second each: often enough to see when nothing is acknowledged.
+const HOSTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 /// Longer than anything here takes by far.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 /// A mail that is told twice comes within a few rounds of evaluation.
@@ -126,7 +127,7 @@ impl Sending {
         let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{HOSTS},"ttl":"1h"}}"#);
         let answer = collector.request("POST", "/api/muster/v1/tokens", body.as_bytes())?.json()?;
         let word = answer["token"]["word"].as_str().with_context(|| format!("no word in {answer}"))?.to_owned();
-        const TICKS: i64 = 5_000;
+        const TICKS: i64 = 30_000;
         let load = wire::Load {
             target: collector.agents,
             word,
@@ -135,7 +136,7 @@ impl Sending {
             ticks: TICKS,
             start_ms: remote_write::start_for(time::now().millis(), TICKS),
             window: 4,
-            pause: Duration::from_secs(1),
+            pause: PAUSE,
             reconnects: 0,
         };
         let progress = Arc::new(wire::Progress::default());

@@ -16,7 +16,7 @@ pub(super) fn snapshot_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
 fn rows(values: &Values) -> Vec<Row> {
     // A value that the trial did not tell passes no goal.
     let get = |key: &str| values.get(key).copied().unwrap_or(f64::NAN);
-    let load = format!("{:.1} GB, 20 hosts with a batch a second each", get("bytes") / 1e9);
+    let load = format!("{:.1} GB, 10 hosts with 20 batches of 500 samples a second each", get("bytes") / 1e9);
     let made = format!(
         "{:.1} s, {:.1} CPU-s ({:.1} without), commits held for {:.0} ms, {:.0} ms without an ack at most, {} samples acknowledged meanwhile",
         get("seconds"),
