@@ -264,21 +264,29 @@ fn a_real_plugin_that_the_unit_hinders_is_named_and_its_drop_in_relaxes_exactly_
     let plugins: Vec<&Value> = found.findings.iter().filter(|finding| finding["examination"] == "plugins").collect();
     let problems: Vec<&&Value> = plugins.iter().filter(|finding| finding["level"] == "problem").collect();
     assert_eq!(problems.len(), 1, "{plugins:#?}");
-    assert!(problems[0]["what"].as_str().unwrap().contains("needs CAP_NET_RAW"), "{problems:?}");
+    let what = problems[0]["what"].as_str().unwrap();
+    assert!(what.contains("needs CAP_NET_RAW") && what.contains("drops privileges"), "{what}");
     let remedy = problems[0]["remedy"].as_str().unwrap();
     let drop_in = &remedy[remedy.find("[Service]").unwrap()..];
-    assert_eq!(drop_in, "[Service]\nAmbientCapabilities=CAP_NET_RAW\nCapabilityBoundingSet=CAP_NET_RAW");
+    let lines = ["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW", "SystemCallFilter=setuid"];
+    assert_eq!(drop_in.lines().skip(1).collect::<Vec<_>>(), lines);
 
-    // What the doctor says is what the kernel does: as the unit's user under the unit's limits, then with the drop-in's.
-    let under = |limits: &[&str]| {
-        let mut command = Command::new("setpriv");
+    // What the doctor says is what the kernel does: as the unit's user under the unit's limits, then with the drop-in's. The filter of calls
+    // is strace's here, which denies as the unit's does.
+    let denying =
+        ["strace", "-f", "-o", "/dev/null", "-e", "trace=setuid", "-e", "inject=setuid:error=EPERM", "setpriv"];
+    let under = |before: &[&str], limits: &[&str]| {
+        let mut command = Command::new(before[0]);
+        command.args(&before[1..]);
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]).args(limits);
         command.args(["--", path, "-H", "127.0.0.1", "-n", "1"]).output().unwrap()
     };
-    let hindered = under(&["--inh-caps", "-all", "--bounding-set", "-all"]);
+    let hindered = under(&["setpriv"], &["--inh-caps", "-all", "--bounding-set", "-all"]);
     assert_ne!(hindered.status.code(), Some(0), "{}", shown(&hindered.stdout));
     let relaxed = ["--inh-caps", "-all,+net_raw", "--ambient-caps", "-all,+net_raw", "--bounding-set", "-all,+net_raw"];
-    let works = under(&relaxed);
+    let half = under(&denying, &relaxed);
+    assert!(shown(&half.stdout).contains("drop privileges"), "{}{}", shown(&half.stdout), shown(&half.stderr));
+    let works = under(&["setpriv"], &relaxed);
     assert_eq!(works.status.code(), Some(0), "{}{}", shown(&works.stdout), shown(&works.stderr));
 
     scene.write("muster-agent.service.d/icmp.conf", drop_in);

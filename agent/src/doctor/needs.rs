@@ -11,6 +11,12 @@ pub(super) enum Need {
     Capabilities(u64),
     /// To become another user or group: a set-user-id or set-group-id program that does not do with capabilities, or sudo.
     OtherUser(String),
+    /// System calls that the unit may deny: programs that drop privileges end when they cannot.
+    Calls(Vec<&'static str>),
+    /// A family of sockets.
+    Family(&'static str),
+    /// To run code that it makes while it runs, as just-in-time compilers do.
+    NewCode(String),
     /// Devices below `/dev`.
     Devices,
     /// A folder that it writes to.
@@ -19,13 +25,19 @@ pub(super) enum Need {
     Sees(String),
 }
 
-/// Plugins by their names, and what they need: of Debian's monitoring-plugins and what is often added to them.
-const KNOWN: [(&str, &str); 14] = [
-    ("check_icmp", "CAP_NET_RAW"),
-    ("check_host", "CAP_NET_RAW"),
-    ("check_rta_multi", "CAP_NET_RAW"),
+/// Programs by their names, and what they need: capabilities, calls, families of sockets, devices, a folder. Of Debian's monitoring-plugins and what
+/// is often added to them, and the programs that they start.
+const KNOWN: [(&str, &str); 19] = [
+    // It drops its privileges once its socket is open, and ends where it cannot.
+    ("check_icmp", "CAP_NET_RAW setuid"),
+    ("check_host", "CAP_NET_RAW setuid"),
+    ("check_rta_multi", "CAP_NET_RAW setuid"),
     ("check_fping", "CAP_NET_RAW"),
     ("check_dhcp", "CAP_NET_RAW CAP_NET_BIND_SERVICE"),
+    ("ping", "capset setuid"),
+    ("arping", "CAP_NET_RAW capset setuid AF_PACKET"),
+    ("check_arping", "CAP_NET_RAW capset setuid AF_PACKET"),
+    ("nmap", "CAP_NET_RAW AF_PACKET"),
     ("check_ide_smart", "devices"),
     ("check_smart", "devices"),
     ("check_smart.pl", "devices"),
@@ -34,8 +46,14 @@ const KNOWN: [(&str, &str); 14] = [
     ("check_megaraid_sas", "devices"),
     ("smartctl", "devices"),
     ("nvme", "devices"),
+    ("megacli", "devices"),
     ("check_logfiles", "/var/tmp/check_logfiles"),
 ];
+/// Calls and families of [`KNOWN`], as needs have them.
+const CALLS: [&str; 2] = ["capset", "setuid"];
+const FAMILIES: [&str; 1] = ["AF_PACKET"];
+/// Programs that compile while they run.
+const COMPILERS: [&str; 10] = ["node", "nodejs", "deno", "bun", "java", "dotnet", "mono", "pwsh", "luajit", "pypy3"];
 
 /// Programs that become somebody else.
 const OTHER_USERS: [&str; 5] = ["sudo", "doas", "su", "pkexec", "runuser"];
@@ -50,12 +68,15 @@ pub(super) fn of_words(words: &[String]) -> Vec<Need> {
     if let Some(other) = words.iter().map(|word| base_name(word)).find(|word| OTHER_USERS.contains(word)) {
         needs.push(Need::OtherUser(other.to_owned()));
     }
-    for (_, need) in KNOWN.iter().filter(|(known, _)| words.iter().any(|word| base_name(word) == *known)) {
-        needs.push(match *need {
-            "devices" => Need::Devices,
-            path if path.starts_with('/') => Need::Writes(path.to_owned()),
-            names => Need::Capabilities(names.split(' ').filter_map(capability).fold(0, |all, bit| all | bit)),
-        });
+    // A word that is no path may be a host's name.
+    let programs = words.iter().enumerate().filter(|(number, word)| *number == 0 || word.starts_with('/'));
+    for name in programs.map(|(_, word)| base_name(word)) {
+        if COMPILERS.contains(&name) {
+            needs.push(Need::NewCode(name.to_owned()));
+        }
+        if let Some((_, wanted)) = KNOWN.iter().find(|(known, _)| *known == name) {
+            needs.extend(of_table(wanted));
+        }
     }
     for (number, word) in words.iter().enumerate().skip(1) {
         let written = WRITTEN.iter().any(|(known, option)| name == *known && words[number - 1] == *option);
@@ -70,6 +91,32 @@ pub(super) fn of_words(words: &[String]) -> Vec<Need> {
     }
     needs.extend(words.iter().filter(|word| word.starts_with('/')).map(|word| Need::Sees(word.clone())));
     needs.dedup();
+    needs
+}
+
+/// Whether the program only starts another one as somebody else.
+pub(super) fn becomes_another(program: &std::path::Path) -> bool {
+    OTHER_USERS.contains(&base_name(&program.to_string_lossy()))
+}
+
+/// The needs of one line of [`KNOWN`].
+fn of_table(wanted: &'static str) -> Vec<Need> {
+    let words = || wanted.split(' ');
+    let bits = words().filter_map(capability).fold(0, |all, bit| all | bit);
+    let calls: Vec<&'static str> = words().filter(|word| CALLS.contains(word)).collect();
+    let mut needs = Vec::new();
+    if bits != 0 {
+        needs.push(Need::Capabilities(bits));
+    }
+    if !calls.is_empty() {
+        needs.push(Need::Calls(calls));
+    }
+    needs.extend(words().filter(|word| FAMILIES.contains(word)).map(Need::Family));
+    if wanted == "devices" {
+        needs.push(Need::Devices);
+    } else if wanted.starts_with('/') {
+        needs.push(Need::Writes(wanted.to_owned()));
+    }
     needs
 }
 
@@ -101,10 +148,25 @@ pub(super) fn judge(need: &Need, unit: &Unit) -> Option<(String, Vec<String>)> {
             let bits = wanted.into_iter().filter_map(capability).fold(0, |all, bit| all | bit);
             add(unit.no_new_privileges, "NoNewPrivileges=no");
             add(bits & !unit.bounding != 0, &format!("CapabilityBoundingSet={}", wanted.join(" ")));
-            add(unit.filters_users, "SystemCallFilter=@setuid");
+            add(unit.denied_calls.contains("setresuid"), "SystemCallFilter=@setuid");
             (!lines.is_empty())
                 .then(|| (format!("becomes another user or group by {by}, which the unit forbids"), lines))
         }
+        Need::Calls(calls) => {
+            let denied: Vec<&str> = calls.iter().copied().filter(|call| unit.denied_calls.contains(call)).collect();
+            let names = denied.join(" ");
+            let why = format!("drops privileges by calls that the unit denies ({names}), and ends where it cannot");
+            (!denied.is_empty()).then(|| (why, vec![format!("SystemCallFilter={names}")]))
+        }
+        Need::Family(family) => {
+            let is_denied = unit.families.as_ref().is_some_and(|families| !families.iter().any(|own| own == family));
+            let why = format!("opens sockets of {family}, which the unit denies");
+            is_denied.then(|| (why, vec![format!("RestrictAddressFamilies={family}")]))
+        }
+        Need::NewCode(program) => unit.denies_new_code.then(|| {
+            let why = format!("is run by {program}, which compiles while it runs, and the unit denies that");
+            (why, vec!["MemoryDenyWriteExecute=no".to_owned()])
+        }),
         Need::Devices => unit.private_devices.then(|| {
             let lines = [
                 "PrivateDevices=no",
@@ -179,7 +241,9 @@ mod tests {
             home: Home::ReadOnly,
             private_devices: true,
             is_strict: true,
-            filters_users: true,
+            denied_calls: ["setuid", "setresuid", "setgroups", "capset"].into(),
+            families: Some(vec!["AF_INET".to_owned()]),
+            denies_new_code: true,
             writable: vec!["/var/lib/muster-agent".to_owned()],
             ..Unit::default()
         }
@@ -195,7 +259,22 @@ mod tests {
         let unit = hardened();
         for (command, expect) in [
             ("/p/check_disk -w 10%", &[][..]),
-            ("/p/check_icmp -H x", &["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW"]),
+            (
+                "/p/check_icmp -H x",
+                &["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW", "SystemCallFilter=setuid"],
+            ),
+            ("/usr/bin/ping -c 1 x", &["SystemCallFilter=capset setuid"]),
+            ("/p/check_tcp -H ping", &[]),
+            ("/usr/bin/nodejs /opt/x.js", &["MemoryDenyWriteExecute=no"]),
+            (
+                "/usr/sbin/arping x",
+                &[
+                    "AmbientCapabilities=CAP_NET_RAW",
+                    "CapabilityBoundingSet=CAP_NET_RAW",
+                    "SystemCallFilter=capset setuid",
+                    "RestrictAddressFamilies=AF_PACKET",
+                ],
+            ),
             (
                 "/p/check_dhcp",
                 &[
@@ -228,8 +307,12 @@ mod tests {
     fn the_lines_that_are_told_are_enough() {
         use super::super::unit::parse;
         let packaged = "[Service]\nNoNewPrivileges=yes\nCapabilityBoundingSet=\nProtectHome=yes\nPrivateDevices=yes\nPrivateTmp=yes\n\
-                        ProtectSystem=strict\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n";
+                        ProtectSystem=strict\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n\
+                        MemoryDenyWriteExecute=true\nRestrictAddressFamilies=AF_INET AF_INET6\n";
         for command in [
+            "/usr/bin/node /opt/x",
+            "/usr/sbin/arping x",
+            "/bin/ping x",
             "/p/check_icmp -H x",
             "/p/check_dhcp",
             "/usr/bin/sudo /p/x",

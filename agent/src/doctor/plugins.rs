@@ -61,31 +61,33 @@ fn judge(
         return findings;
     }
     let mut wanted = needs::of_words(&plugin.command);
+    for other in started_by(look, &program).into_iter().chain(helper(look, &program)) {
+        wanted.extend(needs::of_words(&[other.display().to_string()]));
+    }
     for file in std::iter::once(program.clone()).chain(helper(look, &program)) {
         wanted.extend(of_file(look, &file, account));
     }
-    let mut told: Vec<(String, Vec<String>)> = Vec::new();
-    for found in wanted.iter().filter_map(|need| needs::judge(need, unit)) {
-        if !told.contains(&found) {
-            told.push(found);
+    let (mut whys, mut lines): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for (why, more) in wanted.iter().filter_map(|need| needs::judge(need, unit)) {
+        for (list, texts) in [(&mut whys, vec![why]), (&mut lines, more)] {
+            let new: Vec<String> = texts.into_iter().filter(|text| !list.contains(text)).collect();
+            list.extend(new);
         }
     }
-    let root_needs = wanted.iter().any(|need| matches!(need, Need::OtherUser(_)));
-    if told.is_empty() {
-        findings.extend(without_rights(look, &program, &wanted, account, unit, &place));
+    if whys.is_empty() {
+        return without_rights(look, &program, &wanted, account, unit, &place).into_iter().collect();
     }
-    for (why, lines) in told {
-        let mut remedy = needs::drop_in(&lines);
-        if root_needs {
-            let rest = plugin.command.iter().skip(1).cloned().collect::<Vec<_>>().join(" ");
-            remedy = format!(
-                "let root's cron or a timer run: muster-agent exec {check} --plugin -- {rest}\n\
-                 which keeps the unit as it is; or relax it:\n{remedy}"
-            );
-        }
-        findings.push(Finding::problem(format!("it {why}"), place.clone(), remedy));
+    let mut remedy = needs::drop_in(&lines);
+    if wanted.iter().any(|need| matches!(need, Need::OtherUser(_))) {
+        // Root needs nobody to become root.
+        let command = plugin.command.iter().skip(usize::from(needs::becomes_another(&program)));
+        let command = command.cloned().collect::<Vec<_>>().join(" ");
+        remedy = format!(
+            "let root's cron or a timer run: muster-agent exec {check} --plugin -- {command}\n\
+             which keeps the unit as it is; or relax it:\n{remedy}"
+        );
     }
-    findings
+    vec![Finding::problem(format!("it {}", whys.join("; it ")), place, remedy)]
 }
 
 /// A plugin that is known to need capabilities which neither its file nor its user has.
@@ -320,7 +322,7 @@ mod tests {
         let found = told(&look, "/p/x -q");
         only(&found, Level::Problem, "by the set-user-id bit of /p/x", "NoNewPrivileges=no\n");
         assert!(
-            found[0].remedy.starts_with("let root's cron or a timer run: muster-agent exec it --plugin -- -q"),
+            found[0].remedy.starts_with("let root's cron or a timer run: muster-agent exec it --plugin -- /p/x -q"),
             "{found:?}"
         );
         assert_eq!(file_capabilities(&[1, 0, 0, 1]), None);
@@ -331,9 +333,16 @@ mod tests {
     fn a_helper_counts_as_its_plugin_does() {
         let mut look = MemoryLook::default();
         look.file("/p/check_ping", 0o755, b"").file("/usr/bin/ping", 0o755, b"");
-        assert_eq!(told(&look, "/p/check_ping"), []);
+        let filter = "[Service]\nSystemCallFilter=capset setuid";
+        let found = told(&look, "/p/check_ping -H x");
+        assert!(found.len() == 1 && found[0].remedy.ends_with(filter), "{found:?}");
         let attribute = [0x0200_0001_u32, 1 << 13, 0, 0, 0].map(u32::to_le_bytes).concat();
         look.capabilities.insert(PathBuf::from("/usr/bin/ping"), attribute);
-        assert!(told(&look, "/p/check_ping")[0].what.contains("CAP_NET_RAW"));
+        let found = told(&look, "/p/check_ping -H x");
+        assert!(found[0].what.contains("; it needs CAP_NET_RAW") && found[0].remedy.contains(filter), "{found:?}");
+        assert!(
+            found[0].remedy.ends_with("\nAmbientCapabilities=CAP_NET_RAW\nCapabilityBoundingSet=CAP_NET_RAW"),
+            "{found:?}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The agent's systemd unit, as far as it decides what the agent and its plugins may do: read of its file and its drop-ins. Pure, but for finding them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The unit that packages install.
@@ -44,12 +45,12 @@ pub(super) struct Unit {
     pub(super) is_strict: bool,
     pub(super) writable: Vec<String>,
     pub(super) inaccessible: Vec<String>,
-    /// Whether calls that change a process' user are filtered out.
-    pub(super) filters_users: bool,
+    /// Those of [`CALLS`] that are filtered out.
+    pub(super) denied_calls: BTreeSet<&'static str>,
     /// `RestrictAddressFamilies=`; `None`: all.
     pub(super) families: Option<Vec<String>>,
-    /// `DeviceAllow=` lines.
-    pub(super) devices: Vec<String>,
+    /// `MemoryDenyWriteExecute=`: code that a program makes while it runs cannot be run.
+    pub(super) denies_new_code: bool,
 }
 
 impl Default for Unit {
@@ -67,12 +68,22 @@ impl Default for Unit {
             is_strict: false,
             writable: Vec::new(),
             inaccessible: Vec::new(),
-            filters_users: false,
+            denied_calls: BTreeSet::new(),
             families: None,
-            devices: Vec::new(),
+            denies_new_code: false,
         }
     }
 }
+
+/// Calls that plugins make and units deny, each with systemd's sets that it is in.
+const CALLS: [(&str, &[&str]); 6] = [
+    ("setuid", &["@privileged", "@setuid"]),
+    ("setgid", &["@setuid"]),
+    ("setresuid", &["@privileged", "@setuid"]),
+    ("setresgid", &["@setuid"]),
+    ("setgroups", &["@privileged", "@setuid"]),
+    ("capset", &["@privileged"]),
+];
 
 /// Capabilities by their numbers, as `man 7 capabilities` lists them.
 const CAPABILITIES: [&str; 41] = [
@@ -143,7 +154,7 @@ pub(super) fn find(root: &Path) -> Unit {
 pub(super) fn read_with_drop_ins(root: &Path, file: &Path) -> Unit {
     let mut texts = vec![text(file)];
     // By name, over all folders; of one name the first folder's counts.
-    let mut drop_ins = std::collections::BTreeMap::new();
+    let mut drop_ins = BTreeMap::new();
     let beside = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     for folder in FOLDERS.iter().map(|folder| root.join(folder)).chain([beside]) {
         let Ok(entries) = std::fs::read_dir(folder.join(format!("{NAME}.d"))) else { continue };
@@ -219,20 +230,30 @@ impl Unit {
                 }
             }
             "SystemCallFilter" => self.filter(value),
-            "DeviceAllow" => add(&mut self.devices, value, [value.to_owned()].into_iter()),
+            "MemoryDenyWriteExecute" => self.denies_new_code = truth(value),
             _ => {}
         }
     }
 
-    /// Of the filter only what a change of the user needs is of interest: `@privileged` has `@setuid` in it.
+    /// A first list that allows denies all the others; that none of [`CALLS`] is in `@system-service` but by name is what packages' units rely on.
     fn filter(&mut self, value: &str) {
-        let of_users = |word: &str| ["@privileged", "@setuid", "setuid", "setresuid"].contains(&word);
-        match value.strip_prefix('~') {
-            Some(denied) => self.filters_users |= denied.split_ascii_whitespace().any(of_users),
-            None if value.is_empty() => self.filters_users = false,
-            None => {
-                if value.split_ascii_whitespace().any(of_users) {
-                    self.filters_users = false;
+        let (is_denied, words) = match value.strip_prefix('~') {
+            Some(words) => (true, words),
+            None => (false, value),
+        };
+        if value.is_empty() {
+            self.denied_calls.clear();
+        }
+        for word in words.split_ascii_whitespace() {
+            // `:EPERM` says what a denied call gives.
+            let word = word.split(':').next().unwrap_or(word);
+            let named =
+                CALLS.iter().filter(|(call, sets)| *call == word || sets.contains(&word)).map(|(call, _)| *call);
+            for call in named {
+                if is_denied {
+                    self.denied_calls.insert(call);
+                } else {
+                    self.denied_calls.remove(call);
                 }
             }
         }
@@ -296,7 +317,11 @@ SystemCallFilter=~@privileged @resources
         assert_eq!((unit.user.as_deref(), unit.groups.join(" ").as_str()), (Some("muster"), "adm systemd-journal"));
         assert_eq!((unit.bounding, unit.ambient, unit.home), (0, 0, Home::ReadOnly));
         assert!(
-            unit.no_new_privileges && unit.private_devices && unit.private_tmp && unit.is_strict && unit.filters_users
+            unit.no_new_privileges
+                && unit.private_devices
+                && unit.private_tmp
+                && unit.is_strict
+                && unit.denied_calls.contains("capset")
         );
         assert_eq!((unit.writable.join(" ").as_str(), unit.families.unwrap().len()), ("/var/lib/muster-agent", 3));
         let drop_in = "[Service]\nCapabilityBoundingSet=CAP_NET_RAW\nAmbientCapabilities=CAP_NET_RAW\nPrivateDevices=no\n\
@@ -304,7 +329,12 @@ SystemCallFilter=~@privileged @resources
                        ProtectHome=tmpfs\nReadWritePaths=-/srv/x\n";
         let unit = parse(&[UNIT.to_owned(), drop_in.to_owned()]);
         assert_eq!((capability_names(unit.bounding).as_str(), unit.ambient), ("CAP_NET_RAW", unit.bounding));
-        assert!(!unit.private_devices && !unit.no_new_privileges && !unit.filters_users && unit.home == Home::Hidden);
+        assert!(
+            !unit.private_devices
+                && !unit.no_new_privileges
+                && unit.denied_calls.is_empty()
+                && unit.home == Home::Hidden
+        );
         assert_eq!(
             (unit.groups, unit.writable),
             (vec!["disk".to_owned()], vec!["/var/lib/muster-agent".into(), "/srv/x".into()])

@@ -76,6 +76,13 @@ pub(super) fn convert(read: &Settings) -> Imported {
             Err((why, remedy)) => imported.left.push(left(setting, &format!("command[{called}]"), why, remedy)),
         }
     }
+    if commands.is_empty()
+        && let Some(first) = read.settings.first()
+    {
+        let (why, remedy) =
+            ("no command is defined here, or in what it includes", "name the file with `command[...]` lines");
+        imported.left.push(Left { line: 0, ..left(first, "command", why.to_owned(), remedy.to_owned()) });
+    }
     imported
 }
 

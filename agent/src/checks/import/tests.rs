@@ -135,6 +135,12 @@ nonsense
 }
 
 #[test]
+fn a_file_without_commands_is_told() {
+    let told = left(&one("log_facility=daemon\nserver_port=5666\n"));
+    assert!(told.len() == 1 && told[0].contains("nrpe.cfg: command: no command is defined here"), "{told:?}");
+}
+
+#[test]
 fn a_prefix_goes_before_each_command_unless_it_makes_it_root() {
     let imported = one("command[a]=/p/a -x\ncommand_prefix=/usr/bin/nice -n 5\n");
     assert_eq!(imported.taken[0].command, ["/usr/bin/nice", "-n", "5", "/p/a", "-x"]);

@@ -120,6 +120,10 @@ fn forecast(slope: Option<f64>, own: &OwnFindings) -> Finding {
                 _ => Finding::ok(format!("the disk lasts longer than retention: {span}"), place),
             }
         }
+        (Some(slope), None) if slope < -1.0 => {
+            let mib = -slope * 86_400.0 / f64::from(1 << 20);
+            Finding::warning(format!("the disk fills by {mib:.0} MiB a day; what is free is not known"), place, REMEDY)
+        }
         (Some(_), _) => Finding::ok("the disk does not fill up", place),
         (None, _) => Finding::ok("how fast the disk fills is known after 30 minutes", place),
     };

@@ -177,7 +177,13 @@ impl Fixture {
             }),
             process_stats: Box::new(Vec::new),
             intake_stats: Box::new(Vec::new),
-            doctor: Box::new(|| OwnFindings { settings: "planted settings".to_owned(), ..OwnFindings::default() }),
+            doctor: Box::new(|| OwnFindings {
+                settings: "planted settings".to_owned(),
+                free_bytes: Some(1_000_000_000),
+                retention: ["retention.metrics", "retention.logs", "retention.events"]
+                    .map(|key| (key, std::time::Duration::from_secs(30 * 86_400))),
+                ..OwnFindings::default()
+            }),
             presence: Box::new(move || seen.lock().unwrap().clone()),
             https: Box::new(move || spoken.lock().unwrap().clone()),
             make_snapshot: Box::new(|ask| match &ask.to {

@@ -4,6 +4,7 @@ mod admin;
 mod alerting;
 mod audit;
 mod auth;
+mod doctor;
 mod fixture;
 mod gaps;
 mod install;
