@@ -60,9 +60,20 @@ fn wrong_settings_are_told_all_at_once_with_their_lines() {
     let (code, _, error) = run(&programs, "muster-collector", &words).unwrap();
     check(code, &error, &["collector.toml:2", "soon", "nonsense"]);
     let data = folder.path().join("data").to_string_lossy().into_owned();
-    let words = ["serve", "--data", &data, "--http", "0.0.0.0:0", "--agents", "127.0.0.1:0"];
-    let (code, _, error) = run(&programs, "muster-collector", &words).unwrap();
-    check(code, &error, &["0.0.0.0", "TLS"]);
+    let serve = ["serve", "--data", &data, "--http", "0.0.0.0:0", "--agents", "127.0.0.1:0"];
+    for (words, hints) in [
+        (&["--no-auth"][..], &["0.0.0.0", "loopback"][..]),
+        (&["--set", "http.tls=false"], &["0.0.0.0", "TLS", "in plain"]),
+        (&["--set", "http.cert=/nonexistent/c.pem"], &["http.cert", "http.key"]),
+        (
+            &["--set", "http.cert=/nonexistent/c.pem", "--set", "http.key=/nonexistent/k.pem"],
+            &["http.cert: failed to read `/nonexistent/c.pem`", "PEM"],
+        ),
+    ] {
+        let all: Vec<&str> = serve.iter().chain(words).copied().collect();
+        let (code, _, error) = run(&programs, "muster-collector", &all).unwrap();
+        check(code, &error, hints);
+    }
 }
 
 #[test]

@@ -140,6 +140,28 @@ async fn a_reload_over_http_is_all_or_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_go_on_is_told_so_and_its_connection_ends() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (_folder, data) = folder();
+    let collector = start(arguments(&data)).await.unwrap();
+    let client = Client::of(&collector, &data);
+    let mut stream = tokio::net::TcpStream::connect(collector.http_addr()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nquery=",
+        client.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(client.get("/-/ready").await.0, StatusCode::OK, "others are answered meanwhile");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(
+        text.starts_with("HTTP/1.1 408 Request Timeout\r\n") && text.contains("the body came too slowly"),
+        "{text}"
+    );
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_auth_no_token_is_asked_for() {
     let (_folder, data) = folder();
     let collector = start(Arguments { no_auth: true, ..arguments(&data) }).await.unwrap();

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::form::encode;
 use super::refusal::innermost;
 use super::target::Wire;
+
+/// What goes with a request beside its body.
+pub(super) type Headers = Vec<(&'static str, HeaderValue)>;
 
 /// What is sent along.
 pub(super) enum Body {
@@ -34,9 +37,7 @@ pub(super) struct Question<'a> {
     /// With its query.
     pub(super) path: &'a str,
     pub(super) host: &'a str,
-    /// Headers that say who asks.
-    pub(super) proof: Vec<(HeaderName, HeaderValue)>,
-    pub(super) header: Option<(&'static str, &'a str)>,
+    pub(super) headers: Headers,
     pub(super) body: Body,
 }
 
@@ -50,12 +51,9 @@ pub(super) struct Answer {
 /// # Errors
 /// Why there is no answer, in a few words.
 pub(super) async fn ask(stream: Box<dyn Wire>, question: Question<'_>) -> Result<Answer, String> {
-    let Question { method, path, host, proof, header, body } = question;
+    let Question { method, path, host, headers, body } = question;
     let mut request = Request::builder().method(method).uri(path).header(HOST, host);
-    for (name, value) in proof {
-        request = request.header(name, value);
-    }
-    if let Some((name, value)) = header {
+    for (name, value) in headers {
         request = request.header(name, value);
     }
     let bytes = match body {

@@ -10,7 +10,7 @@ mod trust;
 use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::error::Failure;
 use crate::session::Session;
-use exchange::{Body, Question};
+use exchange::{Body, Headers, Question};
 use refusal::{innermost, is_text, said};
 use target::Wire;
 
@@ -98,10 +98,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn log_in(&self, path: &str, body: &Value) -> Result<(Value, String), Failure> {
-        let path = self.target.path(path);
-        let (method, host, body) = (Method::POST, self.target.host(), Body::json(body));
-        let question = Question { method, path: &path, host, proof: Vec::new(), header: None, body };
-        let (headers, json) = self.exchange(question).await?;
+        let (headers, json) = self.exchange(Method::POST, path, Body::json(body), Headers::new()).await?;
         let cookie = headers.get("set-cookie").and_then(|value| value.to_str().ok());
         let cookie = cookie.and_then(|text| text.split(';').next()).filter(|pair| pair.contains('='));
         let none =
@@ -126,14 +123,22 @@ impl Client {
         body: Body,
         header: Option<(&'static str, &str)>,
     ) -> Result<Value, Failure> {
-        let path = self.target.path(path);
-        let question = Question { method, path: &path, host: self.target.host(), proof: self.proof()?, header, body };
-        self.exchange(question).await.map(|(_, json)| json)
+        let mut headers = self.credentials()?;
+        headers.extend(header.map(|(name, value)| self.value(value).map(|value| (name, value))).transpose()?);
+        self.exchange(method, path, body, headers).await.map(|(_, json)| json)
     }
 
     /// Sends it as it is; the answer's headers and its JSON.
-    async fn exchange(&self, question: Question<'_>) -> Result<(HeaderMap, Value), Failure> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        headers: Headers,
+    ) -> Result<(HeaderMap, Value), Failure> {
         let stream = self.connect().await?;
+        let path = self.target.path(path);
+        let question = Question { method, path: &path, host: self.target.host(), headers, body };
         let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
         let answer = asked
             .unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())))
@@ -156,15 +161,14 @@ impl Client {
         &self,
         path: &str,
         parameters: &[(&str, String)],
-        flag: (&'static str, &str),
+        (name, value): (&'static str, &str),
     ) -> Result<Socket, Failure> {
-        let unusable =
-            |error: &dyn std::fmt::Display| Failure::Usage(format!("`{}` cannot be asked: {error}", self.target));
         let url = format!("ws://{}{}?{}", self.target.host(), self.target.path(path), form::encode(parameters));
-        let mut request = url.as_str().into_client_request().map_err(|error| unusable(&error))?;
-        let headers = request.headers_mut();
-        headers.insert(flag.0, HeaderValue::from_str(flag.1).map_err(|error| unusable(&error))?);
-        headers.extend(self.proof()?);
+        let mut request = url.as_str().into_client_request().map_err(|error| self.unusable(&error))?;
+        request.headers_mut().insert(name, self.value(value)?);
+        request
+            .headers_mut()
+            .extend(self.credentials()?.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
         let stream = self.connect().await?;
         match timeout(CONNECT_WITHIN, tokio_tungstenite::client_async(request, stream)).await {
             Ok(Ok((socket, _))) => Ok(socket),
@@ -189,7 +193,7 @@ impl Client {
     }
 
     /// The headers that say who asks.
-    fn proof(&self) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    fn credentials(&self) -> Result<Headers, Failure> {
         let value = |text: &str, from: &str| {
             HeaderValue::from_str(text)
                 .map_err(|_| Failure::Usage(format!("the {from} has characters that it cannot have")))
@@ -197,15 +201,23 @@ impl Client {
         match (&self.token, &self.session) {
             (Some(token), _) => {
                 let from = format!("token from {}", token.from);
-                Ok(vec![(AUTHORIZATION, value(&format!("Bearer {}", token.word), &from)?)])
+                Ok(vec![("authorization", value(&format!("Bearer {}", token.word), &from)?)])
             }
             (None, Some(session)) => Ok(vec![
-                (COOKIE, value(&session.cookie, "file of the login")?),
+                ("cookie", value(&session.cookie, "file of the login")?),
                 // Of a page's requests browsers say this; here it says that the one who has the cookie asks.
-                (ORIGIN, value(&self.target.origin(), "URL")?),
+                ("origin", value(&self.target.origin(), "URL")?),
             ]),
-            (None, None) => Ok(Vec::new()),
+            (None, None) => Ok(Headers::new()),
         }
+    }
+
+    fn value(&self, text: &str) -> Result<HeaderValue, Failure> {
+        HeaderValue::from_str(text).map_err(|error| self.unusable(&error))
+    }
+
+    fn unusable(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::Usage(format!("`{}` cannot be asked: {error}", self.target))
     }
 }
 

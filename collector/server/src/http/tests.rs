@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::Extensions;
 use axum::routing::get;
-use muster_api::PeerGrant;
+use muster_api::{OverTls, PeerGrant};
 use muster_common::disk::real::RealDisk;
 use muster_common::identity::SERVER_NAME;
 use muster_common::time::now;
@@ -191,7 +191,10 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
 #[tokio::test]
 async fn https_of_both_versions_is_spoken_by_every_name_of_the_collector() {
     let (_folder, certificates, roots) = certificates();
-    let server = Server::start(Router::new().route("/", get(|| async { "done" })), 10, Some(&certificates));
+    // Routes know of it, for their cookies.
+    let secured =
+        |extensions: Extensions| async move { if extensions.get::<OverTls>().is_some() { "done" } else { "plain" } };
+    let server = Server::start(Router::new().route("/", get(secured)), 10, Some(&certificates));
     for version in [&TLS12, &TLS13] {
         for name in [SERVER_NAME, "machine.example", "localhost", "127.0.0.1"] {
             let mut stream = shake(server.address, &roots, name, version).await.unwrap();
