@@ -120,6 +120,13 @@ fn beyond_loopback_muster_speaks_https_with_the_ca_or_the_pin() {
         let (code, _, error) = https.muster(trust, &["query", "1 + 1"]);
         assert!(code == 2 && error.contains(expect), "{trust:?}: {code}: {error}");
     }
+    // A machine that trusts the CA needs neither.
+    let mut command = Command::new(programs::program(&https.programs, "muster"));
+    let url = format!("https://localhost:{}", https.collector.http.port());
+    command.args(["--url", &url, "--token", &https.collector.token, "query", "1 + 1"]).env("SSL_CERT_FILE", ca);
+    assert!(command.output().unwrap().status.success());
+    let output = command.env("SSL_CERT_FILE", &strange).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is of no CA that is trusted here"), "{output:?}");
     // Plain HTTP is answered in plain words, and a token does not go to another machine that way.
     let plain = https.url().replace("https", "http");
     let (code, _, error) = run(&https.programs, "muster", &["--url", &plain, "query", "1"]).unwrap();
@@ -135,13 +142,13 @@ fn beyond_loopback_muster_speaks_https_with_the_ca_or_the_pin() {
 }
 
 /// A certificate that is its own root, and its key, PEM.
-fn pair(name: &str) -> (String, String) {
+pub(super) fn pair(name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
     (certificate.pem(), key.serialize_pem())
 }
 
-fn write_pair(folder: &Path, certificate: &str, key: &str) {
+pub(super) fn write_pair(folder: &Path, certificate: &str, key: &str) {
     std::fs::write(folder.join("cert.pem"), certificate).unwrap();
     std::fs::write(folder.join("key.pem"), key).unwrap();
     std::fs::set_permissions(folder.join("key.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -178,6 +185,13 @@ fn a_renewed_certificate_is_taken_and_ends_no_connection() {
     assert_eq!(https.muster(&["--pin", &https.pin()], &["query", "1"]).0, 0);
     let (code, _, error) = https.muster(&["--pin", &before], &["query", "1"]);
     assert!(code == 2 && error.contains("is not the one of --pin"), "{error}");
+
+    // Whatever renews the files need not say so.
+    let (certificate, key) = pair("again.example");
+    write_pair(folder.path(), &certificate, &key);
+    let names = || https.known_by()["names"].to_string();
+    until("the certificate to be found", LIMIT, || Ok((names() == "[\"again.example\"]").then_some(()))).unwrap();
+    assert_eq!(https.tails(), "1.0", "nor does that end a connection");
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::https::Https;
+use muster_tests::harness::agent::muster;
+use muster_tests::harness::collector::{Collector, Options};
+use muster_tests::harness::programs;
+
+use super::https::{Https, pair, write_pair};
 
 /// An installer that writes down how it was called, and fetches a package as the real one does.
 const SCRIPT: &str = r#"set -eu
@@ -85,6 +89,23 @@ fn the_printed_command_installs_from_this_collector_and_from_no_other() {
 }
 
 #[test]
+fn with_a_certificate_of_ones_own_the_command_verifies_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (certificate, key) = pair("collector.example");
+    write_pair(folder, &certificate, &key);
+    let setting = |key: &str, file: &str| format!("http.{key}={}", folder.join(file).display());
+    let (cert, key) = (setting("cert", "cert.pem"), setting("key", "key.pem"));
+    let https = Https::start(folder, &[&packages(folder), &cert, &key, "agents.advertise=127.0.0.2"]);
+    let (command, _) = command(&https);
+    let port = https.collector.http.port();
+    assert!(command.contains(&format!("--connect-to \"collector.example:{port}:127.0.0.2:{port}\"")), "{command}");
+    let output = paste(folder, &command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(folder.join("seen.package")).unwrap().len(), 3 << 20);
+}
+
+#[test]
 fn nothing_beside_the_packages_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let https = Https::start(folder.path(), &[&packages(folder.path())]);
@@ -122,14 +143,12 @@ fn nothing_beside_the_packages_is_served() {
 #[test]
 fn on_loopback_the_token_says_why_no_other_machine_can_be_installed() {
     let folder = tempfile::tempdir().unwrap();
-    let programs = muster_tests::harness::programs::folder();
-    let options = muster_tests::harness::collector::Options {
-        arguments: vec!["--set".to_owned(), packages(folder.path())],
-        ..muster_tests::harness::collector::Options::new(&programs, &folder.path().join("data"))
-    };
-    let collector = muster_tests::harness::collector::Collector::start(&options).unwrap();
+    let programs = programs::folder();
+    let arguments = vec!["--set".to_owned(), packages(folder.path())];
+    let options = Options { arguments, ..Options::new(&programs, &folder.path().join("data")) };
+    let collector = Collector::start(&options).unwrap();
     let words = ["token", "new", "--name", "web-1"];
-    let (code, text, error) = muster_tests::harness::agent::muster(&programs, &collector, &words).unwrap();
+    let (code, text, error) = muster(&programs, &collector, &words).unwrap();
     assert!(code == 0 && text.contains("muster-agent enrol --collector THIS-COLLECTOR:"), "{text}{error}");
     assert!(error.contains("no command that installs the agent: HTTP is listened for on 127.0.0.1:"), "{error}");
 }

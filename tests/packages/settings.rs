@@ -9,7 +9,7 @@ use muster_tests::harness::programs;
 /// Takes `#` from lines that are examples: what stands right behind it is no word of a sentence, which would stand behind one space.
 fn switched_on(text: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if !(rest.starts_with(' ') && !rest.starts_with("  ")) => rest.to_owned(),
+        Some(rest) if !rest.starts_with(' ') || rest.starts_with("  ") => rest.to_owned(),
         _ => line.to_owned(),
     };
     text.lines().map(|text| line(text) + "\n").collect()

@@ -90,6 +90,7 @@ mod tests {
         let words = ["muster-collector", "serve"].iter().chain(words);
         CommandLine::try_parse_from(words).map(|line| match line.command {
             Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
         })
     }
 

@@ -185,31 +185,3 @@ impl Signals {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn serve(words: &[&str]) -> Result<Serve, clap::Error> {
-        let words = ["muster-collector", "serve"].iter().chain(words);
-        CommandLine::try_parse_from(words).map(|line| match line.command {
-            Command::Serve(serve) => serve,
-            other => panic!("{other:?}"),
-        })
-    }
-
-    #[test]
-    fn the_fixed_command_line_is_taken() {
-        let all = "--config c --data d --http 127.0.0.1:0 --agents 0.0.0.0:0 --no-auth --set a.b=c --set d.e=f --check-config";
-        let serve = serve(&all.split(' ').collect::<Vec<_>>()).unwrap();
-        assert_eq!(serve.sets, ["a.b=c", "d.e=f"]);
-        assert!(serve.no_auth && serve.check_config);
-    }
-
-    #[test]
-    fn flags_of_later_versions_are_refused_by_name() {
-        let named = serve(&["--rules", "a.yml", "--rules", "b.yml", "--alerting", "c.yml"]).unwrap();
-        assert_eq!((named.rules.len(), named.alerting), (2, Some(PathBuf::from("c.yml"))));
-        assert!(serve(&["--http", "localhost"]).is_err());
-    }
-}

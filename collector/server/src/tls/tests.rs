@@ -9,7 +9,7 @@ use std::time::Duration;
 use muster_common::disk::real::RealDisk;
 use muster_common::identity::{Pin, SERVER_NAME, certificate};
 use muster_common::time::{Timestamp, now};
-use muster_fleet::Fleet;
+use muster_fleet::{By, Fleet};
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
@@ -97,8 +97,8 @@ fn when_another_ca_signs_the_certificate_is_of_that_one() {
     let bench = Bench::new();
     let certificates = bench.open().unwrap();
     let before = certificates.https();
-    bench.fleet.rotate_ca("test", now()).unwrap();
-    bench.fleet.rotate_ca("test", now()).unwrap();
+    bench.fleet.rotate_ca(&By::MUSTER, now()).unwrap();
+    bench.fleet.rotate_ca(&By::MUSTER, now()).unwrap();
     assert_eq!(certificates.look(now()), None);
     let after = certificates.https();
     assert_ne!(after.ca_pem, before.ca_pem);
