@@ -124,34 +124,14 @@ fn base_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// Why the unit does not give what is needed, and the lines of `[Service]` that do; `None`: it gives it.
-pub(super) fn judge(need: &Need, unit: &Unit) -> Option<(String, Vec<String>)> {
+/// Why a need is not met, and the lines of `[Service]` that meet it.
+type Unmet = (String, Vec<String>);
+
+/// `None`: the unit gives what is needed.
+pub(super) fn judge(need: &Need, unit: &Unit) -> Option<Unmet> {
     match need {
-        Need::Capabilities(bits) => {
-            let missing = bits & !(unit.ambient & unit.bounding);
-            // Without the flag, and within the bounding set, the file's own capabilities or its owner's do.
-            if missing == 0 || (!unit.no_new_privileges && bits & !unit.bounding == 0) {
-                return None;
-            }
-            let names = capability_names(missing);
-            let lines = vec![format!("AmbientCapabilities={names}"), format!("CapabilityBoundingSet={names}")];
-            Some((format!("needs {names}, which the unit gives to nobody"), lines))
-        }
-        Need::OtherUser(by) => {
-            let mut lines = Vec::new();
-            let mut add = |wanted: bool, line: &str| {
-                if wanted {
-                    lines.push(line.to_owned());
-                }
-            };
-            let wanted = ["CAP_SETUID", "CAP_SETGID", "CAP_AUDIT_WRITE", "CAP_DAC_OVERRIDE"];
-            let bits = wanted.into_iter().filter_map(capability).fold(0, |all, bit| all | bit);
-            add(unit.no_new_privileges, "NoNewPrivileges=no");
-            add(bits & !unit.bounding != 0, &format!("CapabilityBoundingSet={}", wanted.join(" ")));
-            add(unit.denied_calls.contains("setresuid"), "SystemCallFilter=@setuid");
-            (!lines.is_empty())
-                .then(|| (format!("becomes another user or group by {by}, which the unit forbids"), lines))
-        }
+        Need::Capabilities(bits) => capabilities(*bits, unit),
+        Need::OtherUser(by) => other_user(by, unit),
         Need::Calls(calls) => {
             let denied: Vec<&str> = calls.iter().copied().filter(|call| unit.denied_calls.contains(call)).collect();
             let names = denied.join(" ");
@@ -167,42 +147,59 @@ pub(super) fn judge(need: &Need, unit: &Unit) -> Option<(String, Vec<String>)> {
             let why = format!("is run by {program}, which compiles while it runs, and the unit denies that");
             (why, vec!["MemoryDenyWriteExecute=no".to_owned()])
         }),
-        Need::Devices => unit.private_devices.then(|| {
-            let lines = [
-                "PrivateDevices=no",
-                "DeviceAllow=block-sd rw",
-                "DeviceAllow=block-blkext rw",
-                "DeviceAllow=char-nvme rw",
-            ];
-            let mut lines: Vec<String> = lines.map(str::to_owned).into();
-            lines.push("SupplementaryGroups=disk".to_owned());
-            let raw = capability("CAP_SYS_RAWIO").unwrap_or(0);
-            if unit.ambient & raw == 0 {
-                lines.extend([
-                    "AmbientCapabilities=CAP_SYS_RAWIO".to_owned(),
-                    "CapabilityBoundingSet=CAP_SYS_RAWIO".to_owned(),
-                ]);
-            }
-            ("asks devices below /dev, of which the unit shows none (PrivateDevices=yes)".to_owned(), lines)
-        }),
-        Need::Writes(folder) => {
-            let below =
-                |path: &String| folder == path || folder.starts_with(&format!("{}/", path.trim_end_matches('/')));
-            let by_tmp = unit.private_tmp && (is_below(folder, "/tmp") || is_below(folder, "/var/tmp"));
-            let is_open = !unit.is_strict || by_tmp || unit.writable.iter().any(below);
-            (!is_open).then(|| {
-                let why = format!(
-                    "writes to {folder}, and the unit may write to its own folder alone (ProtectSystem=strict)"
-                );
-                (why, vec![format!("ReadWritePaths={folder}")])
-            })
-        }
+        Need::Devices => devices(unit),
+        Need::Writes(folder) => writes(folder, unit),
         Need::Sees(path) => hidden(path, unit),
     }
 }
 
+fn capabilities(bits: u64, unit: &Unit) -> Option<Unmet> {
+    let missing = bits & !(unit.ambient & unit.bounding);
+    // Without the flag, and within the bounding set, the file's own capabilities or its owner's do.
+    if missing == 0 || (!unit.no_new_privileges && bits & !unit.bounding == 0) {
+        return None;
+    }
+    let names = capability_names(missing);
+    let lines = vec![format!("AmbientCapabilities={names}"), format!("CapabilityBoundingSet={names}")];
+    Some((format!("needs {names}, which the unit gives to nobody"), lines))
+}
+
+fn other_user(by: &str, unit: &Unit) -> Option<Unmet> {
+    let mut lines = Vec::new();
+    let mut add = |is_wanted: bool, line: &str| lines.extend(is_wanted.then(|| line.to_owned()));
+    let wanted = ["CAP_SETUID", "CAP_SETGID", "CAP_AUDIT_WRITE", "CAP_DAC_OVERRIDE"];
+    let bits = wanted.into_iter().filter_map(capability).fold(0, |all, bit| all | bit);
+    add(unit.no_new_privileges, "NoNewPrivileges=no");
+    add(bits & !unit.bounding != 0, &format!("CapabilityBoundingSet={}", wanted.join(" ")));
+    add(unit.denied_calls.contains("setresuid"), "SystemCallFilter=@setuid");
+    (!lines.is_empty()).then(|| (format!("becomes another user or group by {by}, which the unit forbids"), lines))
+}
+
+fn devices(unit: &Unit) -> Option<Unmet> {
+    let mut lines = vec![
+        "PrivateDevices=no",
+        "DeviceAllow=block-sd rw",
+        "DeviceAllow=block-blkext rw",
+        "DeviceAllow=char-nvme rw",
+        "SupplementaryGroups=disk",
+    ];
+    if unit.ambient & capability("CAP_SYS_RAWIO").unwrap_or(0) == 0 {
+        lines.extend(["AmbientCapabilities=CAP_SYS_RAWIO", "CapabilityBoundingSet=CAP_SYS_RAWIO"]);
+    }
+    let why = "asks devices below /dev, of which the unit shows none (PrivateDevices=yes)";
+    unit.private_devices.then(|| (why.to_owned(), lines.into_iter().map(str::to_owned).collect()))
+}
+
+fn writes(folder: &str, unit: &Unit) -> Option<Unmet> {
+    let by_tmp = unit.private_tmp && (is_below(folder, "/tmp") || is_below(folder, "/var/tmp"));
+    let is_named = unit.writable.iter().any(|path| is_below(folder, path.trim_end_matches('/')));
+    let why = format!("writes to {folder}, and the unit may write to its own folder alone (ProtectSystem=strict)");
+    // With the dash the unit starts where the folder is missing.
+    (unit.is_strict && !by_tmp && !is_named).then(|| (why, vec![format!("ReadWritePaths=-{folder}")]))
+}
+
 /// Whether the unit hides this path from what runs in it, and the lines that show it.
-pub(super) fn hidden(path: &str, unit: &Unit) -> Option<(String, Vec<String>)> {
+pub(super) fn hidden(path: &str, unit: &Unit) -> Option<Unmet> {
     let in_home = ["/home", "/root", "/run/user"].iter().any(|home| is_below(path, home));
     if in_home && unit.home == Home::Hidden {
         let why = format!("{path} lies where the unit shows nothing (ProtectHome)");
@@ -290,9 +287,9 @@ mod tests {
                     "SystemCallFilter=@setuid",
                 ],
             ),
-            ("/p/check_log -F /var/log/x -O /var/cache/old/x", &["ReadWritePaths=/var/cache/old"]),
+            ("/p/check_log -F /var/log/x -O /var/cache/old/x", &["ReadWritePaths=-/var/cache/old"]),
             ("/p/check_log -F /var/log/x -O /var/lib/muster-agent/x", &[]),
-            ("/p/check_logfiles -f /etc/x", &["ReadWritePaths=/var/tmp/check_logfiles"]),
+            ("/p/check_logfiles -f /etc/x", &["ReadWritePaths=-/var/tmp/check_logfiles"]),
         ] {
             assert_eq!(lines(command, &unit), expect, "{command}");
             assert_eq!(lines(command, &Unit::default()), [""; 0], "{command} without a unit");

@@ -251,6 +251,6 @@ fn old_rows_go_and_the_rest_hangs_on_what_is_kept_of_them() {
     assert_eq!((head.seq, anchor.seq), (70, 50));
     let proof = walk(rows.clone().into_iter(), anchor, head, Some(anchor.hash)).unwrap();
     assert_eq!((proof.rows, proof.first_seq, proof.head_seq, proof.noted_seq), (20, 51, 70, Some(50)));
-    let later = walk(rows[1..].to_vec().into_iter(), anchor, head, None).unwrap_err();
+    let later = walk(rows[1..].iter().cloned(), anchor, head, None).unwrap_err();
     assert_eq!(later.seq, Some(51), "an old row that went without leaving an anchor is missing");
 }
