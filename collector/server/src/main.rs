@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "{errors}");
             ExitCode::from(2)
         }
-        Ok(config) if check_only => match check_certificate(&config) {
+        Ok(config) if check_only => match check_certificate(&config, muster_common::time::now()) {
             Ok(()) => check_alerting(&arguments),
             Err(why) => {
                 let _ = writeln!(std::io::stderr(), "{why}");

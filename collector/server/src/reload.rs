@@ -106,7 +106,9 @@ impl Reloader {
         }
         self.engine.store(Arc::new(engine(&new)));
         let mut waiting = needs_restart(&self.started_with, &new);
-        if self.started_with.http.is_tls() != new.http.is_tls() && !waiting.iter().any(|key| key.starts_with("http.")) {
+        let is_named = waiting.iter().any(|key| key == "http.listen" || key == "http.tls");
+        if self.started_with.http.is_tls() != new.http.is_tls() && !is_named {
+            // A certificate where HTTP was plain, or none any more where it made it HTTPS.
             waiting.push("http.cert and http.key".to_owned());
         }
         self.current.store(Arc::new(new));
@@ -158,6 +160,10 @@ mod tests {
         assert_eq!(shared.load().limits().timeout, Duration::from_secs(40));
         assert_eq!(*levels.lock().unwrap(), ["debug"]);
         assert_eq!(reloader.reload().unwrap(), told, "the key still waits");
+
+        std::fs::write(&path, "[http]\ncert = \"/c.pem\"\nkey = \"/k.pem\"\n").unwrap();
+        let told = reloader.reload().unwrap();
+        assert_eq!(told, "reloaded: in force but for http.cert and http.key, which want a restart");
 
         std::fs::write(&path, "").unwrap();
         assert_eq!(reloader.reload().unwrap(), "reloaded: the configuration is in force");

@@ -61,7 +61,10 @@ impl Target {
             let name = ServerName::try_from(host.clone()).map_err(|error| wrong(&error))?;
             Some((trust.config()?, name))
         } else {
-            trust.check_plain()?;
+            // What is asked of this machine is nobody else's; the variables may be set for others.
+            if !is_loopback(&host) {
+                trust.check_plain()?;
+            }
             None
         };
         let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });

@@ -119,7 +119,7 @@ async fn each_reason_not_to_trust_an_answer_is_said_with_its_remedy() {
         (expired.get(url, false, Some(&expired.pin.to_curl())).await, "has expired: let it be renewed"),
         (future.get(url, true, None).await, "is not valid yet: check this machine's clock"),
         (plain.get(url, true, None).await, "does not speak TLS: write http:// if it is a collector on this machine"),
-        (plain.get("http://127.0.0.1:PORT", true, None).await, "--ca and --pin are of https: write https:// in --url"),
+        (plain.get("http://192.0.2.7:PORT", true, None).await, "--ca and --pin are of https: write https:// in --url"),
     ] {
         let told = told.unwrap_err();
         assert!(told.contains(expect), "{told}\n{expect}");

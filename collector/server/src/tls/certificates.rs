@@ -56,7 +56,18 @@ impl Certificates {
     ) -> Result<Self, String> {
         let names = own::names(listen, config.agents.advertise.as_deref(), machine);
         let own = Own { fleet: Arc::clone(fleet), names, data: Path::to_owned(&config.data) };
-        let Prepared { files, in_force } = prepare(&own, config, now)?;
+        let files = config.http.certificate();
+        let in_force = match &files {
+            None => own.issue(now)?,
+            Some(files) => {
+                let loaded = files::load(files)?;
+                // Agents and alerts have no use for it: they do not wait for whoever renews it. It is told until that is done.
+                if let Err(why) = files::check_dates(files, &loaded, now) {
+                    tracing::error!("{why}");
+                }
+                loaded
+            }
+        };
         let state = Mutex::new(Watched { files, bad: None });
         Ok(Self { in_force: Arc::new(ArcSwap::from_pointee(in_force)), own, state })
     }
@@ -84,7 +95,19 @@ impl Certificates {
     /// # Errors
     /// What is wrong with it; nothing has changed then.
     pub(crate) fn prepare(&self, config: &Config, now: Timestamp) -> Result<Prepared, String> {
-        prepare(&self.own, config, now)
+        let files = config.http.certificate();
+        let in_force = match &files {
+            None => self.own.issue(now)?,
+            Some(files) => {
+                let loaded = files::load(files)?;
+                // The one in force may go on: a reload about other things is not refused for its sake.
+                if loaded.print != self.in_force.load().print {
+                    files::check_dates(files, &loaded, now)?;
+                }
+                loaded
+            }
+        };
+        Ok(Prepared { files, in_force })
     }
 
     /// From now on handshakes take this one.
@@ -108,7 +131,9 @@ impl Certificates {
             if let Some((_, why)) = state.bad.as_ref().filter(|(bad, _)| *bad == print) {
                 return Some(stays(why));
             }
-            match files::judge(&files, &contents, now) {
+            let judged =
+                files::judge(&files, &contents).and_then(|new| files::check_dates(&files, &new, now).map(|()| new));
+            match judged {
                 Ok(new) => {
                     tracing::info!("HTTPS has the new certificate of `{}`", files.certificate.display());
                     self.in_force.store(Arc::new(new));
@@ -120,7 +145,11 @@ impl Certificates {
                 }
             }
         }
-        let left = self.in_force.load().https.expires.since(now);
+        let in_force = self.in_force.load();
+        if let Err(why) = files::check_dates(&files, &in_force, now) {
+            return Some(why);
+        }
+        let left = in_force.https.expires.since(now);
         (left < ENDS_SOON).then(|| {
             format!(
                 "http.cert: the certificate in `{}` ends in {} days: renew it",
@@ -148,13 +177,4 @@ impl Certificates {
 
 fn stays(why: &str) -> String {
     format!("{why} (the certificate before stays in force)")
-}
-
-fn prepare(own: &Own, config: &Config, now: Timestamp) -> Result<Prepared, String> {
-    let files = config.http.certificate();
-    let in_force = match &files {
-        Some(files) => files::load(files, now)?,
-        None => own.issue(now)?,
-    };
-    Ok(Prepared { files, in_force })
 }

@@ -36,12 +36,28 @@ impl Contents {
     }
 }
 
-/// Reads and judges both.
+/// Reads both and makes what is served of them, whatever their dates are.
 ///
 /// # Errors
 /// What is wrong, with place and remedy.
-pub(super) fn load(files: &CertificateFiles, now: Timestamp) -> Result<InForce, String> {
-    judge(files, &read(files)?, now)
+pub(super) fn load(files: &CertificateFiles) -> Result<InForce, String> {
+    judge(files, &read(files)?)
+}
+
+/// Whether a certificate of these files may be taken now.
+///
+/// # Errors
+/// When it has ended or has not begun, with place and remedy.
+pub(super) fn check_dates(files: &CertificateFiles, certificate: &InForce, now: Timestamp) -> Result<(), String> {
+    let (shown, expires) = (files.certificate.display(), certificate.https.expires);
+    if expires <= now {
+        let days = now.since(expires).as_secs() / DAY.as_secs();
+        return Err(format!("http.cert: the certificate in `{shown}` ended {days} days ago: renew it"));
+    }
+    if certificate.begins > now {
+        return Err(format!("http.cert: the certificate in `{shown}` is not valid yet: check this machine's clock"));
+    }
+    Ok(())
 }
 
 /// Reads both.
@@ -80,7 +96,7 @@ fn contents(setting: &str, path: &Path) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn judge(files: &CertificateFiles, contents: &Contents, now: Timestamp) -> Result<InForce, String> {
+pub(super) fn judge(files: &CertificateFiles, contents: &Contents) -> Result<InForce, String> {
     let shown = files.certificate.display();
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_slice_iter(&contents.certificate).collect();
@@ -90,14 +106,8 @@ pub(super) fn judge(files: &CertificateFiles, contents: &Contents, now: Timestam
     let leaf = chain.first().ok_or_else(|| {
         format!("http.cert: `{shown}` has no certificate: write it there as PEM, then those above it (certbot's fullchain.pem)")
     })?;
-    let facts = certificate::read(leaf).map_err(|error| format!("http.cert: `{shown}`: {error}; write it anew"))?;
-    if facts.not_after <= now {
-        let days = now.since(facts.not_after).as_secs() / DAY.as_secs();
-        return Err(format!("http.cert: the certificate in `{shown}` ended {days} days ago: renew it"));
-    }
-    if facts.not_before > now {
-        return Err(format!("http.cert: the certificate in `{shown}` is not valid yet: check this machine's clock"));
-    }
+    // Before the key, whose error would be about the wrong thing.
+    certificate::read(leaf).map_err(|error| format!("http.cert: `{shown}`: {error}; write it anew"))?;
     let key = private_key(&files.key, &contents.key)?;
     let certified = CertifiedKey::from_der(chain.clone(), key, &default_provider()).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(

@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 pub(super) struct InForce {
     pub(super) certified: Arc<CertifiedKey>,
     pub(super) https: Https,
+    pub(super) begins: Timestamp,
     /// Of the embedded CA: when to make the next one, and by which CA this one is.
     pub(super) own: Option<OwnCertificate>,
     /// Of files: what was read.
@@ -42,7 +43,7 @@ impl InForce {
             is_own_ca: own.is_some(),
             expires: facts.not_after,
         };
-        Ok(Self { certified: Arc::new(certified), https, own, print: String::new() })
+        Ok(Self { certified: Arc::new(certified), https, begins: facts.not_before, own, print: String::new() })
     }
 
     pub(super) fn with_print(mut self, print: String) -> Self {

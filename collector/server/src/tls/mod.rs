@@ -11,15 +11,17 @@ mod watch;
 pub(crate) use certificates::Certificates;
 pub(crate) use watch::run;
 
+use muster_common::time::Timestamp;
+
 use crate::config::Config;
 
 /// Whether the files that this configuration names can be used now.
 ///
 /// # Errors
 /// What is wrong with them, with place and remedy.
-pub fn check(config: &Config) -> Result<(), String> {
+pub fn check(config: &Config, now: Timestamp) -> Result<(), String> {
     match config.http.certificate() {
-        Some(files) => files::load(&files, muster_common::time::now()).map(|_| ()),
+        Some(files) => files::load(&files).and_then(|loaded| files::check_dates(&files, &loaded, now)),
         None => Ok(()),
     }
 }

@@ -149,7 +149,7 @@ fn each_thing_that_is_wrong_with_the_files_is_named() {
     let refused = |certificate: &str, key: &str, mode: u32| {
         bench.write("cert.pem", certificate, 0o644);
         bench.write("key.pem", key, mode);
-        bench.open().map(|_| ()).unwrap_err().replace(&bench.folder.path().display().to_string(), "")
+        super::check(&bench.config, now()).unwrap_err().replace(&bench.folder.path().display().to_string(), "")
     };
     let good = std::fs::read_to_string(bench.path("cert.pem")).unwrap();
     let (expired, expired_key) = pair("a", now().minus(9 * DAY), now().minus(3 * DAY));
@@ -192,6 +192,27 @@ fn each_thing_that_is_wrong_with_the_files_is_named() {
     std::fs::remove_file(bench.path("key.pem")).unwrap();
     let told = bench.open().map(|_| ()).unwrap_err();
     assert!(told.contains("http.key: failed to read") && told.contains("No such file"), "{told}");
+}
+
+#[test]
+fn a_certificate_that_has_ended_keeps_no_collector_from_starting_but_no_new_one_is_taken() {
+    let (bench, _) = Bench::with_files();
+    let ended = |days: u32| {
+        let (certificate, key) = pair("collector.example", now().minus(30 * DAY), now().minus(days * DAY));
+        bench.write("cert.pem", &certificate, 0o644);
+        bench.write("key.pem", &key, 0o640);
+    };
+    ended(3);
+    let certificates = bench.open().unwrap();
+    let before = certificates.https();
+    assert!(certificates.look(now()).unwrap().contains("ended 3 days ago: renew it"));
+    assert!(certificates.prepare(&bench.config, now()).is_ok(), "a reload about other things");
+    ended(2);
+    assert!(certificates.look(now()).unwrap().contains("ended 2 days ago: renew it (the certificate before stays"));
+    assert!(certificates.prepare(&bench.config, now()).map(|_| ()).unwrap_err().contains("ended 2 days ago"));
+    assert_eq!(certificates.https(), before);
+    bench.write_pair("renewed.example", 90 * DAY);
+    assert_eq!(certificates.look(now()), None);
 }
 
 #[test]
