@@ -63,7 +63,10 @@ mod tests {
         const LIMIT: Duration = Duration::from_secs(30);
         let folder = tempfile::tempdir().unwrap();
         let (say, heard) = sync_channel(9);
-        let bell = Bell::hang(folder.path(), move || drop(say.try_send(()))).unwrap();
+        let ring = move || {
+            let _ = say.try_send(());
+        };
+        let bell = Bell::hang(folder.path(), ring).unwrap();
         std::fs::write(folder.path().join("a"), "").unwrap();
         assert_eq!(heard.recv_timeout(LIMIT), Ok(()));
         std::fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();

@@ -27,6 +27,6 @@ mod tests {
         state.quarantined.insert(4, (row(10), "damaged".into()));
         assert_eq!(expired(&state, Timestamp::from_millis(3_000), Duration::from_secs(2)), [1, 4]);
         let ages = Duration::from_secs(100 * 365 * 86_400);
-        assert_eq!(expired(&state, Timestamp::from_millis(3_000), ages), []);
+        assert_eq!(expired(&state, Timestamp::from_millis(3_000), ages), [0u64; 0]);
     }
 }

@@ -87,7 +87,8 @@ impl Admin {
     }
 
     /// Copies inbox, catalog and segments into `folder`, which is there and empty, and makes all of it durable. `at_barrier` is
-    /// called while commits are held, to hold what must be of the same moment. `disk` is that of the folder.
+    /// called while commits are held, to hold what must be of the same moment. `disk` is that of the folder. Bytes are copied as long as it
+    /// `goes_on`.
     ///
     /// # Errors
     /// [`SnapshotError`], or what `at_barrier` failed with; what is in `folder` then is for the caller to remove.
@@ -96,6 +97,7 @@ impl Admin {
         disk: &dyn Disk,
         folder: &Path,
         now: Timestamp,
+        goes_on: &dyn Fn() -> bool,
         at_barrier: impl FnOnce() -> Result<T, E>,
     ) -> Result<(StoreCopy, T), E> {
         for inner in FOLDERS {
@@ -108,7 +110,7 @@ impl Admin {
         let (named, view) = maintenance.name_all(disk, folder).map_err(SnapshotError::File)?;
         let state = maintenance.catalog.state().clone();
         drop(maintenance);
-        let done = finish(disk, folder, &sealed, &named, view.as_ref()).map_err(SnapshotError::File);
+        let done = finish(disk, folder, &sealed, &named, view.as_ref(), goes_on).map_err(SnapshotError::File);
         done?;
         let copy = StoreCopy {
             store_id: state.store_id,
@@ -190,7 +192,7 @@ impl Maintenance<'_> {
         self.catalog.at_rest(|path| {
             let file = disk.open(path, Open::Read).map_err(FileError::disk("open", path))?;
             let to = folder.join(CATALOG);
-            copy(&*file, disk, &to, &mut |_| {}).map(drop).map_err(FileError::disk("copy to", &to))
+            copy(&*file, disk, &to, &mut |_| Ok(())).map(drop).map_err(FileError::disk("copy to", &to))
         })?;
         Ok((named, view))
     }
@@ -203,15 +205,17 @@ fn finish(
     sealed: &[Sealed],
     named: &[Named],
     view: Option<&View>,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<(), FileError> {
+    let mut go_on = |_: &[u8]| if goes_on() { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) };
     for one in sealed {
         let to = file::path(&folder.join("inbox"), one.generation);
-        copy(&*one.file, disk, &to, &mut |_| {}).map_err(FileError::disk("copy to", &to))?;
+        copy(&*one.file, disk, &to, &mut go_on).map_err(FileError::disk("copy to", &to))?;
     }
     for one in named.iter().filter(|one| !one.is_there) {
         debug_assert!(view.is_some(), "nothing keeps this segment");
         let from = disk.open(&one.from, Open::Read).map_err(FileError::disk("open", &one.from))?;
-        copy(&*from, disk, &one.to, &mut |_| {}).map_err(FileError::disk("copy to", &one.to))?;
+        copy(&*from, disk, &one.to, &mut go_on).map_err(FileError::disk("copy to", &one.to))?;
     }
     for inner in FOLDERS.into_iter().chain(["segments", ""]) {
         let path = folder.join(inner);

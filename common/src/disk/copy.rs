@@ -40,19 +40,23 @@ pub fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Copies the bytes of an open file into a new one, which is synced; `each` sees what was copied. The new name is durable after
-/// [`Disk::sync_dir`] of its folder.
+/// Copies the bytes of an open file into a new one, which is synced; `each` sees what was copied, and may end it. The new name is durable
+/// after [`Disk::sync_dir`] of its folder.
 ///
 /// # Errors
-/// As the file system; `AlreadyExists`.
-pub fn copy(from: &dyn DiskFile, disk: &dyn Disk, to: &Path, each: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
+/// As the file system; `AlreadyExists`; what `each` fails with.
+pub fn copy(
+    from: &dyn DiskFile,
+    disk: &dyn Disk,
+    to: &Path,
+    each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
     let file = disk.open(to, Open::Create)?;
     let mut offset = 0;
     let length = read_parts(from, &mut |part| {
         file.pwrite(part, offset)?;
         offset += part.len() as u64;
-        each(part);
-        Ok(())
+        each(part)
     })?;
     file.sync()?;
     Ok(length)
@@ -135,10 +139,18 @@ mod tests {
             write_new(disk, &folder.join("a/b/two"), b"").unwrap();
             let (from, to) = (disk.open(&folder.join("a/one"), Open::Read).unwrap(), folder.join("a/b/three"));
             let mut seen = 0;
-            assert_eq!(copy(&*from, disk, &to, &mut |part| seen += part.len()).unwrap(), bytes.len() as u64);
+            let mut count = |part: &[u8]| {
+                seen += part.len();
+                Ok(())
+            };
+            assert_eq!(copy(&*from, disk, &to, &mut count).unwrap(), bytes.len() as u64);
             assert_eq!((seen, read_all(disk, &to, 1 << 30).unwrap() == bytes), (bytes.len(), true));
             assert_eq!(read_all(disk, &to, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-            assert_eq!(copy(&*from, disk, &to, &mut |_| {}).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            let mut over = |_: &[u8]| Err(io::ErrorKind::Interrupted.into());
+            assert_eq!(copy(&*from, disk, &to, &mut over).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            let other = folder.join("a/other");
+            assert_eq!(copy(&*from, disk, &other, &mut over).unwrap_err().kind(), io::ErrorKind::Interrupted);
+            disk.unlink(&other).unwrap();
             let (files, folders) = walk(disk, folder).unwrap();
             let paths = |words: &[&str]| words.iter().map(PathBuf::from).collect::<Vec<_>>();
             assert_eq!(files, paths(&["a/b/three", "a/b/two", "a/one"]));

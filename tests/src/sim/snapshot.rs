@@ -51,7 +51,7 @@ fn make(disk: &CutDisk, admin: &Admin, fleet: &Fleet, now: Timestamp) -> Result<
     let folder = Path::new(FOLDER);
     remove_all(disk, folder)?;
     disk.create_dir_all(folder)?;
-    let (copy, frozen) = admin.copy_to(disk, folder, now, || fleet.freeze().map_err(CopyError::Fleet))?;
+    let (copy, frozen) = admin.copy_to(disk, folder, now, &|| true, || fleet.freeze().map_err(CopyError::Fleet))?;
     let (state, authorities) = frozen.write(disk, folder)?;
     debug_assert!(state.applied.is_none_or(|applied| applied.generation <= copy.generation));
     authorities.put(disk, folder)?;

@@ -1,5 +1,6 @@
 //! `muster snapshot create|list`.
 
+use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -30,8 +31,10 @@ pub async fn run(client: &Client, verb: &SnapshotVerb, output: Output, now_ms: i
             body.insert("without_ca_key".to_owned(), json!(without_ca_key));
             let begun = client.post_json(PATH, &Value::Object(body)).await?;
             let id = word(&begun, "id").to_owned();
+            let mut told = String::new();
             loop {
                 let answer = client.get(PATH).await?;
+                tell(note(&answer, 10), &mut told);
                 match ended(&answer, &id) {
                     Some(printed) if output == Output::Json => {
                         return Ok(Printed { is_problem: printed.is_problem, ..Printed::json(&answer) });
@@ -50,11 +53,20 @@ pub async fn run(client: &Client, verb: &SnapshotVerb, output: Output, now_ms: i
                 Output::Table | Output::Raw => {
                     let none = format!("there are no snapshots in {}", word(&answer, "folder"));
                     let mut printed = Printed::text(rows.to_table(&none));
-                    printed.notes.extend(note(&answer));
+                    printed.notes.extend(note(&answer, 1));
                     printed
                 }
             })
         }
+    }
+}
+
+/// Says how far it is, on standard error, when that is news.
+fn tell(note: Option<String>, told: &mut String) {
+    if let Some(note) = note.filter(|note| note != told) {
+        // Where nobody reads it nobody misses it.
+        let _ = writeln!(std::io::stderr(), "{note}");
+        *told = note;
     }
 }
 
@@ -85,11 +97,12 @@ fn size(row: &Value) -> String {
     format!("{} MiB", row["size_bytes"].as_u64().unwrap_or(0).div_ceil(1 << 20))
 }
 
-fn note(answer: &Value) -> Option<String> {
+/// How far one is that is being made, in steps of so many percent.
+fn note(answer: &Value, step: u64) -> Option<String> {
     let running = answer.get("running").filter(|running| running.is_object())?;
     let (done, total) = (running["done_bytes"].as_u64()?, running["total_bytes"].as_u64()?);
     let percent = (done * 100).checked_div(total);
-    let far = percent.map_or_else(|| "copies".to_owned(), |percent| format!("{percent} %"));
+    let far = percent.map_or_else(|| "copies".to_owned(), |percent| format!("{} %", percent / step * step));
     Some(format!("{} is being made: {far}", word(running, "id")))
 }
 
@@ -131,7 +144,8 @@ mod tests {
     fn what_became_of_a_snapshot_is_told() {
         let running = answer(json!({"id": ID, "done_bytes": 1, "total_bytes": 4}), json!(null));
         assert_eq!(ended(&running, ID), None);
-        assert_eq!(note(&running).unwrap(), format!("{ID} is being made: 25 %"));
+        assert_eq!(note(&running, 1).unwrap(), format!("{ID} is being made: 25 %"));
+        assert_eq!(note(&running, 10).unwrap(), format!("{ID} is being made: 20 %"));
         let done = ended(&answer(json!(null), json!({"id": ID, "folder": "/s", "problem": null})), ID).unwrap();
         assert_eq!(
             (done.text.as_str(), done.is_problem),

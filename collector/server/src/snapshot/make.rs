@@ -42,7 +42,7 @@ pub(crate) struct Ask {
     pub(crate) now: Timestamp,
 }
 
-/// Whoever waits is told how many bytes of how many are summed; with `false` the work is given up.
+/// Whoever waits is told how many bytes of how many are summed (0 of 0: not known yet); with `false` the work is given up.
 pub(crate) type Progress<'a> = &'a dyn Fn(u64, u64) -> bool;
 
 /// Makes it. What there is of it after an error is removed, as far as the disk lets it.
@@ -58,7 +58,12 @@ pub(crate) fn make(source: &Source<'_>, ask: &Ask, progress: Progress<'_>) -> Re
     made.map_err(|error| {
         // What cannot be removed now goes before the next one is made.
         let _ = remove_all(disk, &target);
-        if error.is_full() { SnapshotError::Full { path: ask.folder.display().to_string() } } else { error }
+        match error {
+            error if error.is_full() => SnapshotError::Full { path: ask.folder.display().to_string() },
+            // Whatever it came out as.
+            _ if !progress(0, 0) => SnapshotError::Cancelled,
+            error => error,
+        }
     })
 }
 
@@ -67,8 +72,8 @@ fn make_in(source: &Source<'_>, ask: &Ask, target: &Path, progress: Progress<'_>
     let data = target.join("data");
     disk.create_dir_all(&data).map_err(SnapshotError::disk("make folder", &data))?;
     check_room(source, target)?;
-    let (copy, frozen) =
-        source.admin.copy_to(disk, &data, ask.now, || source.fleet.freeze().map_err(SnapshotError::Fleet))?;
+    let freeze = || source.fleet.freeze().map_err(SnapshotError::Fleet);
+    let (copy, frozen) = source.admin.copy_to(disk, &data, ask.now, &|| progress(0, 0), freeze)?;
     let (state, authorities) = frozen.write(disk, &data)?;
     let store = hex(&copy.store_id);
     seal(disk, ask, &authorities, &store, target)?;

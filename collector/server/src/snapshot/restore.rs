@@ -120,7 +120,11 @@ fn write_part(disk: &dyn Disk, from: &Path, to: &Path, part: &str, manifest: &Ma
         }
         let file = disk.open(&source, Open::Read).map_err(SnapshotError::disk("open", &source))?;
         let mut sum = Sha256::new();
-        copy(&*file, disk, &target, &mut |bytes| sum.update(bytes)).map_err(SnapshotError::disk("copy to", &target))?;
+        let mut add = |bytes: &[u8]| {
+            sum.update(bytes);
+            Ok(())
+        };
+        copy(&*file, disk, &target, &mut add).map_err(SnapshotError::disk("copy to", &target))?;
         if sum.finish().to_string() != made.sha256 {
             return Err(SnapshotError::refused(&source, "its bytes changed while they were read"));
         }

@@ -76,7 +76,7 @@ fn make(disk: &dyn Disk, data: &Path, target: &Path, store: &str, now: Timestamp
             continue;
         }
         let opened = disk.open(&from, Open::Read).map_err(SnapshotError::disk("open", &from))?;
-        copy(&*opened, disk, &to, &mut |_| {}).map_err(SnapshotError::disk("copy to", &to))?;
+        copy(&*opened, disk, &to, &mut |_| Ok(())).map_err(SnapshotError::disk("copy to", &to))?;
     }
     for folder in &folders {
         disk.sync_dir(folder).map_err(SnapshotError::disk("sync folder", folder))?;

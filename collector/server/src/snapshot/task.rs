@@ -82,6 +82,10 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError`]: what is asked for cannot be, or another is being made.
     pub(crate) fn begin(self: &Arc<Self>, asked: &SnapshotAsk, at: Timestamp) -> Result<String, SnapshotError> {
+        self.begin_for(asked, at, false)
+    }
+
+    fn begin_for(self: &Arc<Self>, asked: &SnapshotAsk, at: Timestamp, is_due: bool) -> Result<String, SnapshotError> {
         let config = self.reloader.current();
         let ask = self.ask(asked, &config, at)?;
         let (id, keep) = (ask.name.clone(), (ask.folder == folder_of(&config)).then_some(config.snapshot.keep));
@@ -90,7 +94,7 @@ impl Snapshots {
             return Err(SnapshotError::Busy);
         }
         let this = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || this.work(&ask, keep));
+        let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || this.work(&ask, keep, is_due));
         state.thread = Some(thread.map_err(SnapshotError::disk("start a thread for", &self.data))?);
         state.running = Some(SnapshotProgress { id: id.clone(), done_bytes: 0, total_bytes: 0 });
         state.tried = Some(at);
@@ -114,7 +118,7 @@ impl Snapshots {
         Ok(Ask { folder, key, config: ConfigFiles::read(self.reloader.arguments())?, name, now })
     }
 
-    fn work(&self, ask: &Ask, keep: Option<usize>) {
+    fn work(&self, ask: &Ask, keep: Option<usize>, is_due: bool) {
         let begun = monotonic();
         let source = Source { disk: &self.disk, admin: &self.admin, fleet: &self.fleet, data: &self.data };
         let progress = |done: u64, total: u64| {
@@ -139,7 +143,10 @@ impl Snapshots {
         {
             tracing::warn!("old snapshots were not removed: {}", chain(&error));
         }
-        self.troubles.set(Part::Snapshots, problem.clone().filter(|_| !self.is_over.load(Ordering::Relaxed)));
+        // Who asked for one is told; of one that was due nobody else would know.
+        if made.is_ok() || (is_due && !self.is_over.load(Ordering::Relaxed)) {
+            self.troubles.set(Part::Snapshots, problem.clone());
+        }
         let mut state = self.lock();
         state.running = None;
         match &made {
@@ -227,7 +234,7 @@ impl Snapshots {
         if !is_due(now, newest, tried, every) {
             return;
         }
-        match self.begin(&SnapshotAsk::default(), now) {
+        match self.begin_for(&SnapshotAsk::default(), now, true) {
             Ok(_) | Err(SnapshotError::Busy) => {}
             Err(error) => {
                 self.lock().tried = Some(now);

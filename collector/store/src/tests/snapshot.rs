@@ -10,13 +10,16 @@ use muster_common::disk::cut::CutDisk;
 use muster_common::disk::{Disk, DiskFile, Open, Space};
 
 use super::world::{BEGIN_MS, World, batch, config, epoch, open_at, scrape, table};
-use crate::{Admin, Config, Outcome, Reborn, SnapshotError, StoreCopy, StoreCounts, check_copy, count_copy};
+use crate::{
+    Admin, Config, FORMAT, FileError, OpenError, Outcome, Reborn, SnapshotError, StoreCopy, StoreCounts, check_copy,
+    count_copy, identity_of, open,
+};
 
 const COPY: &str = "/copies/one";
 
 fn copy(admin: &Admin, disk: &Arc<dyn Disk>, folder: &str, world_now: muster_common::time::Timestamp) -> StoreCopy {
     disk.create_dir_all(Path::new(folder)).unwrap();
-    let copied = admin.copy_to(&**disk, Path::new(folder), world_now, || Ok::<(), SnapshotError>(()));
+    let copied = admin.copy_to(&**disk, Path::new(folder), world_now, &|| true, || Ok::<(), SnapshotError>(()));
     copied.unwrap().0
 }
 
@@ -216,4 +219,43 @@ fn a_copy_that_is_not_whole_is_not_believed() {
             assert!(told.contains(&path.display().to_string()), "{told}");
         }
     }
+}
+
+#[test]
+fn a_later_format_is_refused_by_name_and_tells_its_store() {
+    use redb::TableDefinition;
+    let disk: Arc<dyn Disk> = Arc::new(CutDisk::new(1));
+    let world = filled(&disk);
+    copy(&world.parts.admin, &disk, COPY, world.now);
+    let known = identity_of(&*disk, Path::new(COPY)).unwrap().unwrap();
+    assert_eq!((known.format, known.store_id), (FORMAT, world.parts.writer.store_id()));
+    assert_eq!(identity_of(&*disk, Path::new("/none")).unwrap(), None);
+    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    let newer = |file: &str| {
+        let database = crate::database::open_database(&*disk, &Path::new(COPY).join(file), false, 1 << 20).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(meta).unwrap().insert("version", FORMAT + 1).unwrap();
+        transaction.commit().unwrap();
+    };
+    let inbox = disk.list(&Path::new(COPY).join("inbox")).unwrap();
+    for file in [format!("inbox/{}", inbox[0]), "catalog.redb".to_owned()] {
+        newer(&file);
+        let told = check_copy(&disk, Path::new(COPY)).unwrap_err().to_string();
+        assert!(told.contains(&file) && told.contains("has format 2, but this version reads only up to 1"), "{told}");
+        let opened = open(disk.clone(), config(Path::new(COPY)), world.now, &mut || 5).map(drop);
+        assert!(matches!(opened, Err(OpenError::File(FileError::Version { found: 2, known: 1, .. }))), "{opened:?}");
+    }
+    assert_eq!(identity_of(&*disk, Path::new(COPY)).unwrap().unwrap().store_id, known.store_id);
+}
+
+#[test]
+fn a_copy_of_bytes_can_be_given_up() {
+    let disk: Arc<dyn Disk> = Arc::new(CutDisk::new(1));
+    let world = filled(&disk);
+    disk.create_dir_all(Path::new(COPY)).unwrap();
+    let given_up = |folder: &Path| {
+        world.parts.admin.copy_to(&*disk, folder, world.now, &|| false, || Ok::<(), SnapshotError>(())).unwrap_err()
+    };
+    assert!(matches!(given_up(Path::new(COPY)), SnapshotError::File(FileError::Disk { .. })));
+    assert_eq!(world.dump().len(), 3);
 }
