@@ -32,7 +32,7 @@ cd "$root"
 pivot_root . mnt
 umount --lazy /mnt
 exec /usr/bin/env -i container=muster-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /lib/systemd/systemd --system --show-status=0 --log-target=console --log-level=notice
+    /lib/systemd/systemd --system --show-status=0 --log-target=journal --log-level=notice
 "#;
 
 /// How long a minimal system may take to boot on a starved machine.
