@@ -152,7 +152,13 @@ impl Drop for Booted {
         // --kill-child: with it goes process 1, and with that every process of its namespace.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = remove_groups(&self.group);
+        // Which is a little later: a group goes once nobody is in it.
+        for _ in 0..100 {
+            if remove_groups(&self.group).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
