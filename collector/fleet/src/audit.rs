@@ -10,11 +10,14 @@ use crate::by::By;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::outbox::{Event, EventKind};
-use crate::rows::{Sha256, decode, encode, hex, unhex};
+use crate::rows::{Sha256, cut_to, decode, encode, hex, unhex};
 use crate::tables::{AUDIT, Put, meta};
 
 /// Rows kept: about 40 MB. A team that makes 100 changes a day is remembered for almost three years.
 pub const AUDIT_ROWS_MAX: u64 = 100_000;
+/// Bytes of a text and of an object that are recorded: parts of them are what strangers sent.
+const TEXT_BYTES_MAX: usize = 1_000;
+const OBJECT_BYTES_MAX: usize = 256;
 /// What the hashed bytes begin with: a row's hash is that of nothing else.
 const DOMAIN: &[u8] = b"muster audit 1\0";
 
@@ -292,10 +295,11 @@ impl Fleet {
     /// [`FleetError`] when the disk or the file fails.
     pub fn record(&self, record: Record, now: muster_common::time::Timestamp) -> Result<(), FleetError> {
         let Record { by, action, object, text, result } = record;
+        let (object, text) = (cut_to(&object, OBJECT_BYTES_MAX), cut_to(&text, TEXT_BYTES_MAX));
         self.change(|_, draft| {
             let mut event = Event::new(action, &by, now, text);
             if !object.is_empty() {
-                event = event.with("object", object);
+                event = event.with("object", object.as_str());
             }
             if let Some(noted) = &mut event.noted {
                 noted.result = result;

@@ -188,10 +188,18 @@ mod tests {
         assert_eq!(format!("{hash:?}"), "PasswordHash");
     }
 
-    /// Against another implementation: `argon2 saltsaltsaltsalt -id -t 2 -k 19456 -p 1 -l 32` of the reference programs.
+    /// The hash is that of the reference implementation (argon2-cffi 25.1: `hash_secret_raw`, type id, time 2, memory 19456, parallelism 1).
     #[test]
     fn the_parameters_are_those_that_are_promised() {
+        let made = PasswordHash::salted("correct horse", *b"saltsaltsaltsalt").unwrap();
+        assert_eq!((made.memory_kib, made.passes, made.lanes), (19_456, 2, 1));
+        let expect = "01dc1e04bc1c7e59cd5f61d55bc8b532dbbb7ebae7e0a8bb87fad8486b94ec8b";
+        assert_eq!(crate::rows::hex(&made.hash), expect);
         let nobody = PasswordHash::of_nobody();
-        assert_eq!((nobody.memory_kib, nobody.passes, nobody.lanes), (19_456, 2, 1));
+        assert_eq!(
+            (nobody.memory_kib, nobody.passes, nobody.lanes),
+            (19_456, 2, 1),
+            "a user that is none costs the same"
+        );
     }
 }

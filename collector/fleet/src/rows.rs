@@ -144,7 +144,12 @@ impl Facts {
 
 /// A foreign text, cut to what is kept of it.
 pub(crate) fn cut(text: &str) -> String {
-    let mut end = text.len().min(FACT_BYTES_MAX);
+    cut_to(text, FACT_BYTES_MAX)
+}
+
+/// The beginning of a text, so many bytes at most, whole characters.
+pub(crate) fn cut_to(text: &str, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -21,7 +21,7 @@ async fn fixture() -> Fixture {
     fixture
 }
 
-fn report(fixture: &Fixture, state: CheckState, after_ms: i64) {
+pub(super) fn report(fixture: &Fixture, state: CheckState, after_ms: i64) {
     let perfdata = Perfdata {
         label: "/var".into(),
         value: 97.0,

@@ -77,6 +77,8 @@ pub(super) struct Fixture {
     /// The certificate that is said to be in force.
     pub(super) https: Arc<Mutex<Option<Https>>>,
     pub(super) is_ready: Arc<AtomicBool>,
+    /// Whether a reload succeeds.
+    pub(super) can_reload: Arc<AtomicBool>,
     pub(super) writer: Writer,
     pub(super) admin_word: String,
     tick: u64,
@@ -165,9 +167,10 @@ impl Fixture {
         fleet.admin_token_kept().unwrap();
         let presence: Arc<Mutex<Vec<HostPresence>>> = Arc::default();
         let problems: Arc<Mutex<Vec<Problem>>> = Arc::default();
-        let is_ready = Arc::new(AtomicBool::new(true));
         let https: Arc<Mutex<Option<Https>>> = Arc::default();
         let spoken = Arc::clone(&https);
+        let (is_ready, can_reload) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let reloads = Arc::clone(&can_reload);
         let (seen, told, ready) = (Arc::clone(&presence), Arc::clone(&problems), Arc::clone(&is_ready));
         let hooks = crate::Hooks {
             now: Box::new(now),
@@ -194,7 +197,10 @@ impl Fixture {
                 )),
             }),
             snapshots: Box::new(|| Ok(planted_snapshots())),
-            reload: Box::new(|| Err("c.toml:1:1: planted".to_owned())),
+            reload: Box::new(move || match reloads.load(Ordering::Relaxed) {
+                true => Ok("reloaded".to_owned()),
+                false => Err("c.toml:1:1: planted".to_owned()),
+            }),
         };
         let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));
         let alerting = alerting(&fleet, &reader, &engine, folder.path());
@@ -217,6 +223,7 @@ impl Fixture {
             install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
         Self { state, presence, problems, https, is_ready, writer, admin_word, tick: 0, _folder: folder }
+        Self { state, presence, problems, is_ready, can_reload, writer, admin_word, tick: 0, _folder: folder }
     }
 
     pub(super) fn fleet(&self) -> &Arc<Fleet> {

@@ -140,6 +140,20 @@ async fn a_foreign_page_logs_nobody_in() {
     }
 }
 
+/// A WebSocket begins with a GET, and browsers let any page of the same site open one, cookies included.
+#[tokio::test]
+async fn a_foreign_page_opens_no_live_tail() {
+    let fixture = with_ann().await;
+    let cookie = cookie(&log_in(&fixture, "ann", PASSWORD).await);
+    for (origin, is_let_in) in [(OWN, true), ("http://127.0.0.1:3000", false)] {
+        let mut asked = request("GET", "x", &[(header::COOKIE, &cookie), (header::ORIGIN, origin)], &Value::Null);
+        *asked.uri_mut() = "/loki/api/v1/tail?query=%7Bjob%3D%22logs%22%7D".parse().unwrap();
+        asked.headers_mut().insert(header::UPGRADE, "websocket".parse().unwrap());
+        let answer = fixture.send(asked).await;
+        assert_eq!(answer.status.as_u16() != 403, is_let_in, "{origin}: {} {}", answer.status, answer.text);
+    }
+}
+
 #[tokio::test]
 async fn ones_own_password_is_changed_with_the_old_one_and_ends_every_session() {
     let fixture = with_ann().await;

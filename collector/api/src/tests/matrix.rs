@@ -16,7 +16,7 @@ use crate::{Dialect, PeerGrant, protect, routes};
 
 /// What a route asks of whoever calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
+pub(super) enum Need {
     Anybody,
     /// A scope, by its word.
     Of(&'static str),
@@ -31,7 +31,7 @@ const INGEST: Need = Of("ingest");
 const ADMIN: Need = Of("admin");
 
 /// Method, path, need: all there are.
-const ROUTES: &[(&str, &str, Need)] = &[
+pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/-/healthy", Anybody),
     ("GET", "/-/ready", Anybody),
     ("GET", "/metrics", READ),

@@ -122,6 +122,17 @@ fn a_change_that_fails_leaves_no_row() {
 }
 
 #[test]
+fn what_strangers_send_is_cut() {
+    let bench = Bench::new();
+    let (object, text) = ("\u{20ac}".repeat(1_000), "\u{20ac}".repeat(100_000));
+    let record = Record { by: ann(), action: EventKind::LogsDeleted, object, text, result: AuditResult::Done };
+    bench.fleet.record(record, at(1)).unwrap();
+    let row = all(&bench.fleet).remove(0);
+    assert_eq!((row.object.len(), row.text.len()), (255, 999));
+    assert!(bench.fleet.verify_audit(None).unwrap().is_ok());
+}
+
+#[test]
 fn rows_are_asked_for_by_who_by_time_and_page_by_page() {
     let bench = changed();
     let seqs =
