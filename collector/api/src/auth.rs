@@ -257,8 +257,15 @@ fn no_token(message: &str, scope: Scope) -> ApiError {
 /// Refuses a request that no page of this collector has sent. Browsers say by `Origin` which page asks, or at least whether it is of the
 /// same origin (`Sec-Fetch-Site`); where both are missing nothing proves it.
 pub(crate) fn check_origin(asked: &Asked) -> Result<(), ApiError> {
-    let scheme = if asked.is_over_tls { "https" } else { "http" };
-    let own = asked.text(header::HOST).map(|host| format!("{scheme}://{host}"));
+    // Over plain HTTP a proxy on this machine may have taken the TLS off, so there both schemes are this site's.
+    let schemes: &[&str] = if asked.is_over_tls { &["https"] } else { &["http", "https"] };
+    let host = asked.text(header::HOST);
+    let is_own = |origin: &str| {
+        let parts = origin.split_once("://");
+        parts.is_some_and(|(scheme, site)| {
+            schemes.contains(&scheme) && host.is_some_and(|host| site.eq_ignore_ascii_case(host))
+        })
+    };
     let site = asked.headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
     let refuse = |message: String, place: &str| {
         Err(ApiError::new(ErrorKind::Forbidden, message)
@@ -266,7 +273,7 @@ pub(crate) fn check_origin(asked: &Asked) -> Result<(), ApiError> {
             .remedy("use the collector's own pages; a program sends a token instead of a cookie"))
     };
     match (asked.text(header::ORIGIN), site) {
-        (Some(origin), _) if own.as_ref().is_none_or(|own| !origin.eq_ignore_ascii_case(own)) => {
+        (Some(origin), _) if !is_own(origin) => {
             let shown: String = origin.chars().take(100).collect();
             refuse(format!("a page of `{shown}` asks, and no other site may"), "header `Origin`")
         }
@@ -359,6 +366,8 @@ mod tests {
             (true, Some("https://muster.example"), Some("same-origin"), true),
             (true, None, Some("same-origin"), true),
             (false, Some("http://muster.example"), None, true),
+            (false, Some("https://muster.example"), None, true),
+            (false, Some("ftp://muster.example"), None, false),
             (true, Some("http://muster.example"), None, false),
             (true, Some("https://muster.example:444"), None, false),
             (true, Some("https://evil.example"), Some("same-origin"), false),

@@ -128,6 +128,28 @@ async fn who_guesses_learns_nothing_and_waits() {
     }
 }
 
+/// A hash takes tens of milliseconds, a look into memory none: whoever measures must not learn which names there are.
+#[tokio::test]
+async fn a_user_that_there_is_not_takes_as_long_as_a_wrong_password() {
+    let fixture = with_ann().await;
+    let mut took = [Vec::new(), Vec::new()];
+    for round in 0..3 {
+        for (number, user) in ["ann", "nobody"].into_iter().enumerate() {
+            let mut asked = request("POST", "login", &[], &json!({"user": user, "password": "a wrong password"}));
+            let from: SocketAddr = format!("192.0.2.{}:4000", 10 + round * 2 + number).parse().unwrap();
+            asked.extensions_mut().insert(ConnectInfo(from));
+            let before = muster_common::time::now();
+            assert_eq!(fixture.send(asked).await.status.as_u16(), 401);
+            took[number].push(muster_common::time::now().since(before));
+        }
+    }
+    let [wrong, nobody] = took.map(|mut times| {
+        times.sort();
+        times[1]
+    });
+    assert!(nobody * 4 > wrong && wrong * 4 > nobody, "wrong password {wrong:?}, no such user {nobody:?}");
+}
+
 #[tokio::test]
 async fn a_foreign_page_logs_nobody_in() {
     let fixture = with_ann().await;
