@@ -42,8 +42,12 @@ pub(crate) fn before_opening(
     known: Formats,
     now: Timestamp,
 ) -> Result<Option<String>, SnapshotError> {
-    let (disk, store) = (&**disk, muster_store::identity_of(&**disk, data)?);
-    let found = Formats { store: store.map(|store| store.format), state: muster_fleet::format_of(disk, data)? };
+    let disk = &**disk;
+    // What cannot be read is told of by who opens it.
+    let (Ok(store), Ok(state)) = (muster_store::identity_of(disk, data), muster_fleet::format_of(disk, data)) else {
+        return Ok(None);
+    };
+    let found = Formats { store: store.map(|store| store.format), state };
     if !found.change_to(known) {
         return Ok(None);
     }
