@@ -67,8 +67,9 @@ impl Scene {
 
 /// The folder that `muster snapshot create` names.
 fn made(text: &str) -> &Path {
-    let rest = text.strip_prefix("made ").unwrap_or_else(|| panic!("{text}"));
-    Path::new(rest.trim_end().split(", ").next().unwrap())
+    let line = text.lines().next().unwrap_or_default();
+    let rest = line.strip_prefix("made ").unwrap_or_else(|| panic!("{text}"));
+    Path::new(rest.split(", ").next().unwrap())
 }
 
 #[test]
