@@ -124,7 +124,7 @@ fn import_checks(arguments: &ImportArguments) -> Result<ExitCode> {
         let _ = writeln!(told, "{left}");
     }
     let _ = writeln!(told, "{} commands taken, {} lines told above", imported.taken.len(), imported.left.len());
-    Ok(if imported.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if imported.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn scene(common: Common, unit: Option<PathBuf>) -> Scene {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Bits of capabilities, as the kernel numbers them.
 pub(super) const CAP_DAC_OVERRIDE: u32 = 1;
@@ -27,7 +28,7 @@ impl Account {
     }
 }
 
-/// `/etc/passwd` and `/etc/group`, as far as they are files: users of a directory service are known by their numbers only.
+/// `/etc/passwd` and `/etc/group`, and users of a directory service that were looked up; others of those are known by their numbers only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     passwd: String,
@@ -38,6 +39,18 @@ impl Names {
     pub(super) fn read(root: &Path) -> Self {
         let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_default();
         Self { passwd: text("etc/passwd"), group: text("etc/group") }
+    }
+
+    /// Asks the system's other sources of users for this one.
+    pub(super) fn look_up(&mut self, user: &str) {
+        let output =
+            Command::new("getent").args(["passwd", "--", user]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+        if let Ok(output) = output
+            && output.status.success()
+        {
+            self.passwd.push('\n');
+            self.passwd.push_str(&String::from_utf8_lossy(&output.stdout));
+        }
     }
 
     #[cfg(test)]
@@ -114,6 +127,16 @@ mod tests {
         assert_eq!(names.account("nobody", &[], 0), None);
         assert_eq!((names.user(0), names.group(4), names.group(77)), ("root".into(), "adm".into(), "77".into()));
         assert_eq!((names.gid("adm"), names.gid("88"), names.gid("none")), (Some(4), Some(88), None));
+    }
+
+    #[test]
+    fn a_user_that_no_file_has_is_looked_up() {
+        let mut names = Names::default();
+        assert_eq!(names.account("root", &[], 0), None);
+        names.look_up("root");
+        names.look_up("no-such-user");
+        assert_eq!(names.account("root", &[], 0).unwrap().uid, 0);
+        assert_eq!(names.account("no-such-user", &[], 0), None);
     }
 
     #[test]

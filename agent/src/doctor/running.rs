@@ -6,6 +6,10 @@ use super::scene::Scene;
 
 pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     let place = scene.state_dir.join("status.json").display().to_string();
+    if let Some(user) = scene.missing_user() {
+        let place = scene.unit_file().unwrap_or_default();
+        return vec![no_user(user, &scene.account.name, place)];
+    }
     match &scene.status {
         Ok(Some(status)) => {
             let problems = status.problems(scene.now);
@@ -26,6 +30,15 @@ pub(super) fn examine(scene: &Scene) -> Vec<Finding> {
     }
 }
 
+/// The service cannot start, and rights were judged by another user's.
+fn no_user(user: &str, judged: &str, place: String) -> Finding {
+    let what = format!("the service works as user {user}, who does not exist; rights above are those of user {judged}");
+    let remedy = format!(
+        "systemd-sysusers   # or: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
+    );
+    Finding::problem(what, place, remedy)
+}
+
 /// Its problems are sentences with the remedy behind a semicolon or a colon.
 fn told(problem: &str, place: &str) -> Finding {
     let cut = problem.rsplit_once("; ").or_else(|| problem.rsplit_once(": "));
@@ -38,6 +51,12 @@ fn told(problem: &str, place: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_without_its_user_is_told() {
+        let found = no_user("muster", "root", "/u".to_owned());
+        assert!(found.what.contains("user muster, who does not exist") && found.remedy.ends_with("nologin muster"));
+    }
 
     #[test]
     fn the_remedy_is_behind_the_last_semicolon_or_colon() {

@@ -55,7 +55,10 @@ impl Scene {
             Some(file) => unit::read_with_drop_ins(root, file),
             None => unit::find(root),
         };
-        let names = Names::read(root);
+        let mut names = Names::read(root);
+        if let Some(user) = unit.user.as_deref().filter(|user| names.account(user, &[], 0).is_none()) {
+            names.look_up(user);
+        }
         let status = Status::read(&state_dir);
         // A unit that is named is judged by, whatever runs now.
         let running = status.as_ref().ok().and_then(Option::as_ref).filter(|_| options.unit.is_none());
@@ -115,6 +118,12 @@ impl Scene {
     /// The configuration's file, there or not.
     pub fn config_file(&self) -> &Path {
         &self.config_file
+    }
+
+    /// The unit's user, where there is none of that name.
+    pub(super) fn missing_user(&self) -> Option<&str> {
+        let user = self.unit.user.as_deref()?;
+        self.names.account(user, &[], 0).is_none().then_some(user)
     }
 
     pub(super) fn status(&self) -> Option<&Status> {

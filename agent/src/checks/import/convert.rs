@@ -38,6 +38,8 @@ pub struct Left {
     pub what: String,
     pub why: String,
     pub remedy: String,
+    /// Whether a command may be missing among the checks by it; else it is something to know.
+    pub is_lost: bool,
 }
 
 /// What came of NRPE's configuration.
@@ -47,6 +49,13 @@ pub struct Imported {
     pub left: Vec<Left>,
     /// Where the files say it.
     pub timeout: Option<Duration>,
+}
+
+impl Imported {
+    /// Whether all that NRPE runs is among the checks.
+    pub fn is_complete(&self) -> bool {
+        self.left.iter().all(|left| !left.is_lost)
+    }
 }
 
 /// What holds for every command; the last line of each counts, as NRPE has it.
@@ -62,18 +71,19 @@ pub(super) fn convert(read: &Settings) -> Imported {
     imported.timeout = whole.timeout;
     let commands: Vec<(&Setting, &str)> =
         read.settings.iter().filter_map(|setting| Some((setting, command_name(&setting.name)?))).collect();
+    // The last of a name counts.
+    let last: BTreeMap<&str, usize> =
+        commands.iter().enumerate().map(|(index, (_, called))| (*called, index)).collect();
     for (index, (setting, called)) in commands.iter().enumerate() {
-        let later = commands[index + 1..].iter().find(|(_, name)| name == called);
-        let taken = match later {
-            Some((later, _)) => Err((
-                format!("is defined again at {}:{}, which is the one that NRPE runs", later.file, later.line),
-                "nothing, or give both names of their own".to_owned(),
-            )),
-            None => take(setting, called, &whole, &imported.taken),
-        };
-        match taken {
+        let what = format!("command[{called}]");
+        if let Some((later, _)) = last.get(called).filter(|last| **last > index).and_then(|last| commands.get(*last)) {
+            let why = format!("is defined again at {}:{}, which is the one that NRPE runs", later.file, later.line);
+            imported.left.push(left(setting, &what, why, "nothing, or give both names of their own".to_owned()));
+            continue;
+        }
+        match take(setting, called, &whole, &imported.taken) {
             Ok(taken) => imported.taken.push(taken),
-            Err((why, remedy)) => imported.left.push(left(setting, &format!("command[{called}]"), why, remedy)),
+            Err((why, remedy)) => imported.left.push(Left { is_lost: true, ..left(setting, &what, why, remedy) }),
         }
     }
     if commands.is_empty()
@@ -81,13 +91,18 @@ pub(super) fn convert(read: &Settings) -> Imported {
     {
         let (why, remedy) =
             ("no command is defined here, or in what it includes", "name the file with `command[...]` lines");
-        imported.left.push(Left { line: 0, ..left(first, "command", why.to_owned(), remedy.to_owned()) });
+        imported.left.push(Left {
+            line: 0,
+            is_lost: true,
+            ..left(first, "command", why.to_owned(), remedy.to_owned())
+        });
     }
     imported
 }
 
 fn left(setting: &Setting, what: &str, why: String, remedy: String) -> Left {
-    Left { file: setting.file.clone(), line: setting.line, what: what.to_owned(), why, remedy }
+    let (file, line, what) = (setting.file.clone(), setting.line, what.to_owned());
+    Left { file, line, what, why, remedy, is_lost: false }
 }
 
 fn command_name(setting: &str) -> Option<&str> {

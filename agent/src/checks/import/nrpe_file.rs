@@ -9,6 +9,8 @@ use super::convert::Left;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Files in all: beyond it something else than NRPE's configuration is being walked.
 const FILES_MAX: usize = 1_000;
+/// Settings in all: a hundred times what any host has.
+const SETTINGS_MAX: usize = 100_000;
 /// Files that include files: a cycle through links that no path tells ends here too.
 const DEPTH_MAX: usize = 16;
 
@@ -50,6 +52,9 @@ impl Settings {
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), String> {
         if depth > DEPTH_MAX {
             return Err(format!("files include each other more than {DEPTH_MAX} deep"));
+        }
+        if self.settings.len() >= SETTINGS_MAX {
+            return Err(format!("there are more than {SETTINGS_MAX} settings already"));
         }
         if self.files >= FILES_MAX {
             return Err(format!("more than {FILES_MAX} files are included"));
@@ -146,6 +151,7 @@ impl Settings {
             what: what.chars().take(100).collect(),
             why: why.to_owned(),
             remedy: remedy.to_owned(),
+            is_lost: true,
         });
     }
 }

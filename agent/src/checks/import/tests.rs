@@ -131,6 +131,7 @@ nonsense
     assert_eq!(told.len(), 9, "{told:#?}");
     let names: Vec<&str> = imported.taken.iter().map(|taken| taken.name.as_str()).collect();
     assert_eq!(names, ["a_b", "a.b"]);
+    assert!(!imported.is_complete());
     config::parse("agent.toml", &imported.to_toml(), &[]).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
@@ -146,6 +147,7 @@ fn a_prefix_goes_before_each_command_unless_it_makes_it_root() {
     assert_eq!(imported.taken[0].command, ["/usr/bin/nice", "-n", "5", "/p/a", "-x"]);
     let imported = one("command_prefix=/usr/bin/sudo\ncommand[a]=/p/a -x\n");
     assert_eq!(imported.taken[0].command, ["/p/a", "-x"]);
+    assert!(imported.is_complete(), "every command is there");
     let told = left(&imported);
     assert!(told.len() == 1 && told[0].contains(":1: command_prefix: `/usr/bin/sudo` is left out"), "{told:?}");
 }

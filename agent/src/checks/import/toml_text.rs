@@ -44,7 +44,7 @@ impl Imported {
 
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { file, line, what, why, remedy } = self;
+        let Self { file, line, what, why, remedy, is_lost: _ } = self;
         match line {
             0 => write!(f, "{file}: {what}: {why}: {remedy}"),
             line => write!(f, "{file}:{line}: {what}: {why}: {remedy}"),
