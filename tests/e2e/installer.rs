@@ -22,7 +22,7 @@ curl -fsS --cacert "$cacert" --connect-to "$to" -o "$MUSTER_TEST_SEEN.package" "
 fn packages(folder: &Path) -> String {
     let packages = folder.join("packages");
     std::fs::create_dir_all(&packages).unwrap();
-    std::fs::write(packages.join("agent.sh"), SCRIPT).unwrap();
+    std::fs::write(packages.join("install.sh"), SCRIPT).unwrap();
     std::fs::write(packages.join("agent.deb"), vec![7; 3 << 20]).unwrap();
     std::fs::write(folder.join("secret"), "secret").unwrap();
     std::os::unix::fs::symlink("../secret", packages.join("link")).unwrap();
@@ -67,10 +67,10 @@ fn the_printed_command_installs_from_this_collector_and_from_no_other() {
 
     // Another script than the one that the command was made for is not run.
     std::fs::remove_file(folder.join("seen")).unwrap();
-    std::fs::write(folder.join("packages/agent.sh"), format!("{SCRIPT}# changed\n")).unwrap();
+    std::fs::write(folder.join("packages/install.sh"), format!("{SCRIPT}# changed\n")).unwrap();
     let output = paste(folder, &command);
     assert!(!output.status.success() && !folder.join("seen").exists());
-    std::fs::write(folder.join("packages/agent.sh"), SCRIPT).unwrap();
+    std::fs::write(folder.join("packages/install.sh"), SCRIPT).unwrap();
 
     // Nor one from whoever answers at the address with another key, or of another CA.
     assert!(https.collector.stop().unwrap().success());
@@ -119,7 +119,7 @@ fn nothing_beside_the_packages_is_served() {
         command.arg(format!("https://collector.muster:{port}{path}"));
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
-    assert_eq!(fetch("/install/agent.sh"), format!("{SCRIPT}\n200"));
+    assert_eq!(fetch("/install/install.sh"), format!("{SCRIPT}\n200"));
     for path in [
         "/install/../secret",
         "/install/../../../../../../etc/passwd",
@@ -130,8 +130,8 @@ fn nothing_beside_the_packages_is_served() {
         "/install/%252e%252e%252fsecret",
         "/install//etc/passwd",
         "/install/./../secret",
-        "/install/agent.sh/../../secret",
-        "/install/agent.sh%00.deb",
+        "/install/install.sh/../../secret",
+        "/install/install.sh%00.deb",
         "/install/link",
         "/install/",
     ] {

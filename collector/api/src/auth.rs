@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{Extensions, HeaderMap, Method, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::MethodRouter;
@@ -225,8 +225,19 @@ async fn check(guard: Guard, mut request: Request, next: Next) -> Response {
             if let Some(grant) = &caller.grant {
                 request.extensions_mut().insert(grant.clone());
             }
+            let by = caller.by.clone();
+            // Of the other dialects no handler refuses anybody for who they are.
+            let asks = (guard.dialect == Dialect::Muster).then(|| (request.method().clone(), request.uri().clone()));
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            if let Some((method, uri)) = asks.filter(|_| response.status() == StatusCode::FORBIDDEN) {
+                let refused = audited(
+                    ApiError::new(ErrorKind::Forbidden, "a page of another site asks, or it is not the caller's"),
+                    by,
+                );
+                guard.note(&refused, &method, uri.path(), &asked).await;
+            }
+            response
         }
         Err(refused) => {
             if let Some(scope) = guard.scope {

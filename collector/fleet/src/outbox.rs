@@ -87,6 +87,8 @@ pub enum EventKind {
     StoreFlushed,
     /// A message was sent to try a receiver.
     ReceiverTested,
+    /// A copy of everything was asked for.
+    SnapshotBegun,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -173,6 +175,7 @@ impl EventKind {
             Self::LogsDeleted => "logs_deleted",
             Self::StoreFlushed => "store_flushed",
             Self::ReceiverTested => "receiver_tested",
+            Self::SnapshotBegun => "snapshot_begun",
         }
     }
 
@@ -311,6 +314,7 @@ mod tests {
             (EventKind::LogsDeleted, "logs_deleted", "change"),
             (EventKind::StoreFlushed, "store_flushed", "change"),
             (EventKind::ReceiverTested, "receiver_tested", "change"),
+            (EventKind::SnapshotBegun, "snapshot_begun", "change"),
         ] {
             assert_eq!((kind.as_str(), kind.class().as_str()), (name, class));
             assert_eq!(serde_json::to_value(kind).unwrap(), name);

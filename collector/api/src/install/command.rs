@@ -14,7 +14,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::state::{Https, State};
 
 /// The installer in the packages' folder, and the most that it may have: a script, not a package.
-const SCRIPT: &str = "agent.sh";
+const SCRIPT: &str = "install.sh";
 const SCRIPT_BYTES_MAX: u64 = 1 << 20;
 
 /// Whom the command is for.
@@ -193,9 +193,9 @@ mod tests {
                  d=$(mktemp -d); trap \"rm -rf \\\"$d\\\"\" EXIT; \
                  printf \"%s\\n\" \"-----BEGIN CERTIFICATE-----\" \"MIIB+/A=\" \"-----END CERTIFICATE-----\" > \"$d/ca.pem\"; \
                  curl -fsS --max-time 120 --cacert \"$d/ca.pem\" --connect-to \"collector.muster:9470:192.0.2.7:9470\" \
-                 --pinnedpubkey \"{pin}\" -o \"$d/agent.sh\" \"https://collector.muster:9470/install/agent.sh\"; \
-                 echo \"00ff  $d/agent.sh\" | sha256sum -c - >/dev/null; \
-                 sh \"$d/agent.sh\" --collector \"192.0.2.7:9471\" --token \"ab.cd.ef\" --name \"web-1\" \
+                 --pinnedpubkey \"{pin}\" -o \"$d/install.sh\" \"https://collector.muster:9470/install/install.sh\"; \
+                 echo \"00ff  $d/install.sh\" | sha256sum -c - >/dev/null; \
+                 sh \"$d/install.sh\" --collector \"192.0.2.7:9471\" --token \"ab.cd.ef\" --name \"web-1\" \
                  --base \"https://collector.muster:9470/install\" --cacert \"$d/ca.pem\" \
                  --connect-to \"collector.muster:9470:192.0.2.7:9470\"'"
             )
@@ -207,13 +207,13 @@ mod tests {
     #[test]
     fn with_a_certificate_of_ones_own_its_names_are_used() {
         let text = command(https(false, &["*.example", "m.example"]), "collector.example", None);
-        assert!(text.contains("\"https://collector.example:9470/install/agent.sh\""), "{text}");
+        assert!(text.contains("\"https://collector.example:9470/install/install.sh\""), "{text}");
         assert!(!text.contains("--cacert") && !text.contains("--connect-to") && !text.contains("--name"), "{text}");
         let text = command(https(false, &["*.example", "m.example"]), "192.0.2.7", None);
         assert!(text.contains("--connect-to \"m.example:9470:192.0.2.7:9470\""), "{text}");
         let text = command(https(false, &["m.example"]), "192.0.2.9", None);
         assert!(
-            text.contains("\"https://192.0.2.9:9470/install/agent.sh\"") && !text.contains("--connect-to"),
+            text.contains("\"https://192.0.2.9:9470/install/install.sh\"") && !text.contains("--connect-to"),
             "{text}"
         );
         let only_pattern = https(false, &["*.example"]);

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn only_plain_names_are_names() {
-        for name in ["agent.sh", "SHA256SUMS", "muster-agent_0.1.0-1_amd64.deb", "a+b~1"] {
+        for name in ["install.sh", "SHA256SUMS", "muster-agent_0.1.0-1_amd64.deb", "a+b~1"] {
             assert!(is_plain(name), "{name}");
         }
         let long = "a".repeat(129);
@@ -169,15 +169,15 @@ mod tests {
         let packages = folder.path().join("packages");
         std::fs::create_dir_all(packages.join("sub")).unwrap();
         std::fs::write(folder.path().join("secret"), "s").unwrap();
-        std::fs::write(packages.join("agent.sh"), "echo").unwrap();
+        std::fs::write(packages.join("install.sh"), "echo").unwrap();
         std::fs::write(packages.join("sub/inner"), "i").unwrap();
         for (name, target) in
-            [("inside", "agent.sh"), ("out", "../secret"), ("deep", "sub/inner"), ("gone", "nothing"), ("loop", "loop")]
+            [("inside", "install.sh"), ("out", "../secret"), ("deep", "sub/inner"), ("gone", "nothing"), ("loop", "loop")]
         {
             std::os::unix::fs::symlink(target, packages.join(name)).unwrap();
         }
         for (name, is_there) in [
-            ("agent.sh", true),
+            ("install.sh", true),
             ("inside", true),
             ("out", false),
             ("deep", false),
@@ -188,10 +188,10 @@ mod tests {
         ] {
             assert_eq!(open(&packages, name).is_ok(), is_there, "{name}");
         }
-        assert_eq!(small(&packages, "agent.sh", 4).as_deref(), Some(&b"echo"[..]));
-        assert_eq!(small(&packages, "agent.sh", 3), None);
-        let told = open(&folder.path().join("none"), "agent.sh").map(|_| ()).unwrap_err().to_string();
-        assert_eq!(told, "there is no file `agent.sh`");
+        assert_eq!(small(&packages, "install.sh", 4).as_deref(), Some(&b"echo"[..]));
+        assert_eq!(small(&packages, "install.sh", 3), None);
+        let told = open(&folder.path().join("none"), "install.sh").map(|_| ()).unwrap_err().to_string();
+        assert_eq!(told, "there is no file `install.sh`");
     }
 
     #[tokio::test]

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
+use muster_fleet::EventKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{answer, bad, read};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::state::{SnapshotAsk, SnapshotRow, State};
+use crate::work::{by, record};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,13 +51,17 @@ fn row(row: &SnapshotRow) -> Value {
 }
 
 pub(super) async fn make(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
+    let by = by(&request);
     let Make { to, key_file, without_ca_key } = read(request).await?;
     if without_ca_key && key_file.is_some() {
         let remedy = "leave one of the two out";
         return Err(bad("field `key_file`", "a key is given for what is to be left out", remedy).into());
     }
     let ask = SnapshotAsk { to, key_file, without_ca_key };
-    let id = apart(move || (state.hooks.make_snapshot)(&ask)).await?;
+    let making = Arc::clone(&state);
+    let id = apart(move || (making.hooks.make_snapshot)(&ask)).await?;
+    let keys = if without_ca_key { ", without the CA's keys" } else { "" };
+    record(&state, by, EventKind::SnapshotBegun, &id, format!("began snapshot {id}{keys}")).await?;
     Ok(answer(StatusCode::ACCEPTED, json!({"id": id})))
 }
 

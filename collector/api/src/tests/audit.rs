@@ -113,6 +113,8 @@ impl Walk {
         ask(&self.fixture, "web-1", 2);
         self.step("POST", &path("replace"), &["web-1"], json!({}), "host_replaced", "web-1").await;
         self.step("POST", &path("rename"), &["web-1"], json!({"name": "web-2"}), "host_renamed", "web-2").await;
+        let labels = json!({"set": {"env": "prod"}});
+        self.step("POST", &path("labels"), &["web-2"], labels, "host_relabelled", "web-2").await;
         self.step("POST", &path("retire"), &["web-2"], json!({"reason": "sold"}), "host_retired", "web-2").await;
     }
 
@@ -140,6 +142,8 @@ impl Walk {
         self.step("POST", "/-/reload", &[], Value::Null, "config_reloaded", "").await;
         let delete = "/loki/api/v1/delete?query=%7Bjob%3D%22logs%22%7D&start=1";
         self.step("POST", delete, &[], Value::Null, "logs_deleted", "tombstone 1").await;
+        let snapshot = "20231114T221320Z-07070707";
+        self.step("POST", "/api/muster/v1/snapshots", &[], json!({}), "snapshot_begun", snapshot).await;
         let receiver = json!({"receiver": "ops"});
         self.step("POST", "/api/muster/v1/mail/test", &[], receiver, "receiver_tested", "ops").await;
     }

@@ -244,7 +244,7 @@ impl Fixture {
     pub(super) fn serve_installer(&self, script: &str) {
         let packages = &self.state.install.packages;
         std::fs::create_dir_all(packages).unwrap();
-        std::fs::write(packages.join("agent.sh"), script).unwrap();
+        std::fs::write(packages.join("install.sh"), script).unwrap();
     }
 
     /// Stores these samples of one series.

@@ -38,10 +38,10 @@ async fn new_token(fixture: &Fixture, host: &str, is_local: bool) -> Answer {
 async fn anybody_may_fetch_the_files_and_nothing_beside_them() {
     let fixture = Fixture::new();
     let anybody = async |path: &str| fixture.send(Request::builder().uri(path).body(Body::empty()).unwrap()).await;
-    let answer = anybody("/install/agent.sh").await;
+    let answer = anybody("/install/install.sh").await;
     assert_eq!(answer.status.as_u16(), 404);
     assert!(
-        answer.text.starts_with("there is no file `agent.sh` (/install): the collector has no packages: its folder `")
+        answer.text.starts_with("there is no file `install.sh` (/install): the collector has no packages: its folder `")
             && answer.text.ends_with("name another by install.packages\n"),
         "{}",
         answer.text
@@ -49,14 +49,14 @@ async fn anybody_may_fetch_the_files_and_nothing_beside_them() {
 
     fixture.serve_installer("echo installed");
     let packages = fixture.state.install.packages.clone();
-    std::fs::write(packages.join("SHA256SUMS"), "00  agent.sh\n").unwrap();
+    std::fs::write(packages.join("SHA256SUMS"), "00  install.sh\n").unwrap();
     std::fs::write(packages.parent().unwrap().join("secret"), "secret").unwrap();
     symlink("../secret", packages.join("link")).unwrap();
-    let answer = anybody("/install/agent.sh").await;
+    let answer = anybody("/install/install.sh").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "echo installed"));
     assert_eq!(answer.headers[header::CONTENT_LENGTH], "14");
     assert_eq!(answer.headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
-    assert_eq!(anybody("/install/SHA256SUMS").await.text, "00  agent.sh\n");
+    assert_eq!(anybody("/install/SHA256SUMS").await.text, "00  install.sh\n");
     for path in [
         "/install/../secret",
         "/install/..%2fsecret",
@@ -64,11 +64,11 @@ async fn anybody_may_fetch_the_files_and_nothing_beside_them() {
         "/install/%2e%2e%2fsecret",
         "/install/%252e%252e%252fsecret",
         "/install/..%5csecret",
-        "/install/./agent.sh",
+        "/install/./install.sh",
         "/install//etc/passwd",
         "/install/packages/../../secret",
-        "/install/agent.sh%00",
-        "/install/agent.sh/",
+        "/install/install.sh%00",
+        "/install/install.sh/",
         "/install/.hidden",
         "/install/link",
         "/install/nosuch",
@@ -79,7 +79,7 @@ async fn anybody_may_fetch_the_files_and_nothing_beside_them() {
         assert_eq!(answer.status.as_u16(), 404, "{path}");
         assert!(!answer.text.contains("secret\n") && answer.text.contains(": "), "{path}: {}", answer.text);
     }
-    let answer = fixture.send(fixture.request("POST", "/install/agent.sh").body(Body::empty()).unwrap()).await;
+    let answer = fixture.send(fixture.request("POST", "/install/install.sh").body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status.as_u16(), 405);
 }
 
@@ -95,7 +95,7 @@ async fn a_new_token_comes_with_the_command_for_the_host() {
     let word = json["token"]["word"].as_str().unwrap();
     for part in [
         format!("--pinnedpubkey \"{}\"", Pin([7; 32]).to_curl()),
-        format!("echo \"{}  $d/agent.sh\"", sha256_hex(b"echo installed")),
+        format!("echo \"{}  $d/install.sh\"", sha256_hex(b"echo installed")),
         format!("--collector \"192.0.2.7:9471\" --token \"{word}\" --name \"web-1\""),
         "--connect-to \"collector.muster:9470:192.0.2.7:9470\"".to_owned(),
     ] {

@@ -160,6 +160,9 @@ async fn a_foreign_page_logs_nobody_in() {
         let answer = fixture.send(request("POST", "login", &[(name, value)], &body)).await;
         assert_eq!(answer.status.as_u16(), 403, "{value}");
     }
+    let audited = fixture.get("/api/muster/v1/audit?by=anybody").await.json();
+    let row = &audited["rows"][0];
+    assert_eq!((&row["object"], &row["result"]), (&json!("POST /api/muster/v1/login"), &json!("refused")), "{audited}");
 }
 
 /// A WebSocket begins with a GET, and browsers let any page of the same site open one, cookies included.
