@@ -340,6 +340,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_only_is_what_process_1_has_mounted_so() {
+        let tree = Tree::new(&[]);
+        let (here, other) = (tree.path("proc").display().to_string(), tree.path("sys").display().to_string());
+        // Both can be written to as this process sees them.
+        tree.write("proc/1/mountinfo", &(line(1, &here, "rw") + &line(2, &other, "ro")));
+        let (mut source, mut rows) = (Filesystem::new(&tree.roots()), Rows::default());
+        rows.begin(0);
+        rows.source(0);
+        let tick = &mut Tick { now: Timestamp::default(), rows: &mut rows, scratch: &mut Scratch::new() };
+        source.sample(tick).unwrap();
+        rows.finish();
+        let seen: Vec<String> =
+            shown(&rows).into_iter().filter(|row| row.starts_with("node_filesystem_readonly{")).collect();
+        let value =
+            |point: &str| seen.iter().find(|row| row.contains(point)).and_then(|row| row.split(' ').next_back());
+        assert_eq!((value(&here), value(&other)), (Some("0"), Some("1")), "{seen:#?}");
+    }
+
+    #[test]
     fn a_mount_that_goes_ends_its_series() {
         let tree = Tree::new(&[]);
         let here = tree.path("proc").display().to_string();
