@@ -88,7 +88,7 @@ fn make_in(source: &Source<'_>, ask: &Ask, target: &Path, progress: Progress<'_>
         incarnation: copy.incarnation,
         collector: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: ask.now.millis(),
-        barrier_ms: copy.barrier.as_secs_f64() * 1_000.0,
+        barrier_us: u64::try_from(copy.barrier.as_micros()).unwrap_or(u64::MAX),
         generation: copy.generation,
         keys: if ask.key.is_some() { Keys::Sealed } else { Keys::LeftOut },
         counts: Some(counts),

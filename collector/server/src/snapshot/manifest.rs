@@ -32,8 +32,8 @@ pub struct Manifest {
     /// The version of the collector that made it.
     pub collector: String,
     pub made_ms: i64,
-    /// How long commits were held for it, milliseconds.
-    pub barrier_ms: f64,
+    /// How long commits were held for it, microseconds.
+    pub barrier_us: u64,
     /// The last generation of the inbox that is in it.
     pub generation: u64,
     pub keys: Keys,
@@ -210,7 +210,7 @@ pub(crate) mod tests {
             incarnation: 1,
             collector: "0.1.0".into(),
             made_ms: 1_769_868_000_000,
-            barrier_ms: 4.5,
+            barrier_us: 4_500,
             generation: 7,
             keys: Keys::Sealed,
             counts: Some(Counts { samples: 9, rows: [("hosts".to_owned(), 2)].into(), ..Counts::default() }),

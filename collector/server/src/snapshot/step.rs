@@ -92,7 +92,7 @@ fn make(disk: &dyn Disk, data: &Path, target: &Path, store: &str, now: Timestamp
         incarnation: 0,
         collector: env!("CARGO_PKG_VERSION").to_owned(),
         made_ms: now.millis(),
-        barrier_ms: 0.0,
+        barrier_us: 0,
         generation: 0,
         keys: Keys::Plain,
         counts: None,

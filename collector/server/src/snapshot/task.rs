@@ -154,7 +154,7 @@ impl Snapshots {
                 state.made += 1;
                 state.last = Some(Last {
                     made: ask.now,
-                    barrier_seconds: manifest.barrier_ms / 1_000.0,
+                    barrier_seconds: manifest.barrier_us as f64 / 1e6,
                     seconds: (monotonic() - begun).as_secs_f64(),
                     bytes: manifest.bytes(),
                 });
@@ -275,11 +275,11 @@ fn is_plain(path: &Path) -> bool {
 fn row(found: folder::Found) -> SnapshotRow {
     match found.manifest {
         Ok(manifest) => {
-            let Manifest { made_ms, barrier_ms, keys, ref counts, ref collector, .. } = manifest;
+            let Manifest { made_ms, barrier_us, keys, ref counts, ref collector, .. } = manifest;
             SnapshotRow {
                 made: Timestamp::from_millis(made_ms),
                 bytes: manifest.bytes(),
-                barrier_ms,
+                barrier_ms: barrier_us as f64 / 1_000.0,
                 samples: counts.as_ref().map_or(0, |counts| counts.samples),
                 lines: counts.as_ref().map_or(0, |counts| counts.lines),
                 keys: match keys {

@@ -115,7 +115,7 @@ fn what_was_there_is_there_after_a_restore_and_the_ca_is_the_same() {
     let (pin, dump, tokens) = (world.fleet.pin(), world.dump(), world.fleet.tokens().len());
     let manifest = world.make(Some(key())).unwrap();
     assert_eq!((manifest.keys, manifest.version), (Keys::Sealed, 1));
-    assert!(manifest.barrier_ms > 0.0);
+    assert!(manifest.barrier_us > 0);
     let counts = manifest.counts.clone().unwrap();
     assert_eq!((counts.samples, counts.segments, counts.rows["authorities"]), (12, 2, 0));
     assert!(world.commit(5) && world.dump()[0].len() == 5, "it goes on");
