@@ -171,9 +171,13 @@ mod tests {
         std::fs::write(folder.path().join("secret"), "s").unwrap();
         std::fs::write(packages.join("install.sh"), "echo").unwrap();
         std::fs::write(packages.join("sub/inner"), "i").unwrap();
-        for (name, target) in
-            [("inside", "install.sh"), ("out", "../secret"), ("deep", "sub/inner"), ("gone", "nothing"), ("loop", "loop")]
-        {
+        for (name, target) in [
+            ("inside", "install.sh"),
+            ("out", "../secret"),
+            ("deep", "sub/inner"),
+            ("gone", "nothing"),
+            ("loop", "loop"),
+        ] {
             std::os::unix::fs::symlink(target, packages.join(name)).unwrap();
         }
         for (name, is_there) in [

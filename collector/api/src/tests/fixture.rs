@@ -222,18 +222,7 @@ impl Fixture {
             counts: Counts::default(),
             install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
-        Self {
-            state,
-            presence,
-            problems,
-            https,
-            is_ready,
-            can_reload,
-            writer,
-            admin_word,
-            tick: 0,
-            _folder: folder,
-        }
+        Self { state, presence, problems, https, is_ready, can_reload, writer, admin_word, tick: 0, _folder: folder }
     }
 
     pub(super) fn fleet(&self) -> &Arc<Fleet> {

@@ -41,7 +41,9 @@ async fn anybody_may_fetch_the_files_and_nothing_beside_them() {
     let answer = anybody("/install/install.sh").await;
     assert_eq!(answer.status.as_u16(), 404);
     assert!(
-        answer.text.starts_with("there is no file `install.sh` (/install): the collector has no packages: its folder `")
+        answer
+            .text
+            .starts_with("there is no file `install.sh` (/install): the collector has no packages: its folder `")
             && answer.text.ends_with("name another by install.packages\n"),
         "{}",
         answer.text

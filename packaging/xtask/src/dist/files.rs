@@ -47,7 +47,7 @@ pub(super) fn walk(root: &Path) -> Result<Vec<(PathBuf, u32, bool)>> {
     Ok(found)
 }
 
-/// `SHA256 of a file, as 64 hexadecimal digits.
+/// SHA-256 of a file, as 64 hexadecimal digits.
 pub(super) fn sha256(path: &Path) -> Result<String> {
     let line = process::output(Command::new("sha256sum").arg("--binary").arg(path))?;
     line.split_whitespace().next().map(str::to_owned).context("sha256sum printed nothing")
