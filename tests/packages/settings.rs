@@ -59,6 +59,10 @@ fn the_collectors_files_load_with_and_without_their_examples() {
     let config = both("packaging/collector/collector.toml", folder.path());
     let alerting = both("packaging/collector/alerting.yml", folder.path());
     std::fs::write(folder.path().join("smtp_password"), "secret\n").unwrap();
+    // They name files that are the operator's.
+    let text = std::fs::read_to_string(&config[1]).unwrap();
+    let text = text.replace("\ncert = ", "\n#cert = ").replace("\nkey = ", "\n#key = ");
+    std::fs::write(&config[1], text).unwrap();
     for (config, alerting) in config.iter().zip(&alerting) {
         let words = ["serve", "--check-config", "--config", &config.to_string_lossy(), "--alerting"];
         let (code, said) = run("muster-collector", &words, &[alerting]);

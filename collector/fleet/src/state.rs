@@ -4,6 +4,8 @@
 //! makes it durable in one transaction, and only then is it taken into memory and told to readers. A commit that fails may have
 //! happened or not: the file is then closed, and opened and read anew before the next write.
 
+mod reading;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,16 +22,15 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::audit::{AUDIT_ROWS_MAX, AuditQuery, AuditRow, Chain, Link};
+use crate::audit::{AUDIT_ROWS_MAX, Chain, Link};
 use crate::checks::active_hosts;
 use crate::copy::StateCounts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
-use crate::losses::LogLoss;
 use crate::memory::Memory;
-use crate::outbox::{Event, OUTBOX_ROWS_MAX, OutboxState};
-use crate::projection::{GapRow, Kept, apart, key_from, write_rows};
+use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
+use crate::projection::{Kept, apart, write_rows};
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
@@ -40,6 +41,8 @@ use crate::tables::{
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
+
+pub(crate) use self::reading::Reading;
 
 /// Format of the whole file. A larger number is refused; a smaller one is migrated at opening.
 pub const FORMAT: u32 = 1;
@@ -58,12 +61,6 @@ pub(crate) struct State {
     database: Option<Database>,
     #[cfg(feature = "planted")]
     pub(crate) planted: Option<crate::planted::Planted>,
-}
-
-/// The tables at one moment.
-pub(crate) struct Reading {
-    transaction: ReadTransaction,
-    path: PathBuf,
 }
 
 /// What was read at opening.
@@ -324,137 +321,6 @@ impl State {
 
     fn closed(&self) -> FleetError {
         self.failed("use what a failed commit left closed", redb::Error::DatabaseClosed)
-    }
-}
-
-impl Reading {
-    /// The newest events, at most `limit`, newest first.
-    pub(crate) fn events(&self, limit: usize) -> Result<Vec<Event>, FleetError> {
-        self.newest(OUTBOX, "read events", limit)
-    }
-
-    /// The events after this seq, at most `limit`, in order.
-    pub(crate) fn events_after(&self, seq: u64, limit: usize) -> Result<Vec<Event>, FleetError> {
-        const ACTION: &str = "read events";
-        let from = seq.saturating_add(1).to_be_bytes();
-        let table = self.table(OUTBOX, ACTION)?;
-        let rows = table.range(from.as_slice()..).map_err(|error| self.failed(ACTION, error.into()))?;
-        rows.take(limit).map(|row| self.decoded(OUTBOX, ACTION, row)).collect()
-    }
-
-    /// Rows of the audit that match, newest first.
-    pub(crate) fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, FleetError> {
-        const ACTION: &str = "read the audit";
-        let before = query.before.unwrap_or(u64::MAX).to_be_bytes();
-        let table = self.table(AUDIT, ACTION)?;
-        let rows = table.range(..before.as_slice()).map_err(|error| self.failed(ACTION, error.into()))?;
-        let mut found = Vec::new();
-        for row in rows.rev() {
-            let row: AuditRow = self.decoded(AUDIT, ACTION, row)?;
-            // Clocks may have been set back, so older rows than this one may still match: all are looked at.
-            if query.from_ms.is_some_and(|from_ms| row.ms < from_ms)
-                || query.by.as_ref().is_some_and(|by| row.by != *by)
-            {
-                continue;
-            }
-            found.push(row);
-            if found.len() >= query.limit {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The audit's anchor and its head.
-    pub(crate) fn audit_ends(&self) -> Result<(Link, Link), FleetError> {
-        let numbers = read_numbers(&self.transaction).map_err(|error| self.failed("read the audit's ends", error))?;
-        Ok((numbers.audit.anchor, numbers.audit.head))
-    }
-
-    /// Hands every row of a table on, in order.
-    pub(crate) fn each(
-        &self,
-        table: Table,
-        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), FleetError>,
-    ) -> Result<(), FleetError> {
-        const ACTION: &str = "read a table";
-        let opened = self.table(table, ACTION)?;
-        for row in opened.iter().map_err(|error| self.failed(ACTION, error.into()))? {
-            let (key, value) = row.map_err(|error| self.failed(ACTION, error.into()))?;
-            each(key.value(), value.value())?;
-        }
-        Ok(())
-    }
-
-    /// How far the inbox is applied.
-    pub(crate) fn applied(&self) -> Result<Option<Position>, FleetError> {
-        let read = || -> Result<Option<Position>, redb::Error> {
-            let table = self.transaction.open_table(META)?;
-            Ok(table.get(meta::APPLIED)?.and_then(|bytes| position(bytes.value())))
-        };
-        read().map_err(|error| self.failed("read how far it is", error))
-    }
-
-    /// A whole table as bytes.
-    pub(crate) fn pairs(&self, table: Table) -> Result<Vec<Pair>, FleetError> {
-        read_pairs(&self.transaction, table).map_err(|error| self.failed("read a table", error))
-    }
-
-    /// The gaps whose missing time ended last, at most `limit`, newest first.
-    pub(crate) fn newest_gaps(&self, limit: usize) -> Result<Vec<GapRow>, FleetError> {
-        self.newest(GAPS, "read gaps", limit)
-    }
-
-    /// Gaps whose missing time ends at or after this, by that end.
-    pub(crate) fn gaps_ending_from(&self, from_ms: i64) -> Result<Vec<GapRow>, FleetError> {
-        self.ending_from(GAPS, "read gaps", from_ms)
-    }
-
-    /// Losses of log lines whose missing time ends at or after this, by that end.
-    pub(crate) fn log_losses_ending_from(&self, from_ms: i64) -> Result<Vec<LogLoss>, FleetError> {
-        self.ending_from(LOG_LOSSES, "read losses of log lines", from_ms)
-    }
-
-    fn ending_from<T: DeserializeOwned>(
-        &self,
-        table: Table,
-        action: &'static str,
-        from_ms: i64,
-    ) -> Result<Vec<T>, FleetError> {
-        let from = key_from(from_ms);
-        let opened = self.table(table, action)?;
-        let rows = opened.range(from.as_slice()..).map_err(|error| self.failed(action, error.into()))?;
-        rows.map(|row| self.decoded(table, action, row)).collect()
-    }
-
-    fn newest<T: DeserializeOwned>(
-        &self,
-        table: Table,
-        action: &'static str,
-        limit: usize,
-    ) -> Result<Vec<T>, FleetError> {
-        let opened = self.table(table, action)?;
-        let rows = opened.iter().map_err(|error| self.failed(action, error.into()))?;
-        rows.rev().take(limit).map(|row| self.decoded(table, action, row)).collect()
-    }
-
-    fn table(&self, table: Table, action: &'static str) -> Result<Opened, FleetError> {
-        self.transaction.open_table(table).map_err(|error| self.failed(action, error.into()))
-    }
-
-    fn decoded<T: DeserializeOwned>(
-        &self,
-        table: Table,
-        action: &'static str,
-        row: Result<(Guard<'_>, Guard<'_>), redb::StorageError>,
-    ) -> Result<T, FleetError> {
-        let (key, value) = row.map_err(|error| self.failed(action, error.into()))?;
-        let path = || self.path.display().to_string();
-        decode(value.value()).map_err(|what| damaged(path(), &table, key.value(), what))
-    }
-
-    fn failed(&self, action: &'static str, source: redb::Error) -> FleetError {
-        FleetError::Database { action, path: self.path.display().to_string(), source: Box::new(source) }
     }
 }
 

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::body::answer;
 use crate::error::MusterError;
-use crate::state::{OwnFindings, Problem, State};
+use crate::state::{Https, OwnFindings, Problem, SnapshotsView, State};
 
 /// Names in one finding: a person looks at the first few, and at a list for the rest.
 const NAMES_MAX: usize = 5;
@@ -42,6 +42,11 @@ const SLOPE_WITHIN: Duration = Duration::from_secs(10);
 /// A disk that is full within this is somebody's business today.
 const FULL_SOON: Duration = Duration::from_secs(7 * 86_400);
 
+/// A certificate that somebody renews by hand, or by a timer that may have failed, is seen in time.
+const CERTIFICATE_LEFT_MIN: Duration = Duration::from_secs(14 * 86_400);
+/// Older, and going back to it loses more than most can bear.
+const SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+
 pub(super) async fn doctor(Shared(state): Shared<Arc<State>>) -> Result<Response, MusterError> {
     let now = state.now();
     let shared = Arc::clone(&state);
@@ -49,13 +54,19 @@ pub(super) async fn doctor(Shared(state): Shared<Arc<State>>) -> Result<Response
     let gathered = state.pool.run(move |_| {
         let own = (shared.hooks.doctor)();
         let failing = failing_rules(&shared);
-        (own, failing, slope(&shared, now))
+        let snapshots = (shared.hooks.snapshots)();
+        (own, failing, slope(&shared, now), snapshots)
     });
-    let (own, failing, slope) = gathered.await?;
+    let (own, failing, slope, snapshots) = gathered.await?;
     let mut findings = own.findings.clone();
     let health = (state.hooks.health)();
     findings.extend(parts(&health.problems));
     findings.push(forecast(slope, &own));
+    findings.extend((state.hooks.https)().map(|https| certificate(&https, now)));
+    findings.push(match snapshots {
+        Ok(view) => snapshot(&view, now),
+        Err(error) => Finding::problem(error.message(), "snapshots", "see that the folder can be read").of("snapshot"),
+    });
     findings.extend(hosts(&state, now));
     findings.push(clocks(&skewed(&state)));
     findings.extend(rules(&failing));
@@ -128,6 +139,47 @@ fn forecast(slope: Option<f64>, own: &OwnFindings) -> Finding {
         (None, _) => Finding::ok("how fast the disk fills is known after 30 minutes", place),
     };
     finding.of("forecast")
+}
+
+/// How long HTTPS has a certificate. One of the embedded CA is renewed by the collector itself.
+fn certificate(https: &Https, now: Timestamp) -> Finding {
+    let (place, remedy) = if https.is_own_ca {
+        ("the certificate of HTTPS", "start muster-collector again, and report it: it renews this one by itself")
+    } else {
+        ("http.cert", "renew the file; it is read again within a minute")
+    };
+    let left = https.expires.since(now);
+    let finding = if now >= https.expires {
+        Finding::problem("it has expired: no client trusts it", place, remedy)
+    } else if left < CERTIFICATE_LEFT_MIN {
+        let span = Span(Duration::from_secs(left.as_secs() / 3_600 * 3_600));
+        Finding::warning(format!("it ends in {span}"), place, remedy)
+    } else {
+        Finding::ok(format!("it lasts {} days", left.as_secs() / 86_400), place)
+    };
+    finding.of("certificates")
+}
+
+/// Whether there is a copy to go back to.
+fn snapshot(view: &SnapshotsView, now: Timestamp) -> Finding {
+    const REMEDY: &str = "muster snapshot create; or every = \"24h\" in [snapshot] makes them by themselves";
+    let place = view.folder.as_str();
+    let newest = view.kept.iter().filter(|row| row.problem.is_none()).map(|row| row.made).max();
+    let failed = view.ended.as_ref().and_then(|ended| ended.problem.as_deref());
+    let finding = match (failed, newest) {
+        (Some(why), _) => Finding::problem(format!("the last snapshot was not made: {why}"), place, REMEDY),
+        (None, None) => Finding::warning("there is no snapshot to go back to", place, REMEDY),
+        (None, Some(made)) => {
+            let span = Span(Duration::from_secs(now.since(made).as_secs() / 60 * 60));
+            let what = format!("the newest snapshot is {span} old");
+            if now.since(made) > SNAPSHOT_AGE_MAX {
+                Finding::warning(what, place, REMEDY)
+            } else {
+                Finding::ok(what, place)
+            }
+        }
+    };
+    finding.of("snapshot")
 }
 
 fn hosts(state: &State, now: Timestamp) -> Vec<Finding> {
@@ -295,6 +347,40 @@ mod tests {
         let retention =
             [("retention.metrics", 90 * day), ("retention.logs", 30 * day), ("retention.events", 730 * day)];
         OwnFindings { findings: Vec::new(), free_bytes: Some(free_bytes), retention, settings: String::new() }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_old_missing_or_failed_is_told() {
+        use crate::state::{SnapshotEnd, SnapshotRow};
+        let day = |days: i64| Timestamp::from_millis(days * 86_400_000);
+        let row = |days: i64, problem: Option<&str>| SnapshotRow {
+            id: String::new(),
+            made: day(days),
+            bytes: 1,
+            barrier_ms: 1.0,
+            samples: 1,
+            lines: 1,
+            keys: "sealed",
+            collector: String::new(),
+            problem: problem.map(str::to_owned),
+        };
+        let view = |kept: Vec<SnapshotRow>| SnapshotsView { folder: "/s".to_owned(), kept, ..SnapshotsView::default() };
+        let failed = SnapshotEnd {
+            id: String::new(),
+            folder: String::new(),
+            at: day(9),
+            problem: Some("the disk is full".to_owned()),
+        };
+        for (view, level, words) in [
+            (view(vec![]), Level::Warning, "no snapshot"),
+            (view(vec![row(9, Some("cut"))]), Level::Warning, "no snapshot"),
+            (view(vec![row(1, None)]), Level::Warning, "9d old"),
+            (view(vec![row(1, None), row(9, None)]), Level::Ok, "1d old"),
+            (SnapshotsView { ended: Some(failed), ..view(vec![row(9, None)]) }, Level::Problem, "the disk is full"),
+        ] {
+            let found = snapshot(&view, day(10));
+            assert!(found.level == level && found.what.contains(words), "{found:?}");
+        }
     }
 
     #[test]

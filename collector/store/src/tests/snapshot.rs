@@ -95,12 +95,19 @@ fn copies_under_load_are_prefixes_of_what_was_acknowledged() {
     let small = Config { generation_bytes_max: 3_000, merge_segments_min: 4, ..config(Path::new("/data")) };
     let World { parts, now } = open_at(&disk, small);
     let (admin, mut writer) = (parts.admin.clone(), parts.writer);
+    // How far it may be ahead: a fast writer would else have the copies grow without end.
+    const AHEAD: u64 = 60;
     let (acked, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let (told, over) = (Arc::clone(&acked), Arc::clone(&is_over));
+    let allowed = Arc::new(AtomicU64::new(0));
+    let (told, over, bound) = (Arc::clone(&acked), Arc::clone(&is_over), Arc::clone(&allowed));
     let committing = std::thread::spawn(move || {
         let up = table("up", "a", 3);
         let mut seq = 1;
         while !over.load(Ordering::Acquire) {
+            if seq > bound.load(Ordering::Acquire) {
+                std::thread::yield_now();
+                continue;
+            }
             let one = batch(epoch(1), seq, vec![scrape(&up, BEGIN_MS + seq as i64, seq as f64)]);
             // While flushes are held for a copy it may be told to wait.
             if writer.commit(&[one], now).is_ok() {
@@ -113,6 +120,7 @@ fn copies_under_load_are_prefixes_of_what_was_acknowledged() {
     let mut copies = Vec::new();
     for number in 0..12 {
         let target = acked.load(Ordering::Acquire) + 10;
+        allowed.store(target + AHEAD, Ordering::Release);
         while acked.load(Ordering::Acquire) < target {
             admin.maintain(now).unwrap();
             assert!(!committing.is_finished(), "the writer ended in a panic");
