@@ -116,7 +116,8 @@ async fn what_was_made_while_the_collector_was_away_arrives_after_a_restart() {
     run.await.unwrap().unwrap();
     trial.collector.with_model(|model| {
         assert_eq!((model.store.gaps.len(), model.hellos.len()), (0, 2));
-        assert_eq!(model.hellos[1].epochs.len(), 2);
+        // The backlog's and its own; one more where the first row was made before the connection stood.
+        assert!(model.hellos[1].epochs.len() >= 2, "{:?}", model.hellos[1].epochs);
     });
 }
 
