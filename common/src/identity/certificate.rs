@@ -9,7 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::{base64, hex};
+use super::hex;
 use crate::host::HostId;
 use crate::time::Timestamp;
 
@@ -110,18 +110,9 @@ pub fn key_to_pem(der: &[u8]) -> String {
     pem("PRIVATE KEY", der)
 }
 
-/// RFC 7468: lines of 64 characters.
 fn pem(kind: &str, der: &[u8]) -> String {
-    let text = base64::write(der);
-    let mut pem = format!("-----BEGIN {kind}-----\n");
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem + &format!("-----END {kind}-----\n")
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(kind, der), config)
 }
 
 /// DER of the `SubjectPublicKeyInfo` in a certificate.

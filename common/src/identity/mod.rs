@@ -4,19 +4,17 @@
 //! the collector before it sends anything; [`certificate`] makes keys and requests and reads what was issued; [`tls`] turns both
 //! into settings for either end. Issuing itself is fleet's.
 
-pub mod base64;
 pub mod certificate;
-mod digest;
 mod entropy;
 mod explain;
 mod hex;
+pub mod judge;
 pub mod pin;
 pub mod tls;
 pub mod token;
 mod verify;
 
 pub use certificate::{CertificateError, CertificateFacts, Serial};
-pub use digest::sha256_hex;
 pub use entropy::{RandomError, random};
 pub use explain::{explain, explain_alert};
 pub use pin::Pin;

@@ -3,8 +3,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::certificate::{self, CertificateError};
-use super::{base64, hex};
+use super::hex;
+use crate::digest::Sha256;
 
 /// What stands before the hash where curl (`--pinnedpubkey`) and `muster --pin` write one.
 const CURL_PREFIX: &str = "sha256//";
@@ -16,9 +20,7 @@ pub struct Pin(pub [u8; 32]);
 impl Pin {
     /// The pin of a CA's public key, given as DER of its `SubjectPublicKeyInfo`.
     pub fn of_public_key(spki_der: &[u8]) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, spki_der).as_ref());
-        Self(hash)
+        Self(Sha256::of(spki_der).0)
     }
 
     /// The pin of the key in a certificate.
@@ -36,12 +38,12 @@ impl Pin {
 
     /// The form of curl's `--pinnedpubkey`: `sha256//` and 44 characters of base64.
     pub fn to_curl(self) -> String {
-        format!("{CURL_PREFIX}{}", base64::write(&self.0))
+        format!("{CURL_PREFIX}{}", STANDARD.encode(self.0))
     }
 
     /// Reads the form of [`Pin::to_curl`].
     pub fn parse_curl(text: &str) -> Option<Self> {
-        base64::parse(text.strip_prefix(CURL_PREFIX)?)?.try_into().ok().map(Self)
+        STANDARD.decode(text.strip_prefix(CURL_PREFIX)?).ok()?.try_into().ok().map(Self)
     }
 }
 

@@ -14,8 +14,9 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 
+use super::judge::Judged;
 use super::pin::Pin;
-use super::verify::{AgentVerifier, PinVerifier};
+use super::verify::{AgentVerifier, PinJudge};
 use crate::time::Timestamp;
 use crate::wire::message::ALPN;
 
@@ -83,7 +84,10 @@ pub fn server_config(identity: &Identity, roots_der: &[Vec<u8>], clock: Clock) -
 pub fn client_config(trust: &Trust, identity: Option<&Identity>, clock: Clock) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Pin(pin) => Arc::new(PinVerifier { pin: *pin, provider: Arc::clone(&provider) }),
+        Trust::Pin(pin) => {
+            let judge = PinJudge { pin: *pin, provider: Arc::clone(&provider) };
+            Arc::new(Judged { judge, provider: Arc::clone(&provider) })
+        }
         Trust::Roots(der) => {
             WebPkiServerVerifier::builder_with_provider(roots(der)?, Arc::clone(&provider)).build().map_err(setup)?
         }

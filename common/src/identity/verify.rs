@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::certificate;
+use super::judge::{ServerJudge, Shown};
 use super::pin::Pin;
 
 /// How long an expired agent certificate still opens a session, so that a host that was away can renew it with the same
@@ -79,56 +80,22 @@ impl ClientCertVerifier for AgentVerifier {
 
 /// The enrolling agent's: the presented chain carries the CA that the token names, and the leaf is its.
 #[derive(Debug)]
-pub(super) struct PinVerifier {
+pub(super) struct PinJudge {
     pub(super) pin: Pin,
     pub(super) provider: Arc<CryptoProvider>,
 }
 
-impl PinVerifier {
-    fn pinned<'a, 'b>(&self, rest: &'a [CertificateDer<'b>]) -> Option<&'a CertificateDer<'b>> {
-        rest.iter().find(|der| {
+impl ServerJudge for PinJudge {
+    fn judge(&self, shown: Shown<'_>) -> Result<(), Error> {
+        let is_pinned = |der: &&CertificateDer<'_>| {
             Pin::of_certificate(der) == Ok(self.pin) && certificate::read(der).is_ok_and(|facts| facts.is_ca)
-        })
-    }
-}
-
-impl ServerCertVerifier for PinVerifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let ca = self.pinned(rest).ok_or(CertificateError::ApplicationVerificationFailure)?;
+        };
+        let ca = shown.rest.iter().find(is_pinned).ok_or(CertificateError::ApplicationVerificationFailure)?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
             .build()
-            .map_err(|error| Error::General(error.to_string()))?
-            .verify_server_cert(leaf, rest, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+            .map_err(|error| Error::General(error.to_string()))?;
+        shown.by(&*chains, shown.name)
     }
 }

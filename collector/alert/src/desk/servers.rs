@@ -1,10 +1,10 @@
 //! The servers that a configuration names, as notifiers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use muster_common::identity::base64;
 
 use crate::notify::{Email, Notifiers, SettingsError, SmtpSecurity, SmtpSettings, Webhook, WebhookSettings};
 use crate::routing::{AlertingConfig, Authorization, EmailConfig, WebhookConfig};
@@ -91,7 +91,7 @@ fn smtp(email: &EmailConfig) -> Result<SmtpSettings, SettingsError> {
 fn web(webhook: &WebhookConfig) -> WebhookSettings {
     let authorization = webhook.http.authorization.as_ref().map(|authorization| match authorization {
         Authorization::Basic { username, password } => {
-            format!("Basic {}", base64::write(format!("{username}:{}", password.reveal()).as_bytes()))
+            format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.reveal())))
         }
         Authorization::Token { kind, credentials } => format!("{kind} {}", credentials.reveal()),
     });

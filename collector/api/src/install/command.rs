@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use muster_common::identity::{SERVER_NAME, sha256_hex};
+use muster_common::digest::Sha256;
+use muster_common::identity::SERVER_NAME;
 
 use super::address::{Host, choose};
 use super::files::small;
@@ -37,7 +38,7 @@ pub(crate) fn for_token(state: &State, asked: &Asked<'_>) -> Option<Result<Strin
 }
 
 fn hash(packages: &Path) -> Option<String> {
-    small(packages, SCRIPT, SCRIPT_BYTES_MAX).map(|script| sha256_hex(&script))
+    small(packages, SCRIPT, SCRIPT_BYTES_MAX).map(|script| Sha256::of(&script).to_string())
 }
 
 fn refuse(message: impl Into<String>, remedy: impl Into<String>) -> ApiError {

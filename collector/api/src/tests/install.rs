@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use muster_common::identity::{Pin, SERVER_NAME, sha256_hex};
+use muster_common::digest::Sha256;
+use muster_common::identity::{Pin, SERVER_NAME};
 
 use super::fixture::{Answer, Fixture, now};
 use crate::{Https, PeerGrant};
@@ -97,7 +98,7 @@ async fn a_new_token_comes_with_the_command_for_the_host() {
     let word = json["token"]["word"].as_str().unwrap();
     for part in [
         format!("--pinnedpubkey \"{}\"", Pin([7; 32]).to_curl()),
-        format!("echo \"{}  $d/install.sh\"", sha256_hex(b"echo installed")),
+        format!("echo \"{}  $d/install.sh\"", Sha256::of(b"echo installed")),
         format!("--collector \"192.0.2.7:9471\" --token \"{word}\" --name \"web-1\""),
         "--connect-to \"collector.muster:9470:192.0.2.7:9470\"".to_owned(),
     ] {

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::identity::judge::{Judged, ServerJudge, Shown};
 use muster_common::identity::{Pin, SERVER_NAME, certificate};
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 
 use crate::error::Failure;
 
@@ -59,7 +58,8 @@ impl Trust {
             .transpose()
             .map_err(|error| broken(&error))?;
         let has_own_ca = self.ca.is_some();
-        let verifier = Arc::new(Verifier { chains, has_own_ca, pin: self.pin, provider: Arc::clone(&provider) });
+        let judge = CollectorJudge { chains, has_own_ca, pin: self.pin };
+        let verifier = Arc::new(Judged { judge, provider: Arc::clone(&provider) });
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| broken(&error))?
@@ -99,15 +99,14 @@ fn roots_of_machine() -> Result<RootCertStore, Failure> {
 }
 
 #[derive(Debug)]
-struct Verifier {
+struct CollectorJudge {
     /// `None`: the pin alone says who it is.
     chains: Option<Arc<WebPkiServerVerifier>>,
     has_own_ca: bool,
     pin: Option<Pin>,
-    provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
+impl CollectorJudge {
     /// Without a chain the dates still count: an end that nobody looks at is found too late.
     fn check_dates(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         let facts = certificate::read(leaf).map_err(|_| CertificateError::BadEncoding)?;
@@ -123,25 +122,15 @@ impl Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        rest: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+impl ServerJudge for CollectorJudge {
+    fn judge(&self, shown: Shown<'_>) -> Result<(), Error> {
         if let Some(pin) = self.pin
-            && Pin::of_certificate(leaf) != Ok(pin)
+            && Pin::of_certificate(shown.leaf) != Ok(pin)
         {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
-        let Some(chains) = &self.chains else {
-            Self::check_dates(leaf, now)?;
-            return Ok(ServerCertVerified::assertion());
-        };
-        let judged = chains.verify_server_cert(leaf, rest, name, ocsp, now);
+        let Some(chains) = &self.chains else { return Self::check_dates(shown.leaf, shown.now) };
+        let judged = shown.by(&**chains, shown.name);
         let is_other_name = matches!(
             judged,
             Err(Error::InvalidCertificate(
@@ -150,33 +139,9 @@ impl ServerCertVerifier for Verifier {
         );
         // The embedded CA's certificates have this name, whatever address was dialled; no other CA would give it to anybody.
         match ServerName::try_from(SERVER_NAME) {
-            Ok(own) if is_other_name && self.has_own_ca => {
-                chains.verify_server_cert(leaf, rest, &own, ocsp, now).or(judged)
-            }
+            Ok(own) if is_other_name && self.has_own_ca => shown.by(&**chains, &own).or(judged),
             _ => judged,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

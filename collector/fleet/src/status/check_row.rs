@@ -293,17 +293,7 @@ mod tests {
             (CheckState::Critical, Some(9), Some(Severity::Critical)),
             (CheckState::Unknown, None, Some(Severity::Unknown)),
         ] {
-            let wire = CheckDefinition {
-                kind: 3,
-                interval_ms: 0,
-                retry_ms: 0,
-                max_attempts: 1,
-                ttl_ms: 0,
-                volatile: false,
-                parents: Vec::new(),
-                labels: Vec::new(),
-                remedy: String::new(),
-            };
+            let wire = CheckDefinition { kind: 3, ..CheckDefinition::default() };
             let mut row = CheckRow::new(Definition::from_wire(&wire));
             row.machine.step(state, 5, 1);
             row.stale_ms = stale;

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use muster_common::identity::{certificate, sha256_hex};
+use muster_common::digest::Sha256;
+use muster_common::identity::certificate;
 use muster_common::time::Timestamp;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -32,7 +33,7 @@ pub(super) struct Contents {
 impl Contents {
     /// Equal contents have equal prints.
     pub(super) fn print(&self) -> String {
-        format!("{} {}", sha256_hex(&self.certificate), sha256_hex(&self.key))
+        format!("{} {}", Sha256::of(&self.certificate), Sha256::of(&self.key))
     }
 }
 
