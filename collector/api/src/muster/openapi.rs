@@ -40,14 +40,13 @@ mod tests {
     }
 
     #[test]
-    fn each_reference_in_the_document_has_its_target() {
+    fn each_reference_in_the_document_has_one_target() {
         for line in crate::OPENAPI.lines() {
             let Some((_, target)) = line.split_once("$ref: '#/components/") else { continue };
             let (section, name) = target.split('\'').next().unwrap().split_once('/').unwrap();
             let section = crate::OPENAPI.split(&format!("\n  {section}:\n")).nth(1).unwrap_or_else(|| panic!("{line}"));
-            let stands =
-                section.lines().take_while(|line| line.starts_with("    ")).any(|line| line == format!("    {name}:"));
-            assert!(stands, "{line}");
+            let named = section.lines().take_while(|line| line.starts_with("    "));
+            assert_eq!(named.filter(|line| *line == format!("    {name}:")).count(), 1, "{line}");
         }
     }
 }
