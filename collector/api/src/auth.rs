@@ -19,6 +19,7 @@ use muster_fleet::{AuditResult, By, EventKind, Grant, Record, Scope, source_of};
 
 use crate::cookie;
 use crate::error::{ApiError, Dialect, ErrorKind};
+use crate::logins::note_refusal;
 use crate::state::{Access, State};
 
 /// What one route asks of whoever calls it.
@@ -184,13 +185,13 @@ impl Guard {
     }
 
     /// Puts a refusal into the audit, if it is one that belongs there and not one of a flood.
-    async fn note(&self, refused: &Refused, method: &Method, path: &str, asked: &Asked) {
+    async fn note(&self, refused: &Refused, method: &Method, path: &str) {
         let Some(by) = &refused.audited else { return };
         let object = format!("{method} {}", path.chars().take(200).collect::<String>());
         let text = format!("{object} was refused: {}", refused.error.message());
         let action = EventKind::RequestRefused;
         let record = Record { by: By::clone(by), action, object, text, result: AuditResult::Refused };
-        self.state.logins.note_refusal(&self.state, record, &asked.source).await;
+        note_refusal(&self.state, record).await;
     }
 }
 
@@ -235,7 +236,7 @@ async fn check(guard: Guard, mut request: Request, next: Next) -> Response {
                     ApiError::new(ErrorKind::Forbidden, "a page of another site asks, or it is not the caller's"),
                     by,
                 );
-                guard.note(&refused, &method, uri.path(), &asked).await;
+                guard.note(&refused, &method, uri.path()).await;
             }
             response
         }
@@ -243,7 +244,7 @@ async fn check(guard: Guard, mut request: Request, next: Next) -> Response {
             if let Some(scope) = guard.scope {
                 counts.refuse(scope, refused.error.kind() == ErrorKind::Unauthorized);
             }
-            guard.note(&refused, request.method(), request.uri().path(), &asked).await;
+            guard.note(&refused, request.method(), request.uri().path()).await;
             refused.error.respond(guard.dialect)
         }
     }

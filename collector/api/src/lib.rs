@@ -7,7 +7,6 @@
 mod admin;
 mod alertmanager;
 mod auth;
-mod bounded;
 mod cookie;
 mod error;
 mod form;
@@ -20,7 +19,6 @@ mod loki;
 mod muster;
 mod pool;
 mod prometheus;
-mod refusals;
 mod route;
 mod state;
 mod tails;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use muster_common::time::Timestamp;
 
-use crate::bounded::Bounded;
+use muster_fleet::Bounded;
 
 /// Failures without a wait: people mistype.
 const FREE: u32 = 5;
@@ -83,17 +83,6 @@ fn count(table: &mut Bounded<u32>, key: &str, now: Timestamp) {
     *failures = if is_old { 1 } else { failures.saturating_add(1) };
 }
 
-/// An address as the limit and the audit's limit count it: of IPv6 the network of 64 bits, which one machine has whole.
-pub(crate) fn counted_source(source: &str) -> String {
-    match source.parse::<std::net::Ipv6Addr>() {
-        Ok(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        Err(_) => source.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,13 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_ipv6_counts_by_network() {
+    fn what_is_remembered_is_bounded() {
         let mut limit = LoginLimit::default();
         for number in 0..20_050_u32 {
             let _ = limit.admit(&format!("u{number}"), &format!("s{number}"), at(u64::from(number)));
         }
         assert!(limit.len() <= 2 * ROWS_MAX && limit.len() > ROWS_MAX);
-        assert_eq!(counted_source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_eq!(counted_source("192.0.2.1"), "192.0.2.1");
     }
 }

@@ -1,16 +1,15 @@
-//! Who may log in, how often, and how much of the machine that takes. Also which refusals the audit is told of.
+//! Who may log in, how often, and how much of the machine that takes.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_common::stat::Stat;
-use muster_fleet::{AuditResult, By, EventKind, FleetError, PasswordHash, Record};
+use muster_fleet::{AuditResult, By, EventKind, FleetError, PasswordHash, Record, counted_source};
 use tokio::sync::Semaphore;
 
 use crate::auth::Asked;
 use crate::error::{ApiError, ErrorKind, chain};
-use crate::login_limit::{LoginLimit, counted_source};
-use crate::refusals::Refusals;
+use crate::login_limit::LoginLimit;
 use crate::state::State;
 use crate::work::{blocking, refusal};
 
@@ -22,7 +21,6 @@ const WAITING_MAX: usize = 16;
 /// What the collector remembers of those who log in; nothing of it outlives the process.
 pub struct Logins {
     limit: Mutex<LoginLimit>,
-    refusals: Mutex<Refusals>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     counts: Counts,
@@ -34,15 +32,12 @@ struct Counts {
     wrong: AtomicU64,
     limited: AtomicU64,
     busy: AtomicU64,
-    /// Refusals that have no row of their own in the audit.
-    summed: AtomicU64,
 }
 
 impl Default for Logins {
     fn default() -> Self {
         Self {
             limit: Mutex::default(),
-            refusals: Mutex::default(),
             places: Arc::new(Semaphore::new(HASHING_MAX)),
             waiting: AtomicUsize::new(0),
             counts: Counts::default(),
@@ -178,23 +173,7 @@ impl Logins {
             text: format!("user `{user}` did not log in: {why}"),
             result: AuditResult::Refused,
         };
-        self.note_refusal(state, record, &asked.source).await;
-    }
-
-    /// Puts a refusal into the audit, or sums it up with others in the next one.
-    pub(crate) async fn note_refusal(&self, state: &Arc<State>, mut record: Record, source: &str) {
-        let now = state.now();
-        let Some(summed) = locked(&self.refusals).step(&counted_source(source), now) else {
-            self.counts.summed.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
-        record.text.push_str(&summed.text());
-        let fleet = Arc::clone(&state.fleet);
-        match tokio::task::spawn_blocking(move || fleet.record(record, now)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("a refusal is missing in the audit: {}", chain(&error)),
-            Err(error) => tracing::error!("a refusal is missing in the audit after a panic: {error}"),
-        }
+        note_refusal(state, record).await;
     }
 
     pub(crate) fn stats(&self) -> Vec<Stat> {
@@ -214,12 +193,17 @@ impl Logins {
             "Users and source addresses whose failed logins are remembered.",
             locked(&self.limit).len() as f64,
         ));
-        stats.push(Stat::counter(
-            "muster_collector_audit_summed_total",
-            "Refusals that have no row of their own in the audit, but are summed in another.",
-            counts.summed.load(Ordering::Relaxed),
-        ));
         stats
+    }
+}
+
+/// Puts a refusal into the audit.
+pub(crate) async fn note_refusal(state: &Arc<State>, record: Record) {
+    let (fleet, now) = (Arc::clone(&state.fleet), state.now());
+    match tokio::task::spawn_blocking(move || fleet.record_refusal(record, now)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("a refusal is missing in the audit: {}", chain(&error)),
+        Err(error) => tracing::error!("a refusal is missing in the audit after a panic: {error}"),
     }
 }
 

@@ -6,7 +6,7 @@
 use redb::{StorageError, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::by::By;
+use crate::by::{By, counted_source};
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::outbox::{Event, EventKind};
@@ -307,6 +307,22 @@ impl Fleet {
             draft.events.push(event);
             Ok(())
         })
+    }
+}
+
+impl Fleet {
+    /// Records that somebody was refused: as [`Fleet::record`], unless it is one of a flood; those are summed in a row that comes later.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn record_refusal(&self, mut record: Record, now: muster_common::time::Timestamp) -> Result<(), FleetError> {
+        let source = counted_source(record.by.source().unwrap_or_default());
+        let Some(summed) = self.refusals.lock().step(&source, now) else {
+            self.counts.lock().summed_refusals += 1;
+            return Ok(());
+        };
+        record.text.push_str(&summed.text());
+        self.record(record, now)
     }
 }
 

@@ -93,6 +93,17 @@ pub fn source_of(address: IpAddr) -> String {
     address.to_canonical().to_string()
 }
 
+/// An address as limits of logins and of the audit count it: of IPv6 the network of 64 bits, which one machine has whole.
+pub fn counted_source(source: &str) -> String {
+    match source.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        Err(_) => source.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +120,8 @@ mod tests {
         ] {
             assert_eq!((by.to_string().as_str(), by.source()), (text, source));
         }
+        assert_eq!(counted_source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(counted_source("192.0.2.1"), "192.0.2.1");
         assert_eq!(source_of("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1");
     }
 }

@@ -25,6 +25,7 @@ use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::{GapRow, Projected};
+use crate::refusals::Refusals;
 use crate::refuse::code_name;
 use crate::restored::Restored;
 use crate::rows::Sha256;
@@ -55,6 +56,7 @@ pub struct Fleet {
     pub(crate) grown: watch::Sender<u64>,
     feed: Mutex<Feed>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
+    pub(crate) refusals: Mutex<Refusals>,
     pub(crate) counts: Mutex<Counts>,
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct Counts {
     pub refused: BTreeMap<&'static str, u64>,
     pub commits: u64,
     pub failed_commits: u64,
+    /// Refusals that have no row of their own in the audit.
+    pub summed_refusals: u64,
 }
 
 /// Opens `state.redb` in this folder, or makes it together with its CA.
@@ -86,6 +90,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
         follower: RwLock::new(None),
+        refusals: Mutex::default(),
         counts: Mutex::new(Counts::default()),
     };
     fleet.grown.send_replace(fleet.memory.read().outbox.next_seq);

@@ -7,6 +7,7 @@ use muster_common::identity::{Pin, Serial, certificate};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, Enrolled, RefusalCode, Refused, Renewed};
 
+use crate::audit::{AuditResult, Record};
 use crate::by::{By, source_of};
 use crate::ca::{AuthorityRole, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
@@ -69,9 +70,23 @@ impl Fleet {
         };
         match &outcome {
             EnrolOutcome::Issued(_) => self.counts.lock().issued += 1,
-            EnrolOutcome::Refused(refused) => self.count_refusal(refused.code),
+            EnrolOutcome::Refused(refused) => {
+                self.count_refusal(refused.code);
+                self.note_refused(request, refused, peer, now)?;
+            }
         }
         Ok(outcome)
+    }
+
+    /// Puts it into the audit, unless the machine only waits or may try again.
+    fn note_refused(&self, request: &Enrol, refused: &Refused, peer: &str, now: Timestamp) -> Result<(), FleetError> {
+        if !matches!(refused.code, RefusalCode::Token | RefusalCode::Certificate) {
+            return Ok(());
+        }
+        let object = request.name.clone();
+        let text = format!("`{object}` was not let in: {}", refused.message);
+        let (by, action, result) = (By::anybody(peer), EventKind::EnrolRefused, AuditResult::Refused);
+        self.record_refusal(Record { by, action, object, text, result }, now)
     }
 
     fn enrol_key(

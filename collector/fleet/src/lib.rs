@@ -12,6 +12,7 @@
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
 
 mod audit;
+mod bounded;
 mod by;
 mod ca;
 mod changes;
@@ -39,6 +40,7 @@ mod passwords;
 #[cfg(feature = "planted")]
 pub mod planted;
 mod projection;
+mod refusals;
 mod refuse;
 mod registry;
 mod restored;
@@ -57,7 +59,8 @@ mod tokens;
 mod users;
 
 pub use audit::{AUDIT_ROWS_MAX, AuditBreak, AuditProof, AuditQuery, AuditResult, AuditRow, Record};
-pub use by::{By, Who, source_of};
+pub use bounded::Bounded;
+pub use by::{By, Who, counted_source, source_of};
 pub use ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END, ServerIdentity, ServerNames};
 pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;

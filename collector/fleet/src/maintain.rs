@@ -124,18 +124,23 @@ impl Fleet {
                 counts.failed_commits,
             ),
         ]);
-        stats.extend(people_stats(&memory));
+        stats.extend(people_stats(&memory, counts.summed_refusals));
         stats.extend(losses);
         stats
     }
 }
 
 /// Numbers of who may log in, and of what is known of who changed what.
-fn people_stats(memory: &Memory) -> [Stat; 3] {
+fn people_stats(memory: &Memory, summed_refusals: u64) -> [Stat; 4] {
     [
         Stat::gauge("muster_collector_users", "Local users.", memory.users.len() as f64),
         Stat::gauge("muster_collector_sessions", "Sessions of local users.", memory.sessions.len() as f64),
         Stat::gauge("muster_collector_audit_rows", "Rows of the audit.", memory.audit.rows as f64),
+        Stat::counter(
+            "muster_collector_audit_summed_total",
+            "Refusals that have no row of their own in the audit, but are summed in another.",
+            summed_refusals,
+        ),
     ]
 }
 

@@ -80,6 +80,8 @@ pub enum EventKind {
     LoginFailed,
     /// A request was refused for who sent it.
     RequestRefused,
+    /// A machine was not let in: its token or its key is not good for it.
+    EnrolRefused,
     /// The configuration was read anew.
     ConfigReloaded,
     /// Lines are gone from every answer.
@@ -171,6 +173,7 @@ impl EventKind {
             Self::SessionEnded => "session_ended",
             Self::LoginFailed => "login_failed",
             Self::RequestRefused => "request_refused",
+            Self::EnrolRefused => "enrol_refused",
             Self::ConfigReloaded => "config_reloaded",
             Self::LogsDeleted => "logs_deleted",
             Self::StoreFlushed => "store_flushed",
@@ -310,6 +313,7 @@ mod tests {
             (EventKind::SessionEnded, "session_ended", "change"),
             (EventKind::LoginFailed, "login_failed", "change"),
             (EventKind::RequestRefused, "request_refused", "change"),
+            (EventKind::EnrolRefused, "enrol_refused", "change"),
             (EventKind::ConfigReloaded, "config_reloaded", "change"),
             (EventKind::LogsDeleted, "logs_deleted", "change"),
             (EventKind::StoreFlushed, "store_flushed", "change"),

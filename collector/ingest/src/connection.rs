@@ -446,7 +446,7 @@ impl Served {
 
     async fn enrol(&mut self, request: Enrol, now: Timestamp) -> Result<Enrolled, Refused> {
         let fleet = self.hub.fleet.clone();
-        let peer = self.connection.remote_address().ip().to_string();
+        let peer = muster_fleet::source_of(self.connection.remote_address().ip());
         match tokio::task::spawn_blocking(move || fleet.enrol(&request, &peer, now)).await {
             Ok(Ok(EnrolOutcome::Issued(enrolled))) => {
                 self.hub.counters.one(Count::Enrolments);

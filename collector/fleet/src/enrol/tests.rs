@@ -4,8 +4,8 @@ use std::time::Duration;
 use muster_common::wire::message::{HostFacts, RefusalCode};
 
 use super::*;
-use crate::EventKind;
 use crate::testing::{Bench, Machine, OPERATOR, PEER, at, day, pattern};
+use crate::{AuditQuery, AuditResult, EventKind};
 use crate::{RegistryChange, TokenSpec};
 
 #[test]
@@ -62,6 +62,20 @@ fn wrong_tokens_are_named_with_a_remedy() {
         assert!(refused.remedy.contains("muster token new") || refused.remedy.contains("--name"), "{}", refused.remedy);
     }
     assert!(bench.in_state(HostState::Active).is_empty() && bench.in_state(HostState::Pending).is_empty());
+    // One row a second; the others of that second are summed.
+    let rows = bench.fleet.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).unwrap();
+    let texts: Vec<&str> =
+        rows.iter().filter(|row| row.result == AuditResult::Refused).map(|row| row.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            format!("`db1` was not let in: token {id} expired 2h30s ago").as_str(),
+            &format!("`db1` was not let in: token {id} expired 0s ago; 3 more of this source before it"),
+            "`db1` was not let in: the token is damaged: it is not of the form id.secret",
+        ]
+    );
+    assert!(rows.iter().any(|row| row.action == EventKind::EnrolRefused && row.by == "anybody" && row.object == "db1"));
+    assert!(!texts.iter().any(|text| text.contains(secret)));
     Machine::new("db1").enrol(&bench.fleet, &good, at(1)).unwrap();
 }
 

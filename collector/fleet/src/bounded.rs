@@ -4,22 +4,25 @@ use std::collections::HashMap;
 
 use muster_common::time::Timestamp;
 
-pub(crate) struct Bounded<V> {
+/// Keys with what is known of each.
+pub struct Bounded<V> {
     rows: HashMap<String, (Timestamp, V)>,
     rows_max: usize,
 }
 
 impl<V: Default> Bounded<V> {
-    pub(crate) fn new(rows_max: usize) -> Self {
+    /// An empty table of so many rows.
+    pub fn new(rows_max: usize) -> Self {
         Self { rows: HashMap::new(), rows_max }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&(Timestamp, V)> {
+    /// When a key was touched last, and what is known of it.
+    pub fn get(&self, key: &str) -> Option<&(Timestamp, V)> {
         self.rows.get(key)
     }
 
     /// The row of this key, new if there was none, touched now; and what went for it.
-    pub(crate) fn touch(&mut self, key: &str, now: Timestamp) -> (&mut V, Vec<V>) {
+    pub fn touch(&mut self, key: &str, now: Timestamp) -> (&mut V, Vec<V>) {
         let is_over = !self.rows.contains_key(key) && self.rows.len() >= self.rows_max;
         let gone = if is_over { self.drop_oldest() } else { Vec::new() };
         let (at, value) = self.rows.entry(key.to_owned()).or_insert_with(|| (now, V::default()));
@@ -41,12 +44,16 @@ impl<V: Default> Bounded<V> {
         gone.map(|(_, (_, value))| value).collect()
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
+    pub fn remove(&mut self, key: &str) {
         self.rows.remove(key);
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 }
 
