@@ -3,11 +3,10 @@
 use muster_tests::harness::booted::Booted;
 use muster_tests::harness::packaged::SHELF;
 use muster_tests::harness::root::Root;
+use muster_tests::tail::Counts;
+use muster_tests::upgrade::{AGENT, COLLECTOR, LOGS, account, while_lines_are_written};
 
 use super::made;
-
-const AGENT: &str = "muster-agent.service";
-const COLLECTOR: &str = "muster-collector.service";
 
 fn run(system: &Booted, words: &[&str]) -> String {
     system.run(words).unwrap().ok().unwrap_or_else(|error| panic!("{words:?}: {error}"))
@@ -64,7 +63,8 @@ fn the_units_do_their_work_behind_their_hardening() {
     // Settings that were there before the package, as an image has them, are kept.
     let settings =
         "[metrics]\ninterval = \"1s\"\n\n[[checks]]\nname = \"failed-units\"\nkind = \"units\"\ninterval = \"1s\"\n";
-    std::fs::write(system.root.path("/etc/muster/agent.toml"), settings).unwrap();
+    let logs = format!("\n[[logs]]\npaths = [\"{LOGS}/app-*.log\"]\nfrom = \"start\"\n\n[journal]\nenabled = true\n");
+    std::fs::write(system.root.path("/etc/muster/agent.toml"), settings.to_owned() + &logs).unwrap();
     let word = run(&system, &["muster", "token", "new", "--name", "booted"]).lines().last().unwrap().to_owned();
     let script = format!("{SHELF}/install.sh");
     let said = run(&system, &["sh", &script, "--collector", "127.0.0.1:9471", "--token", &word, "--from", SHELF]);
@@ -84,7 +84,10 @@ fn the_units_do_their_work_behind_their_hardening() {
         })
         .unwrap();
 
-    upgrade(&system, &deb("muster-agent", made::NEW), &deb("muster-collector", made::NEW));
+    let [agent, collector] = ["muster-agent", "muster-collector"].map(|name| deb(name, made::NEW));
+    let (written, ()) = while_lines_are_written(&system, 500, || upgrade(&system, &agent, &collector)).unwrap();
+    let counts = account(&system, written).unwrap();
+    assert_eq!(counts, Counts { received: written, ..Counts::default() });
     hang(&system);
     purge(&system);
 }

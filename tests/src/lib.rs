@@ -8,4 +8,5 @@ pub mod sim;
 pub mod sim_alert;
 pub mod snapshots;
 pub mod tail;
+pub mod upgrade;
 pub mod worlds;

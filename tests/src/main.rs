@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, kill, sim, sim_alert, snapshots, tail};
+use muster_tests::{alerts, kill, sim, sim_alert, snapshots, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -119,6 +119,20 @@ enum Trial {
         /// What `cargo xtask dist` made.
         #[arg(long)]
         packages: std::path::PathBuf,
+    },
+    /// Upgrades of agent and collector by packages of two versions, under a real systemd, while lines are written.
+    Upgrade {
+        /// What `cargo xtask dist` made of one version.
+        #[arg(long)]
+        old: std::path::PathBuf,
+        /// And of the next.
+        #[arg(long)]
+        new: std::path::PathBuf,
+        #[arg(long, default_value_t = 12)]
+        rounds: u32,
+        /// Lines a second.
+        #[arg(long, default_value_t = 2_000)]
+        rate: u64,
     },
     /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
     TailKills {
@@ -228,6 +242,7 @@ fn main() -> ExitCode {
         Trial::Tail { programs, cases } => run_tail(&programs, &cases),
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
+        Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -243,6 +258,15 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
     let [agent, collector] = [packaged::AGENT_UNIT, packaged::COLLECTOR_UNIT].map(packaged::exposure);
     let seconds = packaged::first_data(packages)?.as_secs_f64();
     println!("seconds={seconds:.1} agent_exposure={} collector_exposure={}", agent?, collector?);
+    Ok(())
+}
+
+fn run_upgrade(old: &std::path::Path, new: &std::path::Path, rounds: u32, rate: u64) -> Result<()> {
+    let upgrade::Report { upgrades, written, counts, mails, control } = upgrade::run(old, new, rounds, rate)?;
+    let tail::Counts { received, lost, doubled, reordered, damaged } = counts;
+    println!(
+        "upgrades={upgrades} written={written} received={received} lost={lost} doubled={doubled} reordered={reordered} damaged={damaged} mails={mails} control={control}"
+    );
     Ok(())
 }
 

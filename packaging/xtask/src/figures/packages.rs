@@ -1,4 +1,4 @@
-//! What is installed: sizes of packages, how exposed the units are, how soon a new host is seen.
+//! What is installed: sizes of packages, how exposed the units are, how soon a new host is seen, what an upgrade loses.
 
 use std::path::Path;
 
@@ -7,7 +7,12 @@ use anyhow::{Context, Result};
 use super::row::{Row, row};
 use crate::{bench, dist};
 
-pub(super) fn package_rows(programs: &Path) -> Result<Vec<Row>> {
+/// Sorts after every version there is.
+const NEXT: &str = "9999.0";
+/// Upgrades of the trial, and of a quick one.
+const ROUNDS: [&str; 2] = ["12", "3"];
+
+pub(super) fn package_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
     let folder = dist::run(&dist::Options::RELEASE)?;
     let size = |start: &str| -> Result<f64> {
         let mut largest = None;
@@ -30,7 +35,7 @@ pub(super) fn package_rows(programs: &Path) -> Result<Vec<Row>> {
     let (seconds, open_agent, open_collector) = (get("seconds"), get("agent_exposure"), get("collector_exposure"));
     let load = "the largest of deb, rpm and tar";
     let judged = "systemd-analyze security, offline";
-    Ok(vec![
+    let mut rows = vec![
         row("agent package", "<= 4 MB", format!("{agent:.2} MB"), load, Some(agent <= 4.0)),
         row("collector package", "<= 12 MB", format!("{collector:.2} MB"), load, Some(collector <= 12.0)),
         row("package of the command", "", format!("{command:.2} MB"), load, None),
@@ -49,5 +54,31 @@ pub(super) fn package_rows(programs: &Path) -> Result<Vec<Row>> {
             "bare Debian root, installer with local packages, 10 s interval",
             Some(seconds < 60.0),
         ),
-    ])
+    ];
+    rows.push(upgrade_row(programs, &folder, ROUNDS[usize::from(quick)])?);
+    Ok(rows)
+}
+
+/// The packages of this version and the same programs under the next one's number, installed in turn.
+fn upgrade_row(programs: &Path, old: &Path, rounds: &str) -> Result<Row> {
+    let new = old.with_file_name("dist-next");
+    let (out, version) = (Some(new.clone()), Some(NEXT.to_owned()));
+    dist::run(&dist::Options { programs: Some(programs.to_owned()), out, version, ..dist::Options::RELEASE })?;
+    let folders = [old, &new].map(|folder| folder.to_string_lossy().into_owned());
+    let values = bench::trial(programs, &["upgrade", "--old", &folders[0], "--new", &folders[1], "--rounds", rounds])?;
+    let get = |key: &str| values.get(key).copied().unwrap_or(f64::NAN);
+    let [lost, doubled, mails] = ["lost", "doubled", "mails"].map(get);
+    let wrong = [lost, doubled, get("reordered"), get("damaged"), mails];
+    Ok(row(
+        "agent and collector upgraded under load",
+        "lost 0, doubled 0, mails 0",
+        format!(
+            "lost {lost}, doubled {doubled}, mails {mails} of {} lines in {} upgrades; {} mail of a check that failed afterwards",
+            get("written"),
+            get("upgrades"),
+            get("control")
+        ),
+        "real systemd, 2,000 lines a second, rotated each 2 s; dpkg -i of agent, collector, both",
+        Some(wrong == [0.0; 5] && get("control") == 1.0),
+    ))
 }

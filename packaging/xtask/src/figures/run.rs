@@ -41,7 +41,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("snapshot", snapshot_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
-    ("packages", |programs, _| package_rows(programs)),
+    ("packages", package_rows),
     // Last: both commands build anew in a clone.
     (
         "commands",
