@@ -46,7 +46,8 @@ impl Connection {
             .with_context(|| format!("no connection to {target}"))?;
         stream.set_nodelay(true)?;
         // Longer than any answer that a test waits for; a hung server is an error, not a hung test.
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        // A flush of gigabytes on a starved machine answers when it is done.
+        stream.set_read_timeout(Some(Duration::from_secs(600)))?;
         Ok(Self { reader: BufReader::new(stream), target })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::row::{Row, row};
-use crate::{bench, dist};
+use crate::{bench, dist, tools};
 
 /// Sorts after every version there is.
 const NEXT: &str = "9999.0";
@@ -13,6 +13,7 @@ const NEXT: &str = "9999.0";
 const ROUNDS: [&str; 2] = ["12", "3"];
 
 pub(super) fn package_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
+    tools::ensure()?;
     let folder = dist::run(&dist::Options::RELEASE)?;
     let size = |start: &str| -> Result<f64> {
         let mut largest = None;
