@@ -26,6 +26,10 @@ use muster_common::finding::{self, Level};
 use muster_common::identity::TokenWord;
 use muster_common::time;
 use muster_common::wire::message::Report;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The largest token file that makes sense: one word.
 const TOKEN_FILE_BYTES_MAX: u64 = 4096;
@@ -164,15 +168,19 @@ fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn start_log(level: &str) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).map_err(|error| {
-        Usage(format!("--log `{level}` is not understood ({error}): write error, warn, info, debug or trace"))
+    // Not EnvFilter: its patterns of fields bring an engine of regular expressions of their own, 200 kB of the program.
+    // A word without `=` would be a module of which everything is told, and nothing of the others.
+    let is_known = level.split(',').all(|part| part.contains('=') || part.parse::<LevelFilter>().is_ok());
+    let filter = level.parse::<Targets>().ok().filter(|_| is_known).ok_or_else(|| {
+        Usage(format!(
+            "--log `{level}` is not understood: write error, warn, info, debug or trace, or MODULE=LEVEL with commas between"
+        ))
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }
 

@@ -53,6 +53,8 @@ fn wrong_settings_are_told_all_at_once_with_their_lines() {
     let path = file.to_string_lossy().into_owned();
     let (code, _, error) = run(&programs, "muster-agent", &["run", "--config", &path]).unwrap();
     check(code, &error, &["agent.toml:4", "10 parsecs", "agent.toml:5", "intervall", "interval"]);
+    let (code, _, error) = run(&programs, "muster-agent", &["--log", "loud", "run"]).unwrap();
+    check(code, &error, &["--log `loud`", "warn", "MODULE=LEVEL"]);
     let file = folder.path().join("collector.toml");
     std::fs::write(&file, "[retention]\nmetrics = \"soon\"\n[nonsense]\na = 1\n").unwrap();
     let path = file.to_string_lossy().into_owned();
