@@ -4,6 +4,7 @@
 
 mod booted;
 mod contents;
+mod guides;
 mod installer;
 mod life;
 mod made;

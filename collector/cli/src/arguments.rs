@@ -100,7 +100,11 @@ pub enum Noun {
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
     /// How the collector is: version, hosts, store, ingest, drops by reason.
-    Status,
+    Status {
+        /// Print nothing but what others know its HTTPS by.
+        #[arg(long, value_enum, value_name = "WHAT")]
+        show: Option<Shown>,
+    },
     /// Look at everything that the collector stands on, and say how to mend what is wrong: exit code 1 when there is a problem.
     Doctor,
     /// Write an archive for whoever helps: settings, status, findings, hosts and checks, without secrets.
@@ -109,6 +113,15 @@ pub enum Noun {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
+}
+
+/// A part of the status, for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// The pin of its key, for --pin and curl's --pinnedpubkey.
+    Pin,
+    /// The certificate of its own CA, PEM, for --ca and everything that takes a file of CAs.
+    Ca,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,8 +162,11 @@ pub struct NewToken {
     #[arg(long, value_name = "SPAN")]
     pub ephemeral: Option<String>,
     /// A token for the HTTP API instead: read, ingest or admin; may be given several times.
-    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral"])]
+    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral", "command"])]
     pub scope: Vec<String>,
+    /// Print nothing but the one command that installs the agent, for scripts: `ssh root@web-1 "$(muster token new --name web-1 --command)"`.
+    #[arg(long)]
+    pub command: bool,
 }
 
 fn parse_label(text: &str) -> Result<(String, String), String> {

@@ -41,7 +41,7 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Route(verb) => route::run(&client, verb, output, now_ms).await,
         Noun::Mail(verb) => mail::run(&client, verb, output, now_ms).await,
         Noun::Snapshot(verb) => snapshot::run(&client, verb, output, now_ms).await,
-        Noun::Status => status::run(&client, output, now_ms).await,
+        Noun::Status { show } => status::run(&client, *show, output, now_ms).await,
         Noun::Doctor => doctor::run(&client, output).await,
         Noun::Bundle { to } => {
             // The collector's log is on its machine, and that is where its token is looked for.

@@ -10,7 +10,7 @@ use muster_store::OpenError;
 /// Why [`crate::Collector::start`] failed. The causes below a text say more; [`chain`] prints all in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the data folder `{path}` cannot be used: let user muster own it, or name another with --data DIR")]
+    #[error("the data folder `{path}` cannot be used: let user muster-collector own it, or name another with --data DIR")]
     Data {
         path: String,
         #[source]
@@ -35,7 +35,7 @@ pub enum StartError {
     #[error("HTTPS cannot be spoken: {0}")]
     Tls(String),
     #[error(
-        "the store in `{path}` cannot be opened: see the cause; user muster must own the folder, and a damaged one is restored from a snapshot"
+        "the store in `{path}` cannot be opened: see the cause; user muster-collector must own the folder, and a damaged one is restored from a snapshot"
     )]
     Store {
         path: String,
@@ -43,7 +43,7 @@ pub enum StartError {
         source: Box<OpenError>,
     },
     #[error(
-        "the registry in `{path}` cannot be opened: see the cause; user muster must own the folder, and a damaged one is restored from a snapshot"
+        "the registry in `{path}` cannot be opened: see the cause; user muster-collector must own the folder, and a damaged one is restored from a snapshot"
     )]
     Fleet {
         path: String,
@@ -68,7 +68,7 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the administrator's token cannot be written to `{path}`: let user muster write there")]
+    #[error("the administrator's token cannot be written to `{path}`: let user muster-collector write there")]
     AdminToken {
         path: String,
         #[source]

@@ -72,6 +72,6 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let told = Lock::take(&file.join("data")).unwrap_err().to_string();
-        assert!(told.contains("/file/data` cannot be used: let user muster own it"), "{told}");
+        assert!(told.contains("/file/data` cannot be used: let user muster-collector own it"), "{told}");
     }
 }

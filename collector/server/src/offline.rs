@@ -38,10 +38,10 @@ pub(crate) fn restore(asked: &Restore) -> Result<String, String> {
     }
     if *lost_keys {
         lines.push(
-            "the CA's key was left out of the snapshot: a new CA is made, and every host must enrol anew".to_owned(),
+            "the keys of the CA and of HTTPS were left out of the snapshot: a new CA is made, every host must enrol anew, and pins are void".to_owned(),
         );
     }
-    lines.push("let user muster own the folder, then start the collector: agents go on by themselves".to_owned());
+    lines.push("let user muster-collector own the folder (chown -R), then start the collector: agents go on by themselves".to_owned());
     Ok(lines.join("\n"))
 }
 

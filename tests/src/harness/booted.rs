@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,12 +10,21 @@ use muster_common::time::monotonic;
 
 use super::root::{Root, Said};
 
-/// Makes the mounts that systemd wants to find and becomes it. `$1` the root. By pivot_root, since who lives in a chroot may make no
-/// namespaces of users, which units want.
+/// Makes the mounts that systemd wants to find and becomes it. `$1` the root, `$2` the one that it shares with others, if any. By
+/// pivot_root, since who lives in a chroot may make no namespaces of users, which units want.
 const BOOT: &str = r#"
 root=$1
 mount --make-rprivate /
-mount --bind "$root" "$root"
+if [ -z "$2" ]; then
+    mount --bind "$root" "$root"
+else
+    own=$root root=$root/top
+    if ! mount -t overlay -o "lowerdir=$2,upperdir=$own/upper,workdir=$own/work" overlay "$root"; then
+        mount --bind "$root" "$root"
+        cp -a "$2/." "$root"
+        cp -a "$own/upper/." "$root"
+    fi
+fi
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
@@ -53,11 +63,28 @@ impl Booted {
     /// # Errors
     /// When this machine lets nobody do so, or the system does not come up: with what it said.
     pub fn start(root: Root) -> Result<Self> {
+        Self::boot(root, None)
+    }
+
+    /// Boots it on the network of another: both have the same loopback addresses and nothing else.
+    ///
+    /// # Errors
+    /// As [`Booted::start`].
+    pub fn beside(root: Root, other: &Self) -> Result<Self> {
+        Self::boot(root, Some(other.init))
+    }
+
+    fn boot(root: Root, network_of: Option<u32>) -> Result<Self> {
         let group = own_group()?;
+        std::fs::create_dir_all(root.path("/var/log"))?;
         let log = std::fs::File::create(root.path("/var/log/boot.log"))?;
         let mut command = Command::new("sh");
-        let enter = r#"echo $$ > "$2/cgroup.procs"; exec unshare --mount --pid --net --cgroup --uts --ipc --fork --kill-child sh -ec "$3" sh "$1""#;
-        command.args(["-ec", enter, "sh"]).arg(root.path("/")).arg(&group).arg(BOOT);
+        let enter = r#"echo $$ > "$3/cgroup.procs"; boot=$4
+            if [ -n "$5" ]; then set -- "$1" "$2" "nsenter --net=/proc/$5/ns/net" ""; else set -- "$1" "$2" "" --net; fi
+            exec $3 unshare --mount --pid $4 --cgroup --uts --ipc --fork --kill-child sh -ec "$boot" sh "$1" "$2""#;
+        let (folder, lower) = root.layers();
+        command.args(["-ec", enter, "sh"]).arg(folder).arg(lower.unwrap_or(std::path::Path::new(""))).arg(&group);
+        command.arg(BOOT).arg(network_of.map_or_else(String::new, |init| init.to_string()));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("failed to start sh")?;
         let mut booted = Self { root, child, init: 0, group };
@@ -111,6 +138,11 @@ impl Booted {
         let output =
             command.stdin(Stdio::null()).output().with_context(|| format!("failed to run {}", words.join(" ")))?;
         Ok(output.into())
+    }
+
+    /// Where its files are, as it sees them now, from outside.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root/{}", self.init, inside.trim_start_matches('/')))
     }
 
     /// Runs `look` until it is satisfied.
@@ -171,7 +203,9 @@ fn own_group() -> Result<PathBuf> {
         (kind == "cgroup2").then(|| PathBuf::from(point))
     });
     let mount = mount.context("this machine has no unified control groups")?;
-    let group = mount.join(format!("muster-test-{}", std::process::id()));
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let group = mount.join(format!("muster-test-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&group).with_context(|| format!("no control group can be made at {}", group.display()))?;
     Ok(group)
 }

@@ -20,6 +20,8 @@ const ENTER: &str =
 /// A root with nothing in it but what Debian calls minimal.
 pub struct Root {
     folder: tempfile::TempDir,
+    /// What it shares with others and never writes to; then the folder has `upper`, its own files, and `work` and `top` for the mount.
+    lower: Option<PathBuf>,
 }
 
 /// What a command in it said.
@@ -64,6 +66,27 @@ impl Root {
         Self::unpack("systemd.tar")
     }
 
+    /// A fresh one of those that guides are followed on, with what their readers have already: python, cloud-init, Ansible, Prometheus, NRPE.
+    /// It costs no unpacking, but only [`super::booted::Booted`] can enter it.
+    ///
+    /// # Errors
+    /// When no folder can be made.
+    pub fn for_guides() -> Result<Self> {
+        let lower = programs::tool("debian-root", "guides/etc/debian_version");
+        let lower = lower.ancestors().nth(2).context("no folder of roots")?.to_owned();
+        let folder = tempfile::Builder::new().prefix("muster-root-").tempdir()?;
+        for part in ["upper", "work", "top"] {
+            std::fs::create_dir(folder.path().join(part))?;
+        }
+        std::fs::set_permissions(folder.path().join("upper"), std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self { folder, lower: Some(lower) })
+    }
+
+    /// What it is entered by: its folder, and the one that it shares, if any.
+    pub(super) fn layers(&self) -> (&Path, Option<&Path>) {
+        (self.folder.path(), self.lower.as_deref())
+    }
+
     fn unpack(archive: &str) -> Result<Self> {
         let archive = programs::tool("debian-root", archive);
         let folder = tempfile::Builder::new().prefix("muster-root-").tempdir()?;
@@ -75,12 +98,13 @@ impl Root {
             bail!("the root cannot be unpacked: {}", String::from_utf8_lossy(&output.stderr));
         }
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-        Ok(Self { folder })
+        Ok(Self { folder, lower: None })
     }
 
-    /// A path in it, as seen from outside.
+    /// A path in it, as seen from outside; of a file that is its own, where it shares others.
     pub fn path(&self, inside: &str) -> PathBuf {
-        self.folder.path().join(inside.trim_start_matches('/'))
+        let own = self.folder.path().join(if self.lower.is_some() { "upper" } else { "" });
+        own.join(inside.trim_start_matches('/'))
     }
 
     /// A file's text.

@@ -136,7 +136,7 @@ fn rule_paths(named: &[PathBuf], faults: &mut Vec<String>) -> Vec<PathBuf> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
-    format!("failed to read `{}`: {error}; name a file that user muster may read", path.display())
+    format!("failed to read `{}`: {error}; name a file that user muster-collector may read", path.display())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Printed;
-use crate::arguments::Output;
+use crate::arguments::{Output, Shown};
 use crate::client::Client;
 use crate::error::Failure;
 use crate::plot::short;
@@ -12,8 +12,11 @@ use crate::time::{coarse, moment};
 
 /// # Errors
 /// [`Failure`] in the collector's words.
-pub async fn run(client: &Client, output: Output, now_ms: i64) -> Result<Printed, Failure> {
+pub async fn run(client: &Client, show: Option<Shown>, output: Output, now_ms: i64) -> Result<Printed, Failure> {
     let answer = client.get("/api/muster/v1/status").await?;
+    if let Some(show) = show {
+        return Ok(shown(&answer["https"], show));
+    }
     let mut printed = match output {
         Output::Json => Printed::json(&answer),
         Output::Csv => Printed::text(numbers(&answer, |_| true).to_csv()),
@@ -21,6 +24,18 @@ pub async fn run(client: &Client, output: Output, now_ms: i64) -> Result<Printed
     };
     printed.is_problem = is_problem(&answer);
     Ok(printed)
+}
+
+/// The one thing, whatever else is wrong with the collector; a problem where it has no such thing.
+fn shown(https: &Value, show: Shown) -> Printed {
+    let (key, none) = match show {
+        Shown::Pin => ("pin", "the collector speaks no HTTPS: set http.listen to an address of the network, or http.tls"),
+        Shown::Ca => ("ca_pem", "the collector's HTTPS has no certificate of its own CA: its certificate is that of http.cert"),
+    };
+    match https[key].as_str() {
+        Some(text) => Printed::text(format!("{}\n", text.trim_end())),
+        None => Printed { notes: vec![none.to_owned()], is_problem: true, ..Printed::default() },
+    }
 }
 
 fn is_problem(answer: &Value) -> bool {
@@ -147,6 +162,16 @@ mod tests {
         let told = page(&json!({"https": https}), NOW);
         let expect = "https      pin sha256//x=, certificate of the collector's own CA until 2023-11-14 22:13:20 UTC\n";
         assert!(told.contains(expect), "{told}");
+    }
+
+    #[test]
+    fn a_part_is_shown_alone_and_one_that_is_not_there_is_a_problem() {
+        let https = json!({"pin": "sha256//x=", "ca_pem": null});
+        assert_eq!(shown(&https, Shown::Pin), Printed::text("sha256//x=\n"));
+        for (https, show, told) in [(&https, Shown::Ca, "http.cert"), (&Value::Null, Shown::Pin, "set http.listen")] {
+            let none = shown(https, show);
+            assert!(none.is_problem && none.text.is_empty() && none.notes[0].contains(told), "{none:?}");
+        }
     }
 
     #[test]

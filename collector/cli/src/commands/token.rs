@@ -18,6 +18,15 @@ pub async fn run(client: &Client, verb: &TokenVerb, output: Output, now_ms: i64)
     match verb {
         TokenVerb::New(new) => {
             let answer = client.post_json(PATH, &request(new)).await?;
+            if new.command {
+                let printed = command(&answer);
+                if printed.is_problem {
+                    // Nobody has its word.
+                    let id = answer["token"]["id"].as_str().unwrap_or("");
+                    client.delete(&format!("{PATH}/{}", escape(id))).await?;
+                }
+                return Ok(printed);
+            }
             Ok(match output {
                 Output::Json => Printed::json(&answer),
                 Output::Table | Output::Raw => {
@@ -131,6 +140,17 @@ with this collector's address and this word, which is not shown again:
 ",
         text("word")
     )
+}
+
+/// The command alone, or why there is none.
+fn command(answer: &Value) -> Printed {
+    if let Some(command) = answer["install"]["command"].as_str() {
+        return Printed::text(format!("{command}\n"));
+    }
+    let why = no_command(answer).unwrap_or_else(|| {
+        "no command that installs the agent: the collector has no packages to serve: install muster-agent-packages beside it".to_owned()
+    });
+    Printed { notes: vec![why], is_problem: true, ..Printed::default() }
 }
 
 /// Why a collector that has packages gives no command for the host.
@@ -256,8 +276,13 @@ ab12.secret.pin
         assert!(text.contains("On the host run as root\n\n    sh -c 'set -eu'\n\n"), "{text}");
         assert_eq!(text.lines().last(), Some("ab12.secret.pin"));
         assert_eq!(no_command(&answer), None);
+        assert_eq!(command(&answer), Printed::text("sh -c 'set -eu'\n"));
         answer["install"] =
             json!({"problem": {"message": "HTTP is on 127.0.0.1 only", "where": "", "remedy": "set http.listen"}});
+        let none = command(&answer);
+        assert!(none.is_problem && none.text.is_empty() && none.notes[0].contains("set http.listen"), "{none:?}");
+        let none = command(&json!({"token": {}}));
+        assert!(none.is_problem && none.notes[0].contains("muster-agent-packages"), "{none:?}");
         assert!(made(&answer).contains("muster-agent enrol --collector THIS-COLLECTOR:9471"));
         assert_eq!(
             no_command(&answer).as_deref(),

@@ -28,7 +28,7 @@ pub enum SnapshotError {
         "no key is given for the CA's private key: name a key file by `[snapshot] key_file` or --key-file ({MAKE_KEY}); or make a snapshot without that key by --without-ca-key: after a restore of it every host must enrol anew"
     )]
     NoKey,
-    #[error("the key file `{path}` cannot be read: name one that user muster may read")]
+    #[error("the key file `{path}` cannot be read: name one that user muster-collector may read")]
     KeyFile {
         path: String,
         #[source]
@@ -40,7 +40,7 @@ pub enum SnapshotError {
         #[source]
         source: Box<FleetError>,
     },
-    #[error("the configuration file `{path}` cannot be read: let user muster read it")]
+    #[error("the configuration file `{path}` cannot be read: let user muster-collector read it")]
     Config {
         path: String,
         #[source]

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_common::digest::Sha256;
-use muster_common::disk::copy::{read_parts, remove_all, walk, write_new};
+use muster_common::disk::copy::{read_parts, remove_all, walk};
 use muster_common::disk::{Disk, Open};
 use muster_common::time::Timestamp;
-use muster_fleet::{Authorities, Fleet, SnapshotKey, StateCounts};
+use muster_fleet::{Fleet, SnapshotKey, StateCounts};
 use muster_store::{Admin, StoreCopy, count_copy};
 
 use super::config_files::ConfigFiles;
 use super::error::SnapshotError;
 use super::folder;
+use super::keys::PrivateKeys;
 use super::manifest::{self, Counts, Entry, Keys, Manifest};
 
-/// The file of the CA's keys.
-pub(crate) const SEALED_KEYS: &str = "ca-keys.sealed";
 /// Room that must stay free beside it: what the collector itself takes meanwhile, its reserve included.
 const MARGIN_BYTES: u64 = 256 << 20;
 
@@ -34,7 +33,7 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Ask {
     /// It becomes a folder in this one.
     pub(crate) folder: PathBuf,
-    /// `None`: the CA's keys are left out.
+    /// `None`: the private keys are left out.
     pub(crate) key: Option<SnapshotKey>,
     pub(crate) config: ConfigFiles,
     /// The folder's name, by [`folder::free_name`].
@@ -76,7 +75,9 @@ fn make_in(source: &Source<'_>, ask: &Ask, target: &Path, progress: Progress<'_>
     let (copy, frozen) = source.admin.copy_to(disk, &data, ask.now, &|| progress(0, 0), freeze)?;
     let (state, authorities) = frozen.write(disk, &data)?;
     let store = hex(&copy.store_id);
-    seal(disk, ask, &authorities, &store, target)?;
+    if let Some(key) = &ask.key {
+        PrivateKeys::of(disk, source.data, authorities)?.seal(disk, key, (&store, &ask.name), target)?;
+    }
     ask.config.write(disk, target)?;
     let rows = state.rows.clone();
     disk.sync_dir(target).map_err(SnapshotError::disk("sync folder", target))?;
@@ -114,19 +115,6 @@ fn check_room(source: &Source<'_>, target: &Path) -> Result<(), SnapshotError> {
     }
     let path = target.parent().unwrap_or(target).display().to_string();
     Err(SnapshotError::NoRoom { path, needed_mib: needed.div_ceil(1 << 20), free_mib: free >> 20 })
-}
-
-fn seal(
-    disk: &dyn Disk,
-    ask: &Ask,
-    authorities: &Authorities,
-    store: &str,
-    target: &Path,
-) -> Result<(), SnapshotError> {
-    let Some(key) = &ask.key else { return Ok(()) };
-    let bytes = authorities.seal(key, &Manifest::about(store, &ask.name))?;
-    let path = target.join(SEALED_KEYS);
-    write_new(disk, &path, &bytes).map_err(SnapshotError::disk("write", &path))
 }
 
 /// That state.redb has applied nothing which the inbox of the same copy has not.

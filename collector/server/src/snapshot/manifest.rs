@@ -10,6 +10,7 @@ use muster_store::StoreCounts;
 use serde::{Deserialize, Serialize};
 
 use super::error::SnapshotError;
+use super::keys::{SEALED_HTTP_KEY, SEALED_KEYS};
 
 pub(crate) const FILE_NAME: &str = "manifest.json";
 /// Of the manifest and of the folder's layout.
@@ -51,7 +52,7 @@ pub struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
-    /// In `ca-keys.sealed`, under the operator's key.
+    /// In `ca-keys.sealed`, under the operator's key, and beside it that of HTTPS.
     Sealed,
     /// Nowhere: after a restore every host must enrol anew.
     LeftOut,
@@ -192,7 +193,7 @@ fn is_inside(file: &str) -> bool {
     let is_itself = path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
     is_plain
         && is_itself
-        && (file.starts_with("data/") || file.starts_with("config/") || file == super::make::SEALED_KEYS)
+        && (file.starts_with("data/") || file.starts_with("config/") || [SEALED_KEYS, SEALED_HTTP_KEY].contains(&file))
 }
 
 #[cfg(test)]

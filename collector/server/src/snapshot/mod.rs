@@ -1,12 +1,13 @@
 //! Snapshots: a folder with everything that the collector keeps, of one moment, made while it runs; and a data folder made of one.
 //!
-//! `SNAPSHOT.md` beside this crate tells every file of it. [`make`] makes one, [`restore`] makes a data folder of one, [`verify`] reads one
+//! `SNAPSHOT.md` beside this crate tells every file of it. [`make`] makes one ([`keys`] in it are sealed), [`restore`] makes a data folder of one, [`verify`] reads one
 //! whole; [`folder`] keeps the folder that they lie in, [`task`] is the running collector's side, [`step`] the copy before a change of
 //! formats. All files go through [`muster_common::disk::Disk`], so that tests cut its power.
 
 mod config_files;
 mod error;
 mod folder;
+mod keys;
 mod make;
 mod manifest;
 mod restore;

@@ -11,8 +11,9 @@ use muster_common::disk::{Disk, Open};
 use muster_fleet::SnapshotKey;
 
 use super::error::SnapshotError;
+use super::keys::PrivateKeys;
 use super::manifest::{Keys, Manifest};
-use super::verify::{check_contents, check_files, open_keys};
+use super::verify::{check_contents, check_files};
 
 /// The file by which a data folder says that it was put back from a copy.
 pub const RESTORED: &str = "restored";
@@ -43,7 +44,7 @@ pub fn restore(
 ) -> Result<Restored, SnapshotError> {
     let files = &**disk;
     let manifest = check_files(files, from)?;
-    let keys = open_keys(files, from, &manifest, key)?;
+    let keys = PrivateKeys::open(files, from, &manifest, key)?;
     make_empty(files, data)?;
     let begun = data.join(RESTORING);
     write_new(files, &begun, b"").map_err(SnapshotError::disk("write", &begun))?;

@@ -5,25 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use muster_common::disk::Disk;
-use muster_common::disk::copy::{read_all, walk};
-use muster_fleet::{Authorities, SnapshotKey, check_state};
+use muster_common::disk::copy::walk;
+use muster_fleet::{SnapshotKey, check_state};
 use muster_store::check_copy;
 
 use super::error::SnapshotError;
-use super::make::{SEALED_KEYS, sum};
-use super::manifest::{self, Counts, Keys, Manifest};
+use super::keys::PrivateKeys;
+use super::make::sum;
+use super::manifest::{self, Counts, Manifest};
 
-/// Sealed keys are a few rows.
-const SEALED_BYTES_MAX: u64 = 1 << 20;
-
-/// Whether the snapshot in this folder is whole; with a key also whether that opens the CA's keys. Changes nothing.
+/// Whether the snapshot in this folder is whole; with a key also whether that opens the private keys. Changes nothing.
 ///
 /// # Errors
 /// [`SnapshotError`] names what is missing, damaged, too much, of a later version, or under another key.
 pub fn verify(disk: &Arc<dyn Disk>, folder: &Path, key: Option<&SnapshotKey>) -> Result<Manifest, SnapshotError> {
     let manifest = check_files(&**disk, folder)?;
     if let Some(key) = key {
-        open_keys(&**disk, folder, &manifest, Some(key))?;
+        PrivateKeys::open(&**disk, folder, &manifest, Some(key))?;
     }
     check_contents(disk, &folder.join("data"), &manifest)?;
     Ok(manifest)
@@ -73,27 +71,4 @@ pub(crate) fn check_contents(disk: &Arc<dyn Disk>, data: &Path, manifest: &Manif
         None => Ok(()),
         Some(what) => Err(SnapshotError::refused(data, what)),
     }
-}
-
-/// The CA's keys of a snapshot; `None`: it has none apart.
-pub(crate) fn open_keys(
-    disk: &dyn Disk,
-    folder: &Path,
-    manifest: &Manifest,
-    key: Option<&SnapshotKey>,
-) -> Result<Option<Authorities>, SnapshotError> {
-    if manifest.keys != Keys::Sealed {
-        return Ok(None);
-    }
-    let path = folder.join(SEALED_KEYS);
-    let Some(key) = key else {
-        return Err(SnapshotError::Refused {
-            place: format!("`{}`", path.display()),
-            what: "the CA's keys are sealed".to_owned(),
-            remedy: "give the key file that was in force when the snapshot was made by --key-file",
-        });
-    };
-    let bytes = read_all(disk, &path, SEALED_BYTES_MAX).map_err(SnapshotError::disk("read", &path))?;
-    let about = Manifest::about(&manifest.store, &manifest.id);
-    Ok(Some(Authorities::open(&bytes, key, &about)?))
 }

@@ -9,6 +9,7 @@ mod own;
 mod watch;
 
 pub(crate) use certificates::Certificates;
+pub(crate) use own::KEY_FILE_NAME;
 pub(crate) use watch::run;
 
 use muster_common::time::Timestamp;

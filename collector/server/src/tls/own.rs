@@ -63,10 +63,10 @@ fn key(data: &Path) -> Result<Vec<u8>, String> {
             let made = certificate::new_key().map_err(|error| error.to_string())?;
             let pem = certificate::key_to_pem(&made);
             private_file::write(data, KEY_FILE_NAME, &pem)
-                .map_err(|error| format!("`{shown}` cannot be written: {error}; let user muster write there"))?;
+                .map_err(|error| format!("`{shown}` cannot be written: {error}; let user muster-collector write there"))?;
             return Ok(made);
         }
-        Err(error) => return Err(format!("`{shown}` cannot be read: {error}; let user muster own it")),
+        Err(error) => return Err(format!("`{shown}` cannot be read: {error}; let user muster-collector own it")),
     };
     PrivatePkcs8KeyDer::from_pem_slice(&text).map(|key| key.secret_pkcs8_der().to_vec()).map_err(|error| {
         format!("`{shown}` has no key ({error}): put it back from a snapshot, or remove it: then a new one is made, and pins of the old one are void")
