@@ -106,7 +106,12 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
             }
             Some(numbered) = words.recv() => {
                 if let Some(word) = agent.uplink.hear(numbered) {
+                    let was_connected = agent.is_connected();
                     agent.hear(word);
+                    if !was_connected && agent.is_connected() {
+                        // The installer, for one, waits to read it there.
+                        agent.status_at = Duration::ZERO;
+                    }
                 }
             }
             Some(report) = reports.results.recv() => {
@@ -328,7 +333,7 @@ impl Agent {
             }
             Word::Lost(Loss { why, reason }) => {
                 // A collector that refuses this host's certificate says so only after the handshake: that is no end of a session.
-                if self.session.link_state() == LinkState::Connected && reason != ConnectFailure::Handshake {
+                if self.is_connected() && reason != ConnectFailure::Handshake {
                     tracing::info!("the connection is gone: {why}");
                 } else {
                     self.own.connect_failed(reason);
@@ -359,6 +364,10 @@ impl Agent {
                 self.give(Input::Connected);
             }
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.session.link_state() == LinkState::Connected
     }
 
     fn corrected(&self, now: Moment) -> Timestamp {
@@ -424,7 +433,7 @@ impl Agent {
     fn renew_if_due(&mut self, now: Moment) {
         let life = (self.certificate.not_before, self.certificate.not_after);
         let key = match self.renewals.due(life, self.corrected(now), now.steady) {
-            _ if self.session.link_state() != LinkState::Connected => return,
+            _ if !self.is_connected() => return,
             Renewal::NotYet => return,
             Renewal::SameKey => Ok(self.identity.key_der.clone()),
             Renewal::NewKey => self.files.renewing_key(),

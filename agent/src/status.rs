@@ -1,4 +1,4 @@
-//! What `muster-agent status` shows. The agent listens on nothing, so it writes its state to a file every 10 s (a new file renamed over the
+//! What `muster-agent status` shows. The agent listens on nothing, so it writes its state to a file every 10 s and when it has connected (a new file renamed over the
 //! old one, not synced: after a crash it would be old news anyway), and `status` reads that.
 
 use std::collections::BTreeMap;

@@ -68,6 +68,8 @@ fn debs_hold_what_their_units_need_and_say_what_they_need() {
     assert!(output(&["dpkg-deb", "--field"], &collector).contains("Recommends: muster, muster-agent-packages\n"));
     let kept = output(&["dpkg-deb", "--info"], &collector);
     assert!(kept.contains("conffiles") && kept.contains("postrm"), "{kept}");
+    let command = output(&["dpkg-deb", "--contents"], &ending(made::old(), "muster_0.1.0_amd64.deb"));
+    assert!(command.contains("./usr/share/doc/muster/guides/install.md"), "{command}");
     let served = output(&["dpkg-deb", "--contents"], &ending(made::old(), "muster-agent-packages_0.1.0_all.deb"));
     for name in ["agent_0.1.0_amd64.deb", "agent-0.1.0-1.x86_64.rpm", "agent-0.1.0-x86_64.tar.gz"] {
         assert!(served.contains(&format!("./usr/share/muster/agent/muster-{name}")), "{served}");

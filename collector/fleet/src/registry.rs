@@ -42,6 +42,20 @@ impl Fleet {
         }
     }
 
+    /// The host that is to be approved: the only one that waits under this name, whoever has it, else as [`Fleet::find`].
+    ///
+    /// # Errors
+    /// As [`Fleet::find`].
+    pub fn find_waiting(&self, asked: &str) -> Result<HostId, FleetError> {
+        let wanted = folded(asked);
+        let waiting = |row: &&std::sync::Arc<Registration>| row.state == HostState::Pending && folded(&row.name) == wanted;
+        let waiting: Vec<HostId> = self.memory.read().hosts().filter(waiting).map(|row| row.id).collect();
+        match waiting[..] {
+            [one] => Ok(one),
+            _ => self.find(asked),
+        }
+    }
+
     /// Lets a waiting machine in, under another name if one is given; its next question is answered with a certificate. Of a quarantined
     /// machine: it bears the identity from now on, and the machine before is set aside.
     ///

@@ -77,7 +77,7 @@ pub struct Restore {
 pub struct VerifySnapshot {
     /// The snapshot's folder.
     pub snapshot: PathBuf,
-    /// Say too whether this key file opens the CA's keys.
+    /// Say too whether this key file opens the private keys.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }

@@ -64,6 +64,7 @@ pub(crate) fn verify(asked: &VerifySnapshot) -> Result<String, String> {
         ));
     }
     lines.push(match (manifest.keys, key.is_some()) {
+        (Keys::Sealed, true) if manifest.has_http_key() => "this key opens the CA's keys and that of HTTPS".to_owned(),
         (Keys::Sealed, true) => "this key opens the CA's keys".to_owned(),
         (Keys::Sealed, false) => {
             "the CA's keys are sealed: give --key-file to know whether a key opens them".to_owned()

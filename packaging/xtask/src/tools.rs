@@ -33,6 +33,8 @@ const INSTALLED: &[(&str, &str)] = &[
     ("setcap", "libcap2-bin"),
     ("setfacl", "acl"),
     ("setpriv", "util-linux"),
+    // By which guides go from machine to machine.
+    ("ssh-keygen", "openssh-client"),
 ];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
@@ -112,8 +114,21 @@ fn ensure_unpacked(package: &str, program: &str) -> Result<()> {
     Ok(())
 }
 
-/// Minimal Debians, from this machine's own sources, for packages to be installed in: (archive, what makes it more than minimal).
-const ROOTS: [(&str, &[&str]); 2] = [("root.tar", &[]), ("systemd.tar", &["--include=systemd-sysv,dbus"])];
+/// Minimal Debians, from this machine's own sources, for packages to be installed in: (archive or folder, what makes it more than minimal).
+const ROOTS: [(&str, &[&str]); 3] = [
+    ("root.tar", &[]),
+    ("systemd.tar", &["--include=systemd-sysv,dbus"]),
+    // A folder, which many machines share as their lower layer: what readers of guides have already.
+    (
+        "guides",
+        &[
+            "--format=directory",
+            // 200 MB of time zones for a page that nobody opens here.
+            "--dpkgopt=path-exclude=/usr/share/javascript/*",
+            "--include=systemd-sysv,dbus,curl,openssh-server,ansible-core,cloud-init,prometheus,prometheus-node-exporter,nagios-nrpe-server,monitoring-plugins-basic",
+        ],
+    ),
+];
 
 /// Makes those that are missing, at the same time: they wait for the network most of it.
 fn ensure_roots() -> Result<()> {
@@ -122,11 +137,13 @@ fn ensure_roots() -> Result<()> {
     let system = std::fs::read_to_string("/etc/os-release").context("which Debian is this?")?;
     let suite = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).context("no code name")?;
     let mut making = Vec::new();
-    for (archive, more) in ROOTS.iter().filter(|(archive, _)| !folder.join(archive).is_file()) {
+    for (archive, more) in ROOTS.iter().filter(|(archive, _)| !folder.join(archive).exists()) {
         println!("tools: making a minimal Debian ({archive}) for tests of packages");
         let fresh = folder.join(format!("new-{archive}"));
+        let _ = std::fs::remove_dir_all(&fresh);
         let mut command = Command::new("mmdebstrap");
-        command.args(["--quiet", "--variant=minbase"]).args(*more).arg(suite).arg(&fresh).args(sources());
+        // Whoever loses power while it is made makes it again.
+        command.args(["--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]).args(*more).arg(suite).arg(&fresh).args(sources());
         let shown = process::show(&command);
         making.push((command.spawn().with_context(|| format!("failed to start `{shown}`"))?, shown, fresh, archive));
     }

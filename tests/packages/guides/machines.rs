@@ -40,6 +40,16 @@ const SERVICES: [&str; 4] = ["ssh", "nagios-nrpe-server", "prometheus", "prometh
 /// Where the packages of a release lie on every machine, and those of the next one.
 const RELEASES: [&str; 2] = ["/srv/muster", "/srv/muster-next"];
 
+/// Those that a text speaks of, by word.
+pub(super) fn named(text: &str) -> Vec<&'static str> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let words: Vec<&str> = text.split(|letter| !is_part(letter)).collect();
+    MACHINES.iter().map(|machine| machine.name).filter(|name| words.contains(name)).collect()
+}
+
+/// Seconds that one block may take: a reader would have given up.
+const TYPED_WITHIN: &str = "60";
+
 pub(super) fn is_machine(name: &str) -> bool {
     MACHINES.iter().any(|machine| machine.name == name)
 }
@@ -96,10 +106,10 @@ impl Machines {
         Booted::beside(root, first)
     }
 
-    /// Runs this script by `sh -eu` as root, to its end.
+    /// Runs this script by `sh -eu` as root, to its end; one that waits for what does not come is ended with code 124.
     pub(super) fn run(&mut self, name: &str, script: &str) -> Result<Said> {
-        let folder_and_script = format!("export HOME=/root; cd\n{script}");
-        self.get(name)?.run(&["sh", "-euc", &folder_and_script])
+        let folder_and_script = format!("export HOME=/root LC_ALL=C.UTF-8; cd\n{script}");
+        self.get(name)?.run(&["timeout", "--kill-after=5", TYPED_WITHIN, "sh", "-euc", &folder_and_script])
     }
 
     pub(super) fn read(&mut self, name: &str, path: &str) -> Result<String> {

@@ -23,7 +23,7 @@ use self::reading::{Guide, read};
 use super::made;
 
 /// In this order, since the machines of one are there in the next. All there are.
-const GUIDES: [&str; 2] = ["install", "nrpe"];
+const GUIDES: [&str; 4] = ["install", "thousand-hosts", "upgrade", "backup"];
 
 fn all() -> Vec<Guide> {
     GUIDES.iter().map(|name| read(&source(&format!("packaging/guides/{name}.md")))).collect()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::machines::is_machine;
+use super::machines::{is_machine, named};
 
 /// One file.
 pub(super) struct Guide {
@@ -29,11 +29,13 @@ pub(super) enum Kind {
 }
 
 impl Block {
-    /// Where it is followed, if it does not only show.
-    pub(super) fn machine(&self) -> Option<&str> {
+    /// The machines that must run for it: where it is followed, and where its commands go from there.
+    pub(super) fn machines(&self) -> Vec<&str> {
         match &self.kind {
-            Kind::Shell { machine, .. } | Kind::File { machine, .. } => Some(machine),
-            Kind::Output { .. } => None,
+            Kind::Shell { machine, .. } | Kind::File { machine, .. } => {
+                named(&self.text).into_iter().chain([machine.as_str()]).collect()
+            }
+            Kind::Output { .. } => Vec::new(),
         }
     }
 }

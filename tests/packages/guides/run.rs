@@ -16,7 +16,7 @@ const CARRIED: &str = "/var/tmp/carried";
 /// Does all that it says; panics with guide and line where it does not lead on.
 pub(super) fn follow(guide: &Guide, machines: &mut Machines) {
     let begun = monotonic();
-    let names: Vec<&str> = guide.blocks.iter().filter_map(Block::machine).collect();
+    let names: Vec<&str> = guide.blocks.iter().flat_map(Block::machines).collect();
     machines.boot(&names).unwrap_or_else(|error| panic!("{}: {error:#}", guide.name));
     let mut carried = BTreeMap::new();
     let mut blocks = guide.blocks.iter().peekable();
@@ -51,7 +51,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Once, or until it prints what is shown where that may take a while.
     fn run(&self, machines: &mut Machines, carried: &mut BTreeMap<String, String>) -> Result<(), String> {
-        let end = monotonic() + LIMIT;
+        let end = monotonic() + LIMIT / 3;
         loop {
             let told = match self.try_once(machines, carried) {
                 Ok(()) => return Ok(()),

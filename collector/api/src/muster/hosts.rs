@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
+use muster_common::host::HostId;
 use muster_common::time::Span;
 use muster_fleet::{Fleet, FleetError, HostRow, HostState};
 use serde::Deserialize;
@@ -63,7 +64,7 @@ pub(super) async fn approve(
             }
         })
     };
-    change(&state, asked, work).await
+    change_found(&state, asked, Fleet::find_waiting, work).await
 }
 
 #[derive(Deserialize)]
@@ -139,9 +140,19 @@ async fn change(
     asked: String,
     work: impl FnOnce(&Fleet, &HostRow) -> Result<(), FleetError> + Send + 'static,
 ) -> Result<Response, MusterError> {
+    change_found(state, asked, Fleet::find, work).await
+}
+
+/// As [`change`], of the host that `find` means by what was asked for.
+async fn change_found(
+    state: &Arc<State>,
+    asked: String,
+    find: fn(&Fleet, &str) -> Result<HostId, FleetError>,
+    work: impl FnOnce(&Fleet, &HostRow) -> Result<(), FleetError> + Send + 'static,
+) -> Result<Response, MusterError> {
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
-        let id = fleet.find(&asked)?;
+        let id = find(&fleet, &asked)?;
         let before = fleet.host(id).ok_or(FleetError::NoHost { asked })?;
         work(&fleet, &before)?;
         // A machine that was set aside, or gave up waiting, has no row of its own any more.

@@ -120,6 +120,20 @@ fn a_machine_that_is_turned_down_stays_out() {
 }
 
 #[test]
+fn who_waits_under_a_taken_name_is_the_one_to_approve() {
+    let bench = Bench::new();
+    let active = bench.host("web-1");
+    assert_eq!(bench.fleet.find_waiting("web-1").unwrap(), active.id());
+    let token = bench.token(pattern("web-*"));
+    Machine::new("WEB-1").enrol(&bench.fleet, &token, at(1)).unwrap_err();
+    let waiting = bench.fleet.find_waiting("web-1").unwrap();
+    assert_ne!(waiting, active.id());
+    assert_eq!(bench.fleet.find("web-1").unwrap(), active.id());
+    bench.fleet.approve(waiting, Some("web-2"), OPERATOR, at(2)).unwrap();
+    assert_eq!(bench.fleet.find_waiting("web-1").unwrap(), active.id());
+}
+
+#[test]
 fn ephemeral_hosts_are_due_after_their_silence_and_never_for_the_collectors_own() {
     let bench = Bench::new();
     let hour = Duration::from_secs(3_600);

@@ -84,7 +84,7 @@ impl PrivateKeys {
         };
         let (store, id) = (&manifest.store, &manifest.id);
         let authorities = Authorities::open(&read(SEALED_KEYS)?, key, &Manifest::about(store, id))?;
-        let http = match manifest.files.contains_key(SEALED_HTTP_KEY) {
+        let http = match manifest.has_http_key() {
             true => Some(key.open(&read(SEALED_HTTP_KEY)?, &about_http(store, id))?),
             false => None,
         };

@@ -116,6 +116,11 @@ impl Manifest {
         self.files.values().map(|entry| entry.bytes).sum()
     }
 
+    /// Whether the key of HTTPS is sealed in it: the collector had one.
+    pub fn has_http_key(&self) -> bool {
+        self.files.contains_key(SEALED_HTTP_KEY)
+    }
+
     /// What the seal of the CA's keys is bound to.
     pub(crate) fn about(store: &str, id: &str) -> Vec<u8> {
         format!("muster snapshot {store} {id}").into_bytes()

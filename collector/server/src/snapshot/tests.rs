@@ -80,7 +80,10 @@ impl World {
     }
 }
 
-/// What `/var/data` holds: four batches, some of them in segments, and a token.
+/// What stands in `http.key`.
+const HTTP_KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----\n";
+
+/// What `/var/data` holds: four batches, some of them in segments, a token, and the key of HTTPS.
 fn filled() -> (CutDisk, World) {
     let cut = CutDisk::new(1);
     let mut world = World::open(&cut, DATA).unwrap();
@@ -92,6 +95,8 @@ fn filled() -> (CutDisk, World) {
     }
     let spec = TokenSpec { binding: Binding::Name("web".into()), ..TokenSpec::default() };
     world.fleet.new_token(spec, at(0)).unwrap();
+    write_new(&cut, &world.data.join("http.key"), HTTP_KEY).unwrap();
+    cut.sync_dir(&world.data).unwrap();
     (cut, world)
 }
 
@@ -125,9 +130,12 @@ fn what_was_there_is_there_after_a_restore_and_the_ca_is_the_same() {
     // The key of the CA is nowhere in the clear.
     let state = read_all(&*disk, &from.join("data/state.redb"), 1 << 30).unwrap();
     assert!(!state.windows(7).any(|part| part == b"key_der"));
+    let sealed = read_all(&*disk, &from.join("http-key.sealed"), 1 << 20).unwrap();
+    assert!(!sealed.windows(HTTP_KEY.len()).any(|part| part == HTTP_KEY) && manifest.has_http_key());
     assert_eq!(verify(&disk, &from, Some(&key())).unwrap(), manifest);
     let restored = restore(&disk, &from, Path::new(NEW), Some(&key()), true).unwrap();
     assert!(!restored.lost_keys);
+    assert_eq!(read_all(&*disk, &Path::new(NEW).join("http.key"), 1 << 20).unwrap(), HTTP_KEY, "pins go on");
     let world = World::open(&cut, NEW).unwrap();
     assert_eq!((world.fleet.pin(), world.dump(), world.fleet.tokens().len()), (pin, dump, tokens));
     assert!(world.fleet.restored().is_some(), "what may be missing is named");
@@ -143,6 +151,7 @@ fn a_snapshot_without_the_key_says_what_is_lost_and_makes_a_new_ca() {
     let disk: Arc<dyn Disk> = Arc::new(cut.clone());
     let from = Path::new(FOLDER).join(&manifest.id);
     assert!(restore(&disk, &from, Path::new(NEW), None, true).unwrap().lost_keys);
+    assert!(disk.open(&Path::new(NEW).join("http.key"), Open::Read).is_err());
     let world = World::open(&cut, NEW).unwrap();
     assert_ne!(world.fleet.pin(), pin);
     assert_eq!(world.dump(), dump);

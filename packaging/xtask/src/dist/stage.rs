@@ -37,6 +37,13 @@ pub(super) fn lay_out(making: &Making, package: &Package, form: Form, root: &Pat
     for (from, to, mode) in package.settings {
         files::copy(&making.packaging.join(from), &root.join(to), *mode)?;
     }
+    for folder in package.documents {
+        let to = root.join("usr/share/doc").join(package.name).join(folder);
+        for entry in std::fs::read_dir(making.packaging.join(folder)).with_context(|| (*folder).to_owned())? {
+            let entry = entry?;
+            files::copy(&entry.path(), &to.join(entry.file_name()), 0o644)?;
+        }
+    }
     for folder in package.folders {
         std::fs::create_dir_all(root.join(folder))?;
     }

@@ -12,6 +12,8 @@ pub(super) struct Package {
     pub(super) service: Option<Service>,
     /// (file below `packaging`, where it goes, mode). Kept when an operator has changed them.
     pub(super) settings: &'static [(&'static str, &'static str, u32)],
+    /// Folders below `packaging` whose files go into the package's own documentation.
+    pub(super) documents: &'static [&'static str],
     /// Folders that are empty when installed.
     pub(super) folders: &'static [&'static str],
     /// Other packages: as dpkg and as rpm name them.
@@ -65,6 +67,7 @@ pub(super) const AGENT: Package = Package {
         private: None,
     }),
     settings: &[("agent/agent.toml", "etc/muster/agent.toml", 0o644)],
+    documents: &[],
     folders: &[],
     needs: &ACCOUNT_NEEDS,
     recommends: &[],
@@ -91,6 +94,7 @@ pub(super) const COLLECTOR: Package = Package {
         ("collector/collector.toml", "etc/muster/collector.toml", 0o644),
         ("collector/alerting.yml", "etc/muster/alerting.yml", 0o640),
     ],
+    documents: &[],
     folders: &["etc/muster/rules"],
     needs: &ACCOUNT_NEEDS,
     recommends: &["muster", "muster-agent-packages"],
@@ -105,6 +109,7 @@ pub(super) const CLI: Package = Package {
     program: Some(Program { name: "muster", section: "1" }),
     service: None,
     settings: &[],
+    documents: &["guides"],
     folders: &[],
     needs: &[],
     recommends: &[],
@@ -120,6 +125,7 @@ pub(super) const AGENT_PACKAGES: Package = Package {
     program: None,
     service: None,
     settings: &[],
+    documents: &[],
     folders: &[],
     needs: &[],
     recommends: &[],
