@@ -48,7 +48,8 @@ impl Fleet {
     /// As [`Fleet::find`].
     pub fn find_waiting(&self, asked: &str) -> Result<HostId, FleetError> {
         let wanted = folded(asked);
-        let waiting = |row: &&std::sync::Arc<Registration>| row.state == HostState::Pending && folded(&row.name) == wanted;
+        let waiting =
+            |row: &&std::sync::Arc<Registration>| row.state == HostState::Pending && folded(&row.name) == wanted;
         let waiting: Vec<HostId> = self.memory.read().hosts().filter(waiting).map(|row| row.id).collect();
         match waiting[..] {
             [one] => Ok(one),

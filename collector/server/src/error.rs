@@ -10,7 +10,9 @@ use muster_store::OpenError;
 /// Why [`crate::Collector::start`] failed. The causes below a text say more; [`chain`] prints all in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the data folder `{path}` cannot be used: let user muster-collector own it, or name another with --data DIR")]
+    #[error(
+        "the data folder `{path}` cannot be used: let user muster-collector own it, or name another with --data DIR"
+    )]
     Data {
         path: String,
         #[source]

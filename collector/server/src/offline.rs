@@ -25,7 +25,10 @@ pub(crate) fn restore(asked: &Restore) -> Result<String, String> {
     let mut lines = vec![format!("restored `{}` of {}", asked.data.display(), of(manifest))];
     if let Some(to) = &asked.config_to {
         snapshot::restore_config(&*disk, &asked.from, to, manifest).map_err(told)?;
-        lines.push(format!("the configuration lies in `{}`", to.display()));
+        let to = to.display();
+        lines.push(format!(
+            "the configuration lies in `{to}`: copy it to where it was, readable by user muster-collector"
+        ));
     } else if !manifest.config.is_empty() {
         let folder = asked.from.join("config");
         lines.push(format!("the configuration that was in force lies in `{}`", folder.display()));
@@ -41,7 +44,10 @@ pub(crate) fn restore(asked: &Restore) -> Result<String, String> {
             "the keys of the CA and of HTTPS were left out of the snapshot: a new CA is made, every host must enrol anew, and pins are void".to_owned(),
         );
     }
-    lines.push("let user muster-collector own the folder (chown -R), then start the collector: agents go on by themselves".to_owned());
+    lines.push(
+        "let user muster-collector own the folder (chown -R), then start the collector: agents go on by themselves"
+            .to_owned(),
+    );
     Ok(lines.join("\n"))
 }
 

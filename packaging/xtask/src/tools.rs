@@ -143,7 +143,12 @@ fn ensure_roots() -> Result<()> {
         let _ = std::fs::remove_dir_all(&fresh);
         let mut command = Command::new("mmdebstrap");
         // Whoever loses power while it is made makes it again.
-        command.args(["--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]).args(*more).arg(suite).arg(&fresh).args(sources());
+        command
+            .args(["--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"])
+            .args(*more)
+            .arg(suite)
+            .arg(&fresh)
+            .args(sources());
         let shown = process::show(&command);
         making.push((command.spawn().with_context(|| format!("failed to start `{shown}`"))?, shown, fresh, archive));
     }

@@ -23,7 +23,10 @@ use self::reading::{Guide, read};
 use super::made;
 
 /// In this order, since the machines of one are there in the next. All there are.
-const GUIDES: [&str; 4] = ["install", "thousand-hosts", "upgrade", "backup"];
+const GUIDES: [&str; 6] = ["install", "nrpe", "prometheus", "thousand-hosts", "upgrade", "backup"];
+
+/// What is longer is not read to its end.
+const LINES_MAX: usize = 200;
 
 fn all() -> Vec<Guide> {
     GUIDES.iter().map(|name| read(&source(&format!("packaging/guides/{name}.md")))).collect()
@@ -42,7 +45,7 @@ fn every_guide_is_read_and_listed() {
     assert_eq!(there, known);
     for guide in all() {
         assert!(listed.contains(&format!("({}.md)", guide.name)), "README.md does not name {}", guide.name);
-        assert!(guide.lines <= 150, "{} has {} lines", guide.name, guide.lines);
+        assert!(guide.lines <= LINES_MAX, "{} has {} lines", guide.name, guide.lines);
         assert!(guide.blocks.len() >= 5, "{} has {} blocks", guide.name, guide.blocks.len());
     }
 }

@@ -29,8 +29,12 @@ pub async fn run(client: &Client, show: Option<Shown>, output: Output, now_ms: i
 /// The one thing, whatever else is wrong with the collector; a problem where it has no such thing.
 fn shown(https: &Value, show: Shown) -> Printed {
     let (key, none) = match show {
-        Shown::Pin => ("pin", "the collector speaks no HTTPS: set http.listen to an address of the network, or http.tls"),
-        Shown::Ca => ("ca_pem", "the collector's HTTPS has no certificate of its own CA: its certificate is that of http.cert"),
+        Shown::Pin => {
+            ("pin", "the collector speaks no HTTPS: set http.listen to an address of the network, or http.tls")
+        }
+        Shown::Ca => {
+            ("ca_pem", "the collector's HTTPS has no certificate of its own CA: its certificate is that of http.cert")
+        }
     };
     match https[key].as_str() {
         Some(text) => Printed::text(format!("{}\n", text.trim_end())),

@@ -56,7 +56,8 @@ pub fn load(arguments: &Arguments) -> Result<Config, ConfigErrors> {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && arguments.config.is_none() => None,
         Err(error) => {
-            let message = format!("failed to read `{shown}`: {error}; name a TOML file that user muster-collector may read");
+            let message =
+                format!("failed to read `{shown}`: {error}; name a TOML file that user muster-collector may read");
             return Err(ConfigErrors(vec![Mistake { place: Place::Flag("--config".to_owned()), message }]));
         }
     };

@@ -111,9 +111,7 @@ fn files_of(disk: &dyn Disk, data: &Path) -> Result<Vec<PathBuf>, SnapshotError>
     let is_part = |file: &PathBuf| {
         let (above, name) = (file.parent().unwrap_or(Path::new("")), file.to_string_lossy());
         match above.to_str() {
-            Some("") => {
-                [crate::tls::KEY_FILE_NAME, "catalog.redb", muster_fleet::FILE_NAME].contains(&&*name)
-            }
+            Some("") => [crate::tls::KEY_FILE_NAME, "catalog.redb", muster_fleet::FILE_NAME].contains(&&*name),
             Some("inbox") => name.ends_with(".redb"),
             Some("segments/metrics" | "segments/logs" | "segments/events") => name.ends_with(".seg"),
             _ => false,

@@ -83,9 +83,9 @@ fn contents(setting: &str, path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
-        Err(error) => {
-            Err(format!("{setting}: failed to read `{shown}`: {error}; name a PEM file that user muster-collector may read"))
-        }
+        Err(error) => Err(format!(
+            "{setting}: failed to read `{shown}`: {error}; name a PEM file that user muster-collector may read"
+        )),
         Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => {
             Err(format!("{setting}: `{shown}` has more than {FILE_BYTES_MAX} bytes: name a PEM file"))
         }

@@ -62,8 +62,9 @@ fn key(data: &Path) -> Result<Vec<u8>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = certificate::new_key().map_err(|error| error.to_string())?;
             let pem = certificate::key_to_pem(&made);
-            private_file::write(data, KEY_FILE_NAME, &pem)
-                .map_err(|error| format!("`{shown}` cannot be written: {error}; let user muster-collector write there"))?;
+            private_file::write(data, KEY_FILE_NAME, &pem).map_err(|error| {
+                format!("`{shown}` cannot be written: {error}; let user muster-collector write there")
+            })?;
             return Ok(made);
         }
         Err(error) => return Err(format!("`{shown}` cannot be read: {error}; let user muster-collector own it")),
