@@ -28,7 +28,7 @@ const fn machine(name: &'static str, address: &'static str, services: &'static [
 const MACHINES: [Machine; 8] = [
     machine("collector", "127.0.0.2", &["ssh"]),
     machine("web-1", "127.0.0.11", &["ssh", "nagios-nrpe-server"]),
-    Machine { made_with: Some("/root/user-data.yaml"), ..machine("web-2", "127.0.0.12", &["ssh"]) },
+    Machine { made_with: Some("root/user-data.yaml"), ..machine("web-2", "127.0.0.12", &["ssh"]) },
     machine("web-3", "127.0.0.13", &["ssh"]),
     machine("web-4", "127.0.0.14", &["ssh"]),
     machine("collector-2", "127.0.0.3", &["ssh"]),
@@ -142,11 +142,11 @@ impl Machines {
         let hosts = MACHINES.iter().map(|peer| format!("{0} {1} {1}.example\n", peer.address, peer.name));
         put("/etc/hosts", &format!("127.0.0.1 localhost\n{}", hosts.collect::<String>()))?;
         put("/etc/ssh/sshd_config.d/own.conf", &format!("ListenAddress {}\n", machine.address))?;
-        put("/root/.ssh/authorized_keys", &std::fs::read_to_string(self.ssh_key.path().join("id.pub"))?)?;
-        put("/root/.ssh/config", "StrictHostKeyChecking accept-new\n")?;
-        put("/root/.ssh/id_ed25519", &std::fs::read_to_string(self.ssh_key.path().join("id"))?)?;
-        std::fs::set_permissions(root.path("/root/.ssh/id_ed25519"), PermissionsExt::from_mode(0o600))?;
-        for folder in ["/root", "/root/.ssh"] {
+        put("root/.ssh/authorized_keys", &std::fs::read_to_string(self.ssh_key.path().join("id.pub"))?)?;
+        put("root/.ssh/config", "StrictHostKeyChecking accept-new\n")?;
+        put("root/.ssh/id_ed25519", &std::fs::read_to_string(self.ssh_key.path().join("id"))?)?;
+        std::fs::set_permissions(root.path("root/.ssh/id_ed25519"), PermissionsExt::from_mode(0o600))?;
+        for folder in ["root", "root/.ssh"] {
             std::fs::set_permissions(root.path(folder), PermissionsExt::from_mode(0o700))?;
         }
         // Else agents wait up to 30 s after each end of the collector, so that many do not come back at once.

@@ -142,7 +142,7 @@ impl Booted {
 
     /// Where its files are, as it sees them now, from outside.
     pub fn path(&self, inside: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root/{}", self.init, inside.trim_start_matches('/')))
+        PathBuf::from(format!("/proc/{}/root", self.init)).join(inside.trim_start_matches('/'))
     }
 
     /// Runs `look` until it is satisfied.
