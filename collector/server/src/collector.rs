@@ -186,7 +186,7 @@ impl Collector {
             install: Install::new(config.install.packages.clone(), config.agents.advertise.clone(), host_name()),
         });
         let intakes = muster_api::protect(intakes, &state, Scope::Ingest, Dialect::Plain);
-        let router = muster_api::router(&state).merge(intakes);
+        let router = muster_api::router(&state).merge(intakes).merge(muster_web::router());
 
         let (stop_http, stop_loops) = (CancellationToken::new(), CancellationToken::new());
         let connections_max = config.http.connections_max;

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo | test | dist | bench | figures | deny`.
+//! The project's commands: `cargo xtask web | demo | test | dist | bench | figures | deny`.
 #![expect(clippy::print_stdout, reason = "a command line program: standard output is its purpose")]
 
 mod bench;
@@ -9,12 +9,14 @@ mod figures;
 mod process;
 mod test;
 mod tools;
+mod web;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask <command>
 
+  web               build the pages into collector/web/dist, which the next build of the collector embeds
   demo [--once]     build, start a collector and an agent on loopback, show a host's metrics in PromQL
                     and the collector's own log in LogQL, over rotations and a kill of the agent; Ctrl-C ends it
   test              what CI runs: outside programs, format, clippy, every test, the demo
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["web"] => web::build(),
         ["demo"] => demo::run(false),
         ["demo", "--once"] => demo::run(true),
         ["test"] => test::run(),

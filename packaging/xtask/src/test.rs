@@ -5,13 +5,15 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::build::{self, cargo};
-use crate::{demo, process, tools};
+use crate::{demo, process, tools, web};
 
 pub(crate) fn run() -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a command that tells how long it took; nothing decides by it")]
     let start = Instant::now();
     tools::ensure()?;
     process::run(&mut cargo(&["fmt", "--all", "--check"])).context("format: run `cargo fmt --all`")?;
+    web::build().context("pages")?;
+    web::test()?;
     let lint = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     process::run(&mut cargo(&lint)).context("clippy")?;
     process::run(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"])).context("build")?;

@@ -25,7 +25,7 @@ const INSTALLED: &[(&str, &str)] = &[
     ("lintian", "lintian"),
     ("shellcheck", "shellcheck"),
     ("mmdebstrap", "mmdebstrap"),
-    // Draws mails.
+    // Draws mails, and opens the pages.
     ("chromium", "chromium"),
     // What the doctor is shown: a firewall in a network of its own, rights of files, other users.
     ("nft", "nftables"),
@@ -50,7 +50,15 @@ const UNPACKED: [(&str, &str); 7] = [
     ("libsystemd-shared", "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so"),
 ];
 
+/// What pages are built with. The packages of Node.js itself have npm in them, Debian's have it apart.
+const NODE: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
+
+pub(crate) fn ensure_node() -> Result<()> {
+    NODE.iter().try_for_each(|(program, package)| ensure_installed(program, package))
+}
+
 pub(crate) fn ensure() -> Result<()> {
+    ensure_node()?;
     for &(program, package) in INSTALLED {
         ensure_installed(program, package)?;
     }

@@ -1,6 +1,7 @@
 //! What browsers are told with every answer, whatever it is.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use muster_web::CONTENT_SECURITY_POLICY;
 
 /// Pages load only what is served here, run no script that stands in them, and stand in no other site's frame. Answers are kept nowhere:
 /// they are of a moment, and of who asked.
@@ -9,10 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::CACHE_CONTROL, "no-store"),
 ];
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
 use super::{lines, mail};
-use crate::build;
 use crate::process::{self, Kept, output};
+use crate::{build, web};
 
 /// How long each step may take before the demo says what is wrong: many times what a slow machine needs.
 pub(super) const STEP: Duration = Duration::from_secs(60);
@@ -21,8 +21,13 @@ pub(super) const STEP: Duration = Duration::from_secs(60);
 /// The name under which the demo's host is enrolled.
 pub(super) const HOST: &str = "demo-host";
 
+/// Who may log in to the demo's pages. It listens on loopback alone and is gone with its end, so that its password may be known.
+const USER: &str = "demo";
+const PASSWORD: &str = "demo-password";
+
 pub(crate) fn run(once: bool) -> Result<()> {
     println!("building (the first time takes some minutes) ...");
+    web::build()?;
     run_with(&build::programs(&build::PRODUCT, false)?, once)
 }
 
@@ -34,6 +39,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     }
     let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir()?;
     let mut demo = Demo::start(programs, folder.path())?;
+    demo.show_pages(folder.path())?;
     demo.enrol_and_run()?;
     demo.show_arrival(&stop)?;
     demo.rotate_and_kill(&stop)?;
@@ -135,6 +141,16 @@ impl Demo {
         let mut command = Command::new(self.programs.join("muster"));
         command.args(["--url", &self.url, "--token", &self.token]).args(words);
         command
+    }
+
+    /// Makes a user for the pages and says how to open them.
+    fn show_pages(&self, folder: &Path) -> Result<()> {
+        let file = folder.join("password");
+        std::fs::write(&file, PASSWORD)?;
+        let words = ["user", "add", USER, "--role", "admin", "--password-file"];
+        output(self.muster(&words).arg(&file))?;
+        println!("pages       {}/ user `{USER}`, password `{PASSWORD}`", self.url);
+        Ok(())
     }
 
     fn enrol_and_run(&mut self) -> Result<()> {

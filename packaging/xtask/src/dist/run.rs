@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::options::{Options, Profile};
 use super::table::{AGENT, AGENT_PACKAGES, CLI, COLLECTOR};
 use super::{deb, files, glibc, installer, rpm, tar};
-use crate::{build, process};
+use crate::{build, process, web};
 
 /// What all packages of one run have in common.
 pub(super) struct Making {
@@ -74,6 +74,10 @@ pub(crate) fn run(options: &Options) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
     let work = tempfile::Builder::new().prefix("muster-dist-").tempdir()?;
+    if options.programs.is_none() {
+        web::build()?;
+    }
+    anyhow::ensure!(web::is_built(), "the collector would be packed without its pages: `cargo xtask web` makes them");
     let programs = programs(options, work.path())?;
     for name in [AGENT.name, COLLECTOR.name, CLI.name] {
         glibc::check(&programs.join(name))?;

@@ -1,0 +1,51 @@
+// Refuses a build whose first page is too heavy for a phone in a cellar.
+import { gzipSync } from 'node:zlib'
+import type { Plugin, Rollup } from 'vite'
+
+// Of all that index.html loads, compressed by gzip: what the slowest browser gets, over plain HTTP.
+export const FIRST_BYTES_MAX = 150_000
+
+type Built = Record<string, { code?: string; source?: string | Uint8Array; imports?: string[]; css?: string[]; isEntry?: boolean }>
+
+/** The files that a page loads before it shows anything, and all files; bytes compressed. */
+export function weigh(built: Built): { first: number; all: number } {
+  const size = (name: string): number => {
+    const file = built[name]
+    const bytes = file?.code ?? file?.source
+    return bytes === undefined ? 0 : gzipSync(bytes, { level: 9 }).length
+  }
+  const first = new Set<string>()
+  const take = (name: string): void => {
+    if (first.has(name)) return
+    first.add(name)
+    const file = built[name]
+    for (const other of [...(file?.imports ?? []), ...(file?.css ?? [])]) take(other)
+  }
+  for (const [name, file] of Object.entries(built)) if (file.isEntry || name.endsWith('.html')) take(name)
+  const sum = (names: Iterable<string>): number => [...names].reduce((total, name) => total + size(name), 0)
+  return { first: sum(first), all: sum(Object.keys(built)) }
+}
+
+export function limit(): Plugin {
+  return {
+    name: 'muster-limit',
+    apply: 'build',
+    enforce: 'post',
+    writeBundle(_options, bundle: Rollup.OutputBundle) {
+      const built: Built = {}
+      for (const [name, file] of Object.entries(bundle)) {
+        if (file.type === 'asset') built[name] = { source: file.source }
+        else {
+          const css = (file as { viteMetadata?: { importedCss?: Set<string> } }).viteMetadata?.importedCss
+          built[name] = { code: file.code, imports: file.imports, css: [...(css ?? [])], isEntry: file.isEntry }
+        }
+      }
+      const { first, all } = weigh(built)
+      const shown = `${(first / 1000).toFixed(1)} kB compressed before the first page shows, ${(all / 1000).toFixed(1)} kB in all`
+      if (first >= FIRST_BYTES_MAX) {
+        this.error(`pages: ${shown}; at most ${FIRST_BYTES_MAX / 1000} kB are allowed: load by \`import()\` what the first page does not need`)
+      }
+      console.log(`pages: ${shown}`)
+    },
+  }
+}

@@ -1,0 +1,246 @@
+// The API's answers, as collector/api/openapi.yaml has them. Times ending in _ms are milliseconds since 1970 UTC.
+
+export type Labels = Readonly<Record<string, string>>
+
+/** What the live stream tells of. */
+export const TOPICS = ['alerts', 'checks', 'hosts', 'silences', 'downtimes', 'events'] as const
+export type Topic = (typeof TOPICS)[number]
+
+/** One message of the live stream. */
+export interface LiveMessage {
+  readonly version: number
+  /** What is new or otherwise. */
+  readonly changed: readonly unknown[]
+  /** Ids of what is no more. */
+  readonly gone: readonly string[]
+  /** Of `resync`: which topics to load anew; absent: all. */
+  readonly topics?: readonly Topic[]
+}
+
+export type CheckState = 'OK' | 'WARNING' | 'CRITICAL' | 'UNKNOWN'
+export type Presence = 'up' | 'silent' | 'unreachable' | 'rebooting' | 'agent_stopped'
+export type AlertState = 'pending' | 'firing' | 'resolved'
+/** Any state that a mark can show. */
+export type AnyState = CheckState | Presence | AlertState
+
+export type Why =
+  | 'acknowledged'
+  | 'downtime'
+  | 'host_absent'
+  | 'parent_down'
+  | 'flapping'
+  | 'catching_up'
+  | 'expected_absence'
+  | 'inhibited'
+  | 'mute_time'
+  | 'silenced'
+  | 'no_data'
+
+/** One reason for which something is not told. */
+export interface Hold {
+  readonly why: Why
+  readonly by: string
+  readonly until_ms: number | null
+}
+
+export interface Acknowledgement {
+  readonly by: string
+  readonly comment: string
+  readonly at_ms: number
+  readonly until_ms: number | null
+  readonly sticky: boolean
+}
+
+export interface Perfdata {
+  readonly label: string
+  readonly value: number | null
+  readonly unit: string
+  readonly warn: string
+  readonly crit: string
+  readonly min: number | null
+  readonly max: number | null
+}
+
+export interface Check {
+  readonly host: string
+  readonly host_id: string
+  readonly check: string
+  readonly kind: string | null
+  readonly state: CheckState
+  readonly hard_state: CheckState
+  readonly is_hard: boolean
+  readonly attempt: number
+  readonly max_attempts: number
+  readonly since_ms: number
+  readonly hard_since_ms: number
+  readonly at_ms: number | null
+  readonly arrived_ms: number | null
+  readonly is_live: boolean
+  readonly is_stale: boolean
+  readonly stale_ms: number | null
+  readonly output: string
+  readonly long_output: string
+  readonly perfdata: readonly Perfdata[]
+  readonly duration_ms: number
+  readonly interval_ms: number
+  readonly parents: readonly string[]
+  readonly remedy: string
+  readonly is_flapping: boolean
+  readonly flapping_percent: number
+  readonly acknowledgement: Acknowledgement | null
+  readonly holds: readonly Hold[]
+}
+export interface Checks {
+  readonly checks: readonly Check[]
+}
+
+export interface Told {
+  readonly receiver: string
+  readonly told_ms: number | null
+  readonly next_ms: number | null
+  readonly storm: boolean
+}
+
+export interface Origin {
+  readonly kind: 'rule' | 'check' | 'host' | 'fleet' | 'pushed'
+  readonly host_id?: string
+  readonly check?: string
+  readonly file?: string
+  readonly group?: string
+  readonly rule?: string
+  readonly by?: string
+}
+
+export interface Alert {
+  readonly id: string
+  readonly state: AlertState
+  readonly labels: Labels
+  readonly annotations: Labels
+  readonly origin: Origin
+  readonly active_ms: number
+  readonly starts_ms: number | null
+  readonly ends_ms: number | null
+  readonly updated_ms: number
+  readonly value: number | null
+  readonly expression: string
+  readonly receivers: readonly Told[]
+  readonly holds: readonly Hold[]
+}
+export interface Alerts {
+  readonly alerts: readonly Alert[]
+}
+
+export type HostState = 'pending' | 'active' | 'retired' | 'quarantined'
+
+export interface Facts {
+  readonly host_name?: string
+  readonly os?: string
+  readonly kernel?: string
+  readonly architecture?: string
+  readonly processors?: number
+  readonly memory_bytes?: number
+  readonly virtualisation?: string
+}
+
+export interface Host {
+  readonly id: string
+  readonly name: string
+  readonly labels: Labels
+  readonly state: HostState
+  readonly reason: string
+  readonly presence: Presence | null
+  readonly last_arrival_ms: number | null
+  readonly agent_version: string
+  readonly machine_id: string
+  readonly boot_id: string
+  readonly facts: Facts
+  readonly peer: string
+  readonly asked_ms: number
+  readonly enrolled_ms: number | null
+  readonly last_hello_ms: number | null
+  readonly replaced_ms: number | null
+  readonly retired_ms: number | null
+  readonly serial: string | null
+  readonly certificate_expires_ms: number | null
+  readonly ephemeral: string | null
+  readonly of: string | null
+  readonly waiting_key: string | null
+}
+export interface Hosts {
+  readonly hosts: readonly Host[]
+}
+
+/** A reading of the collector itself: one row of its /metrics. */
+export interface Reading {
+  readonly name: string
+  readonly help: string
+  readonly labels: Labels
+  readonly value: number
+}
+export interface Trouble {
+  readonly message: string
+  readonly where: string
+  readonly remedy: string
+}
+export interface Status {
+  readonly collector: {
+    readonly version: string
+    readonly started_ms: number
+    readonly uptime_seconds: number
+    readonly is_ready: boolean
+    readonly problems: readonly Trouble[]
+  }
+  readonly addresses: { readonly http: string; readonly agents: string }
+  readonly hosts: { readonly by_state: Readonly<Record<string, number>>; readonly by_presence: Readonly<Record<string, number>> }
+  readonly drops: readonly Reading[]
+  readonly numbers: readonly Reading[]
+}
+
+export type Role = 'viewer' | 'operator' | 'admin'
+export type Scope = 'read' | 'silence' | 'ingest' | 'admin'
+
+export interface Me {
+  readonly by: string
+  readonly user: string | null
+  readonly role: Role | null
+  readonly scopes: readonly string[]
+}
+export interface LoggedIn {
+  readonly user: string
+  readonly role: Role
+  readonly ends_ms: number
+}
+
+export interface Downtime {
+  readonly id: number
+  readonly state: 'pending' | 'active' | 'ended'
+  readonly matchers: readonly string[]
+  readonly starts_ms: number
+  readonly ends_ms: number
+  readonly every: string | null
+  readonly zone: string | null
+  readonly by: string
+  readonly reason: string
+}
+
+/** What `/api/v2/silences` takes: Alertmanager's form. */
+export interface NewSilence {
+  readonly matchers: readonly { readonly name: string; readonly value: string; readonly isRegex: boolean; readonly isEqual: boolean }[]
+  readonly startsAt: string
+  readonly endsAt: string
+  readonly createdBy: string
+  readonly comment: string
+}
+
+export interface Event {
+  readonly ms: number
+  readonly kind: string
+  readonly host: string | null
+  readonly host_name: string
+  readonly text: string
+  readonly by: string
+  readonly fields: Labels
+}
+export interface Events {
+  readonly events: readonly Event[]
+}

@@ -1,0 +1,7 @@
+// The table of pages: a line each. Navigation, the palette, keys and routes are made of it.
+import type { Page } from './page'
+
+export const pages: readonly Page[] = [
+  { path: '/', title: 'Problems', group: 'Watch', key: 'g p', load: () => import('./problems') },
+  { path: '/login', title: 'Log in', load: () => import('./login') },
+]

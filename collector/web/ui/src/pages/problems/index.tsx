@@ -1,0 +1,3 @@
+export default function Problems() {
+  return <p>...</p>
+}

@@ -1,0 +1,127 @@
+// A long list of which only what is in sight is drawn. It has the keyboard: arrows or j and k move, Enter opens, x chooses.
+import { useSignal, type Signal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks'
+import { useKeys } from './keys'
+import { inSight, moved, reveal, type Heights } from './virtual'
+
+export interface VirtualRowsProps {
+  /** What the list is of, for who does not see it. */
+  readonly label: string
+  readonly heights: Heights
+  readonly keyOf: (at: number) => string
+  /** A row's cells: elements of role `gridcell`. */
+  readonly row: (at: number, isActive: boolean) => ComponentChildren
+  readonly columns: number
+  readonly head?: ComponentChildren
+  readonly headHeight?: number
+  readonly isChosen?: (at: number) => boolean
+  readonly onOpen?: (at: number) => void
+  readonly onChoose?: (at: number) => void
+  /** The row that the keyboard is at; -1: none. */
+  readonly active?: Signal<number>
+  readonly class?: string
+  /** As high as its rows, up to this many pixels; absent: what its place gives. */
+  readonly most?: number
+  readonly onWidth?: (width: number) => void
+}
+
+export function VirtualRows(props: VirtualRowsProps) {
+  const { heights, headHeight = 0, label } = props
+  const held = useRef<HTMLDivElement>(null)
+  const scroll = useSignal(0)
+  const view = useSignal(600)
+  const own = useSignal(-1)
+  const active = props.active ?? own
+  const id = useId()
+  const latest = useRef(props)
+  latest.current = props
+
+  useLayoutEffect(() => {
+    const box = held.current
+    if (!box) return
+    const measure = (): void => {
+      view.value = Math.max(0, box.clientHeight - headHeight)
+      latest.current.onWidth?.(box.clientWidth)
+    }
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(box)
+    return () => observer.disconnect()
+  }, [headHeight])
+
+  // What was taken away leaves the keyboard at the last row.
+  useEffect(() => {
+    if (active.peek() >= heights.count) active.value = heights.count - 1
+  }, [heights.count])
+
+  const move = (key: string): boolean => {
+    const box = held.current
+    const { heights } = latest.current
+    const at = moved(heights, active.peek(), key, view.peek())
+    if (at === null || !box) return false
+    active.value = at
+    box.scrollTop = reveal(heights, at, box.scrollTop, view.peek())
+    return true
+  }
+  const at = (run: ((at: number) => void) | undefined): void => {
+    if (active.peek() >= 0) run?.(active.peek())
+  }
+  useKeys([
+    { key: 'j', does: 'the next row', run: () => void move('j') },
+    { key: 'k', does: 'the row before', run: () => void move('k') },
+    ...(props.onOpen ? [{ key: 'Enter', does: 'open the row', run: () => at(latest.current.onOpen) }] : []),
+    ...(props.onChoose ? [{ key: 'x', does: 'choose the row', run: () => at(latest.current.onChoose) }] : []),
+  ])
+  const onKeyDown = (event: KeyboardEvent): void => {
+    // j and k are heard by the page; what is typed in a row's field is the field's.
+    if (event.target !== held.current || event.key.length === 1) return
+    if (move(event.key)) event.preventDefault()
+  }
+  const { first, end } = inSight(heights, scroll.value, view.value)
+  const rows = []
+  for (let at = first; at < end; at += 1) {
+    const isActive = at === active.value
+    const classes = ['at', isActive ? 'active' : '', props.isChosen?.(at) ? 'chosen' : ''].filter(Boolean).join(' ')
+    rows.push(
+      <div
+        key={props.keyOf(at)}
+        id={`${id}-${at}`}
+        class={classes}
+        role="row"
+        aria-rowindex={at + (props.head ? 2 : 1)}
+        aria-selected={props.isChosen ? props.isChosen(at) : undefined}
+        style={{ top: `${heights.top(at)}px`, height: `${heights.height(at)}px` }}
+        onClick={() => (active.value = at)}
+      >
+        {props.row(at, isActive)}
+      </div>,
+    )
+  }
+  const height = props.most === undefined ? undefined : { height: `${Math.min(props.most, heights.total + headHeight + 2)}px` }
+  return (
+    <div
+      ref={held}
+      class={`rows ${props.class ?? ''}`}
+      role="grid"
+      tabIndex={0}
+      aria-label={label}
+      aria-rowcount={heights.count + (props.head ? 1 : 0)}
+      aria-colcount={props.columns}
+      aria-multiselectable={props.isChosen ? true : undefined}
+      aria-activedescendant={active.value >= first && active.value < end ? `${id}-${active.value}` : undefined}
+      style={height}
+      onScroll={(event) => (scroll.value = event.currentTarget.scrollTop)}
+      onKeyDown={onKeyDown}
+    >
+      {props.head && (
+        <div class="head" role="row" aria-rowindex={1}>
+          {props.head}
+        </div>
+      )}
+      <div class="track" role="presentation" style={{ height: `${heights.total}px` }}>
+        {rows}
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,42 @@
+// States: for each a word, a tone (its colour) and a shape, so that nobody needs the colour. Pure.
+import type { AnyState } from '../api/types'
+
+export type Tone = 'ok' | 'warning' | 'critical' | 'unknown' | 'busy' | 'off'
+export type Shape = 'check' | 'triangle' | 'octagon' | 'question' | 'ring' | 'slash' | 'turn' | 'pause' | 'clock' | 'bell'
+
+export interface Look {
+  readonly word: string
+  readonly tone: Tone
+  readonly shape: Shape
+  /** How bad, for sorting: the worst is the highest. */
+  readonly rank: number
+}
+
+export const LOOKS: Readonly<Record<AnyState, Look>> = {
+  OK: { word: 'OK', tone: 'ok', shape: 'check', rank: 0 },
+  WARNING: { word: 'Warning', tone: 'warning', shape: 'triangle', rank: 5 },
+  CRITICAL: { word: 'Critical', tone: 'critical', shape: 'octagon', rank: 9 },
+  UNKNOWN: { word: 'Unknown', tone: 'unknown', shape: 'question', rank: 6 },
+  up: { word: 'Up', tone: 'ok', shape: 'check', rank: 0 },
+  silent: { word: 'Silent', tone: 'critical', shape: 'ring', rank: 8 },
+  unreachable: { word: 'Unreachable', tone: 'unknown', shape: 'slash', rank: 4 },
+  rebooting: { word: 'Rebooting', tone: 'busy', shape: 'turn', rank: 2 },
+  agent_stopped: { word: 'Agent stopped', tone: 'off', shape: 'pause', rank: 3 },
+  pending: { word: 'Pending', tone: 'busy', shape: 'clock', rank: 1 },
+  firing: { word: 'Firing', tone: 'critical', shape: 'bell', rank: 7 },
+  resolved: { word: 'Resolved', tone: 'off', shape: 'check', rank: 0 },
+}
+
+/** The look of a state that may be a newer collector's. */
+export function lookOf(state: string | null | undefined): Look {
+  if (state && Object.hasOwn(LOOKS, state)) return LOOKS[state as AnyState]
+  return { word: state || 'Not known', tone: 'off', shape: 'question', rank: 3 }
+}
+
+/** The state that a label `severity` stands for. */
+export function ofSeverity(severity: string | undefined): 'CRITICAL' | 'WARNING' | 'UNKNOWN' {
+  const word = severity?.toLowerCase() ?? ''
+  if (['critical', 'error', 'page', 'emergency', 'disaster', 'high'].includes(word)) return 'CRITICAL'
+  if (word === '' || word === 'unknown') return 'UNKNOWN'
+  return 'WARNING'
+}

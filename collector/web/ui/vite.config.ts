@@ -1,0 +1,34 @@
+// How the pages are built, and how they are served while somebody works on them.
+import { defineConfig } from 'vite'
+import { compress } from './build/compress'
+import { limit } from './build/limit'
+
+// A running collector; its API answers beside the pages, with its cookies.
+const collector = process.env['MUSTER_URL'] ?? 'http://127.0.0.1:9470'
+// The collector takes a change only from its own origin: the pages of this server are its pages while they are worked on.
+const proxied = {
+  target: collector,
+  changeOrigin: true,
+  headers: { origin: collector },
+}
+const proxy = { '/api': proxied, '/loki': proxied, '/install': proxied, '/-': proxied }
+
+// As collector/web/src/lib.rs has it; `vite preview` shows what it refuses.
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+export default defineConfig({
+  plugins: [limit(), compress()],
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  build: {
+    outDir: '../dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    // Pictures too are files of their own: nothing is in an attribute's text.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: { proxy },
+  preview: { proxy, headers: { 'Content-Security-Policy': policy } },
+})
