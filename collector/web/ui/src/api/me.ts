@@ -41,8 +41,12 @@ export async function logIn(user: string, password: string): Promise<Answer<Logg
 }
 
 export async function logOut(): Promise<void> {
-  await change('POST', api('logout'))
+  // First nothing asks any more, then the session ends.
+  meAnswer.value = null
   isLoggedOut.value = true
+  const answer = await change<unknown>('POST', api('logout'))
+  // The cookie is still good then: that must not look like a logout.
+  if (answer.kind !== 'data' && answer.kind !== 'loggedOut') meAnswer.value = { ...answer, message: `you are still logged in: ${answer.message}` } as Answer<Me>
 }
 
 effect(() => {

@@ -30,7 +30,7 @@ export function HeatMap({ label, cells, onOpen, size = 16 }: HeatMapProps) {
       for (const [number, cell] of cells.entries()) {
         const [x, y] = [(number % across) * size, Math.floor(number / across) * size]
         const look = lookOf(cell.state)
-        context.globalAlpha = cell.share === undefined ? 1 : 0.15 + 0.85 * Math.min(1, Math.max(0, cell.share))
+        context.globalAlpha = cell.share === undefined ? (look.rank === 0 ? 0.42 : 1) : 0.15 + 0.85 * Math.min(1, Math.max(0, cell.share))
         context.fillStyle = colour(cell.share === undefined ? look.tone : 'accent')
         context.fillRect(x, y, size - 2, size - 2)
         context.globalAlpha = 1

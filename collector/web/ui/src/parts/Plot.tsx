@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { number } from '../time/format'
+import { axisTimes, number } from '../time/format'
 import { isUtc } from '../url/range'
 import { colour, theme } from './canvas'
 
@@ -92,7 +92,7 @@ function options(props: PlotProps, width: number, held: { props: PlotProps }): u
       x: { time: true, range: () => [held.props.from / 1000, held.props.to / 1000] },
       y: { range: (_plot, low, high) => rangeOf(Math.min(low ?? 0, held.props.low ?? Infinity), high ?? 1, held.props.threshold) },
     },
-    axes: [axis, { ...axis, size: 58, values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
+    axes: [{ ...axis, size: 26, values: (_plot, splits) => axisTimes(splits, isUtc.peek()) }, { ...axis, size: 58, values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
     series: [{}, ...props.series.map((one, at) => ({ label: one.label, stroke: colour(seriesColour(at)), width: 1.4, points: { show: false }, spanGaps: false }))],
     cursor: {
       ...(props.sync === undefined ? {} : { sync: { key: props.sync, setSeries: false } }),

@@ -16,13 +16,21 @@ export interface AgeProps {
 export function Age({ ms, before = '', after = '' }: AgeProps) {
   const at = useSignal(ms)
   at.value = ms
-  const text = useComputed(() => (at.value == null ? 'never' : before + age(at.value, second.value) + after))
+  const text = useComputed(() => (inWords(at.value, second.value, before, after)))
   if (ms == null) return <span class="soft">never</span>
   return (
     <time dateTime={iso(ms)} title={dateTime(ms, isUtc.value)} class="nowrap">
       {text}
     </time>
   )
+}
+
+function inWords(ms: number | null | undefined, now: number, before: string, after: string): string {
+  if (ms == null) return 'never'
+  const text = age(ms, now)
+  if (text === 'now') return after ? 'just now' : text
+  // What lies ahead is not ago.
+  return before + text + (text.startsWith('in ') ? '' : after)
 }
 
 /** A moment. `short` leaves today's date out. */

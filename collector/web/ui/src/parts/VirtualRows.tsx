@@ -21,7 +21,7 @@ export interface VirtualRowsProps {
   /** The row that the keyboard is at; -1: none. */
   readonly active?: Signal<number>
   readonly class?: string
-  /** As high as its rows, up to this many pixels; absent: what its place gives. */
+  /** It is as high as its rows, up to so many pixels; absent: up to what its place gives (`.page.fill > .fills`). */
   readonly most?: number
   readonly onWidth?: (width: number) => void
 }
@@ -98,7 +98,8 @@ export function VirtualRows(props: VirtualRowsProps) {
       </div>,
     )
   }
-  const height = props.most === undefined ? undefined : { height: `${Math.min(props.most, heights.total + headHeight + 2)}px` }
+  // As high as its rows; where the place is smaller, that makes it so (`.fills`).
+  const height = { height: `${Math.min(props.most ?? Infinity, heights.total + headHeight + 1)}px` }
   return (
     <div
       ref={held}
@@ -119,7 +120,7 @@ export function VirtualRows(props: VirtualRowsProps) {
           {props.head}
         </div>
       )}
-      <div class="track" role="presentation" style={{ height: `${heights.total}px` }}>
+      <div class="track" role="presentation" style={{ height: `${Math.max(0, heights.total - 1)}px` }}>
         {rows}
       </div>
     </div>

@@ -87,6 +87,21 @@ export function shortTime(ms: number, now: number, utc: boolean): string {
   return p.year === today.year ? `${month} ${p.day} ${time}` : `${month} ${p.day} ${p.year} ${time}`
 }
 
+/** Texts of a time axis, for seconds since 1970 at even distances: as fine as these need, the day where another one begins. */
+export function axisTimes(seconds: readonly number[], utc: boolean): string[] {
+  const distance = (seconds[1] ?? 0) - (seconds[0] ?? 0)
+  let day = ''
+  return seconds.map((one, at) => {
+    const p = parts(one * 1000, utc)
+    const today = `${p.year}-${two(p.month)}-${two(p.day)}`
+    const isNew = today !== day && at > 0
+    day = today
+    if (distance >= 86_400) return today.slice(5)
+    const time = `${two(p.hour)}:${two(p.minute)}` + (distance < 60 ? `:${two(p.second)}` : '')
+    return isNew ? `${today.slice(5)} ${time}` : time
+  })
+}
+
 /** `2026-11-29T13:05` as inputs of type datetime-local have it. */
 export function toInput(ms: number, utc: boolean): string {
   const p = parts(ms, utc)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { age, bytes, clockTime, count, dateTime, duration, fromInput, number, parseDuration, percent, shortTime, toInput } from './format'
+import { age, axisTimes, bytes, clockTime, count, dateTime, duration, fromInput, number, parseDuration, percent, shortTime, toInput } from './format'
 import { narrow, offset } from './skew'
 
 test('durations are read as the API reads them, and nothing else is', () => {
@@ -51,6 +51,13 @@ test('times are written in UTC where that is asked', () => {
   assert.equal(dateTime(NaN, true), '-')
   for (const utc of [true, false]) assert.equal(fromInput(toInput(ms, utc), utc), ms - 7042, String(utc))
   assert.equal(fromInput('tomorrow', true), null)
+})
+
+test('a time axis is as fine as its distances, and names a day that begins', () => {
+  const at = Date.UTC(2026, 10, 29, 22) / 1000
+  assert.deepEqual(axisTimes([at, at + 3600, at + 7200], true), ['22:00', '23:00', '11-30 00:00'])
+  assert.deepEqual(axisTimes([at, at + 10], true), ['22:00:00', '22:00:10'])
+  assert.deepEqual(axisTimes([at, at + 86_400], true), ['11-29', '11-30'])
 })
 
 test('numbers keep four places', () => {

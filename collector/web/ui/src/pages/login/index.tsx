@@ -34,13 +34,12 @@ export default function Login() {
     const isWrong = answer.kind === 'loggedOut'
     wrong.value = { message: answer.message, remedy: isWrong ? '' : answer.remedy }
   }
-  const away = meAnswer.value?.kind === 'away' || meAnswer.value?.kind === 'slow'
   return (
     <main class="login">
       <div class="card login-card">
         <Brand />
         <h1>Log in</h1>
-        {away && <Lack answer={meAnswer.value} what="answer from the collector" onAgain={() => void findMe()} />}
+        <Lack answer={meAnswer.value} what="answer from the collector" onAgain={() => void findMe()} />
         {wrong.value && (
           <Notice tone="critical" title={`Not logged in: ${wrong.value.message}.`}>
             {wrong.value.remedy}

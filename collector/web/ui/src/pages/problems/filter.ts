@@ -53,7 +53,7 @@ export interface Filtered {
 }
 
 export function filter(problems: readonly Problem[], text: string, states: readonly string[], show: Show): Filtered {
-  const words = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []
+  const words: string[] = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []
   const tests = words.map(testOf)
   const wrong = tests.find((test): test is string => typeof test === 'string') ?? null
   const good = tests.filter((test): test is Test => typeof test !== 'string')
@@ -67,7 +67,7 @@ export function filter(problems: readonly Problem[], text: string, states: reado
 /** The filter with one more condition; the same one twice takes it away. */
 export function withCondition(text: string, name: string, value: string): string {
   const condition = `${name}=${/[\s"]/.test(value) ? `"${value.replaceAll('"', '')}"` : value}`
-  const words = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []
+  const words: string[] = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? []
   return words.includes(condition) ? words.filter((word) => word !== condition).join(' ') : [...words, condition].join(' ')
 }
 

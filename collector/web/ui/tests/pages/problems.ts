@@ -1,0 +1,60 @@
+// Problems: seen as they come, filtered by the URL, acknowledged by keyboard and in bulk, silenced; hostile text stays text.
+import type { Visit } from '../visit'
+
+const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script> "\'&amp; javascript:alert(3)'
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  visit.push('web-1', 'raid', 'CRITICAL', 'sdb is gone, md0 runs on one disk')
+  visit.push('db-1', 'raid', 'CRITICAL', HOSTILE)
+  visit.push('web-1', 'backup', 'WARNING', 'the last one was 30 h ago')
+  await visit.open('/')
+  for (const text of ['sdb is gone', '<img src=x onerror=alert(1)>', '30 h ago']) await visit.see(text)
+  await visit.look('problems', 'sdb is gone')
+
+  // A new one comes by itself.
+  visit.push('db-1', 'replication', 'WARNING', '40 s behind')
+  await visit.see('40 s behind')
+
+  // A filter is in the URL, and holds after a reload.
+  await page.getByRole('combobox', { name: /^Filter/ }).fill('host=web-1 raid')
+  await page.waitForURL(/q=host%3Dweb-1\+raid/)
+  await visit.until('the filter', async () => (await page.getByText('30 h ago').count()) === 0)
+  await page.reload()
+  await visit.see('sdb is gone')
+  await visit.until('the filter again', async () => (await page.getByText('30 h ago').count()) === 0)
+
+  // By keyboard alone: to the first row, its acknowledgement, and it is handled.
+  await page.getByRole('combobox', { name: /^Filter/ }).press('Escape')
+  await page.locator('main').focus()
+  await page.keyboard.press('j')
+  await page.keyboard.press('a')
+  await page.getByRole('dialog').waitFor()
+  await visit.axe()
+  await page.keyboard.type('on my way')
+  await page.getByRole('button', { name: 'Acknowledge', exact: true }).last().click()
+  await visit.see('No problem fits the filter')
+  await page.getByRole('radio', { name: /^Handled/ }).click()
+  await visit.see(/Acknowledged/)
+  await page.getByRole('button', { name: 'raid', exact: true }).click()
+  await visit.see(/on my way/)
+  await visit.look('problem-detail', /on my way/)
+  await page.getByRole('button', { name: 'Close' }).click()
+
+  // Several at once.
+  await visit.open('/?group=none')
+  await visit.see('30 h ago')
+  await page.getByRole('checkbox', { name: 'Choose backup on web-1' }).check()
+  await page.getByRole('checkbox', { name: 'Choose raid on db-1' }).check()
+  await visit.see('2 chosen')
+  await page.getByRole('button', { name: 'Silence', exact: true }).click()
+  await page.getByLabel('Comment').fill('a test')
+  await visit.look('problems-silence', 'Problems')
+  await page.getByRole('checkbox', { name: 'Choose backup on web-1' }).check()
+  await page.getByRole('button', { name: 'Silence', exact: true }).click()
+  await page.getByLabel('Comment').fill('a test')
+  await page.getByRole('dialog').getByRole('button', { name: 'Silence', exact: true }).click()
+  await visit.until('the silence', async () => (await page.getByText('30 h ago').count()) === 0)
+  const silences = (await visit.api('GET', '/api/v2/silences')) as { comment: string; createdBy: string }[]
+  if (!silences.some((silence) => silence.comment === 'a test' && silence.createdBy === visit.user)) throw new Error(`no such silence: ${JSON.stringify(silences)}`)
+}
