@@ -3,4 +3,5 @@
 mod files;
 mod floors;
 mod map;
+mod pages;
 mod text;

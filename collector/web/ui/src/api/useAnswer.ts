@@ -36,8 +36,10 @@ export function useAnswer<T>(question: () => readonly [string, Params?] | null, 
   const held = useRef<ReturnType<typeof asking<T>> | null>(null)
   held.current ??= asking<T>(use)
   const asked = held.current
-  // The latest closure, so that what it has captured is what is asked.
-  asked.question.value = question
+  // The latest closure, so that what it has captured is what is asked; the same question is not asked again for it.
+  useEffect(() => {
+    asked.question.value = question
+  })
   useEffect(() => asked.begin(), [])
   return asked
 }
@@ -49,8 +51,8 @@ function asking<T>(use: Use) {
   let current: AbortController | null = null
   let timer: ReturnType<typeof setTimeout> | undefined
   let [path, params]: readonly [string | null, Params?] = [null]
-  let key = ''
-  let answeredKey = ''
+  let key: string | null = null
+  let answeredKey: string | null = null
 
   const put = async (): Promise<void> => {
     clearTimeout(timer)
@@ -88,7 +90,7 @@ function asking<T>(use: Use) {
       effect(() => {
         const next = question.value()
         const nextKey = next ? next[0] + JSON.stringify(next[1] ?? {}) : ''
-        if (nextKey === key && answer.peek() !== null) return
+        if (nextKey === key) return
         if ((next?.[0] ?? null) !== path) answer.value = null
         key = nextKey
         path = next ? next[0] : null
@@ -120,6 +122,7 @@ function asking<T>(use: Use) {
       clearTimeout(timer)
       current?.abort()
       current = null
+      key = null
     }
   }
   return { question, answer, isAsking, again: () => void put(), begin }
