@@ -83,6 +83,8 @@ pub(crate) struct Asked {
     pub(crate) is_over_tls: bool,
     /// It may change something, or opens a connection that a foreign page could read.
     pub(crate) is_change: bool,
+    /// A stream looks whether who asked for it still may: no use of a session.
+    pub(crate) is_again: bool,
     /// An address, `unix`, or `unknown`.
     pub(crate) source: String,
 }
@@ -101,12 +103,18 @@ impl Asked {
             peer,
             is_over_tls: extensions.get::<OverTls>().is_some(),
             is_change: !is_read,
+            is_again: false,
             source,
         }
     }
 
     pub(crate) fn of_request(request: &Request) -> Self {
         Self::of(request.method(), request.headers(), request.extensions())
+    }
+
+    /// For the looks of a stream at whether it may go on.
+    pub(crate) fn again(self) -> Self {
+        Self { is_again: true, ..self }
     }
 
     fn text(&self, name: header::HeaderName) -> Option<&str> {
@@ -170,7 +178,9 @@ impl Guard {
     /// Who has the session of the request's cookie; `None`: it has none of ours.
     fn of_cookie(&self, asked: &Asked) -> Result<Option<Caller>, Refused> {
         let Some(word) = cookie::find(&asked.headers, asked.is_over_tls) else { return Ok(None) };
-        let Some(session) = self.state.fleet.check_session(word, self.state.now()) else {
+        let (fleet, now) = (&self.state.fleet, self.state.now());
+        let session = if asked.is_again { fleet.peek_session(word, now) } else { fleet.check_session(word, now) };
+        let Some(session) = session else {
             let error = ApiError::new(ErrorKind::Unauthorized, "the session has ended");
             return Err(error.place("header `Cookie`").remedy("log in again").into());
         };
@@ -396,7 +406,7 @@ mod tests {
                 }
             }
             let source = String::new();
-            let asked = Asked { headers: sent, peer: None, is_over_tls, is_change: true, source };
+            let asked = Asked { headers: sent, peer: None, is_over_tls, is_change: true, is_again: false, source };
             assert_eq!(check_origin(&asked).is_ok(), is_own, "{origin:?} {fetch:?}");
             let is_silent = origin.is_none() && fetch.is_none();
             assert_eq!(check_foreign(&asked).is_ok(), is_own || is_silent, "{origin:?} {fetch:?}");

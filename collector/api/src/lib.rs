@@ -1,8 +1,8 @@
 //! Every question and command that comes over HTTP: Prometheus' and Loki's query APIs, Alertmanager's, Muster's own, and the administrator's routes.
 //!
 //! An edge that depends downwards only (store, query, fleet, alert). What other edges and the wiring know (who is connected, how to
-//! reload, how the disk is) comes as closures in [`Hooks`]. Five dialects, each in its folder, none of which imports another:
-//! they differ in shapes and in how an error is said, never in what is true.
+//! reload, how the disk is) comes as closures in [`Hooks`]. Five dialects, each in its folder: they differ in shapes and in how an error is said, never
+//! in what is true. None imports another, except that our own shows silences and lines live in the shape of the dialect that lists them.
 
 mod admin;
 mod alertmanager;
@@ -13,10 +13,12 @@ mod form;
 mod gaps;
 mod install;
 mod json;
+mod live;
 mod login_limit;
 mod logins;
 mod loki;
 mod muster;
+mod places;
 mod pool;
 mod prometheus;
 mod route;
@@ -27,6 +29,7 @@ mod work;
 pub use auth::{OverTls, PeerGrant, protect};
 pub use error::{ApiError, Dialect, ErrorKind};
 pub use install::{Install, is_host};
+pub use live::{Live, run as run_live};
 pub use logins::Logins;
 pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};

@@ -20,6 +20,7 @@ use muster_store::{Admin, Reader};
 
 use crate::error::ApiError;
 use crate::install::Install;
+use crate::live::Live;
 use crate::logins::Logins;
 use crate::pool::QueryPool;
 use crate::tails::Tails;
@@ -34,6 +35,7 @@ pub struct State {
     pub engine: Arc<ArcSwap<Engine>>,
     pub pool: QueryPool,
     pub tails: Tails,
+    pub live: Live,
     pub logins: Logins,
     pub hooks: Hooks,
     pub access: Access,
@@ -287,6 +289,7 @@ impl State {
         stats.extend(self.counts.refusals());
         stats.extend(self.pool.stats());
         stats.extend(self.tails.stats());
+        stats.extend(self.live.stats());
         stats.extend(self.logins.stats());
         stats.extend(self.admin.stats());
         stats.extend(self.alerting.stats((self.hooks.now)()));

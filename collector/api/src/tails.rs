@@ -1,44 +1,25 @@
-//! Live tails: so many at a time, the rest is refused at once; all end when the collector does.
+//! Live tails of log lines, over WebSockets and as Server-Sent Events: so many at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use muster_common::stat::Stat;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::error::{ApiError, ErrorKind};
+use crate::places::{Place, Places};
 
 /// Tails at a time: each may hold 16 MiB of waiting lines, so all together 1 GiB at the worst.
 const TAILS_MAX: u32 = 64;
-/// How long tails may take to say goodbye.
-const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// The tails of one collector.
 #[derive(Debug)]
 pub struct Tails {
-    places: Arc<Semaphore>,
-    ended: watch::Sender<bool>,
-    begun: AtomicU64,
-    refused: AtomicU64,
+    places: Places,
     slow: AtomicU64,
-}
-
-/// A place among them, while it is held.
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    ended: watch::Receiver<bool>,
 }
 
 impl Default for Tails {
     fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(TAILS_MAX as usize)),
-            ended: watch::Sender::new(false),
-            begun: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            slow: AtomicU64::new(0),
-        }
+        Self { places: Places::new(TAILS_MAX), slow: AtomicU64::new(0) }
     }
 }
 
@@ -46,16 +27,11 @@ impl Tails {
     /// # Errors
     /// `unavailable` when all places are taken.
     pub(crate) fn begin(&self) -> Result<Place, ApiError> {
-        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            let message = format!(
-                "max concurrent tail requests limit exceeded, count > limit ({} > {TAILS_MAX})",
-                TAILS_MAX.saturating_add(1)
-            );
-            return Err(ApiError::new(ErrorKind::Unavailable, message).retry_after_seconds(5));
-        };
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { _permit: permit, ended: self.ended.subscribe() })
+        self.places.take().ok_or_else(|| {
+            let (count, max) = (self.places.max().saturating_add(1), self.places.max());
+            let message = format!("max concurrent tail requests limit exceeded, count > limit ({count} > {max})");
+            ApiError::new(ErrorKind::Unavailable, message).retry_after_seconds(5)
+        })
     }
 
     /// Counts a tail that was ended since its client took nothing for too long.
@@ -65,33 +41,22 @@ impl Tails {
 
     /// Ends all of them; returns when they have, or after a bounded wait.
     pub async fn end(&self) {
-        self.ended.send_replace(true);
-        if tokio::time::timeout(END_WITHIN, self.places.acquire_many(TAILS_MAX)).await.is_err() {
+        if !self.places.end().await {
             tracing::warn!("live tails were cut off");
         }
     }
 
     pub(crate) fn stats(&self) -> Vec<Stat> {
-        let open = (TAILS_MAX as usize).saturating_sub(self.places.available_permits());
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let dropped = |reason: &'static str, number| {
             let help = "Live tails that were refused or ended by the collector, by reason.";
             Stat::counter("muster_collector_tails_dropped_total", help, number).with("reason", reason)
         };
         vec![
-            Stat::gauge("muster_collector_tails", "Live tails over HTTP.", open as f64),
-            Stat::counter("muster_collector_tails_total", "Live tails that began.", count(&self.begun)),
-            dropped("too_many", count(&self.refused)),
-            dropped("slow_client", count(&self.slow)),
+            Stat::gauge("muster_collector_tails", "Live tails over HTTP.", self.places.open() as f64),
+            Stat::counter("muster_collector_tails_total", "Live tails that began.", self.places.begun()),
+            dropped("too_many", self.places.refused()),
+            dropped("slow_client", self.slow.load(Ordering::Relaxed)),
         ]
-    }
-}
-
-impl Place {
-    /// Ends when the collector wants the tails to end.
-    pub(crate) async fn ended(&mut self) {
-        // An error: the tails are gone, so this one is to go as well.
-        let _ = self.ended.wait_for(|ended| *ended).await;
     }
 }
 
@@ -116,6 +81,6 @@ mod tests {
         });
         tails.end().await;
         ending.await.unwrap();
-        assert_eq!(tails.places.available_permits(), TAILS_MAX as usize);
+        assert_eq!(tails.places.open(), 0);
     }
 }

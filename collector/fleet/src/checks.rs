@@ -144,6 +144,11 @@ impl Fleet {
         self.book.lock().view(host, check)
     }
 
+    /// Acknowledgements of hosts' absences.
+    pub fn host_acknowledgements(&self) -> Vec<(HostId, Acknowledgement)> {
+        self.book.lock().host_acknowledgements()
+    }
+
     /// Every problem that was told and has not ended, as it stands.
     pub fn conditions(&self, now: Timestamp) -> Vec<StatusChange> {
         self.book.lock().standing(now.millis())
@@ -259,6 +264,9 @@ impl Fleet {
             draft.take_small(follower.follow(&outcome.changes, now), now);
         }
         let done = self.commit(state, draft);
+        if done.is_ok() {
+            self.moves.lock().tell(outcome.moved);
+        }
         if let Some(follower) = follower {
             follower.settled(done.is_ok());
         }

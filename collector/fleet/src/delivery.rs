@@ -27,6 +27,14 @@ impl Fleet {
         self.scan(|reading| reading.events_after(after, limit))
     }
 
+    /// The rows after this seq that are kept, at most `limit`, in order.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails.
+    pub fn events_after(&self, seq: u64, limit: usize) -> Result<Vec<Event>, FleetError> {
+        self.scan(|reading| reading.events_after(seq, limit))
+    }
+
     /// All rows up to this seq are in the store. They stay for `/events` until newer ones push them out.
     ///
     /// # Errors

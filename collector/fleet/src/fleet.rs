@@ -23,6 +23,7 @@ use crate::follower::Follower;
 use crate::host::{HostRow, HostState};
 use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
+use crate::moves::Moves;
 use crate::outbox::{Event, EventKind, OutboxState};
 use crate::projection::{GapRow, Projected};
 use crate::refusals::Refusals;
@@ -55,6 +56,7 @@ pub struct Fleet {
     /// The next seq of the outbox, as far as is durable.
     pub(crate) grown: watch::Sender<u64>,
     feed: Mutex<Feed>,
+    pub(crate) moves: Mutex<Moves>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) counts: Mutex<Counts>,
@@ -89,6 +91,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         losses: Mutex::new(Losses::default()),
         grown: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
+        moves: Mutex::new(Moves::new()),
         follower: RwLock::new(None),
         refusals: Mutex::default(),
         counts: Mutex::new(Counts::default()),
@@ -350,6 +353,7 @@ impl Fleet {
             drop(memory);
             // Sightings in memory are newer than those of the file.
             self.feed.lock().lost();
+            self.moves.lock().lost();
         }
         Ok(state)
     }

@@ -34,6 +34,7 @@ mod machines;
 mod maintain;
 mod make_tokens;
 mod memory;
+mod moves;
 mod names;
 mod outbox;
 mod passwords;
@@ -75,6 +76,7 @@ pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
 pub use issue::{Admitted, RenewOutcome};
 pub use losses::LogLoss;
 pub use maintain::{RETIRED_MAX, WAITING_KEPT};
+pub use moves::{MOVES_MAX, StatusMoves};
 pub use names::{
     HOST_LABEL_VALUE_BYTES_MAX, HOST_LABELS_MAX, LabelRefusal, NameError, OWN_HOST, PatternError, RESERVED_LABELS,
     check_labels, check_name, check_pattern, pattern_matches,

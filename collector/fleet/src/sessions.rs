@@ -92,6 +92,15 @@ impl Fleet {
 
     /// Whose session this word is; `None`: nobody's, or it has ended.
     pub fn check_session(&self, word: &str, now: Timestamp) -> Option<Session> {
+        self.session_of(word, true, now)
+    }
+
+    /// As [`Self::check_session`], but no use of it: an open stream that looks whether its session goes on must not be why it does.
+    pub fn peek_session(&self, word: &str, now: Timestamp) -> Option<Session> {
+        self.session_of(word, false, now)
+    }
+
+    fn session_of(&self, word: &str, is_use: bool, now: Timestamp) -> Option<Session> {
         let hash = Sha256::of(&unhex::<32>(word)?);
         let memory = self.memory.read();
         let row = memory.sessions.get(&hash)?;
@@ -101,7 +110,9 @@ impl Fleet {
             return None;
         }
         let user = memory.users.get(&row.user).filter(|user| user.disabled_ms.is_none())?;
-        used.insert(hash, used_ms.max(now.millis()));
+        if is_use {
+            used.insert(hash, used_ms.max(now.millis()));
+        }
         Some(Session { id: id_of(&hash), user: user.name.clone(), role: user.role })
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
 use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
-use muster_api::{Access, Counts, Dialect, Install, Logins, PoolSettings, QueryPool, Scope, State, Tails};
+use muster_api::{Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, Scope, State, Tails};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::identity::certificate;
@@ -175,6 +175,7 @@ impl Collector {
                 ..PoolSettings::default()
             }),
             tails: Tails::default(),
+            live: Live::new(started),
             logins: Logins::default(),
             hooks: hooks(&seen),
             access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },
@@ -204,6 +205,7 @@ impl Collector {
             tokio::spawn(hand_on_own_numbers(Arc::clone(&state), intake.clone(), stop_loops.clone())),
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
+            tokio::spawn(muster_api::run_live(Arc::clone(&state))),
             tokio::spawn(heartbeat::run(seen, alerting, stop_loops.clone())),
             tokio::spawn(snapshot::run_due(Arc::clone(&snapshots), stop_loops.clone())),
         ];
@@ -276,7 +278,7 @@ impl Collector {
         self.stop_loops.cancel();
         // Intakes over HTTP end with the listener: they must have been answered before the committer goes.
         self.stop_http.cancel();
-        self.state.tails.end().await;
+        tokio::join!(self.state.tails.end(), self.state.live.end());
         for listener in self.listening {
             join(listener).await;
         }

@@ -11,7 +11,7 @@ use muster_fleet::{By, Fleet, FleetError, Follower, SmallChange, SmallTable};
 use muster_query::Engine;
 use muster_store::Reader;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::evidence::EvidenceSource;
 use super::settings::Settings;
@@ -70,6 +70,8 @@ pub struct Alerting {
     pub(super) rules: ArcSwap<Vec<RuleFile>>,
     /// Something is to be written, sent or looked at sooner than was known.
     pub(super) wake: Notify,
+    /// Grows with every transaction of alert, and every one of status that alert followed.
+    moved: watch::Sender<u64>,
     /// A transaction failed: what the desk knows may not be what the file has.
     is_unsure: AtomicBool,
     /// Held by whoever reads it anew.
@@ -122,6 +124,7 @@ impl Alerting {
             templates: ArcSwap::new(settings.templates),
             rules: ArcSwap::from_pointee(settings.rules),
             wake: Notify::new(),
+            moved: watch::Sender::new(0),
             is_unsure: AtomicBool::new(false),
             reading_anew: Mutex::new(()),
             steps: AtomicU64::new(0),
@@ -203,8 +206,24 @@ impl Alerting {
         if done.is_err() {
             self.is_unsure.store(true, Ordering::Release);
         }
-        self.wake.notify_one();
+        self.ring();
         Ok(done?)
+    }
+
+    /// What the desk knows has changed: whoever waits for it is woken.
+    fn ring(&self) {
+        self.wake.notify_one();
+        self.moved.send_modify(|version| *version += 1);
+    }
+
+    /// A version that grows with every change of alerts, groups, silences and queue, to wait on.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    /// When rules and status were looked at last to the end.
+    pub fn last_round(&self) -> Timestamp {
+        Timestamp::from_millis(self.round_ms.load(Ordering::Relaxed))
     }
 
     /// Asks the desk. It must not call fleet or this handle.
@@ -382,7 +401,7 @@ impl Follower for Shadow {
         if !durable {
             alerting.is_unsure.store(true, Ordering::Release);
         }
-        alerting.wake.notify_one();
+        alerting.ring();
     }
 }
 

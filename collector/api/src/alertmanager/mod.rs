@@ -7,6 +7,8 @@ mod push;
 mod silences;
 mod status;
 
+pub(crate) use silences::silence_json;
+
 use axum::routing::{delete, get, post};
 use muster_fleet::Scope;
 

@@ -202,7 +202,7 @@ pub(super) async fn expire(
     Ok(answer(&json!({})))
 }
 
-fn silence_json(silence: &Silence, now_ms: i64) -> Value {
+pub(crate) fn silence_json(silence: &Silence, now_ms: i64) -> Value {
     let matcher = |matcher: &Matcher| {
         let (operator, value) = parts_of(matcher);
         json!({

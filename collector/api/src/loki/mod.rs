@@ -5,12 +5,16 @@
 mod absent;
 mod build;
 mod delete;
+mod follow;
 mod labels;
 mod parameters;
 mod query;
 mod response;
 mod tail;
 mod volume;
+
+pub(crate) use follow::{End, Follow, TailAsked};
+pub(crate) use response::push_stream;
 
 use axum::routing::{get, post};
 use muster_fleet::Scope;

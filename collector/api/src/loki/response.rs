@@ -57,7 +57,7 @@ fn push_value(out: &mut Vec<u8>, value: &LogValue, categorized: bool) {
 }
 
 /// One stream with its lines.
-pub(super) fn push_stream<'a>(
+pub(crate) fn push_stream<'a>(
     out: &mut Vec<u8>,
     labels: &LabelSet,
     entries: impl IntoIterator<Item = &'a AnswerEntry>,

@@ -44,6 +44,14 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) ->
     Ok(answer(StatusCode::OK, json!({"alerts": alerts.await?})))
 }
 
+/// Every alert that fires, as the list has it.
+pub(crate) fn firing_rows(state: &State, now_ms: i64) -> Vec<Value> {
+    state.alerting.ask(|desk| {
+        let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing());
+        firing.map(|alert| alert_json(desk, alert, now_ms)).collect()
+    })
+}
+
 fn matchers(form: &Parameters) -> Result<Vec<Matcher>, ApiError> {
     let mut all = Vec::new();
     for text in form.all("matcher").filter(|text| !text.is_empty()) {

@@ -133,7 +133,7 @@ fn found(fleet: &Fleet, host: HostId, check: &str) -> Result<CheckView, FleetErr
     })
 }
 
-fn check_json(check: &CheckView) -> Value {
+pub(crate) fn check_json(check: &CheckView) -> Value {
     let acknowledgement = check.acknowledgement.as_ref().map(|ack| {
         json!({"by": ack.by, "comment": ack.comment, "at_ms": ack.at_ms, "until_ms": ack.until_ms, "sticky": ack.is_sticky})
     });

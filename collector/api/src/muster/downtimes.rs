@@ -77,7 +77,7 @@ pub(super) async fn end(
 }
 
 /// `every` and `zone` are null where it does not recur.
-fn downtime_json(downtime: &Downtime, now_ms: i64) -> Value {
+pub(crate) fn downtime_json(downtime: &Downtime, now_ms: i64) -> Value {
     let spec = &downtime.spec;
     let state = match (now_ms >= spec.ends_ms, downtime.is_on(now_ms)) {
         (true, _) => "ended",

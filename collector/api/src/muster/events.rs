@@ -36,9 +36,9 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) ->
     Ok(answer(StatusCode::OK, json!({"events": all})))
 }
 
-fn event_json(event: Event) -> Value {
+pub(crate) fn event_json(event: Event) -> Value {
     json!({
-        "ms": event.ms, "kind": event.kind, "host": event.host.map(|host| host.to_string()), "host_name": event.host_name,
+        "id": format!("{:032x}-{}", u128::from_be_bytes(event.epoch.0), event.seq), "ms": event.ms, "kind": event.kind, "host": event.host.map(|host| host.to_string()), "host_name": event.host_name,
         "text": event.text, "by": event.by, "fields": event.fields,
     })
 }

@@ -163,7 +163,7 @@ async fn change_found(
     Ok(answer(StatusCode::OK, json!({"host": host_json(&row, state.presence().get(&row.id))})))
 }
 
-fn host_json(row: &HostRow, presence: Option<&HostPresence>) -> Value {
+pub(crate) fn host_json(row: &HostRow, presence: Option<&HostPresence>) -> Value {
     let facts = &row.facts;
     let last_ms = presence.and_then(|presence| presence.last_arrival).map(|at| at.millis());
     json!({

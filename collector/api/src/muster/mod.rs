@@ -10,6 +10,8 @@ mod downtimes;
 mod events;
 mod holds;
 mod hosts;
+mod live;
+mod log_tail;
 mod login;
 mod mail;
 mod me;
@@ -20,6 +22,12 @@ mod snapshots;
 mod status;
 mod tokens;
 mod users;
+
+pub(crate) use alerts::firing_rows;
+pub(crate) use checks::check_json;
+pub(crate) use downtimes::downtime_json;
+pub(crate) use events::event_json;
+pub(crate) use hosts::host_json;
 
 use axum::routing::{delete, get, post, put};
 use muster_fleet::Scope;
@@ -44,6 +52,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/openapi.yaml", &["GET"], None, || get(openapi::document)),
     route("/api/muster/v1/status", &["GET"], READ, || get(status::status)),
     route("/api/muster/v1/doctor", &["GET"], ADMIN, || get(doctor::doctor)),
+    route("/api/muster/v1/live", &["GET"], READ, || get(live::live)),
+    route("/api/muster/v1/logs/tail", &["GET"], READ, || get(log_tail::tail)),
     route("/api/muster/v1/events", &["GET"], READ, || get(events::list)),
     route("/api/muster/v1/hosts", &["GET"], READ, || get(hosts::list)),
     route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use futures_util::StreamExt;
 use muster_alert::alerting::{self, Alerting};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
@@ -22,8 +23,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
-    Access, Counts, Health, HostPresence, Https, Install, Logins, OwnFindings, PoolSettings, Problem, QueryPool, State,
-    Tails, router,
+    Access, Counts, Health, HostPresence, Https, Install, Live, Logins, OwnFindings, PoolSettings, Problem, QueryPool,
+    State, Tails, router,
 };
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
@@ -212,6 +213,7 @@ impl Fixture {
             engine,
             pool: QueryPool::new(pool),
             tails: Tails::default(),
+            live: Live::new(now()),
             logins: Logins::default(),
             hooks,
             access,
@@ -222,6 +224,10 @@ impl Fixture {
             counts: Counts::default(),
             install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
+        // Tests without a runtime follow nothing.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(crate::run_live(Arc::clone(&state)));
+        }
         Self { state, presence, problems, https, is_ready, can_reload, writer, admin_word, tick: 0, _folder: folder }
     }
 
@@ -277,10 +283,16 @@ impl Fixture {
         self.fleet().new_http_token(&[scope], std::time::Duration::from_secs(60), &By::Itself("test"), now()).unwrap()
     }
 
+    /// The whole answer; of one that does not end its first piece.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = router(&self.state).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let is_stream = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_stream {
+            response.into_body().into_data_stream().next().await.unwrap().unwrap()
+        } else {
+            axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+        };
         Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 

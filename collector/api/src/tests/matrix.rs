@@ -91,6 +91,8 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/muster/v1/openapi.yaml", Anybody),
     ("GET", "/api/muster/v1/status", READ),
     ("GET", "/api/muster/v1/doctor", ADMIN),
+    ("GET", "/api/muster/v1/live", READ),
+    ("GET", "/api/muster/v1/logs/tail", READ),
     ("GET", "/api/muster/v1/events", READ),
     ("GET", "/api/muster/v1/hosts", READ),
     ("GET", "/api/muster/v1/hosts/{host}", READ),

@@ -67,6 +67,8 @@ pub(crate) struct Outcome {
     pub changes: Vec<StatusChange>,
     pub rows: Vec<Put>,
     pub events: Vec<Event>,
+    /// Whose view is another: what the rows are of, and what is gone.
+    pub moved: BTreeSet<Key>,
 }
 
 /// One host with its checks by name.

@@ -130,9 +130,12 @@ impl StatusBook {
             end(Subject::Check { host: id, check: check.clone() }, row.told.is_some());
         }
         self.gathered.rows.push(Put::remove(CHECKS, &row_key(id, "")));
+        self.gathered.moved.insert((id, String::new()));
         for (check, row) in entry.checks {
             self.gathered.rows.push(Put::remove(CHECKS, &row_key(id, &check)));
-            self.disown(&(id, check), &row.definition.parents);
+            let key = (id, check);
+            self.disown(&key, &row.definition.parents);
+            self.gathered.moved.insert(key);
         }
         self.touched.retain(|key| key.0 != id);
         self.changed.retain(|key| key.0 != id);

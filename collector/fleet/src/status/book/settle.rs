@@ -73,7 +73,9 @@ impl StatusBook {
         for key in std::mem::take(&mut self.touched) {
             self.settle_one(&key, &moment, now);
         }
-        for key in std::mem::take(&mut self.changed) {
+        let changed = std::mem::take(&mut self.changed);
+        self.gathered.moved.extend(changed.iter().cloned());
+        for key in changed {
             let row = match (key.0, self.hosts.get(&key.0)) {
                 (FLEET, _) => encode(&self.fleet),
                 (_, Some(host)) if key.1.is_empty() => encode(&host.own),

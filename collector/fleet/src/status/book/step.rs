@@ -139,6 +139,7 @@ impl StatusBook {
         let event = Event::new(EventKind::CheckRemoved, by, now, text).of(host, &name);
         self.gathered.events.push(event.with("check", check));
         self.gathered.rows.push(Put::remove(CHECKS, &row_key(host, check)));
+        self.gathered.moved.insert(key.clone());
         self.disown(&key, &row.definition.parents);
         let parent = format!("{}/{check}", folded(&name));
         self.touched.extend(self.children.get(&parent).into_iter().flatten().cloned());
@@ -218,6 +219,7 @@ impl StatusBook {
         let event = Event::new(EventKind::DowntimeEnded, by, now, text);
         self.gathered.events.push(event.with("downtime", id.to_string()));
         self.gathered.rows.push(Put::remove(DOWNTIMES, &id.to_be_bytes()));
+        self.gathered.moved.insert((FLEET, String::new()));
         self.touch_problems();
         true
     }

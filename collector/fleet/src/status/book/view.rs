@@ -54,9 +54,28 @@ impl StatusBook {
         hosts.flat_map(|host| host.checks.iter().map(move |(check, row)| view(host, check, row))).collect()
     }
 
+    /// Every check whose state, seen or told, is not OK, and those of which nothing has come for too long.
+    pub(crate) fn bad_views(&self) -> Vec<CheckView> {
+        let is_bad = |row: &CheckRow| {
+            let machine = &row.machine;
+            machine.state != CheckState::Ok || machine.hard_state != CheckState::Ok || row.stale_ms.is_some()
+        };
+        let hosts = self.hosts.values();
+        let bad = hosts.flat_map(|host| {
+            host.checks.iter().filter(|(_, row)| is_bad(row)).map(move |(check, row)| view(host, check, row))
+        });
+        bad.collect()
+    }
+
     pub(crate) fn view(&self, host: HostId, check: &str) -> Option<CheckView> {
         let host = self.hosts.get(&host)?;
         host.checks.get_key_value(check).map(|(check, row)| view(host, check, row))
+    }
+
+    /// Of hosts that are away and of which somebody has taken it.
+    pub(crate) fn host_acknowledgements(&self) -> Vec<(HostId, Acknowledgement)> {
+        let hosts = self.hosts.values();
+        hosts.filter_map(|host| Some((host.now.id, host.own.acknowledgement.clone()?))).collect()
     }
 
     pub(crate) fn downtimes(&self) -> Vec<Downtime> {
