@@ -23,6 +23,7 @@ mod pool;
 mod prometheus;
 mod route;
 mod state;
+mod strip;
 mod tails;
 mod work;
 
@@ -38,6 +39,7 @@ pub use state::{
     Access, Counts, Health, Hooks, HostPresence, Https, MakeSnapshot, OwnFindings, Problem, SnapshotAsk, SnapshotEnd,
     SnapshotProgress, SnapshotRow, SnapshotsView, State,
 };
+pub use strip::Strips;
 pub use tails::Tails;
 
 /// The OpenAPI document of Muster's own API, as `/api/muster/v1/openapi.yaml` serves it.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ use crate::install::Install;
 use crate::live::Live;
 use crate::logins::Logins;
 use crate::pool::QueryPool;
+use crate::strip::Strips;
 use crate::tails::Tails;
 
 /// Everything a request may need. Built by the server once, shared by all routes.
@@ -36,6 +37,8 @@ pub struct State {
     pub pool: QueryPool,
     pub tails: Tails,
     pub live: Live,
+    /// How hosts stood over the last day.
+    pub strips: Mutex<Strips>,
     pub logins: Logins,
     pub hooks: Hooks,
     pub access: Access,
@@ -88,6 +91,8 @@ pub struct Hooks {
     pub intake_stats: Box<dyn Fn() -> Vec<Stat> + Send + Sync>,
     /// What the process and its machine are like, for the doctor. Blocks.
     pub doctor: Box<dyn Fn() -> OwnFindings + Send + Sync>,
+    /// How long metrics, logs and events are kept.
+    pub retention: Box<dyn Fn() -> [Duration; 3] + Send + Sync>,
     /// Whom ingest hears.
     pub presence: Box<dyn Fn() -> Vec<HostPresence> + Send + Sync>,
     /// The certificate in force; `None`: HTTP is plain.
@@ -208,6 +213,8 @@ pub struct HostPresence {
     /// `up`, `silent`, `agent_stopped`, `rebooting`: ingest's own words.
     pub state: String,
     pub last_arrival: Option<Timestamp>,
+    /// The newest time of its samples, by its own clock.
+    pub newest_data: Option<Timestamp>,
     /// What its agent says is wrong there.
     pub problems: Vec<Problem>,
 }

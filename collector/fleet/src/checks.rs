@@ -171,16 +171,45 @@ impl Fleet {
         by: &By,
         now: Timestamp,
     ) -> Result<(), FleetError> {
-        let Acknowledgement { by: owner, comment, .. } = &acknowledgement;
-        if owner.is_empty() || owner.len().max(comment.len()) > COMMENT_BYTES_MAX {
-            let why = format!("say who, and who and comment in at most {COMMENT_BYTES_MAX} bytes each");
-            return Err(FleetError::StatusSpec { what: "the acknowledgement", why });
-        }
+        check_acknowledgement(&acknowledgement)?;
         self.status_change(now, |fleet| {
             let name = fleet.name_of(host, check)?;
             let check = check.unwrap_or_default();
             let is_taken = fleet.book.lock().acknowledge(host, check, acknowledgement, by, now);
             is_taken.then_some(()).ok_or_else(|| no_problem(name, check))
+        })
+    }
+
+    /// As [`Self::acknowledge`], of many problems in one transaction: all of them or, with why each of those that hinder it does, none.
+    ///
+    /// # Errors
+    /// [`FleetError::StatusSpec`]; when the disk or the file fails.
+    pub fn acknowledge_all(
+        &self,
+        problems: &[(HostId, Option<String>)],
+        acknowledgement: &Acknowledgement,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Vec<(usize, FleetError)>, FleetError> {
+        check_acknowledgement(acknowledgement)?;
+        self.status_change(now, |fleet| {
+            let hinders = |(host, check): &(HostId, Option<String>)| match fleet.name_of(*host, check.as_deref()) {
+                Ok(name) => {
+                    let check = check.as_deref().unwrap_or_default();
+                    let has_problem = fleet.book.lock().has_problem(*host, check);
+                    (!has_problem).then(|| no_problem(name, check))
+                }
+                Err(error) => Some(error),
+            };
+            let all = problems.iter().enumerate();
+            let hindered: Vec<_> = all.filter_map(|(place, one)| Some((place, hinders(one)?))).collect();
+            if hindered.is_empty() {
+                let mut book = fleet.book.lock();
+                for (host, check) in problems {
+                    book.acknowledge(*host, check.as_deref().unwrap_or_default(), acknowledgement.clone(), by, now);
+                }
+            }
+            Ok(hindered)
         })
     }
 
@@ -285,6 +314,15 @@ impl Fleet {
             _ => Ok(name),
         }
     }
+}
+
+fn check_acknowledgement(acknowledgement: &Acknowledgement) -> Result<(), FleetError> {
+    let Acknowledgement { by: owner, comment, .. } = acknowledgement;
+    if owner.is_empty() || owner.len().max(comment.len()) > COMMENT_BYTES_MAX {
+        let why = format!("say who, and who and comment in at most {COMMENT_BYTES_MAX} bytes each");
+        return Err(FleetError::StatusSpec { what: "the acknowledgement", why });
+    }
+    Ok(())
 }
 
 fn no_problem(host: String, check: &str) -> FleetError {

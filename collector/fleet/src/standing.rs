@@ -127,7 +127,7 @@ impl Fleet {
     }
 }
 
-fn standing(row: &Registration) -> Standing {
+pub(crate) fn standing(row: &Registration) -> Standing {
     match row.absence.as_ref().map(Absence::why) {
         None => Standing::Present,
         Some(Away::Stopped) => Standing::Stopped,

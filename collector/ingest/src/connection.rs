@@ -7,6 +7,7 @@ use muster_common::time::{self, Timestamp};
 use muster_common::wire::frame::{Frame, FrameError, FrameReader, encode};
 use muster_common::wire::message::{Enrol, Enrolled, GoodbyeReason, Hello, Message, RefusalCode, Refused, Renewed};
 use muster_fleet::{By, EnrolOutcome, RenewOutcome, Seen};
+use muster_store::{Append, Record, SampleBlock};
 use quinn::{Incoming, RecvStream, SendStream};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
@@ -326,6 +327,9 @@ impl Served {
                 None
             }
             Effect::Commit { token, append } => {
+                if let (Some((host, _)), Some(at)) = (self.host, newest_data(&append)) {
+                    self.hub.presences.lock().data_of(host, at);
+                }
                 let bytes = size_of(&append);
                 let reply = Reply::Session { token, to: self.commits_sender.clone() };
                 self.hub.queue.append(append, bytes, reply).await;
@@ -492,4 +496,13 @@ fn storage(why: &str) -> Refused {
         remedy: "look at the collector's disk; the agent tries again by itself".to_owned(),
         retry_after_ms: 5_000,
     }
+}
+
+/// The newest time of an append's scrapes; `None`: it has none.
+fn newest_data(append: &Append) -> Option<Timestamp> {
+    let scrapes = append.records.iter().filter_map(|record| match record {
+        Record::Samples(SampleBlock::Rows { rows, .. }) => rows.iter().map(|row| row.at_ms).max(),
+        _ => None,
+    });
+    scrapes.max().map(Timestamp::from_millis)
 }

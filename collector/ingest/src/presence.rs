@@ -26,6 +26,8 @@ pub struct Presence {
     pub host: HostId,
     pub state: PresenceState,
     pub last_arrival: Timestamp,
+    /// The newest time (by the host's clock) of its samples that arrived since the start; `None`: none has.
+    pub newest_data: Option<Timestamp>,
     /// Whether a session of it is open now.
     pub connected: bool,
     /// What its agent said last that is wrong there.
@@ -35,6 +37,7 @@ pub struct Presence {
 #[derive(Clone, Debug)]
 struct Heard {
     last_arrival: Timestamp,
+    newest_data: Option<Timestamp>,
     goodbye: Option<GoodbyeReason>,
     sessions: u32,
     problems: Arc<[Problem]>,
@@ -58,7 +61,8 @@ impl Presences {
 
     /// A session was welcomed: the host is there again, whatever it said before.
     pub fn connected(&mut self, host: HostId, now: Timestamp) {
-        let fresh = || Heard { last_arrival: now, goodbye: None, sessions: 0, problems: Arc::default() };
+        let fresh =
+            || Heard { last_arrival: now, newest_data: None, goodbye: None, sessions: 0, problems: Arc::default() };
         let heard = self.hosts.entry(host).or_insert_with(fresh);
         heard.last_arrival = heard.last_arrival.max(now);
         heard.goodbye = None;
@@ -71,6 +75,13 @@ impl Presences {
     pub fn heard(&mut self, host: HostId, now: Timestamp) {
         if let Some(heard) = self.hosts.get_mut(&host) {
             heard.last_arrival = heard.last_arrival.max(now);
+        }
+    }
+
+    /// Samples of this time are on their way into the store.
+    pub fn data_of(&mut self, host: HostId, at: Timestamp) {
+        if let Some(heard) = self.hosts.get_mut(&host) {
+            heard.newest_data = heard.newest_data.max(Some(at));
         }
     }
 
@@ -128,6 +139,7 @@ impl Presences {
             host: *host,
             state: self.state_of(heard, now),
             last_arrival: heard.last_arrival,
+            newest_data: heard.newest_data,
             connected: heard.sessions > 0,
             problems: heard.problems.clone(),
         });
@@ -167,6 +179,11 @@ mod tests {
         assert_eq!(presences.state(HOST, at(90)), Some(PresenceState::Up));
         assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Silent));
         presences.connected(HOST, at(100));
+        assert_eq!(presences.all(at(100))[0].newest_data, None);
+        for second in [90, 95, 80] {
+            presences.data_of(HOST, at(second));
+        }
+        assert_eq!(presences.all(at(100))[0].newest_data, Some(at(95)), "what a spool gives up later is older");
         assert_eq!(presences.state(HOST, at(91)), Some(PresenceState::Up));
     }
 

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -176,6 +176,7 @@ impl Collector {
             }),
             tails: Tails::default(),
             live: Live::new(started),
+            strips: Mutex::default(),
             logins: Logins::default(),
             hooks: hooks(&seen),
             access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },

@@ -44,7 +44,7 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
     let (health, process, intake, presence) = (seen.clone(), seen.clone(), seen.intake.clone(), seen.intake.clone());
     let (reloader, certificates) = (Arc::clone(&seen.reloader), seen.certificates.clone());
     let (making, listing) = (Arc::clone(&seen.snapshots), Arc::clone(&seen.snapshots));
-    let looked_at = seen.clone();
+    let (looked_at, kept) = (seen.clone(), Arc::clone(&seen.reloader));
     Hooks {
         now: Box::new(now),
         health: Box::new(move || health.health()),
@@ -58,6 +58,10 @@ pub(crate) fn hooks(seen: &Seen) -> Hooks {
         intake_stats: Box::new(move || intake.stats()),
         doctor: Box::new(move || {
             doctor::examine(&looked_at.reloader.current(), looked_at.bound, &looked_at.reserve, now())
+        }),
+        retention: Box::new(move || {
+            let config = kept.current();
+            [config.retention.metrics, config.retention.logs, config.retention.events]
         }),
         presence: Box::new(move || presence.presence()),
         https: Box::new(move || certificates.as_ref().map(|certificates| certificates.https())),

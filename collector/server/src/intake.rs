@@ -78,6 +78,7 @@ fn host_presence(presence: Presence) -> HostPresence {
         host: presence.host,
         state: state.to_owned(),
         last_arrival: Some(presence.last_arrival),
+        newest_data: presence.newest_data,
         problems: presence.problems.iter().map(problem).collect(),
     }
 }
@@ -106,6 +107,7 @@ mod tests {
                 host: HostId([1; 16]),
                 state,
                 last_arrival: Timestamp::default(),
+                newest_data: None,
                 connected: true,
                 problems: vec![problem].into(),
             };

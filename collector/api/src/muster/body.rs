@@ -4,11 +4,12 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_common::time::parse_span;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::{Parameters, body_bytes};
 use crate::work::split;
 
@@ -27,6 +28,17 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Api
 pub(super) fn answer(status: StatusCode, mut object: Value) -> Response {
     object["version"] = 1.into();
     (status, [(header::CONTENT_TYPE, "application/json")], object.to_string()).into_response()
+}
+
+/// As [`answer`], of what is made off the runtime's threads and written without a tree of values between: for long lists.
+pub(super) async fn object<T: Serialize>(make: impl FnOnce() -> T + Send + 'static) -> Result<Response, MusterError> {
+    let made = tokio::task::spawn_blocking(move || serde_json::to_vec(&make())).await;
+    let Ok(Ok(bytes)) = made else {
+        tracing::error!("an answer ended in a panic or cannot be written: {made:?}");
+        let error = ApiError::new(ErrorKind::Internal, "this ended in a panic; the collector's log says where");
+        return Err(error.into());
+    };
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
 /// A span in a field of the body.

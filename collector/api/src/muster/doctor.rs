@@ -17,10 +17,10 @@ use muster_common::check::CheckState;
 use muster_common::finding::Finding;
 use muster_common::time::{Span, Timestamp};
 use muster_fleet::HostState;
-use muster_query::{Control, Value as Found};
 use serde_json::json;
 
 use super::body::answer;
+use super::storage::slope;
 use crate::error::MusterError;
 use crate::state::{Https, OwnFindings, Problem, SnapshotsView, State};
 
@@ -34,11 +34,6 @@ const SETTLED_AFTER: Duration = Duration::from_secs(300);
 const WAITS_MAX: Duration = Duration::from_secs(600);
 /// The check that the collector makes of each host's clock.
 const CLOCK_CHECK: &str = "HostClockSkewed";
-/// How fast the disk fills, in bytes a second: of the last six hours, once there are at least 30 minutes of them.
-const SLOPE: &str =
-    "deriv(muster_collector_disk_free_bytes[6h]) and count_over_time(muster_collector_disk_free_bytes[6h]) >= 120";
-/// A question of one series.
-const SLOPE_WITHIN: Duration = Duration::from_secs(10);
 /// A disk that is full within this is somebody's business today.
 const FULL_SOON: Duration = Duration::from_secs(7 * 86_400);
 
@@ -95,16 +90,6 @@ fn parts(problems: &[Problem]) -> Vec<Finding> {
     }
     let one = |problem: &Problem| Finding::problem(&problem.message, &problem.place, &problem.remedy).of("store");
     problems.iter().map(one).collect()
-}
-
-/// Bytes a second by which the free room changes; `None`: it is not known yet.
-fn slope(state: &State, now: Timestamp) -> Option<f64> {
-    let view = state.reader.view();
-    let answer = state.engine.load().instant(&view, SLOPE, now.millis(), &Control::new(SLOPE_WITHIN)).ok()?;
-    match answer.value {
-        Found::Vector(points) => points.first().map(|point| point.value).filter(|value| value.is_finite()),
-        _ => None,
-    }
 }
 
 /// When the disk is full if it goes on so, and whether retention drops the first data before.

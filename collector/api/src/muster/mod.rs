@@ -5,9 +5,11 @@ mod audit;
 mod body;
 mod caller;
 mod checks;
+mod checks_ack;
 mod doctor;
 mod downtimes;
 mod events;
+mod fleet;
 mod holds;
 mod hosts;
 mod live;
@@ -16,10 +18,13 @@ mod login;
 mod mail;
 mod me;
 mod openapi;
+mod problem;
+mod problems;
 mod routes;
 mod rules;
 mod snapshots;
 mod status;
+mod storage;
 mod tokens;
 mod users;
 
@@ -52,6 +57,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/openapi.yaml", &["GET"], None, || get(openapi::document)),
     route("/api/muster/v1/status", &["GET"], READ, || get(status::status)),
     route("/api/muster/v1/doctor", &["GET"], ADMIN, || get(doctor::doctor)),
+    route("/api/muster/v1/problems", &["GET"], READ, || get(problems::list)),
+    route("/api/muster/v1/fleet", &["GET"], READ, || get(fleet::fleet)),
     route("/api/muster/v1/live", &["GET"], READ, || get(live::live)),
     route("/api/muster/v1/logs/tail", &["GET"], READ, || get(log_tail::tail)),
     route("/api/muster/v1/events", &["GET"], READ, || get(events::list)),
@@ -63,6 +70,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/hosts/{host}/replace", &["POST"], ADMIN, || post(hosts::replace)),
     route("/api/muster/v1/hosts/{host}/retire", &["POST"], ADMIN, || post(hosts::retire)),
     route("/api/muster/v1/checks", &["GET"], READ, || get(checks::list)),
+    route("/api/muster/v1/checks/ack", &["POST"], SILENCE, || post(checks_ack::acknowledge)),
     route("/api/muster/v1/checks/{host}/{check}", &["GET"], READ, || get(checks::one)),
     route("/api/muster/v1/checks/{host}/{check}", &["DELETE"], SILENCE, || delete(checks::forget)),
     route("/api/muster/v1/checks/{host}/{check}/ack", &["POST"], SILENCE, || post(checks::acknowledge)),

@@ -4,39 +4,73 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use axum::http::StatusCode;
 use axum::response::Response;
+use muster_alert::outgoing::State as Way;
 use muster_common::stat::Stat;
+use muster_common::time::Timestamp;
 use muster_fleet::{HostState, Restored};
 use serde_json::{Map, Value, json};
 
-use super::body::answer;
-use crate::state::{Https, Problem, State};
+use super::body::object;
+use super::storage;
+use crate::error::{ApiError, MusterError};
+use crate::state::{Https, Problem, SnapshotsView, State};
 
-pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Response {
+pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> Result<Response, MusterError> {
     let now = state.now();
+    // It reads the store and the folder of snapshots. Not in the pool: how the collector is must be told when that is full.
+    object(move || told(&state, now)).await
+}
+
+fn told(state: &State, now: Timestamp) -> Value {
     let health = (state.hooks.health)();
     let mut problems: Vec<Value> = health.problems.iter().map(Problem::json).collect();
-    problems.extend(host_problems(&state));
+    problems.extend(host_problems(state));
     let stats = state.stats();
-    answer(
-        StatusCode::OK,
-        json!({
-            "collector": {
-                "version": state.version,
-                "started_ms": state.started.millis(),
-                "uptime_seconds": now.since(state.started).as_secs(),
-                "is_ready": health.unready.is_none(),
-                "problems": problems,
-            },
-            "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
-            "https": (state.hooks.https)().map(|https| https_json(&https)),
-            "restored": state.fleet.restored().map(|restored| restored_json(&restored)),
-            "hosts": hosts(&state),
-            "drops": drops(&stats),
-            "numbers": stats.iter().map(number).collect::<Vec<_>>(),
-        }),
-    )
+    json!({
+        "version": 1,
+        "collector": {
+            "version": state.version,
+            "started_ms": state.started.millis(),
+            "uptime_seconds": now.since(state.started).as_secs(),
+            "is_ready": health.unready.is_none(),
+            "problems": problems,
+        },
+        "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
+        "https": (state.hooks.https)().map(|https| https_json(&https)),
+        "restored": state.fleet.restored().map(|restored| restored_json(&restored)),
+        "hosts": hosts(state),
+        "rules_ms": state.alerting.last_round().millis(),
+        "storage": storage::json(state, &stats, now),
+        "mail": mail_json(state),
+        "snapshots": snapshots_json(&(state.hooks.snapshots)()),
+        "drops": drops(&stats),
+        "numbers": stats.iter().map(number).collect::<Vec<_>>(),
+    })
+}
+
+/// What waits to be sent, and what never will be.
+fn mail_json(state: &State) -> Value {
+    state.alerting.ask(|desk| {
+        let (queue, (waiting, bytes)) = (desk.queue(), desk.queue().waiting());
+        let dead = queue.rows().filter(|(_, row)| matches!(row.state, Way::Dead { .. })).count();
+        json!({"waiting": waiting, "waiting_bytes": bytes, "oldest_ms": queue.waiting_since_ms(), "dead": dead})
+    })
+}
+
+fn snapshots_json(view: &Result<SnapshotsView, ApiError>) -> Value {
+    let (view, problem) = match view {
+        Ok(view) => (view, view.ended.as_ref().and_then(|ended| ended.problem.as_deref())),
+        Err(error) => (&SnapshotsView::default(), Some(error.message())),
+    };
+    let newest = view.kept.iter().filter(|row| row.problem.is_none()).max_by_key(|row| row.made);
+    json!({
+        "count": view.kept.len(),
+        "newest_ms": newest.map(|row| row.made.millis()),
+        "newest_bytes": newest.map(|row| row.bytes),
+        "is_running": view.running.is_some(),
+        "problem": problem,
+    })
 }
 
 /// By what others may know this collector's HTTPS.

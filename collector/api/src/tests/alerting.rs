@@ -53,7 +53,7 @@ pub(super) fn report(fixture: &Fixture, state: CheckState, after_ms: i64) {
 }
 
 /// With a token of this scope.
-async fn send_as(fixture: &Fixture, scope: Scope, method: &str, path: &str, body: &str) -> Answer {
+pub(super) async fn send_as(fixture: &Fixture, scope: Scope, method: &str, path: &str, body: &str) -> Answer {
     let request = Request::builder().method(method).uri(path);
     let request = request.header(header::AUTHORIZATION, format!("Bearer {}", fixture.word(scope)));
     fixture.send(request.body(Body::from(body.to_owned())).unwrap()).await

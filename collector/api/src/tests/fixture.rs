@@ -188,6 +188,7 @@ impl Fixture {
                     .map(|key| (key, std::time::Duration::from_secs(30 * 86_400))),
                 ..OwnFindings::default()
             }),
+            retention: Box::new(|| [30, 30, 730].map(|days| std::time::Duration::from_secs(days * 86_400))),
             presence: Box::new(move || seen.lock().unwrap().clone()),
             https: Box::new(move || spoken.lock().unwrap().clone()),
             make_snapshot: Box::new(|ask| match &ask.to {
@@ -214,6 +215,7 @@ impl Fixture {
             pool: QueryPool::new(pool),
             tails: Tails::default(),
             live: Live::new(now()),
+            strips: Mutex::default(),
             logins: Logins::default(),
             hooks,
             access,

@@ -174,6 +174,7 @@ async fn a_host_is_told_when_its_presence_or_its_row_changes_and_not_when_someth
         host,
         state: state.to_owned(),
         last_arrival: Some(Timestamp::from_millis(NOW_MS + after_ms)),
+        newest_data: None,
         problems: Vec::new(),
     };
     *fixture.presence.lock().unwrap() = vec![heard("up", 0)];

@@ -14,4 +14,5 @@ mod loki;
 mod loki_tail;
 mod matrix;
 mod muster;
+mod pages;
 mod prometheus;

@@ -5,7 +5,7 @@ use super::fixture::{Fixture, NOW_MS, now};
 use crate::HostPresence;
 
 /// Lets a machine ask to be let in without a token: it waits as pending.
-pub(super) fn ask(fixture: &Fixture, name: &str, machine: u8) {
+pub(super) fn ask(fixture: &Fixture, name: &str, machine: u32) {
     let key = rcgen::KeyPair::generate().unwrap();
     let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
     let request = muster_common::wire::message::Enrol {
@@ -51,6 +51,7 @@ async fn a_host_goes_through_its_life() {
         host: muster_common::host::HostId::parse(&id).unwrap(),
         state: "up".into(),
         last_arrival: Some(now()),
+        newest_data: Some(now()),
         problems: vec![crate::Problem {
             message: "permission denied".into(),
             place: "/var/log/x".into(),
@@ -233,7 +234,13 @@ async fn a_silent_host_behind_a_silent_one_is_shown_as_unreachable() {
         let answer = fixture.post_json(&path, &format!(r#"{{"labels": {labels}}}"#)).await.json();
         let host = muster_common::host::HostId::parse(answer["host"]["id"].as_str().unwrap()).unwrap();
         let (state, problems) = ("silent".to_owned(), Vec::new());
-        fixture.presence.lock().unwrap().push(HostPresence { host, state, last_arrival: Some(now()), problems });
+        fixture.presence.lock().unwrap().push(HostPresence {
+            host,
+            state,
+            last_arrival: Some(now()),
+            newest_data: None,
+            problems,
+        });
         let (standing, last_heard) = (muster_fleet::Standing::Silent, Some(now()));
         notes.push(muster_fleet::StandingNote { host, standing, last_heard, goodbye: "" });
     }

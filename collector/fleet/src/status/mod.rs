@@ -12,8 +12,8 @@ mod machine;
 mod recurrence;
 
 pub use acknowledgement::Acknowledgement;
-pub use book::CheckView;
 pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
+pub use book::{CheckCounts, CheckView};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
 pub use downtime::{Downtime, DowntimeSpec};
 pub use expected::{Expected, Goodbye};

@@ -5,9 +5,10 @@ use muster_common::host::HostId;
 use muster_common::wire::message::Perfdata;
 
 use super::{FLEET, HostBook, StatusBook};
+use crate::glance::BadCheck;
 use crate::status::acknowledgement::Acknowledgement;
 use crate::status::check_row::CheckRow;
-use crate::status::condition::{Hold, StatusChange};
+use crate::status::condition::{Hold, Severity, StatusChange};
 use crate::status::downtime::Downtime;
 
 /// A check as it stands.
@@ -47,7 +48,54 @@ pub struct CheckView {
     pub holds: Vec<Hold>,
 }
 
+/// Checks of one host by how bad they are, hard or without news.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckCounts {
+    pub ok: u32,
+    pub warning: u32,
+    pub critical: u32,
+    pub unknown: u32,
+}
+
+/// What one row of a long list shows of a host's status.
+#[derive(Default)]
+pub(crate) struct Glance {
+    /// When it was heard again last; 0: it was never away.
+    pub returned_ms: i64,
+    pub checks: CheckCounts,
+    pub bad: Vec<BadCheck>,
+}
+
 impl StatusBook {
+    pub(crate) fn glance(&self, host: HostId) -> Glance {
+        let Some(entry) = self.hosts.get(&host) else { return Glance::default() };
+        let mut glance = Glance { returned_ms: entry.own.returned_ms, ..Glance::default() };
+        for (check, row) in &entry.checks {
+            let counts = &mut glance.checks;
+            let Some(severity) = row.severity() else {
+                counts.ok += 1;
+                continue;
+            };
+            match severity {
+                Severity::Critical => counts.critical += 1,
+                Severity::Warning => counts.warning += 1,
+                Severity::Unknown => counts.unknown += 1,
+            }
+            let since_ms = if row.machine.hard_state == CheckState::Ok { row.stale_ms } else { None };
+            let since_ms = since_ms.unwrap_or(row.machine.hard_since_ms);
+            glance.bad.push(BadCheck { check: check.clone(), severity, since_ms });
+        }
+        glance
+    }
+
+    /// Whether a check, or a host's absence with an empty name, is a problem that can be acknowledged.
+    pub(crate) fn has_problem(&self, host: HostId, check: &str) -> bool {
+        self.hosts.get(&host).is_some_and(|entry| match check {
+            "" => entry.now.absent.is_some(),
+            check => entry.checks.get(check).is_some_and(|row| row.severity().is_some()),
+        })
+    }
+
     /// Every check, by host and name.
     pub(crate) fn views(&self) -> Vec<CheckView> {
         let hosts = self.hosts.values();
