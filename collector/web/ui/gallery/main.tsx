@@ -31,7 +31,7 @@ const ROWS: readonly Row[] = Array.from({ length: 5000 }, (_, at) => ({
   name: `host-${String(at).padStart(4, '0')}.example.org`,
   state: at % 97 === 0 ? 'silent' : at % 41 === 0 ? 'rebooting' : 'up',
   cpu: wave(30, at),
-  strip: Array.from({ length: 48 }, (_, piece) => ((at + piece) % 97 === 0 ? 'c' : (at * 3 + piece) % 61 === 0 ? 'w' : piece < at % 5 ? '.' : 'o')).join(''),
+  strip: Array.from({ length: 48 }, (_, piece) => ((at + piece) % 97 === 0 ? 'c' : (at * 3 + piece) % 61 === 0 ? 'w' : piece < at % 5 ? '-' : '.')).join(''),
   memory: 1e9 + (at % 77) * 1e8,
 }))
 const COLUMNS: readonly Column<Row>[] = [

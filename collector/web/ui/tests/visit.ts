@@ -33,8 +33,6 @@ export class Visit {
   private readonly allowed: RegExp[] = [
     // Who is not logged in asks who they are, once.
     /401 .*\/api\/muster\/v1\/me$/,
-    // A collector without the live stream: the page asks every 15 s instead.
-    /404 .*\/api\/muster\/v1\/live$/,
   ]
 
   constructor(

@@ -18,6 +18,8 @@ export interface Lacking<T> {
   readonly where: string
   /** The status of HTTP; 0: there was none. */
   readonly status: number
+  /** What came with it, where it was JSON. */
+  readonly body?: unknown
   /** The last good answer to the same question, if there was one. */
   readonly last?: T
   readonly lastAt?: number
@@ -79,7 +81,14 @@ export function lacking<T>(kind: Lack, status: number, said?: Partial<Told>): La
 
 /** An answer that came whole; `at` by the collector's clock. */
 export function readAnswer<T>(status: number, body: string, at: number): Answer<T> {
-  if (status < 200 || status > 299) return lacking(lackOf(status), status, told(body))
+  if (status < 200 || status > 299) {
+    const lack = lacking<T>(lackOf(status), status, told(body))
+    try {
+      return { ...lack, body: JSON.parse(body) as unknown }
+    } catch {
+      return lack
+    }
+  }
   if (body === '') return { kind: 'data', data: null as T, at }
   try {
     return { kind: 'data', data: JSON.parse(body) as T, at }

@@ -35,6 +35,7 @@ export type Why =
   | 'mute_time'
   | 'silenced'
   | 'no_data'
+  | 'storm'
 
 /** One reason for which something is not told. */
 export interface Hold {
@@ -130,6 +131,78 @@ export interface Alerts {
   readonly alerts: readonly Alert[]
 }
 
+/** A row of the problems: an alert that fires, or a check that is bad and not confirmed yet (`soft`). */
+export interface ProblemRow {
+  readonly id: string
+  readonly kind: Origin['kind']
+  readonly state: 'firing' | 'soft'
+  readonly title: string
+  readonly host: string | null
+  readonly host_id: string | null
+  readonly check: string | null
+  readonly severity: string
+  readonly check_state: CheckState | null
+  readonly attempt: number | null
+  readonly max_attempts: number | null
+  readonly since_ms: number
+  /** Label owner, else team, else who was told, else who will be. */
+  readonly owner: string | null
+  readonly receivers: readonly string[]
+  readonly is_flapping: boolean
+  readonly acknowledgement: Acknowledgement | null
+  readonly holds: readonly Hold[]
+  /** A person or another problem that is shown takes care of it. */
+  readonly handled: boolean
+  readonly value: number | null
+  readonly output: string
+  /** Words or an address. */
+  readonly remedy: string | null
+  readonly labels: Labels
+  /** `incident/N`, else `name/ALERT` or `name/ALERT/SERVICE`. */
+  readonly group: string
+  readonly incident: number | null
+}
+export interface Freshness {
+  readonly newest_arrival_ms: number | null
+  readonly rules_ms: number
+  readonly hosts: Readonly<Record<'active' | 'heard' | 'silent' | 'unreachable' | 'stopped' | 'rebooting' | 'unheard' | 'pending', number>>
+}
+export interface Problems {
+  readonly now_ms: number
+  readonly unhandled: number
+  readonly problems: readonly ProblemRow[]
+  readonly freshness: Freshness
+}
+
+export interface AckRows {
+  readonly acknowledged?: number
+  readonly rows: readonly { readonly host: string; readonly check: string | null; readonly error: string | null }[]
+}
+
+export interface FleetRow {
+  readonly id: string
+  readonly name: string
+  readonly state: HostState
+  readonly presence: Presence | null
+  /** Since when it is there or away. */
+  readonly since_ms: number
+  readonly labels: Labels
+  readonly agent_version: string
+  readonly last_arrival_ms: number | null
+  /** How far the newest of its samples is behind the collector's clock. */
+  readonly lag_ms: number | null
+  readonly checks: { readonly worst: CheckState | null; readonly ok: number; readonly warning: number; readonly critical: number; readonly unknown: number }
+  readonly problems: number
+  readonly unhandled: number
+  /** A character a piece of time, oldest first. */
+  readonly strip: string
+}
+export interface Fleet {
+  readonly now_ms: number
+  readonly strip: { readonly from_ms: number; readonly bucket_ms: number; readonly buckets: number; readonly states: Readonly<Record<string, string>> }
+  readonly hosts: readonly FleetRow[]
+}
+
 export type HostState = 'pending' | 'active' | 'retired' | 'quarantined'
 
 export interface Facts {
@@ -192,6 +265,17 @@ export interface Status {
   }
   readonly addresses: { readonly http: string; readonly agents: string }
   readonly hosts: { readonly by_state: Readonly<Record<string, number>>; readonly by_presence: Readonly<Record<string, number>> }
+  readonly rules_ms: number
+  readonly storage: {
+    readonly kinds: readonly { readonly kind: 'metrics' | 'logs' | 'events'; readonly bytes: number | null; readonly segments: number | null; readonly rows: number | null; readonly retention_seconds: number }[]
+    readonly inbox_bytes: number | null
+    readonly disk_free_bytes: number | null
+    readonly disk_size_bytes: number | null
+    readonly free_bytes_a_day: number | null
+    readonly full_in_seconds: number | null
+  }
+  readonly mail: { readonly waiting: number; readonly waiting_bytes: number; readonly oldest_ms: number | null; readonly dead: number }
+  readonly snapshots: { readonly count: number; readonly newest_ms: number | null; readonly newest_bytes: number | null; readonly is_running: boolean; readonly problem: string | null }
   readonly drops: readonly Reading[]
   readonly numbers: readonly Reading[]
 }
@@ -233,6 +317,7 @@ export interface NewSilence {
 }
 
 export interface Event {
+  readonly id: string
   readonly ms: number
   readonly kind: string
   readonly host: string | null

@@ -52,6 +52,8 @@ function asking<T>(use: Use) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let [path, params]: readonly [string | null, Params?] = [null]
   let key: string | null = null
+  // News that came while a question was on its way: its answer may not have them.
+  let isStale = false
   let answeredKey: string | null = null
 
   const put = async (): Promise<void> => {
@@ -65,15 +67,18 @@ function asking<T>(use: Use) {
     }
     const own = new AbortController()
     current = own
+    isStale = false
     isAsking.value = true
     const next = await ask<T>(path, params, { signal: own.signal })
     // Another question has taken its place.
     if (current !== own) return
+    current = null
     isAsking.value = false
     // What answered another question is shown while this one is on its way, and not as its answer.
     answer.value = keep(next, answeredKey === key ? answer.peek() : null)
     if (next.kind === 'data') answeredKey = key
-    plan()
+    if (isStale) timer = setTimeout(() => void put(), GATHER_MS)
+    else plan()
   }
   const plan = (): void => {
     clearTimeout(timer)
@@ -107,8 +112,12 @@ function asking<T>(use: Use) {
             isFirst = false
             return
           }
-          clearTimeout(timer)
-          timer = setTimeout(() => void put(), GATHER_MS)
+          // A storm of news must not begin the same question again and again before it is answered.
+          if (current) isStale = true
+          else {
+            clearTimeout(timer)
+            timer = setTimeout(() => void put(), GATHER_MS)
+          }
         }),
       )
     }

@@ -58,10 +58,10 @@ test('keys move within the list', () => {
 })
 
 test('a strip is read by its letters, and what is not known is no data', () => {
-  assert.deepEqual(decode('ow?').map((piece) => piece.word), ['well', 'warning', 'no data'])
-  assert.deepEqual(runs(decode('ooocc.')).map((run) => [run.piece.word, run.from, run.count]), [['well', 0, 3], ['critical', 3, 2], ['no data', 5, 1]])
-  assert.equal(inWords('o'.repeat(48)), 'well all the time')
-  assert.equal(inWords('o'.repeat(45) + 'ccc'), 'well 94 %, critical 6 %')
+  assert.deepEqual(decode('.w-?').map((piece) => piece.word), ['no problem', 'warning', 'no data', 'no data'])
+  assert.deepEqual(runs(decode('...cc-')).map((run) => [run.piece.word, run.from, run.count]), [['no problem', 0, 3], ['critical', 3, 2], ['no data', 5, 1]])
+  assert.equal(inWords('.'.repeat(48)), 'no problem all the time')
+  assert.equal(inWords('.'.repeat(45) + 'ccc'), 'no problem 94 %, critical 6 %')
   assert.equal(inWords(''), 'nothing known')
 })
 

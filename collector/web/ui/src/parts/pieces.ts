@@ -10,18 +10,15 @@ export interface Piece {
 
 const NONE: Piece = { tone: 'none', height: 0.12, word: 'no data' }
 
-/** By character. */
+/** By character, as collector/api/src/strip.rs writes them. */
 export const PIECES: Readonly<Record<string, Piece>> = {
-  o: { tone: 'ok', height: 0.35, word: 'well' },
+  '.': { tone: 'ok', height: 0.35, word: 'no problem' },
   w: { tone: 'warning', height: 0.65, word: 'warning' },
   c: { tone: 'critical', height: 1, word: 'critical' },
   u: { tone: 'unknown', height: 0.75, word: 'unknown' },
   s: { tone: 'critical', height: 0.9, word: 'silent' },
-  x: { tone: 'unknown', height: 0.55, word: 'unreachable' },
   r: { tone: 'busy', height: 0.5, word: 'rebooting' },
-  p: { tone: 'off', height: 0.45, word: 'agent stopped' },
-  '.': NONE,
-  ' ': NONE,
+  x: { tone: 'off', height: 0.8, word: 'agent stopped' },
   '-': NONE,
 }
 

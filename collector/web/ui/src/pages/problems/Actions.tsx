@@ -4,7 +4,7 @@ import { myName } from '../../api/me'
 import { Choice, Dialog, DurationField, isDuration, Notice, say, TextField } from '../../parts'
 import { now } from '../../time/clock'
 import { count, parseDuration } from '../../time/format'
-import { acknowledge, canAcknowledge, downtime, silence, unacknowledge, type Action, type Done } from './act'
+import { acknowledge, canAcknowledge, canTakeBack, downtime, silence, unacknowledge, type Action, type Done } from './act'
 import { matches, matchersOf, silence as silenceBody, texts, type Scope } from './matchers'
 import type { Problem } from './problem'
 
@@ -43,7 +43,7 @@ export function ActionDialog({ action, problems, all, onClose, onDone }: ActionP
   const busy = useSignal(false)
   const failed = useSignal<readonly string[]>([])
 
-  const able = action === 'acknowledge' || action === 'unacknowledge' ? problems.filter(canAcknowledge) : problems
+  const able = action === 'acknowledge' ? problems.filter(canAcknowledge) : action === 'unacknowledge' ? problems.filter(canTakeBack) : problems
   const matchers = matchersOf(problems, scope.value, action === 'downtime' ? 'check' : 'alertname')
   const held = all.filter((problem) => matches(problem, matchers)).length
   const until = (): number => now() + (parseDuration(time.value) ?? 0)
@@ -73,7 +73,7 @@ export function ActionDialog({ action, problems, all, onClose, onDone }: ActionP
       <What problems={problems} />
       {cannot > 0 && (
         <Notice tone="warning" title={`${count(cannot, 'problem')} cannot be acknowledged:`}>
-          only those of checks can; silence the others.
+          only those of checks and of hosts that are away can; silence the others.
         </Notice>
       )}
       {(action === 'silence' || action === 'downtime') && (

@@ -3,7 +3,7 @@ import { Choice, StateMark } from '../../parts'
 import type { Param } from '../../url/query'
 import { counts, type Show } from './filter'
 import { groupable } from './group'
-import { isHandled, type Problem, type Severity } from './problem'
+import type { Problem, Severity } from './problem'
 
 export interface BarProps {
   readonly all: readonly Problem[]
@@ -17,7 +17,7 @@ const STATES: readonly Severity[] = ['CRITICAL', 'WARNING', 'UNKNOWN']
 
 export function Bar({ all, states, state, show, by }: BarProps) {
   const found = counts(all, show.value as Show)
-  const handled = all.filter(isHandled).length
+  const handled = all.filter((problem) => problem.isHandled).length
   const turn = (one: string): void => {
     const next = states.includes(one) ? states.filter((other) => other !== one) : [...states, one]
     state.value = next.join(',')
@@ -37,7 +37,7 @@ export function Bar({ all, states, state, show, by }: BarProps) {
       <label class="row small soft group-by">
         <span>Group by</span>
         <select value={by.value} onChange={(event) => (by.value = event.currentTarget.value)}>
-          <option value="name">name</option>
+          <option value="related">what belongs together</option>
           <option value="host">host</option>
           <option value="none">nothing</option>
           {labels.map((label) => (

@@ -1,10 +1,10 @@
 // All that is known of one problem.
-import { Age, Button, Code, Dialog, Labels, Link, Moment, StateMark } from '../../parts'
+import { Age, Button, Dialog, Labels, Link, Moment, StateMark } from '../../parts'
 import { pages } from '../index'
 import { to } from '../../url/link'
-import { canAcknowledge, type Action } from './act'
+import { canAcknowledge, canTakeBack, type Action } from './act'
 import { HoldText } from './Holds'
-import type { Problem } from './problem'
+import { isAddress, type Problem } from './problem'
 
 export interface DetailProps {
   readonly problem: Problem
@@ -69,19 +69,21 @@ export function Detail({ problem, mayAct, onAction, onPick, onClose }: DetailPro
         {receivers.length > 0 && (
           <>
             <dt>Told</dt>
-            <dd>
-              {receivers.map((receiver) => (
-                <div key={receiver.receiver}>
-                  {receiver.receiver}: {receiver.told_ms !== null ? <Age ms={receiver.told_ms} after=" ago" /> : receiver.next_ms !== null ? <>not yet, <Age ms={receiver.next_ms} /></> : 'not yet'}
-                </div>
-              ))}
-            </dd>
+            <dd>{receivers.join(', ')}</dd>
           </>
         )}
         {problem.remedy && (
           <>
             <dt>What helps</dt>
-            <dd>{problem.remedy}</dd>
+            <dd>
+              {isAddress(problem.remedy) ? (
+                <a href={problem.remedy} rel="noreferrer noopener" target="_blank">
+                  {problem.remedy}
+                </a>
+              ) : (
+                problem.remedy
+              )}
+            </dd>
           </>
         )}
         <dt>Labels</dt>
@@ -89,11 +91,15 @@ export function Detail({ problem, mayAct, onAction, onPick, onClose }: DetailPro
           <Labels labels={problem.labels} onPick={onPick} />
         </dd>
       </dl>
-      {problem.expression && <Code text={problem.expression} />}
       {mayAct && (
         <div class="row">
-          {canAcknowledge(problem) &&
-            (ack ? <Button onClick={() => onAction('unacknowledge')}>Take acknowledgement back</Button> : <Button kind="accent" onClick={() => onAction('acknowledge')}>Acknowledge</Button>)}
+          {ack
+            ? canTakeBack(problem) && <Button onClick={() => onAction('unacknowledge')}>Take acknowledgement back</Button>
+            : canAcknowledge(problem) && (
+                <Button kind="accent" onClick={() => onAction('acknowledge')}>
+                  Acknowledge
+                </Button>
+              )}
           <Button onClick={() => onAction('silence')}>Silence</Button>
           <Button onClick={() => onAction('downtime')}>Downtime</Button>
         </div>

@@ -1,22 +1,23 @@
 // Nothing to do: said together with how fresh that is.
-import { useComputed } from '@preact/signals'
-import { useAnswer, useShown } from '../../api/useAnswer'
-import type { Hosts, Status } from '../../api/types'
+import type { Freshness } from '../../api/types'
 import { Age, ShapeIcon } from '../../parts'
 import { count } from '../../time/format'
-import { api } from '../../url/link'
 
 export interface EmptyProps {
   readonly isFiltered: boolean
   readonly handled: number
-  readonly status: Status | undefined
+  readonly freshness: Freshness | undefined
   /** When the list was asked for, in ms. */
   readonly at: number
 }
 
-export function Empty({ isFiltered, handled, status, at }: EmptyProps) {
-  const hosts = useShown(useAnswer<Hosts>(() => [api('hosts')], { every: 30_000 }))
-  const newest = useComputed(() => (hosts.value?.hosts ?? []).reduce<number | null>((last, { last_arrival_ms: ms }) => (ms !== null && ms > (last ?? 0) ? ms : last), null))
+/** Hosts that are not heard, in words. */
+function away(hosts: Freshness['hosts']): string {
+  const words = (['silent', 'unreachable', 'stopped', 'rebooting', 'unheard'] as const).filter((word) => hosts[word] > 0).map((word) => `${hosts[word]} ${word}`)
+  return words.length > 0 ? ` (${words.join(', ')})` : ''
+}
+
+export function Empty({ isFiltered, handled, freshness, at }: EmptyProps) {
   if (isFiltered) {
     return (
       <div class="empty">
@@ -25,10 +26,7 @@ export function Empty({ isFiltered, handled, status, at }: EmptyProps) {
       </div>
     )
   }
-  const presence = status?.hosts.by_presence ?? {}
-  const known = Object.values(presence).reduce((sum, n) => sum + n, 0)
-  const up = presence['up'] ?? 0
-  if (status && known === 0) {
+  if (freshness?.hosts.active === 0) {
     return (
       <div class="empty">
         <h2>No host sends anything yet</h2>
@@ -41,11 +39,14 @@ export function Empty({ isFiltered, handled, status, at }: EmptyProps) {
   return (
     <div class="empty">
       <ShapeIcon shape="check" size={36} />
-      <h2>{handled > 0 ? 'Nothing that nobody has' : 'No problems'}</h2>
-      <p>
-        {up} of {count(known, 'host')} up. The newest data came <Age ms={newest.value} after=" ago" />; this list is from <Age ms={at} after=" ago" />.
-        {handled > 0 && ` ${count(handled, 'problem is', 'problems are')} handled.`}
-      </p>
+      <h2>{handled > 0 ? 'Nothing that nobody takes care of' : 'No problems'}</h2>
+      {freshness && (
+        <p>
+          {freshness.hosts.heard} of {count(freshness.hosts.active, 'host')} heard{away(freshness.hosts)}. The newest data came <Age ms={freshness.newest_arrival_ms} after=" ago" />, rules and checks were
+          looked at <Age ms={freshness.rules_ms} after=" ago" />, this list is from <Age ms={at} after=" ago" />.
+        </p>
+      )}
+      {handled > 0 && <p>{count(handled, 'problem is', 'problems are')} handled.</p>}
     </div>
   )
 }

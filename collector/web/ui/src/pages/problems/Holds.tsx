@@ -1,7 +1,6 @@
 // Why nobody is told of a problem, and what else is odd about it.
 import type { Hold } from '../../api/types'
 import { Moment } from '../../parts'
-import { percent } from '../../time/format'
 import type { Problem } from './problem'
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -16,6 +15,7 @@ const WORDS: Readonly<Record<string, string>> = {
   mute_time: 'Mute time',
   silenced: 'Silenced',
   no_data: 'No data',
+  storm: 'In a storm',
 }
 
 export function wordOf(why: string): string {
@@ -45,18 +45,13 @@ export function Badges({ problem }: { readonly problem: Problem }) {
           {problem.soft}
         </span>
       )}
-      {problem.flapping !== null && (
+      {problem.isFlapping && (
         <span class="badge tone-warning" title="It goes to and fro">
-          Flapping {percent(problem.flapping / 100)}
-        </span>
-      )}
-      {problem.isStale && (
-        <span class="badge tone-unknown" title="Nothing has come of it for too long">
-          Stale
+          Flapping
         </span>
       )}
       {problem.holds
-        .filter((hold) => !(hold.why === 'flapping' && problem.flapping !== null))
+        .filter((hold) => !(hold.why === 'flapping' && problem.isFlapping))
         .map((hold) => (
           <span key={hold.why + hold.by} class="badge tone-busy" title={hold.by}>
             {wordOf(hold.why)}

@@ -36,7 +36,7 @@ function Head({ group, isFolded, onTurn }: { readonly group: Group; readonly isF
       <button type="button" class="fold" aria-expanded={!isFolded} onClick={onTurn}>
         <Icon sign={isFolded ? 'right' : 'down'} size={13} />
         <StateMark state={worst(group)} short />
-        <strong class="cut">{group.key}</strong>
+        <strong class="cut">{group.title}</strong>
         <span class="soft nowrap">
           {count(group.problems.length, 'problem')}
           {group.hosts > 1 && ` on ${count(group.hosts, 'host')}`}
@@ -133,7 +133,7 @@ export function List({ rows, chosen, active, onChoose, onTurn, onOpen }: ListPro
       row={(at) => {
         const row = rows[at]
         if (row === undefined) return null
-        const name = row.kind === 'group' ? `Choose all of ${row.group.key}` : `Choose ${row.problem.name} on ${row.problem.host || 'no host'}`
+        const name = row.kind === 'group' ? `Choose all of ${row.group.title}` : `Choose ${row.problem.name} on ${row.problem.host || 'no host'}`
         const box = <Box name={name} isOn={isChosen(at)} onTurn={() => onChoose(idsOf(row))} />
         if (row.kind === 'group') {
           return (

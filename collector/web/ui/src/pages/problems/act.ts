@@ -1,12 +1,15 @@
 // What can be done about problems: each change is one request a problem or one for all, and all that failed is said.
 import { change } from '../../api/ask'
 import type { Answer } from '../../api/answer'
+import type { AckRows } from '../../api/types'
 import { api } from '../../url/link'
 import type { Problem } from './problem'
 
 export type Action = 'acknowledge' | 'unacknowledge' | 'silence' | 'downtime'
 
-/** Requests at a time: a storm of acknowledgements must not take all connections of the collector. */
+/** Of one request, as the API has it. */
+const ACK_MAX = 1000
+/** Requests at a time: a storm of them must not take all connections of the collector. */
 const AT_ONCE = 6
 
 export interface Done {
@@ -15,9 +18,13 @@ export interface Done {
   readonly failed: readonly string[]
 }
 
-/** Only problems of checks can be acknowledged; others are silenced. */
+/** Problems of checks and of hosts that are away can be acknowledged; those of rules are silenced. A check that is not confirmed has no problem yet. */
 export function canAcknowledge(problem: Problem): boolean {
-  return problem.kind === 'check' && problem.host !== '' && problem.check !== ''
+  return (problem.kind === 'check' || problem.kind === 'host') && problem.hostId !== '' && problem.soft === ''
+}
+
+export function canTakeBack(problem: Problem): boolean {
+  return problem.acknowledgement !== null && problem.kind === 'check'
 }
 
 async function each(problems: readonly Problem[], send: (problem: Problem) => Promise<Answer<unknown>>): Promise<Done> {
@@ -35,12 +42,25 @@ async function each(problems: readonly Problem[], send: (problem: Problem) => Pr
   return { done, failed }
 }
 
-export function acknowledge(problems: readonly Problem[], comment: string, until: number | null, sticky: boolean): Promise<Done> {
-  return each(problems, ({ host, check }) => change('POST', api('checks', host, check, 'ack'), { comment, sticky, until_ms: until }))
+/** All of a request or none of it; what hinders it is named. */
+export async function acknowledge(problems: readonly Problem[], comment: string, until: number | null, sticky: boolean): Promise<Done> {
+  const failed: string[] = []
+  let done = 0
+  for (let at = 0; at < problems.length; at += ACK_MAX) {
+    const some = problems.slice(at, at + ACK_MAX)
+    const checks = some.map(({ hostId, check }) => (check ? { host: hostId, check } : { host: hostId }))
+    const answer = await change<AckRows>('POST', api('checks', 'ack'), { checks, comment, sticky, until_ms: until })
+    if (answer.kind === 'data') done += some.length
+    else {
+      const rows = (answer.body as Partial<AckRows> | undefined)?.rows?.filter((row) => row.error) ?? []
+      failed.push(...(rows.length > 0 ? rows.map((row) => `${row.check ?? 'host'} on ${row.host}: ${row.error}`) : [answer.message]))
+    }
+  }
+  return { done, failed }
 }
 
 export function unacknowledge(problems: readonly Problem[]): Promise<Done> {
-  return each(problems, ({ host, check }) => change('DELETE', api('checks', host, check, 'ack')))
+  return each(problems, ({ hostId, check }) => change('DELETE', api('checks', hostId, check, 'ack')))
 }
 
 function one(answer: Answer<unknown>): Done {

@@ -1,6 +1,6 @@
 // The filter of problems: words that must all stand somewhere, and `name=value`, `name!=value`, `name=~regex`, `name!~regex`. Pure.
 import type { Offer } from '../../parts/complete'
-import { isHandled, type Problem, type Severity } from './problem'
+import type { Problem, Severity } from './problem'
 
 export type Show = 'open' | 'handled' | 'all'
 
@@ -59,7 +59,7 @@ export function filter(problems: readonly Problem[], text: string, states: reado
   const good = tests.filter((test): test is Test => typeof test !== 'string')
   const found = problems.filter(
     (problem) =>
-      (show === 'all' || isHandled(problem) === (show === 'handled')) && (states.length === 0 || states.includes(problem.state)) && good.every((test) => test(problem)),
+      (show === 'all' || problem.isHandled === (show === 'handled')) && (states.length === 0 || states.includes(problem.state)) && good.every((test) => test(problem)),
   )
   return { problems: found, wrong }
 }
@@ -73,7 +73,7 @@ export function withCondition(text: string, name: string, value: string): string
 
 export function counts(problems: readonly Problem[], show: Show): Record<Severity, number> {
   const found: Record<Severity, number> = { CRITICAL: 0, WARNING: 0, UNKNOWN: 0 }
-  for (const problem of problems) if (show === 'all' || isHandled(problem) === (show === 'handled')) found[problem.state] += 1
+  for (const problem of problems) if (show === 'all' || problem.isHandled === (show === 'handled')) found[problem.state] += 1
   return found
 }
 

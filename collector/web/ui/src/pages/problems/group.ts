@@ -4,6 +4,7 @@ import type { Problem } from './problem'
 
 export interface Group {
   readonly key: string
+  readonly title: string
   readonly problems: readonly Problem[]
   readonly hosts: number
 }
@@ -11,16 +12,23 @@ export interface Group {
 /** Groups of more are folded until somebody opens them: a storm is one line. */
 export const FOLD_FROM = 9
 
-/** By name, by host, by a label, or none. */
+/** By what belongs together (an incident, else a name), by host, by a label, or none. */
 export function keyOf(problem: Problem, by: string): string {
-  if (by === 'name') return problem.name
+  if (by === 'related') return problem.group
   if (by === 'host') return problem.host || 'no host'
   return problem.labels[by] ?? `without ${by}`
 }
 
+/** The name that all have, or the first with how many more there are. */
+function titleOf(problems: readonly Problem[]): string {
+  const names = new Set(problems.map((problem) => problem.name))
+  const [first = ''] = names
+  return names.size === 1 ? first : `${first} and ${names.size - 1} more`
+}
+
 /** Groups in the order of their first problem, so that the worst come first. */
 export function groups(problems: readonly Problem[], by: string): Group[] {
-  if (by === 'none') return problems.map((problem) => ({ key: problem.id, problems: [problem], hosts: 1 }))
+  if (by === 'none') return problems.map((problem) => ({ key: problem.id, title: problem.name, problems: [problem], hosts: 1 }))
   const found = new Map<string, Problem[]>()
   for (const problem of problems) {
     const key = keyOf(problem, by)
@@ -28,7 +36,7 @@ export function groups(problems: readonly Problem[], by: string): Group[] {
     if (group) group.push(problem)
     else found.set(key, [problem])
   }
-  return [...found].map(([key, problems]) => ({ key, problems, hosts: new Set(problems.map((problem) => problem.host).filter(Boolean)).size }))
+  return [...found].map(([key, problems]) => ({ key, title: by === 'related' ? titleOf(problems) : key, problems, hosts: new Set(problems.map((problem) => problem.host).filter(Boolean)).size }))
 }
 
 export type Row = { readonly kind: 'group'; readonly group: Group; readonly isFolded: boolean } | { readonly kind: 'problem'; readonly problem: Problem; readonly isInner: boolean }

@@ -3,7 +3,7 @@ import { useComputed, useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import { may } from '../../api/me'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import type { Alerts, Checks, Status } from '../../api/types'
+import type { Problems as Answered, Status } from '../../api/types'
 import { Button, Filter, Lack, Notice, toggled, useKeys } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { api } from '../../url/link'
@@ -17,22 +17,21 @@ import { Empty } from './Empty'
 import { filter, offers, withCondition, type Show } from './filter'
 import { groups, rows } from './group'
 import { List } from './List'
-import { isHandled, problemsOf, type Problem } from './problem'
+import { problemsOf, type Problem } from './problem'
 import './problems.css'
 
 const q = param('q')
 const state = param('state')
 const show = param('show', 'open')
-const by = param('group', 'name')
+const by = param('group', 'related')
 const folds = param('folds')
 const at = param('at')
 
 export default function Problems() {
-  const alerts = useAnswer<Alerts>(() => [api('alerts')], { topic: ['alerts', 'silences'] })
-  const checks = useAnswer<Checks>(() => [api('checks'), { problems: true }], { topic: ['checks', 'downtimes'] })
+  const asked = useAnswer<Answered>(() => [api('problems'), { soft: true }], { topic: ['alerts', 'checks', 'silences', 'downtimes'], every: 60_000 })
   const status = useShown(useAnswer<Status>(() => [api('status')], { every: 30_000 }))
-  const [knownAlerts, knownChecks] = [useShown(alerts), useShown(checks)]
-  const all = useComputed(() => problemsOf(knownAlerts.value?.alerts ?? [], knownChecks.value?.checks ?? []))
+  const known = useShown(asked)
+  const all = useComputed(() => problemsOf(known.value?.problems ?? []))
   const chosen = useSignal<ReadonlySet<string>>(new Set())
   const active = useSignal(-1)
   const acting = useSignal<{ action: Action; problems: readonly Problem[] } | null>(null)
@@ -41,7 +40,7 @@ export default function Problems() {
   const { problems, wrong } = useMemo(() => filter(all.value, q.value, states, show.value as Show), [all.value, q.value, state.value, show.value])
   const turned = useMemo(() => new Set(folds.value ? folds.value.split('\n') : []), [folds.value])
   const list = useMemo(() => rows(groups(problems, by.value), turned), [problems, by.value, turned])
-  const open = useMemo(() => all.value.filter((problem) => !isHandled(problem)).length, [all.value])
+  const open = useMemo(() => all.value.filter((problem) => !problem.isHandled).length, [all.value])
   useHeading('Problems', open)
 
   const shownIds = new Set(problems.map((problem) => problem.id))
@@ -63,11 +62,6 @@ export default function Problems() {
     ],
     [list, picked.length],
   )
-  const again = (): void => {
-    alerts.again()
-    checks.again()
-  }
-  const isWaiting = alerts.answer.value === null || checks.answer.value === null
   const detail = at.value ? all.value.find((problem) => problem.id === at.value) : undefined
   const turn = (key: string): void => {
     folds.value = [...toggled(turned, key)].join('\n')
@@ -81,11 +75,10 @@ export default function Problems() {
     }
     chosen.value = next
   }
-  const answer = alerts.answer.value
+  const answer = asked.answer.value
   return (
     <div class="page fill problems">
-      <Lack answer={alerts.answer.value} what="problems" onAgain={again} />
-      {alerts.answer.value?.kind === 'data' && <Lack answer={checks.answer.value} what="checks" onAgain={again} />}
+      <Lack answer={answer} what="problems" onAgain={asked.again} />
       {status.value?.collector.problems.map((trouble) => (
         <Notice key={trouble.message} tone="critical" title="The collector:">
           {trouble.message} <span class="soft">{trouble.remedy}</span>
@@ -114,14 +107,21 @@ export default function Problems() {
           {!may('silence') && <span class="small soft">Your role may look only.</span>}
         </div>
       )}
-      {isWaiting ? (
+      {answer === null ? (
         <div class="wait" role="status" aria-label="Asking for problems" />
       ) : list.length > 0 ? (
         <List rows={list} chosen={chosen} active={active} onChoose={choose} onTurn={turn} onOpen={(problem) => at.push(problem.id)} />
       ) : (
-        <div class="card fills">
-          <Empty isFiltered={q.value !== '' || states.length > 0 || show.value === 'handled'} handled={all.value.length - open} status={status.value} at={answer?.kind === 'data' ? answer.at : (answer?.lastAt ?? now())} />
-        </div>
+        known.value && (
+          <div class="card fills">
+            <Empty
+              isFiltered={q.value !== '' || states.length > 0 || show.value === 'handled'}
+              handled={all.value.length - open}
+              freshness={known.value.freshness}
+              at={answer.kind === 'data' ? answer.at : (answer.lastAt ?? now())}
+            />
+          </div>
+        )
       )}
       {detail && !acting.value && (
         <Detail
@@ -137,7 +137,7 @@ export default function Problems() {
       )}
       {acting.value && <ActionDialog {...acting.value} all={all.value} onClose={() => (acting.value = null)} onDone={() => {
         chosen.value = new Set()
-        again()
+        asked.again()
       }} />}
     </div>
   )

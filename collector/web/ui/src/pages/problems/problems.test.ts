@@ -1,56 +1,58 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Alert, Check } from '../../api/types'
+import type { ProblemRow } from '../../api/types'
+import { canAcknowledge, canTakeBack } from './act'
 import { counts, filter, offers, withCondition } from './filter'
 import { groupable, groups, rows, worst } from './group'
 import { escapeRegex, matches, matchersOf, silence, texts } from './matchers'
-import { isHandled, problemsOf } from './problem'
+import { isAddress, problemsOf } from './problem'
 
-function alert(id: string, more: Partial<Alert> & { labels: Record<string, string> }): Alert {
+function row(id: string, title: string, host: string, more: Partial<ProblemRow> = {}): ProblemRow {
   return {
-    id, state: 'firing', annotations: { summary: `${id} is wrong` }, origin: { kind: 'rule' }, active_ms: 100, starts_ms: 200, ends_ms: null, updated_ms: 200, value: null, expression: '', receivers: [], holds: [],
-    ...more,
-  }
-}
-
-function check(host: string, name: string, more: Partial<Check> = {}): Check {
-  return {
-    host, host_id: `id-${host}`, check: name, kind: 'plugin', state: 'CRITICAL', hard_state: 'CRITICAL', is_hard: true, attempt: 3, max_attempts: 3, since_ms: 300, hard_since_ms: 300, at_ms: 400, arrived_ms: 400, is_live: true,
-    is_stale: false, stale_ms: null, output: 'broken', long_output: '', perfdata: [], duration_ms: 0, interval_ms: 0, parents: [], remedy: '', is_flapping: false, flapping_percent: 0, acknowledgement: null, holds: [],
+    id, kind: 'rule', state: 'firing', title, host, host_id: null, check: null, severity: 'warning', check_state: null, attempt: null, max_attempts: null, since_ms: 200, owner: null, receivers: [],
+    is_flapping: false, acknowledgement: null, holds: [], handled: false, value: null, output: `${id} is wrong`, remedy: null, labels: { alertname: title, host }, group: `name/${title}`, incident: null,
     ...more,
   }
 }
 
 const ack = { by: 'user:ann', comment: 'on it', at_ms: 1, until_ms: null, sticky: false }
-const alerts = [
-  alert('a', { labels: { alertname: 'raid', host: 'web-1', severity: 'critical', env: 'prod', team: 'shop' }, origin: { kind: 'check', host_id: 'id-web-1', check: 'raid' }, holds: [{ why: 'acknowledged', by: 'user:ann', until_ms: null }] }),
-  alert('b', { labels: { alertname: 'DiskFull', host: 'db-1', severity: 'warning', env: 'prod' }, starts_ms: 500 }),
-  alert('c', { labels: { alertname: 'DiskFull', host: 'db-2', severity: 'warning', env: 'test' }, starts_ms: 400 }),
-]
-const checks = [check('web-1', 'raid', { acknowledgement: ack }), check('web-2', 'http', { state: 'WARNING', hard_state: 'OK', is_hard: false, attempt: 1, is_flapping: true, flapping_percent: 40 })]
-const all = problemsOf(alerts, checks)
+const all = problemsOf([
+  row('a', 'raid', 'web-1', {
+    kind: 'check', host_id: 'id-1', check: 'raid', severity: 'critical', owner: 'shop', acknowledgement: ack, handled: true, holds: [{ why: 'acknowledged', by: 'user:ann', until_ms: null }],
+    labels: { alertname: 'raid', host: 'web-1', severity: 'critical', env: 'prod', team: 'shop' },
+  }),
+  row('b', 'DiskFull', 'db-1', { labels: { alertname: 'DiskFull', host: 'db-1', severity: 'warning', env: 'prod' } }),
+  row('c', 'DiskFull', 'db-2', { labels: { alertname: 'DiskFull', host: 'db-2', severity: 'warning', env: 'test' } }),
+  row('soft:2/http', 'http', 'web-2', { kind: 'check', host_id: 'id-2', check: 'http', state: 'soft', attempt: 1, max_attempts: 3, is_flapping: true }),
+])
 
-test('what fires is joined with its check, and what is not yet told of is there too', () => {
-  assert.deepEqual(all.map((problem) => problem.id), ['a', 'b', 'c', 'id-web-2/http'])
+test('a problem has its state, its owner and how far it is', () => {
   const [raid, disk, , http] = all
   assert.ok(raid && disk && http)
-  assert.deepEqual([raid.state, raid.owner, isHandled(raid)], ['CRITICAL', 'user:ann', true])
-  assert.deepEqual([disk.state, disk.soft, isHandled(disk)], ['WARNING', '', false])
-  assert.deepEqual([http.state, http.soft, http.flapping], ['WARNING', '1 of 3', 40])
+  assert.deepEqual([raid.state, raid.owner, raid.isHandled], ['CRITICAL', 'user:ann', true])
+  assert.deepEqual([disk.state, disk.soft, disk.isHandled], ['WARNING', '', false])
+  assert.deepEqual([http.state, http.soft, http.isFlapping], ['WARNING', '1 of 3', true])
+  assert.deepEqual(all.map(canAcknowledge), [true, false, false, false])
+  assert.deepEqual(all.map(canTakeBack), [true, false, false, false])
+})
+
+test('only an address is a link', () => {
+  assert.ok(isAddress('https://wiki.example/raid?x=1'))
+  for (const other of ['javascript' + ':alert(1)', 'see https://wiki.example', 'data:text/html,x', '//wiki.example', '']) assert.ok(!isAddress(other), other)
 })
 
 test('a filter has words and conditions, and says what it does not understand', () => {
   const ids = (text: string, states: string[] = [], show: 'open' | 'handled' | 'all' = 'all') => filter(all, text, states, show).problems.map((problem) => problem.id)
-  assert.deepEqual(ids('', [], 'open'), ['b', 'c', 'id-web-2/http'])
+  assert.deepEqual(ids('', [], 'open'), ['b', 'c', 'soft:2/http'])
   assert.deepEqual(ids('', [], 'handled'), ['a'])
   assert.deepEqual(ids('', ['CRITICAL']), ['a'])
   assert.deepEqual(ids('DISKFULL'), ['b', 'c'])
   assert.deepEqual(ids('diskfull -db-2'), ['b'])
   assert.deepEqual(ids('env=prod'), ['a', 'b'])
-  assert.deepEqual(ids('env!=prod'), ['c', 'id-web-2/http'])
+  assert.deepEqual(ids('env!=prod'), ['c', 'soft:2/http'])
   assert.deepEqual(ids('host=~"db-.*" env=test'), ['c'])
-  assert.deepEqual(ids('host!~db-.*'), ['a', 'id-web-2/http'])
-  assert.deepEqual(ids('state=Warning owner=""'), ['b', 'c', 'id-web-2/http'])
+  assert.deepEqual(ids('host!~db-.*'), ['a', 'soft:2/http'])
+  assert.deepEqual(ids('state=Warning owner=""'), ['b', 'c', 'soft:2/http'])
   assert.deepEqual(ids('why=acknowledged'), ['a'])
   assert.equal(filter(all, 'host=~[ env=prod', [], 'all').wrong, '[ is no regular expression')
   assert.deepEqual(counts(all, 'open'), { CRITICAL: 0, WARNING: 3, UNKNOWN: 0 })
@@ -69,16 +71,18 @@ test('completion knows names, and values of a name', () => {
 })
 
 test('groups of one are a row, larger ones have a head, and a storm is folded', () => {
-  const shown = rows(groups(all, 'name'), new Set())
-  assert.deepEqual(shown.map((row) => (row.kind === 'group' ? `${row.group.key} ${row.group.problems.length}` : row.problem.id)), ['a', 'DiskFull 2', 'b', 'c', 'id-web-2/http'])
-  assert.equal(rows(groups(all, 'name'), new Set(['DiskFull'])).length, 3)
-  const storm = problemsOf(Array.from({ length: 500 }, (_, n) => alert(`s${n}`, { labels: { alertname: 'HostSilent', host: `h${n}` } })), [])
-  assert.equal(rows(groups(storm, 'name'), new Set()).length, 1)
-  assert.equal(rows(groups(storm, 'name'), new Set(['HostSilent'])).length, 501)
+  const shown = rows(groups(all, 'related'), new Set())
+  assert.deepEqual(shown.map((row) => (row.kind === 'group' ? `${row.group.title} ${row.group.problems.length}` : row.problem.id)), ['a', 'DiskFull 2', 'b', 'c', 'soft:2/http'])
+  assert.equal(rows(groups(all, 'related'), new Set(['name/DiskFull'])).length, 3)
+  const storm = problemsOf(Array.from({ length: 500 }, (_, n) => row(`s${n}`, 'HostSilent', `h${n}`)))
+  assert.equal(rows(groups(storm, 'related'), new Set()).length, 1)
+  assert.equal(rows(groups(storm, 'related'), new Set(['name/HostSilent'])).length, 501)
   assert.equal(rows(groups(storm, 'none'), new Set()).length, 500)
-  assert.equal(groups(storm, 'name')[0]?.hosts, 500)
-  assert.equal(worst({ key: '', problems: all, hosts: 1 }), 'CRITICAL')
+  assert.equal(groups(storm, 'related')[0]?.hosts, 500)
+  assert.equal(worst({ key: '', title: '', problems: all, hosts: 1 }), 'CRITICAL')
   assert.deepEqual(groups(all, 'env').map((group) => group.key), ['prod', 'test', 'without env'])
+  const mixed = groups(problemsOf([row('x', 'raid', 'h1', { group: 'incident/7' }), row('y', 'disk', 'h1', { group: 'incident/7' })]), 'related')
+  assert.deepEqual(mixed.map((group) => [group.title, group.hosts]), [['raid and 1 more', 1]])
   assert.deepEqual(groupable(all), ['env', 'severity', 'team'])
 })
 
