@@ -76,18 +76,24 @@ function happen(event: LiveEvent): void {
   effects.forEach(perform)
 }
 
+let isOn = false
+
+function wake(): void {
+  if (isOn && !document.hidden) happen('woken')
+}
+
 /** Begins, once somebody is logged in; again does nothing. */
 export function startLive(): void {
-  if (live.peek() !== START) return
+  if (isOn) return
+  isOn = true
   happen('start')
-  window.addEventListener('online', () => happen('woken'))
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) happen('woken')
-  })
+  window.addEventListener('online', wake)
+  document.addEventListener('visibilitychange', wake)
 }
 
 /** Ends: nobody is logged in any more. */
 export function stopLive(): void {
+  isOn = false
   clearTimeout(timer)
   close()
   live.value = START

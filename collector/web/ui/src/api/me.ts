@@ -42,7 +42,6 @@ export async function logIn(user: string, password: string): Promise<Answer<Logg
 
 export async function logOut(): Promise<void> {
   // First nothing asks any more, then the session ends.
-  meAnswer.value = null
   isLoggedOut.value = true
   const answer = await change<unknown>('POST', api('logout'))
   // The cookie is still good then: that must not look like a logout.
@@ -52,5 +51,7 @@ export async function logOut(): Promise<void> {
 effect(() => {
   if (!isLoggedOut.value) return
   me.value = null
+  // What was answered before is no longer who asks.
+  meAnswer.value = null
   stopLive()
 })

@@ -7,6 +7,7 @@ import { Link } from '../parts/Link'
 import { pages } from '../pages'
 import type { Page } from '../pages/page'
 import { here } from '../url/location'
+import { ZoneSwitch } from './RangePicker'
 
 const GROUPS = ['Watch', 'Look', 'Plan', 'Run'] as const
 
@@ -61,6 +62,9 @@ export function Nav({ isOpen }: { readonly isOpen: Signal<boolean> }) {
         </div>
       ))}
       <div class="foot stack">
+        <span class="narrow-only">
+          <ZoneSwitch />
+        </span>
         <span class="row small soft">
           <Icon sign="person" size={14} />
           <span class="cut grow" title={me.value?.role ?? ''}>

@@ -1,7 +1,6 @@
 // The login of local users.
-import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
-import { meAnswer, findMe, logIn } from '../../api/me'
+import { useSignal, useSignalEffect } from '@preact/signals'
+import { findMe, logIn, me, meAnswer } from '../../api/me'
 import { Button, Code, Lack, Notice } from '../../parts'
 import { TextField } from '../../parts/Field'
 import { Brand } from '../../shell/Nav'
@@ -18,18 +17,17 @@ export default function Login() {
   const [user, password] = [useSignal(''), useSignal('')]
   const busy = useSignal(false)
   const wrong = useSignal<{ message: string; remedy: string } | null>(null)
-  const leave = (): void => go(inside(here.peek().search.get('next')), 'replace')
 
-  // Whoever came here with a session that is good goes on.
-  useEffect(() => {
-    if (meAnswer.peek()?.kind === 'data') leave()
-  }, [])
+  // Whoever has a session that is good goes on, be it of now or of before.
+  useSignalEffect(() => {
+    if (me.value) go(inside(here.peek().search.get('next')), 'replace')
+  })
 
   const send = async (): Promise<void> => {
     busy.value = true
     const answer = await logIn(user.value.trim(), password.value)
     busy.value = false
-    if (answer.kind === 'data') return leave()
+    if (answer.kind === 'data') return
     password.value = ''
     const isWrong = answer.kind === 'loggedOut'
     wrong.value = { message: answer.message, remedy: isWrong ? '' : answer.remedy }

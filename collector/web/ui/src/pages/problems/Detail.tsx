@@ -56,7 +56,7 @@ export function Detail({ problem, mayAct, onAction, onPick, onClose }: DetailPro
         )}
         {problem.holds.length > 0 && (
           <>
-            <dt>Not told, since</dt>
+            <dt>Held back</dt>
             <dd>
               {problem.holds.map((hold) => (
                 <div key={hold.why + hold.by}>
