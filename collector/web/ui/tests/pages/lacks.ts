@@ -49,7 +49,7 @@ export default async function (visit: Visit): Promise<void> {
   await page.route(ANSWERS, late)
   await page.reload()
   await visit.see(/clock is 1 h.* behind the collector/)
-  await page.unroute(ANSWERS)
+  await page.unrouteAll({ behavior: 'wait' })
 
   // The session has ended: to the login, and back to what was looked at.
   await visit.open('/?q=fan')

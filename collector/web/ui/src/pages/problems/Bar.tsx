@@ -37,7 +37,8 @@ export function Bar({ all, states, state, show, by }: BarProps) {
       <label class="row small soft group-by">
         <span>Group by</span>
         <select value={by.value} onChange={(event) => (by.value = event.currentTarget.value)}>
-          <option value="related">incident</option>
+          <option value="name">name</option>
+          <option value="incident">incident</option>
           <option value="host">host</option>
           <option value="none">nothing</option>
           {labels.map((label) => (

@@ -12,9 +12,10 @@ export interface Group {
 /** Groups of more are folded until somebody opens them: a storm is one line. */
 export const FOLD_FROM = 9
 
-/** By what belongs together (an incident, else a name), by host, by a label, or none. */
+/** By name, by what one mail thread tells of (else a name), by host, by a label, or none. */
 export function keyOf(problem: Problem, by: string): string {
-  if (by === 'related') return problem.group
+  if (by === 'name') return problem.name
+  if (by === 'incident') return problem.group
   if (by === 'host') return problem.host || 'no host'
   return problem.labels[by] ?? `without ${by}`
 }
@@ -36,7 +37,7 @@ export function groups(problems: readonly Problem[], by: string): Group[] {
     if (group) group.push(problem)
     else found.set(key, [problem])
   }
-  return [...found].map(([key, problems]) => ({ key, title: by === 'related' ? titleOf(problems) : key, problems, hosts: new Set(problems.map((problem) => problem.host).filter(Boolean)).size }))
+  return [...found].map(([key, problems]) => ({ key, title: by === 'incident' ? titleOf(problems) : key, problems, hosts: new Set(problems.map((problem) => problem.host).filter(Boolean)).size }))
 }
 
 export type Row = { readonly kind: 'group'; readonly group: Group; readonly isFolded: boolean } | { readonly kind: 'problem'; readonly problem: Problem; readonly isInner: boolean }

@@ -23,7 +23,7 @@ import './problems.css'
 const q = param('q')
 const state = param('state')
 const show = param('show', 'open')
-const by = param('group', 'related')
+const by = param('group', 'name')
 const folds = param('folds')
 const at = param('at')
 
