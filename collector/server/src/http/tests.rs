@@ -177,7 +177,7 @@ async fn every_answer_says_what_browsers_may_do_with_it() {
         for header in [
             "x-content-type-options: nosniff\r\n",
             "referrer-policy: no-referrer\r\n",
-            "content-security-policy: default-src 'self';",
+            "content-security-policy: default-src 'none';",
             "frame-ancestors 'none'\r\n",
             "cache-control: no-store\r\n",
         ] {

@@ -43,7 +43,11 @@ function Loaded({ page, parts }: { readonly page: Page; readonly parts: Readonly
   const ready = useSignal(loaded.has(page))
   const wrong = useSignal(false)
   useEffect(() => {
-    if (loaded.has(page)) return
+    if (loaded.has(page)) {
+      // Another place has loaded it between the drawing of this one and now.
+      ready.value = true
+      return
+    }
     page.load().then(
       (module) => {
         loaded.set(page, module.default)
