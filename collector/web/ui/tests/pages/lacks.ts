@@ -60,6 +60,8 @@ export default async function (visit: Visit): Promise<void> {
   await page.route('**/api/**', (route) => route.fulfill({ status: 401, contentType: 'application/json', body: '{"version":1,"error":{"code":"unauthorized","message":"the session has ended","where":"","remedy":"log in again"}}' }))
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
   await page.waitForURL(/\/login\?next=%2F%3Fq%3Dfan/)
+  // Interception ends when nothing is on its way: what is held then would never come.
+  await page.getByLabel('User').waitFor()
   await page.unroute('**/api/**')
   await visit.logIn()
   await page.waitForURL(/\/\?q=fan$/)
