@@ -80,7 +80,7 @@ mod tests {
     fn a_glance_counts_checks_and_says_since_when_a_host_stands_as_it_does() {
         let bench = Bench::new();
         let host = bench.host("web1").id();
-        let report = |check: &str, state: CheckState, second: i64| Reported {
+        let report = |check: &str, state: CheckState, second: u64| Reported {
             host,
             arrived: at(second),
             is_live: true,

@@ -120,7 +120,7 @@ fn delay(form: &Parameters) -> Result<Duration, ApiError> {
 impl Follow {
     /// The frames of the newest lines that are there, oldest first.
     pub(crate) async fn first(&mut self) -> Result<Vec<Vec<u8>>, End> {
-        let (shared, query, page) = (Arc::clone(&self.state), self.query.clone(), self.page.clone());
+        let (shared, query, page) = (Arc::clone(&self.state), self.query.clone(), self.page);
         let (start_ns, frame) = (self.start_ns, self.frame);
         let work = move |cancelled: &Arc<std::sync::atomic::AtomicBool>| {
             let engine = shared.engine.load_full();

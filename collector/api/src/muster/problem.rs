@@ -106,8 +106,10 @@ struct Known {
 
 /// Every problem, those that want somebody first. `soft`: also those that are not confirmed yet.
 pub(super) fn gather(state: &State, now_ms: i64, soft: bool) -> Vec<Problem> {
-    let bad = state.fleet.bad_checks().into_iter().map(|check| ((check.host, check.check.clone()), check));
-    let known = Known { checks: bad.collect(), hosts: state.fleet.host_acknowledgements().into_iter().collect() };
+    // Of a large fleet's checks few are bad: only to find those that are not confirmed yet are all of them looked at.
+    let checks = if soft { state.fleet.bad_checks() } else { state.fleet.checks_of(&firing_checks(state)) };
+    let checks = checks.into_iter().map(|check| ((check.host, check.check.clone()), check));
+    let known = Known { checks: checks.collect(), hosts: state.fleet.host_acknowledgements().into_iter().collect() };
     let mut problems: Vec<Problem> = state.alerting.ask(|desk| {
         let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing());
         firing.map(|alert| of_alert(desk, alert, &known, now_ms)).collect()
@@ -118,6 +120,18 @@ pub(super) fn gather(state: &State, now_ms: i64, soft: bool) -> Vec<Problem> {
     }
     sort(&mut problems);
     problems
+}
+
+/// The checks that alerts which fire are of.
+fn firing_checks(state: &State) -> Vec<(HostId, String)> {
+    state.alerting.ask(|desk| {
+        let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing());
+        let check = |alert: &Alert| match &alert.origin {
+            Origin::Status(Subject::Check { host, check }) => Some((*host, check.clone())),
+            _ => None,
+        };
+        firing.filter_map(check).collect()
+    })
 }
 
 /// Those that nobody takes care of first, then the worst, then the newest.

@@ -122,6 +122,13 @@ fn alerting(
     Alerting::start(parts, settings, now()).unwrap()
 }
 
+/// Tests without a runtime follow nothing.
+fn run_live(state: &Arc<State>) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(crate::run_live(Arc::clone(state)));
+    }
+}
+
 /// An answer, whole.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -226,10 +233,7 @@ impl Fixture {
             counts: Counts::default(),
             install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
-        // Tests without a runtime follow nothing.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(crate::run_live(Arc::clone(&state)));
-        }
+        run_live(&state);
         Self { state, presence, problems, https, is_ready, can_reload, writer, admin_word, tick: 0, _folder: folder }
     }
 
