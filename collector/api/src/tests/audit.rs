@@ -109,6 +109,9 @@ impl Walk {
         let comment = json!({"comment": "I look"});
         self.step("POST", &ack, &["web-1", "disk"], comment, "acknowledged", "web-1/disk").await;
         self.step("DELETE", &ack, &["web-1", "disk"], Value::Null, "unacknowledged", "web-1/disk").await;
+        let many = json!({"checks": [{"host": "web-1", "check": "disk"}], "comment": "I look"});
+        self.step("POST", "/api/muster/v1/checks/ack", &[], many, "acknowledged", "web-1/disk").await;
+        self.step("DELETE", &ack, &["web-1", "disk"], Value::Null, "unacknowledged", "web-1/disk").await;
         self.step("DELETE", CHECK, &["web-1", "disk"], Value::Null, "check_removed", "web-1/disk").await;
         ask(&self.fixture, "web-1", 2);
         self.step("POST", &path("replace"), &["web-1"], json!({}), "host_replaced", "web-1").await;

@@ -82,6 +82,7 @@ pub(super) struct Fixture {
     pub(super) can_reload: Arc<AtomicBool>,
     pub(super) writer: Writer,
     pub(super) admin_word: String,
+    live: std::sync::Once,
     tick: u64,
     _folder: TempDir,
 }
@@ -120,13 +121,6 @@ fn alerting(
         batches,
     };
     Alerting::start(parts, settings, now()).unwrap()
-}
-
-/// Tests without a runtime follow nothing.
-fn run_live(state: &Arc<State>) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(crate::run_live(Arc::clone(state)));
-    }
 }
 
 /// An answer, whole.
@@ -233,8 +227,19 @@ impl Fixture {
             counts: Counts::default(),
             install: Install::new(folder.path().join("packages"), None, "machine.example".to_owned()),
         });
-        run_live(&state);
-        Self { state, presence, problems, https, is_ready, can_reload, writer, admin_word, tick: 0, _folder: folder }
+        Self {
+            state,
+            presence,
+            problems,
+            https,
+            is_ready,
+            can_reload,
+            writer,
+            admin_word,
+            live: std::sync::Once::new(),
+            tick: 0,
+            _folder: folder,
+        }
     }
 
     pub(super) fn fleet(&self) -> &Arc<Fleet> {
@@ -289,8 +294,14 @@ impl Fixture {
         self.fleet().new_http_token(&[scope], std::time::Duration::from_secs(60), &By::Itself("test"), now()).unwrap()
     }
 
+    /// Lets the live feed run, from the first request on.
+    pub(super) fn run_live(&self) {
+        self.live.call_once(|| drop(tokio::spawn(crate::run_live(Arc::clone(&self.state)))));
+    }
+
     /// The whole answer; of one that does not end its first piece.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        self.run_live();
         let response = router(&self.state).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let is_stream = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");

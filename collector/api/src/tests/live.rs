@@ -41,6 +41,7 @@ impl Events {
     }
 
     async fn of(fixture: &Fixture, request: Request<Body>) -> Self {
+        fixture.run_live();
         let response = router(&fixture.state).oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
