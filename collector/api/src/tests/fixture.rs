@@ -153,6 +153,48 @@ fn planted_snapshots() -> crate::SnapshotsView {
     crate::SnapshotsView { folder: "/s".to_owned(), running: Some(running), ended: None, kept: vec![row] }
 }
 
+/// What the process around the API says; what a test changes of it is behind the locks.
+fn hooks(
+    presence: &Arc<Mutex<Vec<HostPresence>>>,
+    problems: &Arc<Mutex<Vec<Problem>>>,
+    https: &Arc<Mutex<Option<Https>>>,
+    is_ready: &Arc<AtomicBool>,
+    can_reload: &Arc<AtomicBool>,
+) -> crate::Hooks {
+    let (seen, told, spoken) = (Arc::clone(presence), Arc::clone(problems), Arc::clone(https));
+    let (ready, reloads) = (Arc::clone(is_ready), Arc::clone(can_reload));
+    crate::Hooks {
+        now: Box::new(now),
+        health: Box::new(move || Health {
+            unready: (!ready.load(Ordering::Relaxed)).then(Problem::starts_or_stops),
+            problems: told.lock().unwrap().clone(),
+        }),
+        process_stats: Box::new(Vec::new),
+        intake_stats: Box::new(Vec::new),
+        doctor: Box::new(|| OwnFindings {
+            settings: "planted settings".to_owned(),
+            free_bytes: Some(1_000_000_000),
+            retention: ["retention.metrics", "retention.logs", "retention.events"]
+                .map(|key| (key, std::time::Duration::from_secs(30 * 86_400))),
+            ..OwnFindings::default()
+        }),
+        retention: Box::new(|| [30, 30, 730].map(|days| std::time::Duration::from_secs(days * 86_400))),
+        presence: Box::new(move || seen.lock().unwrap().clone()),
+        https: Box::new(move || spoken.lock().unwrap().clone()),
+        make_snapshot: Box::new(|ask| match &ask.to {
+            None => Ok("20231114T221320Z-07070707".to_owned()),
+            Some(to) => {
+                Err(crate::ApiError::said(crate::ErrorKind::Conflict, &format!("`{}` is full: free it", to.display())))
+            }
+        }),
+        snapshots: Box::new(|| Ok(planted_snapshots())),
+        reload: Box::new(move || match reloads.load(Ordering::Relaxed) {
+            true => Ok("reloaded".to_owned()),
+            false => Err("c.toml:1:1: planted".to_owned()),
+        }),
+    }
+}
+
 impl Fixture {
     pub(super) fn new() -> Self {
         Self::with(Access::Tokens, PoolSettings::default())
@@ -170,41 +212,8 @@ impl Fixture {
         let presence: Arc<Mutex<Vec<HostPresence>>> = Arc::default();
         let problems: Arc<Mutex<Vec<Problem>>> = Arc::default();
         let https: Arc<Mutex<Option<Https>>> = Arc::default();
-        let spoken = Arc::clone(&https);
         let (is_ready, can_reload) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
-        let reloads = Arc::clone(&can_reload);
-        let (seen, told, ready) = (Arc::clone(&presence), Arc::clone(&problems), Arc::clone(&is_ready));
-        let hooks = crate::Hooks {
-            now: Box::new(now),
-            health: Box::new(move || Health {
-                unready: (!ready.load(Ordering::Relaxed)).then(Problem::starts_or_stops),
-                problems: told.lock().unwrap().clone(),
-            }),
-            process_stats: Box::new(Vec::new),
-            intake_stats: Box::new(Vec::new),
-            doctor: Box::new(|| OwnFindings {
-                settings: "planted settings".to_owned(),
-                free_bytes: Some(1_000_000_000),
-                retention: ["retention.metrics", "retention.logs", "retention.events"]
-                    .map(|key| (key, std::time::Duration::from_secs(30 * 86_400))),
-                ..OwnFindings::default()
-            }),
-            retention: Box::new(|| [30, 30, 730].map(|days| std::time::Duration::from_secs(days * 86_400))),
-            presence: Box::new(move || seen.lock().unwrap().clone()),
-            https: Box::new(move || spoken.lock().unwrap().clone()),
-            make_snapshot: Box::new(|ask| match &ask.to {
-                None => Ok("20231114T221320Z-07070707".to_owned()),
-                Some(to) => Err(crate::ApiError::said(
-                    crate::ErrorKind::Conflict,
-                    &format!("`{}` is full: free it", to.display()),
-                )),
-            }),
-            snapshots: Box::new(|| Ok(planted_snapshots())),
-            reload: Box::new(move || match reloads.load(Ordering::Relaxed) {
-                true => Ok("reloaded".to_owned()),
-                false => Err("c.toml:1:1: planted".to_owned()),
-            }),
-        };
+        let hooks = hooks(&presence, &problems, &https, &is_ready, &can_reload);
         let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));
         let alerting = alerting(&fleet, &reader, &engine, folder.path());
         let state = Arc::new(State {
