@@ -66,6 +66,16 @@ fn debs_hold_what_their_units_need_and_say_what_they_need() {
     assert!(fields.contains("Depends: libc6 (>= 2.34), libgcc-s1, passwd\n"), "{fields}");
     let collector = ending(made::old(), "muster-collector_0.1.0_amd64.deb");
     assert!(output(&["dpkg-deb", "--field"], &collector).contains("Recommends: muster, muster-agent-packages\n"));
+    let list = output(&["dpkg-deb", "--contents"], &collector);
+    for path in
+        ["provisioning/datasources/muster.yaml", "provisioning/dashboards/muster.yaml", "dashboards/muster-host.json"]
+    {
+        let path = format!("./usr/share/doc/muster-collector/examples/grafana/{path}");
+        assert!(
+            list.lines().any(|line| line.starts_with("-rw-r--r-- root/root") && line.ends_with(&path)),
+            "{path} in {list}"
+        );
+    }
     let kept = output(&["dpkg-deb", "--info"], &collector);
     assert!(kept.contains("conffiles") && kept.contains("postrm"), "{kept}");
     let command = output(&["dpkg-deb", "--contents"], &ending(made::old(), "muster_0.1.0_amd64.deb"));

@@ -87,7 +87,7 @@ fn borrowed<'a>(values: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a 
 
 /// Copyright, changelog, and why lintian is wrong where it is.
 fn documents(making: &Making, package: &Package, root: &Path) -> Result<()> {
-    let folder = root.join("usr/share/doc").join(package.name);
+    let folder = root.join(package.documents_folder());
     files::copy(&making.packaging.join("copyright"), &folder.join("copyright"), 0o644)?;
     let mut date = Command::new("date");
     date.args(["--utc", "--rfc-email", "--date", &format!("@{}", making.epoch)]).env("LC_ALL", "C");

@@ -77,11 +77,12 @@ fn text(making: &Making, package: &Package, root: &std::path::Path) -> Result<St
 /// Every file, and the folders that no package of the system has.
 fn list(package: &Package, root: &std::path::Path) -> Result<String> {
     const OWN_FOLDERS: [&str; 3] = ["etc/muster", "usr/share/muster", "usr/share/licenses/muster"];
+    let documents = package.documents_folder();
     let mut text = String::new();
     for (path, mode, is_folder) in files::walk(root)? {
         let path = path.to_str().context("a path that is no text")?;
         if is_folder {
-            if OWN_FOLDERS.iter().any(|own| path.starts_with(own)) {
+            if path.starts_with(&documents) || OWN_FOLDERS.iter().any(|own| path.starts_with(own)) {
                 text.push_str(&format!("%dir %attr(0755, root, root) /{path}\n"));
             }
             continue;
@@ -89,6 +90,7 @@ fn list(package: &Package, root: &std::path::Path) -> Result<String> {
         let kind = match path {
             _ if package.settings.iter().any(|(_, to, _)| *to == path) => "%config(noreplace) ",
             _ if path.starts_with("usr/share/licenses/") => "%license ",
+            _ if path.starts_with(&documents) => "%doc ",
             _ => "",
         };
         text.push_str(&format!("%attr({mode:04o}, root, root) {kind}/{path}\n"));
@@ -108,10 +110,14 @@ mod tests {
         for (_, to, mode) in COLLECTOR.settings {
             files::write(&root.path().join(to), b"x", *mode).unwrap();
         }
+        let example = root.path().join(COLLECTOR.documents_folder()).join("examples/a.yaml");
+        files::write(&example, b"x", 0o644).unwrap();
         let text = text(&making, &COLLECTOR, root.path()).unwrap();
         for line in [
             "%attr(0640, root, root) %config(noreplace) /etc/muster/alerting.yml\n",
             "%dir %attr(0755, root, root) /etc/muster\n",
+            "%dir %attr(0755, root, root) /usr/share/doc/muster-collector/examples\n",
+            "%attr(0644, root, root) %doc /usr/share/doc/muster-collector/examples/a.yaml\n",
             "Requires: glibc >= 2.34\n",
             "Requires: libc.so.6(GLIBC_2.34)(64bit)\n",
             "stat -c %%G",

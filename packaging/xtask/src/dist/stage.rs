@@ -37,9 +37,13 @@ pub(super) fn lay_out(making: &Making, package: &Package, form: Form, root: &Pat
     for (from, to, mode) in package.settings {
         files::copy(&making.packaging.join(from), &root.join(to), *mode)?;
     }
-    for folder in package.documents {
-        let to = root.join("usr/share/doc").join(package.name).join(folder);
-        for entry in std::fs::read_dir(making.packaging.join(folder)).with_context(|| (*folder).to_owned())? {
+    for (from, to) in package.documents {
+        let (from, to) = (making.packaging.join(from), root.join(package.documents_folder()).join(to));
+        if !from.is_dir() {
+            files::copy(&from, &to, 0o644)?;
+            continue;
+        }
+        for entry in std::fs::read_dir(&from).with_context(|| from.display().to_string())? {
             let entry = entry?;
             files::copy(&entry.path(), &to.join(entry.file_name()), 0o644)?;
         }

@@ -12,8 +12,8 @@ pub(super) struct Package {
     pub(super) service: Option<Service>,
     /// (file below `packaging`, where it goes, mode). Kept when an operator has changed them.
     pub(super) settings: &'static [(&'static str, &'static str, u32)],
-    /// Folders below `packaging` whose files go into the package's own documentation.
-    pub(super) documents: &'static [&'static str],
+    /// (file or folder of files below `packaging`, where it goes below [`Package::documents_folder`]): to read, and to copy from.
+    pub(super) documents: &'static [(&'static str, &'static str)],
     /// Folders that are empty when installed.
     pub(super) folders: &'static [&'static str],
     /// Other packages: as dpkg and as rpm name them.
@@ -48,6 +48,13 @@ pub(super) struct Service {
 
 /// For the user, and to become it in scripts.
 const ACCOUNT_NEEDS: [Need; 1] = [Need { deb: "passwd", rpm: "/usr/sbin/useradd" }];
+
+/// What Grafana is told of a collector, and a dashboard.
+const GRAFANA: [(&str, &str); 3] = [
+    ("grafana/provisioning/datasources/muster.yaml", "examples/grafana/provisioning/datasources/muster.yaml"),
+    ("grafana/provisioning/dashboards/muster.yaml", "examples/grafana/provisioning/dashboards/muster.yaml"),
+    ("grafana/dashboards/muster-host.json", "examples/grafana/dashboards/muster-host.json"),
+];
 
 pub(super) const AGENT: Package = Package {
     name: "muster-agent",
@@ -94,7 +101,7 @@ pub(super) const COLLECTOR: Package = Package {
         ("collector/collector.toml", "etc/muster/collector.toml", 0o644),
         ("collector/alerting.yml", "etc/muster/alerting.yml", 0o640),
     ],
-    documents: &[],
+    documents: &GRAFANA,
     folders: &["etc/muster/rules"],
     needs: &ACCOUNT_NEEDS,
     recommends: &["muster", "muster-agent-packages"],
@@ -109,7 +116,7 @@ pub(super) const CLI: Package = Package {
     program: Some(Program { name: "muster", section: "1" }),
     service: None,
     settings: &[],
-    documents: &["guides"],
+    documents: &[("guides", "guides")],
     folders: &[],
     needs: &[],
     recommends: &[],
@@ -135,6 +142,11 @@ pub(super) const AGENT_PACKAGES: Package = Package {
 pub(super) const SERVED: &str = "usr/share/muster/agent";
 
 impl Package {
+    /// Where systems look for what is said of a package.
+    pub(super) fn documents_folder(&self) -> String {
+        format!("usr/share/doc/{}", self.name)
+    }
+
     /// As dpkg names it.
     pub(super) fn deb_architecture(&self) -> &'static str {
         if self.program.is_some() { "amd64" } else { "all" }
