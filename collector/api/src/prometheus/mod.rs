@@ -19,6 +19,7 @@ const fn route(path: &'static str, methods: &'static [&'static str], handler: Ha
 pub(crate) const ROUTES: &[Route] = &[
     route("/api/v1/query", BOTH, || get(query::instant).post(query::instant)),
     route("/api/v1/query_range", BOTH, || get(query::range).post(query::range)),
+    route("/api/v1/query_exemplars", BOTH, || get(query::exemplars).post(query::exemplars)),
     route("/api/v1/series", BOTH, || get(labels::series).post(labels::series)),
     route("/api/v1/labels", BOTH, || get(labels::names).post(labels::names)),
     route("/api/v1/label/{name}/values", READ, || get(labels::values)),

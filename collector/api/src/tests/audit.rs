@@ -18,6 +18,7 @@ use super::muster::ask;
 const NO_CHANGE: &[(&str, &str)] = &[
     ("POST", "/api/v1/query"),
     ("POST", "/api/v1/query_range"),
+    ("POST", "/api/v1/query_exemplars"),
     ("POST", "/api/v1/series"),
     ("POST", "/api/v1/labels"),
     ("POST", "/api/v2/alerts"),

@@ -42,6 +42,8 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/query", READ),
     ("GET", "/api/v1/query_range", READ),
     ("POST", "/api/v1/query_range", READ),
+    ("GET", "/api/v1/query_exemplars", READ),
+    ("POST", "/api/v1/query_exemplars", READ),
     ("GET", "/api/v1/series", READ),
     ("POST", "/api/v1/series", READ),
     ("GET", "/api/v1/labels", READ),

@@ -85,6 +85,7 @@ async fn labels_series_and_metadata_have_prometheus_bytes() {
             r#"["node_cpu_seconds_total","up"]"#,
         ),
         ("/api/v1/label/nosuch/values", "[]"),
+        ("/api/v1/query_exemplars?query=up&start=1&end=2", "[]"),
         // Names that are no identifiers come escaped.
         ("/api/v1/label/U__ho_73_t/values", r#"["web-1","web-2"]"#),
         ("/api/v1/label/U______name____/values?match[]=up", r#"["up"]"#),

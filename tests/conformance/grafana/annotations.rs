@@ -1,4 +1,4 @@
-//! What Grafana's Loki data source asks (`pkg/tsdb/loki` of Grafana 11: api.go, healthcheck.go) and what it reads of the answers.
+//! Events as annotations: queries of the Loki data source over the collector's own streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,48 +11,40 @@ use muster_common::wire::message::{
 };
 use muster_tests::harness::agent::{AgentHome, muster, token, until};
 use muster_tests::harness::collector::{Collector, Options};
-use muster_tests::harness::http::{Answer, Connection, escape};
+use muster_tests::harness::http::Answer;
 use muster_tests::harness::programs;
 use muster_tests::load::wire;
 use serde_json::Value;
 
+use super::client::{self, Times};
 use crate::e2e::LIMIT;
-
-const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// An annotation as the data source makes it of a line: time in milliseconds, values of labels, text.
 #[derive(Debug)]
-struct Annotation {
-    time_ms: i64,
-    tags: BTreeSet<String>,
-    text: String,
+pub(super) struct Annotation {
+    pub(super) time_ms: i64,
+    pub(super) tags: BTreeSet<String>,
+    pub(super) text: String,
 }
 
-/// Asks as its HTTP client does. `tags`: of a query that Grafana makes beside the user's own.
-fn ask(collector: &Collector, path: &str, tags: Option<&str>) -> Result<Answer> {
-    let mut headers = vec![
-        format!("Authorization: Bearer {}", collector.token),
-        "User-Agent: Grafana/11.4.0".to_owned(),
-        "X-Loki-Response-Encoding-Flags: categorize-labels".to_owned(),
-        "X-Scope-OrgID: 1".to_owned(),
-        "Connection: close".to_owned(),
+/// A range query of the last hour.
+fn ask(collector: &Collector, query: &str, limit: usize) -> Result<Answer> {
+    let Times { start_s, end_s } = Times::last(3_600);
+    let (start, end, limit) = (format!("{start_s}000000000"), format!("{end_s}000000000"), limit.to_string());
+    let parameters = [
+        ("direction", "backward"),
+        ("end", &*end),
+        ("limit", &limit),
+        ("query", query),
+        ("start", &start),
+        ("step", "15000ms"),
     ];
-    headers.extend(tags.map(|tags| format!("X-Query-Tags: Source={tags}")));
-    Connection::open(collector.http)?.request("GET", path, &headers, b"")
-}
-
-/// A range query of the last hour, parameters in the order in which Go writes them.
-fn range(query: &str, limit: usize) -> String {
-    let end = time::now().nanos() + 1_000_000_000;
-    let (start, query) = (end - HOUR_NS, escape(query));
-    format!(
-        "/loki/api/v1/query_range?direction=backward&end={end}&limit={limit}&query={query}&start={start}&step=15000ms"
-    )
+    client::loki(collector, "/loki/api/v1/query_range", &parameters, None)
 }
 
 /// The annotations that a dashboard shows of this query.
-fn annotations(collector: &Collector, query: &str, limit: usize) -> Result<Vec<Annotation>> {
-    let answer = ask(collector, &range(query, limit), None)?;
+pub(super) fn annotations(collector: &Collector, query: &str, limit: usize) -> Result<Vec<Annotation>> {
+    let answer = ask(collector, query, limit)?;
     if answer.status != 200 {
         bail!("{query}: {}: {}", answer.status, answer.text());
     }
@@ -80,7 +72,7 @@ fn annotations(collector: &Collector, query: &str, limit: usize) -> Result<Vec<A
 }
 
 /// Waits until an annotation has this tag.
-fn until_tagged(collector: &Collector, query: &str, tag: &str) -> Annotation {
+pub(super) fn until_tagged(collector: &Collector, query: &str, tag: &str) -> Annotation {
     until(tag, LIMIT, || Ok(annotations(collector, query, 100)?.into_iter().find(|one| one.tags.contains(tag))))
         .unwrap()
 }
@@ -124,57 +116,6 @@ fn events_of_a_host_are_annotations() {
     assert!(restarts.len() == 1 && restarts[0].text.contains("`web1`"), "{restarts:?}");
     let newest = annotations(&collector, of_host, 1).unwrap();
     assert_eq!((newest.len(), newest[0].time_ms), (1, all.iter().map(|one| one.time_ms).max().unwrap()));
-}
-
-#[test]
-fn the_health_check_and_the_editors_questions_are_answered() {
-    let programs = programs::folder();
-    let folder = tempfile::tempdir().unwrap();
-    let collector = Collector::start(&Options::new(&programs, &folder.path().join("data"))).unwrap();
-    AgentHome::enrol(&programs, &collector, folder.path(), "web1").unwrap();
-    until_tagged(&collector, "{source=\"muster\", host=\"web1\"}", "host_enrolled");
-    // An instant query at 4 s after 1970, which its ten digits make seconds for Loki too; its one value has to be 2.
-    let path = format!("/loki/api/v1/query?direction=backward&query={}&time=4000000000", escape("vector(1)+vector(1)"));
-    let answer = ask(&collector, &path, None).unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let json = answer.json().unwrap();
-    assert_eq!(json["data"]["resultType"], "vector");
-    assert_eq!(
-        json["data"]["result"],
-        serde_json::json!([{"metric": {}, "value": [4_000_000_000_i64, "2"]}]),
-        "{json}"
-    );
-    // What its editor and its list of labels ask, with the times of the dashboard.
-    let end = time::now().nanos() + 1_000_000_000;
-    let times = format!("start={}&end={end}", end - HOUR_NS);
-    let selector = escape("{source=\"muster\"}");
-    let data = |path: &str| {
-        let answer = ask(&collector, &format!("/loki/api/v1/{path}"), None).unwrap();
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        answer.json().unwrap()
-    };
-    assert_eq!(data(&format!("labels?{times}"))["data"], serde_json::json!(["event", "host", "job", "source"]));
-    let values = data(&format!("label/host/values?{times}&query={selector}"));
-    assert!(values["data"].as_array().unwrap().contains(&"web1".into()), "{values}");
-    let series = data(&format!("series?{times}&match%5B%5D={selector}"));
-    assert!(series["data"].as_array().unwrap().iter().any(|labels| labels["host"] == "web1"), "{series}");
-    let stats = data(&format!("index/stats?{times}&query={selector}"));
-    assert!(stats["entries"].as_i64() >= Some(2) && stats["bytes"].as_i64() > Some(0), "{stats}");
-    // The histogram over a log panel comes with a tag of its own.
-    let histogram =
-        range("sum by (level, detected_level) (count_over_time({source=\"muster\"} | drop __error__[15s]))", 100);
-    let answer = ask(&collector, &histogram, Some("logvolhist")).unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json().unwrap()["data"]["resultType"], "matrix");
-    let volume = data(&format!("index/volume?{times}&query={selector}&targetLabels=host&limit=5"));
-    assert!(volume["data"]["result"].as_array().unwrap().iter().any(|one| one["metric"]["host"] == "web1"), "{volume}");
-    for (of, word) in [("detected_fields", "fields"), ("patterns", "patterns"), ("drilldown-limits", "settings")] {
-        let refused = ask(&collector, &format!("/loki/api/v1/{of}?{times}&query={selector}"), None).unwrap();
-        assert!(refused.status == 404 && refused.text().contains(word), "{of}: {}: {}", refused.status, refused.text());
-    }
-    // A refusal is shown as its text.
-    let refused = ask(&collector, &range("{source=", 100), None).unwrap();
-    assert_eq!((refused.status, refused.text().starts_with("parse error at line 1, col ")), (400, true));
 }
 
 /// Lines `from..to` of a file whose lines have ten bytes each; before them `skipped` is lost.
@@ -223,7 +164,7 @@ async fn lines_that_were_rotated_away_are_an_annotation_once_and_a_warning_also_
     assert_eq!(told.text, text);
     let warning = format!("host {name}: 370 bytes of log lines missing between ");
     let warned = |collector: &Collector, query: &str| -> Vec<String> {
-        let json = ask(collector, &range(query, 100), None).unwrap().json().unwrap();
+        let json = ask(collector, query, 100).unwrap().json().unwrap();
         serde_json::from_value(json["warnings"].clone()).unwrap_or_default()
     };
     let check = |collector: &Collector| {
