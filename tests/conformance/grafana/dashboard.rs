@@ -43,13 +43,11 @@ const EMPTY: &[(Why, &str)] = &[
 /// Why this name has no data here; `None`: it must have some.
 fn excuse(name: &str) -> Option<Why> {
     let (why, _) = EMPTY.iter().find(|(_, begins)| name.starts_with(begins))?;
-    match why {
-        Why::NoSource(_) => Some(*why),
-        Why::Kernel(file, word) => std::fs::read_to_string(file)
-            .is_ok_and(|text| text.contains(word))
-            .then_some(())
-            .map_or(Some(*why), |()| None),
-    }
+    let is_there = match why {
+        Why::NoSource(_) => false,
+        Why::Kernel(file, word) => std::fs::read_to_string(file).is_ok_and(|text| text.contains(word)),
+    };
+    (!is_there).then_some(*why)
 }
 
 /// Panel and expression, its variables not filled in.
@@ -148,7 +146,8 @@ fn every_expression_of_node_exporter_full_is_answered_and_what_is_empty_has_a_re
         let found = if excused.is_empty() {
             // A tick may be late on a busy machine.
             until(&expression, LIMIT, || {
-                Ok(series(&collector, &expression).map_err(anyhow::Error::msg)?.gt(&0).then_some(1))
+                let count = series(&collector, &expression).map_err(anyhow::Error::msg)?;
+                Ok((count > 0).then_some(count))
             })
             .map_err(|error| format!("{error:#}"))
         } else {

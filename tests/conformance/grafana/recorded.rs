@@ -96,7 +96,7 @@ fn judge(row: &Row, answer: &Answer) -> Result<(), String> {
             fields.iter().try_for_each(|(place, kind)| read(&json, place, *kind))
         }
         // Whatever is shown of it tells the person what to do instead.
-        Reads::FallsBack(_) if answer.text().is_empty() => Err("404 without a word".to_owned()),
+        Reads::FallsBack(how) if answer.text().is_empty() => Err(format!("404 without a word, where {how}")),
         Reads::FallsBack(_) => Ok(()),
         Reads::Shows(_, begins) if answer.text().starts_with(begins) => Ok(()),
         Reads::Shows(_, begins) => Err(format!("{} does not begin with {begins}", answer.text())),
