@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod harness;
 pub mod kill;
 pub mod load;
+pub mod pages;
 pub mod sim;
 pub mod sim_alert;
 pub mod snapshots;

@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, kill, sim, sim_alert, snapshots, tail, upgrade};
+use muster_tests::{alerts, kill, pages, sim, sim_alert, snapshots, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -134,6 +134,14 @@ enum Trial {
         #[arg(long, default_value_t = 2_000)]
         rate: u64,
     },
+    /// What the pages ask of a collector with many hosts: processor time of an answer.
+    Pages {
+        /// Folder of the built programs.
+        #[arg(long)]
+        programs: std::path::PathBuf,
+        #[arg(long, default_value_t = 5_000)]
+        hosts: usize,
+    },
     /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
     TailKills {
         #[command(flatten)]
@@ -243,6 +251,7 @@ fn main() -> ExitCode {
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
+        Trial::Pages { programs, hosts } => run_pages(&programs, hosts),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -258,6 +267,18 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
     let [agent, collector] = [packaged::AGENT_UNIT, packaged::COLLECTOR_UNIT].map(packaged::exposure);
     let seconds = packaged::first_data(packages)?.as_secs_f64();
     println!("seconds={seconds:.1} agent_exposure={} collector_exposure={}", agent?, collector?);
+    Ok(())
+}
+
+fn run_pages(programs: &std::path::Path, hosts: usize) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("muster-pages-").tempdir()?;
+    let large = pages::Large::start(programs, &folder.path().join("data"), hosts)?;
+    let mut words = vec![format!("hosts={hosts}")];
+    for (name, path) in [("problems", "/api/muster/v1/problems"), ("fleet", "/api/muster/v1/fleet")] {
+        let pages::Cost { first_ms, mean_ms, bytes } = large.cost(path)?;
+        words.push(format!("{name}_first_ms={first_ms:.0} {name}_ms={mean_ms:.1} {name}_bytes={bytes}"));
+    }
+    println!("{}", words.join(" "));
     Ok(())
 }
 
