@@ -16,7 +16,8 @@ use muster_common::identity::{SERVER_NAME, certificate};
 use muster_common::time;
 use muster_common::wire::frame::{Encoder, Frame, FrameReader, encode};
 use muster_common::wire::message::{
-    AgentGoodbye, Enrol, Epoch, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, Welcome,
+    AgentGoodbye, Enrol, Epoch, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane, Message, PROTOCOL, RefusalCode,
+    Welcome,
 };
 use quinn::{ClientConfig, Connecting, Connection, Endpoint, RecvStream, SendStream};
 
@@ -54,6 +55,9 @@ pub struct Progress {
     pub acked: parking_lot::Mutex<Vec<u64>>,
 }
 
+/// Refusals of one host in a row for too many that come at once.
+const BUSY_MAX: u32 = 600;
+
 /// Enrols the hosts and gives what each needs to connect.
 ///
 /// # Errors
@@ -64,7 +68,8 @@ pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
     let trust = Trust::Pin(word.pin);
     let config = quic_config(&trust, None)?;
     let mut hosts = Vec::with_capacity(load.hosts);
-    for number in 0..load.hosts {
+    let (mut number, mut refusals) = (0, 0);
+    while number < load.hosts {
         let key_der = certificate::new_key()?;
         let csr_der = certificate::new_request(&key_der)?;
         let connection = endpoint.connect_with(config.clone(), load.target, SERVER_NAME)?.await?;
@@ -79,10 +84,17 @@ pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
         send.write_all(&encode(&Frame::control(Message::Enrol(enrol)))?).await?;
         let chain_der = match (Control { receive, frames: FrameReader::new() }).next().await? {
             Message::Enrolled(enrolled) => enrolled.chain_der,
+            // So many a second are let in; an agent comes again too.
+            Message::Refused(refused) if refused.code == RefusalCode::Busy && refusals < BUSY_MAX => {
+                refusals += 1;
+                tokio::time::sleep(Duration::from_millis(u64::from(refused.retry_after_ms))).await;
+                continue;
+            }
             other => bail!("enrolling {}: {other:?}", host_name(number)),
         };
         connection.close(0u32.into(), b"enrolled");
         hosts.push(Host { number, identity: Identity { chain_der, key_der } });
+        (number, refusals) = (number + 1, 0);
     }
     endpoint.wait_idle().await;
     Ok(hosts)

@@ -5,6 +5,7 @@ mod alerts;
 mod logs;
 mod metrics;
 mod packages;
+mod pages;
 mod product;
 mod row;
 mod run;

@@ -10,6 +10,7 @@ use super::alerts::alert_rows;
 use super::logs::{log_rows, new_file_rows};
 use super::metrics::ingest_rows;
 use super::packages::package_rows;
+use super::pages::page_rows;
 use super::product::{binary_rows, demo_rows, test_rows};
 use super::row::{Row, row};
 use super::snapshots::snapshot_rows;
@@ -39,6 +40,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("new-files", |programs, _| new_file_rows(programs)),
     ("tail", tail_rows),
     ("snapshot", snapshot_rows),
+    ("pages", page_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
     ("packages", package_rows),
