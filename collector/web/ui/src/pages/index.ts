@@ -3,5 +3,6 @@ import type { Page } from './page'
 
 export const pages: readonly Page[] = [
   { path: '/', title: 'Problems', group: 'Watch', key: 'g p', load: () => import('./problems') },
+  { path: '/fleet', title: 'Fleet', group: 'Watch', key: 'g f', hasRange: true, load: () => import('./fleet') },
   { path: '/login', title: 'Log in', load: () => import('./login') },
 ]

@@ -24,6 +24,8 @@ export interface VirtualRowsProps {
   /** It is as high as its rows, up to so many pixels; absent: up to what its place gives (`.page.fill > .fills`). */
   readonly most?: number
   readonly onWidth?: (width: number) => void
+  /** Which rows are drawn now: for what is asked of these only. */
+  readonly onSight?: (first: number, end: number) => void
 }
 
 export function VirtualRows(props: VirtualRowsProps) {
@@ -79,6 +81,7 @@ export function VirtualRows(props: VirtualRowsProps) {
     if (move(event.key)) event.preventDefault()
   }
   const { first, end } = inSight(heights, scroll.value, view.value)
+  useEffect(() => latest.current.onSight?.(first, end), [first, end, heights])
   const rows = []
   for (let at = first; at < end; at += 1) {
     const isActive = at === active.value
