@@ -1,5 +1,5 @@
 // A long list of which only what is in sight is drawn. It has the keyboard: arrows or j and k move, Enter opens, x chooses.
-import { useSignal, type Signal } from '@preact/signals'
+import { batch, useSignal, type Signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { useKeys } from './keys'
@@ -33,6 +33,8 @@ export function VirtualRows(props: VirtualRowsProps) {
   const held = useRef<HTMLDivElement>(null)
   const scroll = useSignal(0)
   const view = useSignal(600)
+  // After a jump no row is one of those before: then only what is seen is made at first.
+  const isFar = useSignal(false)
   const own = useSignal(-1)
   const active = props.active ?? own
   const id = useId()
@@ -75,12 +77,21 @@ export function VirtualRows(props: VirtualRowsProps) {
     ...(props.onOpen ? [{ key: 'Enter', does: 'open the row', run: () => at(latest.current.onOpen) }] : []),
     ...(props.onChoose ? [{ key: 'x', does: 'choose the row', run: () => at(latest.current.onChoose) }] : []),
   ])
+  const onScroll = (event: Event): void => {
+    const { scrollTop } = event.currentTarget as HTMLElement
+    const was = scroll.peek()
+    batch(() => {
+      isFar.value = Math.abs(scrollTop - was) > view.peek()
+      scroll.value = scrollTop
+    })
+    if (isFar.peek()) setTimeout(() => (isFar.value = false), 60)
+  }
   const onKeyDown = (event: KeyboardEvent): void => {
     // j and k are heard by the page; what is typed in a row's field is the field's.
     if (event.target !== held.current || event.key.length === 1) return
     if (move(event.key)) event.preventDefault()
   }
-  const { first, end } = inSight(heights, scroll.value, view.value)
+  const { first, end } = inSight(heights, scroll.value, view.value, isFar.value ? 0 : undefined)
   useEffect(() => latest.current.onSight?.(first, end), [first, end, heights])
   const rows = []
   for (let at = first; at < end; at += 1) {
@@ -115,7 +126,7 @@ export function VirtualRows(props: VirtualRowsProps) {
       aria-multiselectable={props.isChosen ? true : undefined}
       aria-activedescendant={active.value >= first && active.value < end ? `${id}-${active.value}` : undefined}
       style={height}
-      onScroll={(event) => (scroll.value = event.currentTarget.scrollTop)}
+      onScroll={onScroll}
       onKeyDown={onKeyDown}
     >
       {props.head && (

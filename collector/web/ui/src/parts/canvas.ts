@@ -26,34 +26,49 @@ export function colour(name: string): string {
 
 export type Draw = (context: CanvasRenderingContext2D, width: number, height: number) => void
 
+type Sized = (width: number, height: number) => void
+const sized = new WeakMap<Element, Sized>()
+/** One for all: it tells sizes when the browser has them, while asking for one makes it lay out the page at once, for each of a hundred canvases. */
+const sizes = typeof ResizeObserver === 'undefined' ? null : new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) sized.get(target)?.(Math.round(contentRect.width), Math.round(contentRect.height))
+})
+
 /** A canvas that is drawn when it is shown, when its size changes, and when one of `inputs` does. */
 export function useCanvas(draw: Draw, inputs: readonly unknown[]): RefObject<HTMLCanvasElement | null> {
   const held = useRef<HTMLCanvasElement>(null)
   const latest = useRef(draw)
   latest.current = draw
+  const size = useRef({ width: 0, height: 0 })
   const paint = (): void => {
     const canvas = held.current
-    const context = canvas?.getContext('2d')
-    if (!canvas || !context) return
+    const { width, height } = size.current
+    if (!canvas || width === 0 || height === 0) return
+    const context = canvas.getContext('2d')
+    if (!context) return
     const scale = window.devicePixelRatio || 1
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight]
-    if (width === 0 || height === 0) return
     const [wide, high] = [Math.round(width * scale), Math.round(height * scale)]
+    // Setting a size clears it too.
     if (canvas.width !== wide || canvas.height !== high) {
       canvas.width = wide
       canvas.height = high
+    } else {
+      context.setTransform(1, 0, 0, 1, 0, 0)
+      context.clearRect(0, 0, wide, high)
     }
     context.setTransform(scale, 0, 0, scale, 0, 0)
-    context.clearRect(0, 0, width, height)
     latest.current(context, width, height)
   }
   useLayoutEffect(paint, [...inputs, theme.value])
   useLayoutEffect(() => {
     const canvas = held.current
     if (!canvas) return
-    const observer = new ResizeObserver(paint)
-    observer.observe(canvas)
-    return () => observer.disconnect()
+    // It tells the size that it begins with too, before anything is seen.
+    sized.set(canvas, (width, height) => {
+      size.current = { width, height }
+      paint()
+    })
+    sizes?.observe(canvas)
+    return () => sizes?.unobserve(canvas)
   }, [])
   return held
 }

@@ -56,3 +56,8 @@ export function setSearch(changes: Record<string, string | null>, how: 'push' | 
   else history.replaceState(null, '', target)
   here.value = read()
 }
+
+/** As the browser's button does. */
+export function back(): void {
+  history.back()
+}

@@ -5,7 +5,7 @@ import { Icon, VirtualRows } from '../../parts'
 import { uniform } from '../../parts/virtual'
 import { count } from '../../time/format'
 import type { Param } from '../../url/query'
-import { columnsFor, Overall, type Around } from './cells'
+import { Cells, columnsFor, Overall, type Around } from './cells'
 import { counts, wordOf, type Line, type Row } from './rows'
 
 export interface ListProps {
@@ -44,7 +44,7 @@ function Group({ line, label, onTurn }: { readonly line: Line & { kind: 'group' 
 export function List({ lines, around, sort, label, active, onOpen, onTurn, onSight }: ListProps) {
   const width = useSignal(1200)
   const heights = useMemo(() => uniform(lines.length, HEIGHT), [lines])
-  const columns = columnsFor(width.value)
+  const columns = useMemo(() => columnsFor(width.value), [width.value])
   const template = { gridTemplateColumns: columns.map((column) => column.width).join(' ') }
   const by = sort.value
   const head = (
@@ -92,15 +92,7 @@ export function List({ lines, around, sort, label, active, onOpen, onTurn, onSig
             </div>
           )
         }
-        return (
-          <div class="cells" role="presentation" style={template}>
-            {columns.map((column) => (
-              <span key={column.name} role="gridcell" class={column.right ? 'right cut' : 'cut'}>
-                {column.cell(line.row, around)}
-              </span>
-            ))}
-          </div>
-        )
+        return <Cells row={line.row} around={around} columns={columns} />
       }}
     />
   )

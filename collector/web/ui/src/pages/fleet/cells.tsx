@@ -1,15 +1,16 @@
 // The columns of the fleet.
-import type { ComponentChildren } from 'preact'
+import { useComputed, useSignal, type ReadonlySignal } from '@preact/signals'
+import { Component, type ComponentChildren } from 'preact'
 import { Age, Labels, Link, Spark, StateMark, Strip } from '../../parts'
 import { lookOf } from '../../parts/states'
-import { duration, percent } from '../../time/format'
+import { age, duration, percent } from '../../time/format'
 import { to } from '../../url/link'
 import { wordOf, type Row } from './rows'
 import type { Line } from './useCpu'
 
 /** What cells need beside their row. */
 export interface Around {
-  readonly cpu: ReadonlyMap<string, Line>
+  readonly cpu: ReadonlySignal<ReadonlyMap<string, Line>>
   readonly newest: string
   /** When the rows were answered, in ms. */
   readonly at: number
@@ -31,8 +32,7 @@ export interface FleetColumn {
 const LAG_SAID_MS = 120_000
 
 export function Overall({ state, short = false }: { readonly state: string; readonly short?: boolean }) {
-  const look = lookOf(state)
-  if (look.word !== state) return <StateMark state={state} short={short} />
+  if (wordOf(state) === lookOf(state).word) return <StateMark state={state} short={short} />
   return (
     <span class="mark tone-off" title={short ? wordOf(state) : undefined}>
       <StateMark state="agent_stopped" short />
@@ -68,8 +68,22 @@ function Checks({ row }: { readonly row: Row }) {
 function Seen({ row, at }: { readonly row: Row; readonly at: number }) {
   if (row.last_arrival_ms === null) return <span class="soft">never</span>
   // Of a host that reports all the time nobody tells each arrival: what was so when the list was answered stays so.
-  if (row.presence === 'up') return <span class="soft">{duration(Math.max(0, Math.round((at - row.last_arrival_ms) / 1000) * 1000))}</span>
+  if (row.presence === 'up') return <span class="soft">{age(Math.min(at, row.last_arrival_ms), at)}</span>
   return <Age ms={row.last_arrival_ms} />
+}
+
+/** Drawn anew by itself when its line comes. */
+function Cpu({ host, lines }: { readonly host: string; readonly lines: ReadonlySignal<ReadonlyMap<string, Line>> }) {
+  const name = useSignal(host)
+  name.value = host
+  const values = useComputed(() => lines.value.get(name.value)).value
+  const last = values?.filter((value) => value !== null).at(-1)
+  return (
+    <span class="cpu">
+      {values && <Spark values={values} label={`CPU of ${host}`} low={0} high={1} format={percent} height={20} />}
+      <span class="small soft right">{last == null ? '' : `${Math.round(last * 100)} %`}</span>
+    </span>
+  )
 }
 
 function Lag({ row }: { readonly row: Row }) {
@@ -91,24 +105,15 @@ export const COLUMNS: readonly FleetColumn[] = [
       </Link>
     ),
   },
-  { name: 'strip', title: '24 h', width: 'minmax(72px, 130px)', cell: (row, { stripTime }) => <Strip states={row.strip} time={stripTime} height={18} /> },
+  { name: 'strip', title: '24 h', width: 'minmax(72px, 118px)', cell: (row, { stripTime }) => <Strip states={row.strip} time={stripTime} height={18} /> },
   {
     name: 'cpu',
     title: 'CPU',
     width: '104px',
     from: 560,
-    cell: (row, { cpu }) => {
-      const values = cpu.get(row.name)
-      const last = values?.filter((value) => value !== null).at(-1)
-      return (
-        <span class="cpu">
-          {values && <Spark values={values} label={`CPU of ${row.name}`} low={0} high={1} format={percent} height={20} />}
-          <span class="small soft right">{last == null ? '' : `${Math.round(last * 100)} %`}</span>
-        </span>
-      )
-    },
+    cell: (row, { cpu }) => <Cpu host={row.name} lines={cpu} />,
   },
-  { name: 'labels', title: 'Labels', width: 'minmax(110px, 2fr)', from: 900, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
+  { name: 'labels', title: 'Labels', width: 'minmax(130px, 2.4fr)', from: 900, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
   { name: 'checks', title: 'Checks', width: '96px', from: 640, cell: (row) => <Checks row={row} /> },
   {
     name: 'version',
@@ -132,4 +137,30 @@ export const COLUMNS: readonly FleetColumn[] = [
 export function columnsFor(width: number): FleetColumn[] {
   const seen = new Set<string>()
   return COLUMNS.filter(({ name, from = 0 }) => from <= width && !seen.has(name) && seen.add(name))
+}
+
+interface CellsProps {
+  readonly row: Row
+  readonly around: Around
+  readonly columns: readonly FleetColumn[]
+}
+
+/** A row's cells; while one scrolls, those that stay in sight are not made again. */
+export class Cells extends Component<CellsProps> {
+  override shouldComponentUpdate(next: CellsProps): boolean {
+    const { row, around, columns } = this.props
+    return next.row !== row || next.around !== around || next.columns !== columns
+  }
+
+  override render({ row, around, columns }: CellsProps) {
+    return (
+      <div class="cells" role="presentation" style={{ gridTemplateColumns: columns.map((column) => column.width).join(' ') }}>
+        {columns.map((column) => (
+          <span key={column.name} role="gridcell" class={column.right ? 'right cut' : 'cut'}>
+            {column.cell(row, around)}
+          </span>
+        ))}
+      </div>
+    )
+  }
 }

@@ -55,13 +55,16 @@ export default function Fleet() {
   useHeading('Fleet', all.length > 0 ? all.length : undefined)
 
   const fleet = answer?.kind === 'data' ? answer.data : answer?.last
-  const around: Around = {
-    cpu: cpu.lines.value,
-    newest,
-    at: fleet?.now_ms ?? now(),
-    stripTime: fleet ? `the last ${duration(fleet.strip.bucket_ms * fleet.strip.buckets)}` : '',
-    onPick: (name, value) => (q.value = withCondition(q.value, name, value)),
-  }
+  const around: Around = useMemo(
+    () => ({
+      cpu: cpu.lines,
+      newest,
+      at: fleet?.now_ms ?? now(),
+      stripTime: fleet ? `the last ${duration(fleet.strip.bucket_ms * fleet.strip.buckets)}` : '',
+      onPick: (name, value) => (q.value = withCondition(q.peek(), name, value)),
+    }),
+    [fleet, newest],
+  )
   const open = (row: Row): void => go(to(['hosts', row.name]))
   const turn = (one: string): void => {
     state.value = (states.includes(one) ? states.filter((other) => other !== one) : [...states, one]).join(',')

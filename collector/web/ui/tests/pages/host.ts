@@ -1,0 +1,182 @@
+// Host: plots on one axis, a span that is dragged, checks acknowledged and given a downtime, lines with what stands around them, and its life cycle.
+import type { Visit } from '../visit'
+
+const HOSTILE = '<img src=x onerror=alert(1)>'
+/** The goal of the page; a machine that does other things beside takes longer for the last of them. */
+const PLOTS_WITHIN_MS = 1000
+
+interface HostRow {
+  readonly id: string
+  readonly name: string
+  readonly labels: Record<string, string>
+}
+
+async function plots(visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/hosts/web-1?since=15m')
+  await visit.see('CPU by mode')
+  const plot = page.getByRole('group', { name: /^CPU by mode: .*user \d/ })
+  await plot.waitFor()
+  await visit.until('plots that are in sight', async () => (await page.locator('.plot canvas').count()) >= 6)
+  await visit.look('host', 'CPU by mode')
+
+  // What is far below is not asked for before it is scrolled to.
+  await visit.open('/hosts/web-1?since=24h')
+  await page.getByRole('group', { name: /^CPU by mode/ }).waitFor()
+  if ((await page.getByRole('group', { name: /^Largest error of the clock/ }).count()) > 0) throw new Error('a plot out of sight was asked for')
+  await page.getByRole('button', { name: /^The agent itself/ }).click()
+  await page.waitForURL(/groups=agent/)
+  const boxes = await page.locator('.plot-box').count()
+  const took = await page.evaluate(async () => {
+    const start = performance.now()
+    const content = document.querySelector('main')?.closest('.content') ?? document.querySelector('.content') ?? document.documentElement
+    const frame = (): Promise<void> => new Promise((done) => requestAnimationFrame(() => done()))
+    // All come into sight one screen after the other.
+    for (let top = 0; top <= content.scrollHeight; top += content.clientHeight) {
+      content.scrollTop = top
+      await frame()
+      await frame()
+    }
+    while (document.querySelector('.plot-box .wait') && performance.now() - start < 15_000) await frame()
+    return performance.now() - start
+  })
+  console.log(`  host: ${boxes} plots of 24 h were there ${Math.round(took)} ms after they came into sight (goal ${PLOTS_WITHIN_MS})`)
+  if (boxes < 35 || took > 10 * PLOTS_WITHIN_MS) throw new Error(`${boxes} plots took ${Math.round(took)} ms`)
+  await page.reload()
+  await page.getByRole('group', { name: /^CPU by mode/ }).waitFor()
+}
+
+async function span(visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/hosts/web-1?since=1h')
+  await page.getByRole('group', { name: /^CPU by mode: .*\d/ }).waitFor()
+  const box = await page.locator('.plot .u-over').first().boundingBox()
+  if (!box) throw new Error('no plot to drag on')
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 40)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.9, box.y + 44, { steps: 5 })
+  await page.mouse.up()
+  await page.waitForURL(/from=\d+&to=\d+/)
+  const dragged = new URL(page.url()).searchParams
+  const width = Number(dragged.get('to')) - Number(dragged.get('from'))
+  if (width < 15 * 60_000 || width > 35 * 60_000) throw new Error(`a drag over 0.4 of an hour made a span of ${width} ms`)
+  await page.getByRole('button', { name: 'Zoom out' }).click()
+  await visit.until('twice the time', async () => {
+    const now = new URL(page.url()).searchParams
+    return Math.abs(Number(now.get('to')) - Number(now.get('from')) - 2 * width) < 2000
+  })
+  await page.getByRole('button', { name: 'Back', exact: true }).click()
+  await visit.until('the dragged span again', async () => new URL(page.url()).searchParams.get('from') === dragged.get('from'))
+  await page.getByRole('button', { name: 'Last hour' }).click()
+  await visit.until('the last hour', async () => !page.url().includes('from='))
+}
+
+async function checks(visit: Visit): Promise<void> {
+  const { page } = visit
+  visit.push('web-1', 'tapes', 'WARNING', `one is old ${HOSTILE}`)
+  await visit.open('/hosts/web-1?tab=checks&since=15m')
+  await visit.see(/one is old <img/)
+  await page.getByRole('button', { name: 'Acknowledge tapes' }).last().click()
+  await page.getByRole('dialog').waitFor()
+  await page.keyboard.type('a new one comes')
+  await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge', exact: true }).click()
+  await visit.see(/acknowledged by ann: a new one comes/)
+  await page.getByRole('button', { name: 'Downtime for tapes' }).click()
+  await page.getByLabel('Reason').fill('tapes are changed')
+  await visit.axe()
+  await page.getByRole('button', { name: 'Set downtime' }).click()
+  await visit.until('the downtime', async () => {
+    const { downtimes } = (await visit.api('GET', '/api/muster/v1/downtimes')) as { downtimes: { reason: string; matchers: string[] }[] }
+    return downtimes.some(({ reason, matchers }) => reason === 'tapes are changed' && matchers.includes('check="tapes"') && matchers.includes('host="web-1"'))
+  })
+  await visit.look('host-checks', /one is old/)
+  await page.getByRole('button', { name: 'Take back the acknowledgement of tapes' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: /^Take back/ }).click()
+  await visit.until('it is taken back', async () => {
+    const { checks } = (await visit.api('GET', '/api/muster/v1/checks?host=web-1')) as { checks: { check: string; acknowledgement: unknown }[] }
+    return checks.some(({ check, acknowledgement }) => check === 'tapes' && acknowledgement === null)
+  })
+}
+
+async function lines(visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/hosts/web-1?tab=logs&since=3h')
+  await visit.see(/order \d+ is paid/)
+  await page.getByRole('img', { name: /^Log lines by level: 300 in all/ }).waitFor()
+  await page.getByRole('combobox', { name: 'Filter lines' }).fill('NO STOCK')
+  await page.waitForURL(/q=NO\+STOCK/)
+  await visit.until('only lines that have it', async () => (await page.getByText(/is paid/).count()) === 0 && (await page.getByText(/no stock/).count()) > 0)
+  await page.reload()
+  await visit.see(/order 7 failed: no stock/)
+  await page.getByRole('button', { name: /order 207 failed/ }).click()
+  // What stands around it is not what was filtered for.
+  await page.getByRole('list', { name: 'Lines around it' }).getByText('web-1 order 208 is paid').waitFor()
+  await page.getByRole('list', { name: 'Lines around it' }).getByText('web-1 order 206 is paid').waitFor()
+  await visit.axe()
+  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('combobox', { name: 'Filter lines' }).fill('')
+  await page.getByRole('radio', { name: 'warn' }).click()
+  await page.waitForURL(/level=warn/)
+  await visit.see(/<img src=x onerror=alert\(\d+\)>/)
+  await visit.until('only warnings', async () => (await page.getByText(/is paid/).count()) === 0)
+  await visit.look('host-logs', /<img src=x/)
+
+  await visit.open('/hosts/web-1?tab=events&since=3h')
+  await visit.see(/host `web-1` enrolled from/)
+  await visit.look('host-events', /enrolled from/)
+  await page.getByRole('group', { name: 'Kinds of events' }).getByRole('button', { name: /^change/ }).click()
+  await page.waitForURL(/what=change/)
+  await visit.see(/enrolled from/)
+}
+
+async function life(visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/hosts/db-1?tab=facts')
+  await visit.see('Boot id')
+  await visit.see(/by token:/)
+  await visit.look('host-facts', 'Boot id')
+  const find = async (name: string): Promise<HostRow | undefined> => ((await visit.api('GET', '/api/muster/v1/hosts')) as { hosts: HostRow[] }).hosts.find((host) => host.name === name)
+  const choose = async (entry: string): Promise<void> => {
+    await page.getByRole('button', { name: 'Life cycle' }).click()
+    await page.getByRole('button', { name: entry }).click()
+    await page.getByRole('dialog').waitFor()
+  }
+  await choose('Labels ...')
+  const before = await page.getByLabel('Labels', { exact: true }).inputValue()
+  await page.getByLabel('Labels', { exact: true }).fill(`${before}\nno label`)
+  await visit.see('"no label" is not name=value')
+  await page.getByLabel('Labels', { exact: true }).fill(`${before}\nrack=${HOSTILE}`)
+  await visit.axe()
+  await page.getByRole('button', { name: 'Set labels' }).click()
+  await visit.until('the label', async () => (await find('db-1'))?.labels['rack'] === HOSTILE)
+  await visit.see(HOSTILE)
+  await choose('Labels ...')
+  await page.getByLabel('Labels', { exact: true }).fill(before)
+  await page.getByRole('button', { name: 'Set labels' }).click()
+  await visit.until('the label is gone', async () => (await find('db-1'))?.labels['rack'] === undefined)
+
+  await choose('Rename ...')
+  await page.getByLabel('New name').fill('db-2')
+  await page.getByRole('button', { name: 'Rename', exact: true }).click()
+  await page.waitForURL(/\/hosts\/db-2/)
+  await visit.until('the name', async () => (await find('db-2')) !== undefined)
+  await choose('Rename ...')
+  await page.getByLabel('New name').fill('db-1')
+  await page.getByRole('button', { name: 'Rename', exact: true }).click()
+  await page.waitForURL(/\/hosts\/db-1/)
+
+  // A host that is not there is said to be so.
+  visit.allow(/404 .*\/hosts\//)
+  await visit.open('/hosts/nobody%2F..%2F%3Cimg%3E')
+  await visit.see(/nobody\/\.\.\/<img>/)
+  await page.getByRole('link', { name: 'All hosts' }).waitFor()
+  await visit.axe()
+}
+
+export default async function (visit: Visit): Promise<void> {
+  await plots(visit)
+  await span(visit)
+  await checks(visit)
+  await lines(visit)
+  await life(visit)
+}
