@@ -1,7 +1,10 @@
 // Checks of a host: state, what they say, their numbers against their limits, and how they were in the span.
 import { useSignal } from '@preact/signals'
+import { useMemo } from 'preact/hooks'
+import { quoted, type Matrix } from '../../api/matrix'
 import { may } from '../../api/me'
 import type { Check, Perfdata } from '../../api/types'
+import { useAnswer, useShown } from '../../api/useAnswer'
 import { Age, Button, Dialog, DurationField, isDuration, Notice, say, StateMark, Strip, TextField } from '../../parts'
 import { lookOf } from '../../parts/states'
 import { now, quarter } from '../../time/clock'
@@ -9,7 +12,10 @@ import { duration, number, parseDuration } from '../../time/format'
 import { range, span } from '../../url/range'
 import { downtime, type Action } from '../problems/act'
 import type { Problem } from '../problems/problem'
-import { endOf, stateOfValue, stripOf, type Happened } from './events'
+import { endOf, stateOfValue, stripOf, type Happened } from './happened'
+import { logSpan } from './time'
+
+const PIECES = 48
 
 export interface ChecksProps {
   readonly host: string
@@ -21,6 +27,18 @@ export interface ChecksProps {
 
 export function Checks({ host, checks, problems, events, onAction }: ChecksProps) {
   const planned = useSignal<Check | null>(null)
+  // When each had its first result in the span: before that its state is not known.
+  const results = useAnswer<Matrix>(() => {
+    const { from, to } = logSpan.value
+    const piece = Math.ceil((to - from) / PIECES / 1000)
+    return ['/api/v1/query_range', { query: `count by (check) (count_over_time(muster_check_state{host=${quoted(host)}}[${piece}s]))`, start: from / 1000 + piece, end: to / 1000 + piece, step: piece }]
+  })
+  const counted = useShown(results).value
+  const seen = useMemo(() => {
+    const { from, to } = logSpan.peek()
+    const piece = Math.ceil((to - from) / PIECES / 1000)
+    return new Map((counted?.data.result ?? []).map(({ metric, values }) => [metric['check'] ?? '', ((values[0]?.[0] ?? Infinity) - piece) * 1000]))
+  }, [counted])
   if (checks.length === 0) {
     return (
       <div class="card empty">
@@ -45,10 +63,10 @@ export function Checks({ host, checks, problems, events, onAction }: ChecksProps
               <Marks check={check} />
               <span class="grow" />
               <span class="check-strip">
-                <Strip states={stripOf(check, events, time, now())} time="the time that is chosen" height={16} />
+                <Strip states={stripOf(check, events, time, now(), seen.get(check.check), PIECES)} time="the time that is chosen" height={16} />
               </span>
               {may('silence') && (
-                <span class="row">
+                <span class="row check-acts">
                   {problem && !check.acknowledgement && problem.soft === '' && (
                     <Button small name={`Acknowledge ${check.check}`} onClick={() => onAction('acknowledge', [problem])}>
                       Acknowledge

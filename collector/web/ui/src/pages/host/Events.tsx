@@ -1,7 +1,7 @@
 // What happened to the host in the span.
 import { Filter, Moment, VirtualTable, type Column } from '../../parts'
 import { param } from '../../url/query'
-import { toneOf, type Happened } from './events'
+import { toneOf, type Happened } from './happened'
 
 const q = param('q')
 const what = param('what')

@@ -6,7 +6,7 @@ import { quoted } from '../../api/matrix'
 import { Age, Copy, Labels, Moment } from '../../parts'
 import { now } from '../../time/clock'
 import { bytes } from '../../time/format'
-import { happened, type Streams } from './events'
+import { happened, type Streams } from './happened'
 
 /** Agents renew with a third of the time left; with less than this something hinders it. */
 const EXPIRY_SAID_MS = 7 * 86_400_000

@@ -93,7 +93,7 @@ export function Header({ host, since, problems, onAction, onDone }: HeaderProps)
               <span class="grow cut soft" title={problem.text}>{problem.text}</span>
               <span class="small soft"><Age ms={problem.since} /></span>
               {may('silence') && (
-                <Button small onClick={() => onAction('acknowledge', [problem])} disabled={problem.kind !== 'check' && problem.kind !== 'host'} name={`Acknowledge ${problem.name}`}>
+                <Button small onClick={() => onAction('acknowledge', [problem])} disabled={problem.kind !== 'check' && problem.kind !== 'host'} name={`Ack ${problem.name}`} title="Acknowledge: nothing new is told of it until it ends">
                   Ack
                 </Button>
               )}

@@ -7,7 +7,7 @@ import { Bars, Choice, Dialog, Filter, Lack, Labels, VirtualTable, type Column }
 import { clockTime, dateTime } from '../../time/format'
 import { param } from '../../url/query'
 import { isUtc, setSpan, step } from '../../url/range'
-import type { Streams } from './events'
+import type { Streams } from './happened'
 import { around, barsOf, linesOf, selector, streamOf, toneOfLevel, type LogLine } from './loglines'
 import { logSpan } from './time'
 

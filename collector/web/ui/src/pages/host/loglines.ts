@@ -2,7 +2,7 @@
 import { escaped, quoted, type Matrix } from '../../api/matrix'
 import type { Labels } from '../../api/types'
 import type { BarPart } from '../../parts/Bars'
-import { msOf, type Streams } from './events'
+import { msOf, type Streams } from './happened'
 
 export interface LogLine {
   readonly id: string

@@ -74,15 +74,18 @@ export function awayOf(events: readonly Happened[], span: { from: number; to: nu
 const LETTER: Readonly<Record<string, string>> = { OK: '.', WARNING: 'w', CRITICAL: 'c', UNKNOWN: 'u' }
 const RANK = '-.uwc'
 
-/** A check's states over a span as a strip: the worst of each piece of time; what is not known is no data. */
-export function stripOf(check: Pick<Check, 'check' | 'state' | 'since_ms'>, events: readonly Happened[], span: { from: number; to: number }, now: number, pieces = 48): string {
+/**
+ * A check's states over a span as a strip: the worst of each piece of time; what is not known is no data. `seen`: of when its first result in
+ * the span is, in ms. A new check's first change is one from OK too, so before `seen` that says nothing.
+ */
+export function stripOf(check: Pick<Check, 'check' | 'state' | 'since_ms'>, events: readonly Happened[], span: { from: number; to: number }, now: number, seen: number | undefined, pieces = 48): string {
   const changes = events.filter(({ kind, labels }) => kind === 'check_state' && labels['check'] === check.check).sort((a, b) => a.ms - b.ms)
   // Before the first change it was what that was after; without one it is as it is, since when it is so.
   const first = changes[0]
   const steps: { at: number; state: string }[] = []
   if (first) {
-    const isBorn = first.labels['from'] === undefined || first.labels['from'] === ''
-    if (!isBorn) steps.push({ at: span.from, state: first.labels['from'] ?? '' })
+    const before = first.labels['from'] ?? ''
+    steps.push({ at: before === 'OK' ? Math.min(seen ?? first.ms, first.ms) : span.from, state: before })
     for (const change of changes) steps.push({ at: change.ms, state: change.labels['to'] ?? '' })
   } else steps.push({ at: Math.max(span.from, check.since_ms), state: check.state })
   const size = (span.to - span.from) / pieces

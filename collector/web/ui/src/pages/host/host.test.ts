@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Labels } from '../../api/types'
+import { awayOf, endOf, happened, isBad, marksOf, msOf, stateOfValue, stripOf, type Happened } from './happened'
+import { labelChanges, labelLines } from './labels'
+import { around, barsOf, levelOf, linesOf as logLines, selector, streamOf } from './loglines'
+import { GROUPS, linesOf, offered, question } from './plots'
+
+const AXIS = { from: 0, to: 40_000, step: 10_000 }
+const event = (ms: number, kind: string, labels: Labels = {}, what = 'state'): Happened => ({ id: `${ms} ${kind}`, ms, what, kind, text: kind, labels })
+
+test('each plot has one question about one host, whatever that is called', () => {
+  const keys = GROUPS.flatMap((group) => group.plots.map(({ key }) => key))
+  assert.equal(new Set(keys).size, keys.length)
+  assert.ok(keys.length >= 40)
+  for (const { plots } of GROUPS) {
+    for (const kind of plots) {
+      const text = question(kind, '$1@"\\', AXIS)
+      assert.ok(text.includes('host="$1@\\"\\\\"'), text)
+      assert.equal([...text].filter((one) => one === '(').length, [...text].filter((one) => one === ')').length, text)
+      assert.ok(!/\[@\]|\{\$/.test(text), text)
+    }
+  }
+})
+
+test('only plots are offered for which the host has all metrics', () => {
+  assert.equal(offered(null), GROUPS)
+  assert.deepEqual(offered(new Set(['node_load1'])).map((group) => group.plots.map(({ key }) => key)), [['load']])
+  assert.deepEqual(offered(new Set()), [])
+})
+
+test('of many series those with the highest values are drawn', () => {
+  const kind = GROUPS[2]?.plots.find(({ key }) => key === 'read')
+  assert.ok(kind)
+  const result = Array.from({ length: 30 }, (_, at) => ({ metric: { device: `d${at}` }, values: [[10, String(at)], [20, '0']] as [number, string][] }))
+  const lines = linesOf(kind, { data: { result } }, AXIS)
+  assert.deepEqual([lines.series.length, lines.more, lines.times.length], [12, 18, 5])
+  assert.ok(lines.series.every(({ label }) => Number(label.slice(1)) >= 18))
+  assert.deepEqual(lines.series[0]?.values.slice(0, 3), [null, 18, 0])
+})
+
+test('events are marks once, and times away are gaps', () => {
+  const events = happened({ data: { result: [{ stream: { event: 'boot', kind: 'host_booted' }, values: [['1795961913070000000', 'boots']] }, { stream: { event: 'notice', kind: 'notice_made' }, values: [['1795961914070000000', 'told']] }] } })
+  assert.deepEqual(events.map(({ ms }) => ms), [1795961914070, 1795961913070])
+  assert.deepEqual(marksOf(events), [{ at: 1795961913070, text: 'boots', colour: 'busy' }])
+  const twice = [event(9, 'alert_firing', { check: 'raid' }, 'alert'), event(8, 'check_state', { check: 'raid', to: 'CRITICAL' }), event(7, 'alert_firing', { severity: 'warning' }, 'alert')]
+  assert.deepEqual(marksOf(twice).map(({ at, colour }) => [at, colour]), [[8, 'critical'], [7, 'warning']])
+  const span = { from: 0, to: 100 }
+  const ends = (...events: Happened[]) => awayOf(events, span).map(({ from, to }) => [from, to])
+  assert.deepEqual(ends(event(60, 'host_silent'), event(30, 'host_returned')), [[0, 30], [60, 100]])
+  assert.deepEqual(ends(event(50, 'host_returned'), event(40, 'host_silent'), event(20, 'agent_stopped')), [[20, 50]])
+  assert.equal(msOf('1795961913070123456'), 1795961913070)
+})
+
+test('the strip of a check has its states, and nothing where nothing is known', () => {
+  const check = { check: 'raid', state: 'CRITICAL' as const, since_ms: 50 }
+  const span = { from: 0, to: 100 }
+  const changes = [event(70, 'check_state', { check: 'raid', from: 'CRITICAL', to: 'OK' }), event(50, 'check_state', { check: 'raid', from: 'OK', to: 'CRITICAL' })]
+  assert.equal(stripOf(check, changes, span, 100, 0, 10), '.....cc...')
+  // It is new: before its first result it was nothing.
+  assert.equal(stripOf(check, changes, span, 100, 50, 10), '-----cc...')
+  assert.equal(stripOf(check, changes, span, 100, undefined, 10), '-----cc...')
+  assert.equal(stripOf(check, [], span, 80, undefined, 10), '-----ccc--')
+  assert.equal(stripOf({ ...check, since_ms: -5 }, [], span, 100, undefined, 4), 'cccc')
+})
+
+test('ranges of plugins are read as their guidelines have them', () => {
+  const cases: [string, number, boolean][] = [['10', 11, true], ['10', 10, false], ['10', -1, true], ['10:', 9, true], ['10:', 11, false], ['~:10', -50, false], ['~:10', 11, true], ['10:20', 21, true], ['@10:20', 15, true], ['@10:20', 21, false], ['', 5, false], ['nonsense', 5, false]]
+  for (const [range, value, bad] of cases) assert.equal(isBad(range, value), bad, `${range} ${value}`)
+  assert.deepEqual([endOf('10'), endOf('10:'), endOf('~:10'), endOf('10:20'), endOf('')], [10, null, 10, 20, null])
+  assert.equal(stateOfValue(95, '80', '90'), 'CRITICAL')
+  assert.equal(stateOfValue(85, '80', '90'), 'WARNING')
+  assert.equal(stateOfValue(null, '80', '90'), 'UNKNOWN')
+})
+
+test('labels are lines, and what changes in them is told', () => {
+  assert.equal(labelLines({ env: 'prod', role: 'web' }), 'env=prod\nrole=web')
+  const changed = labelChanges({ env: 'prod', role: 'web' }, 'env=dev\nrack = r 1=2\n\n')
+  assert.deepEqual([changed.set, changed.remove, changed.wrong], [{ env: 'dev', rack: 'r 1=2' }, ['role'], null])
+  assert.match(labelChanges({}, 'a=1\na=2').wrong ?? '', /twice/)
+  assert.match(labelChanges({}, 'a').wrong ?? '', /not name=value/)
+})
+
+test('lines are asked for by host and text, and counted by level', () => {
+  assert.equal(selector('w"1', ' a.b ', ''), '{host="w\\"1",source!="muster"} |~ "(?i)a\\\\.b"')
+  assert.equal(selector('w', '', 'warn'), '{host="w",source!="muster"} | level=~"(?i)warn.*"')
+  assert.deepEqual(['FATAL', 'err', 'Warning', 'notice', 'trace', undefined].map(levelOf), ['critical', 'error', 'warn', 'info', 'debug', 'other'])
+  const lines = logLines({ data: { result: [{ stream: { level: 'info' }, values: [['1000000000000000001', 'a']] }, { stream: {}, values: [['1000000000000000002', 'b']] }] } })
+  assert.deepEqual(lines.map(({ text, level }) => [text, level]), [['b', 'other'], ['a', 'info']])
+  const bars = barsOf({ data: { result: [{ metric: { level: 'info' }, values: [[10, '5'], [30, '1']] }, { metric: { level: 'error' }, values: [[20, '2']] }] } }, { from: 0, to: 30_000 }, 10_000)
+  assert.deepEqual(bars.map(({ name, counts }) => [name, counts]), [['error', [0, 2, 0]], ['info', [5, 0, 1]]])
+  assert.equal(streamOf('w', { filename: '/a "b"', level: 'x' }), '{host="w",source!="muster",filename="/a \\"b\\""}')
+  const both = around(lines, logLines({ data: { result: [{ stream: {}, values: [['1000000000000000002', 'b'], ['1000000000000000003', 'c']] }] } }))
+  assert.deepEqual(both.map(({ text }) => text), ['a', 'b', 'c'])
+})
