@@ -1,17 +1,30 @@
 // What happened to the host in the span.
-import { Filter, Moment, VirtualTable, type Column } from '../../parts'
+import { Filter, VirtualTable, type Column } from '../../parts'
+import { second } from '../../time/clock'
+import { clockTime, dateTime, shortTime } from '../../time/format'
 import { param } from '../../url/query'
+import { isUtc } from '../../url/range'
 import { toneOf, type Happened } from './happened'
 
 const q = param('q')
 const what = param('what')
 
 const COLUMNS: readonly Column<Happened>[] = [
-  { name: 'time', title: 'Time', width: '92px', cell: ({ ms }) => <span class="small"><Moment ms={ms} short /></span> },
+  { name: 'time', title: 'Time', width: '84px', cell: ({ ms }) => <Time ms={ms} /> },
   { name: 'kind', title: 'What', width: '138px', from: 520, cell: (event) => <Kind event={event} /> },
   { name: 'text', title: 'Event', width: 'minmax(0, 1fr)', cell: ({ text }) => <span title={text}>{text}</span> },
   { name: 'by', title: 'By', width: '110px', from: 760, cell: ({ labels }) => <span class="soft small" title={labels['by']}>{labels['by'] ?? ''}</span> },
 ]
+
+/** Of today to the second, else with its day. */
+export function Time({ ms }: { readonly ms: number }) {
+  const short = shortTime(ms, second.peek(), isUtc.value)
+  return (
+    <time class="small soft nowrap" title={dateTime(ms, isUtc.value)}>
+      {short.length > 5 ? short : clockTime(ms, isUtc.value).slice(0, 8)}
+    </time>
+  )
+}
 
 export function Kind({ event }: { readonly event: Happened }) {
   const tone = toneOf(event)

@@ -4,9 +4,9 @@ import type { ComponentChildren } from 'preact'
 import { change } from '../../api/ask'
 import type { Host } from '../../api/types'
 import { Dialog, Notice, say, TextField } from '../../parts'
-import { api, to } from '../../url/link'
-import { go } from '../../url/location'
+import { api } from '../../url/link'
 import { labelChanges, labelLines } from './labels'
+import { moveTo } from './moved'
 
 export type LifeStep = 'approve' | 'rename' | 'labels' | 'replace' | 'retire'
 
@@ -58,7 +58,7 @@ export function Life({ host, step, onClose, onDone }: LifeProps) {
     const now = answer.data.host
     say(step === 'retire' ? `${host.name} is retired` : step === 'rename' ? `It is called ${now.name} now` : step === 'approve' ? `${now.name} is let in` : step === 'labels' ? `${host.name} has other labels` : `The new machine is ${host.name} now`)
     onClose()
-    if (now.name !== host.name) go(to(['hosts', now.name]), 'replace')
+    if (now.name !== host.name) moveTo(now.name)
     onDone()
   }
   const texts: Readonly<Record<LifeStep, ComponentChildren>> = {

@@ -1,6 +1,7 @@
 // Host: metrics, checks, logs, events and facts of one host on one time axis.
 import { useComputed, useSignal } from '@preact/signals'
-import { useMemo } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
+import { ask } from '../../api/ask'
 import { quoted } from '../../api/matrix'
 import type { Checks as CheckRows, Host as HostRow, Problems } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
@@ -18,11 +19,12 @@ import type { Action } from '../problems/act'
 import { problemsOf, type Problem } from '../problems/problem'
 import { Checks } from './Checks'
 import { awayOf, happened, marksOf, type Streams } from './happened'
-import { Events, Kind } from './Events'
+import { Events, Kind, Time } from './Events'
 import { Facts } from './Facts'
 import { Header } from './Header'
 import { Logs } from './Logs'
 import { Metrics } from './Metrics'
+import { moveTo } from './moved'
 import { logSpan, zoomOut } from './time'
 import './host.css'
 
@@ -39,6 +41,13 @@ export default function Host({ parts }: PageProps) {
   const host = useShown(asked).value?.host
   useHeading(host?.name ?? path)
   const answer = asked.answer.value
+  useEffect(() => {
+    // Somebody has renamed it: its id is as before.
+    if (!host || answer?.kind !== 'refused' || answer.status !== 404) return
+    void ask<{ host: HostRow }>(api('hosts', host.id)).then((now) => {
+      if (now.kind === 'data' && now.data.host.name !== path) moveTo(now.data.host.name)
+    })
+  }, [answer])
   return (
     <div class={`page host${tab.value === 'logs' || tab.value === 'events' ? ' fill' : ''}`}>
       <Lack answer={answer} what={`the host ${path}`} onAgain={asked.again} />
@@ -161,7 +170,7 @@ function Below({ events }: { readonly events: ReturnType<typeof happened> }) {
       <ul>
         {events.slice(0, EVENTS_BELOW).map((event) => (
           <li key={event.id}>
-            <span class="small soft nowrap">{shortTime(event.ms, quarter.value, isUtc.value)}</span>
+            <Time ms={event.ms} />
             <Kind event={event} />
             <span class="cut" title={event.text}>{event.text}</span>
           </li>
