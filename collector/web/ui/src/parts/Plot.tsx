@@ -28,6 +28,8 @@ export interface PlotProps {
   readonly from: number
   readonly to: number
   readonly format?: (value: number) => string
+  /** Values are bytes: the axis has round numbers in units of 1024. */
+  readonly binary?: boolean
   /** Plots of one key share their cursor. */
   readonly sync?: string
   /** Events, in ms. */
@@ -41,6 +43,10 @@ export interface PlotProps {
   /** Somebody dragged a span, in ms; absent: dragging does nothing. */
   readonly onSpan?: (from: number, to: number) => void
 }
+
+/** About as wide as a letter of the axis is, in pixels. */
+const LETTER = 6.2
+const BINARY = Array.from({ length: 52 }, (_, power) => 2 ** power)
 
 /** Colour of a series by its place. */
 export function seriesColour(at: number): string {
@@ -92,7 +98,7 @@ function options(props: PlotProps, width: number, held: { props: PlotProps }): u
       x: { time: true, range: () => [held.props.from / 1000, held.props.to / 1000] },
       y: { range: (_plot, low, high) => rangeOf(Math.min(low ?? 0, held.props.low ?? Infinity), high ?? 1, held.props.threshold) },
     },
-    axes: [{ ...axis, size: 26, values: (_plot, splits) => axisTimes(splits, isUtc.peek()) }, { ...axis, size: 58, values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
+    axes: [{ ...axis, size: 26, values: (_plot, splits) => axisTimes(splits, isUtc.peek()) }, { ...axis, size: (_plot, texts) => Math.max(58, ...(texts ?? []).map((text) => String(text).length * LETTER + 16)), ...(props.binary ? { incrs: BINARY } : {}), values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
     series: [{}, ...props.series.map((one, at) => ({ label: one.label, stroke: colour(seriesColour(at)), width: 1.4, points: { show: false }, spanGaps: false }))],
     cursor: {
       ...(props.sync === undefined ? {} : { sync: { key: props.sync, setSeries: false } }),

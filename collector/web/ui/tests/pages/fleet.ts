@@ -92,7 +92,7 @@ async function load(visit: Visit): Promise<void> {
 
 export default async function (visit: Visit): Promise<void> {
   const { page } = visit
-  visit.push('web-1', 'raid', 'CRITICAL', 'sdb is gone')
+  visit.push('web-1', 'array', 'CRITICAL', 'one disk is gone')
   await visit.open('/fleet')
   for (const text of ['web-1', 'db-1']) await visit.see(text)
   await visit.until('the state of web-1', async () => (await page.getByRole('row', { name: /web-1/ }).getByText('Critical', { exact: true }).count()) > 0)
@@ -153,5 +153,22 @@ export default async function (visit: Visit): Promise<void> {
   await page.keyboard.press('Enter')
   await page.waitForURL(/\/hosts\/db-1/)
 
+  // A collector that is away is said to be so, the hosts stay, and when it is back nothing is said.
+  await visit.open('/fleet')
+  await visit.see('web-1')
+  visit.allow(/Failed to load resource: net::ERR_FAILED|ERR_FAILED/)
+  await page.route('**/api/muster/v1/fleet', (route) => route.abort())
+  // Hidden and shown again is asked at once.
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+  await visit.see(/the collector does not answer/)
+  if ((await page.getByText('web-1').count()) === 0) throw new Error('what was known of hosts is gone')
+  await visit.axe()
+  await page.unroute('**/api/muster/v1/fleet')
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+  await visit.until('it is back', async () => (await page.getByText(/the collector does not answer/).count()) === 0)
+
   await load(visit)
+  // Others have these hosts too.
+  visit.push('web-1', 'array', 'OK', 'whole again')
+  visit.push('db-1', 'pool', 'OK', 'empty')
 }

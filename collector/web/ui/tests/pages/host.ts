@@ -1,4 +1,6 @@
 // Host: plots on one axis, a span that is dragged, checks acknowledged and given a downtime, lines with what stands around them, and its life cycle.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import type { Visit } from '../visit'
 
 const HOSTILE = '<img src=x onerror=alert(1)>'
@@ -80,6 +82,9 @@ async function checks(visit: Visit): Promise<void> {
   visit.push('web-1', 'tapes', 'WARNING', `one is old ${HOSTILE}`)
   await visit.open('/hosts/web-1?tab=checks&since=15m')
   await visit.see(/one is old <img/)
+  const words = ['push', '--state-dir', join(process.env['MUSTER_STATES'] ?? '', 'web-1'), 'space', '--state', 'OK', '--output', 'room enough', '--perfdata', '/srv=61%;80;90;0;100', '--ttl', '1h']
+  execFileSync(join(process.env['MUSTER_PROGRAMS'] ?? '', 'muster-agent'), words)
+  await page.getByRole('img', { name: /^\/srv 61 %, OK, warns at 80, critical at 90/ }).waitFor()
   await page.getByRole('button', { name: 'Acknowledge tapes' }).click()
   await page.getByRole('dialog').waitFor()
   await page.keyboard.type('a new one comes')
@@ -182,10 +187,52 @@ async function life(visit: Visit): Promise<void> {
   await visit.axe()
 }
 
+/** A machine that waits under a name that another has: seen, let take its place, and retired. */
+async function waiting(visit: Visit): Promise<void> {
+  const { page } = visit
+  const [programs, states] = [process.env['MUSTER_PROGRAMS'] ?? '', process.env['MUSTER_STATES'] ?? '']
+  const name = `spare-${process.pid}`
+  const { addresses } = (await visit.api('GET', '/api/muster/v1/status')) as { addresses: { agents: string } }
+  const { token } = (await visit.api('POST', '/api/muster/v1/tokens', { kind: 'enrolment', name, uses: 3 })) as { token: { word: string } }
+  const enrol = (machine: string): void => {
+    const words = ['enrol', '--no-wait', '--collector', addresses.agents, '--name', name, '--state', join(states, `${name}-${machine}`)]
+    execFileSync(join(programs, 'muster-agent'), words, { env: { ...process.env, MUSTER_ENROL_TOKEN: token.word }, stdio: 'ignore' })
+  }
+  enrol('old')
+  // It exits with 1: it has to wait.
+  let isLetIn = true
+  try {
+    enrol('new')
+  } catch {
+    isLetIn = false
+  }
+  if (isLetIn) throw new Error('a second machine came in under a name that is taken')
+  await visit.open('/fleet?state=pending')
+  await page.getByRole('link', { name }).click()
+  await visit.see('Not let in yet:')
+  await visit.look('host-waiting', 'Not let in yet:')
+  await page.getByRole('button', { name: 'Life cycle' }).click()
+  await page.getByRole('button', { name: 'Replace ...' }).click()
+  await page.getByRole('button', { name: 'Replace the machine' }).click()
+  await page.waitForURL(new RegExp(`/hosts/${name}`))
+  await visit.see(`The new machine is ${name} now`)
+  const rows = async (): Promise<{ name: string; state: string; replaced_ms: number | null }[]> =>
+    ((await visit.api('GET', '/api/muster/v1/hosts?all=true')) as { hosts: { name: string; state: string; replaced_ms: number | null }[] }).hosts.filter((host) => host.name === name)
+  await visit.until('one host, replaced', async () => (await rows()).length === 1 && (await rows())[0]?.replaced_ms !== null)
+  await page.getByRole('button', { name: 'Life cycle' }).click()
+  await page.getByRole('button', { name: 'Retire ...' }).click()
+  await page.getByLabel('Reason').fill('only a test')
+  await page.getByRole('button', { name: 'Retire for good' }).click()
+  await visit.until('it is retired', async () => (await rows())[0]?.state === 'retired')
+  await visit.see('only a test')
+}
+
 export default async function (visit: Visit): Promise<void> {
   await plots(visit)
   await span(visit)
   await checks(visit)
   await lines(visit)
   await life(visit)
+  await waiting(visit)
+  visit.push('web-1', 'tapes', 'OK', 'all are new')
 }

@@ -28,6 +28,11 @@ export interface FleetColumn {
   readonly cell: (row: Row, around: Around) => ComponentChildren
 }
 
+/** Who waits may have the name of another host. */
+export function hostPath(row: Row): string {
+  return to(['hosts', row.state === 'active' ? row.name : row.id])
+}
+
 /** Data that is further behind is marked: two samples of a slow agent are missing then. */
 const LAG_SAID_MS = 120_000
 
@@ -100,7 +105,7 @@ export const COLUMNS: readonly FleetColumn[] = [
     title: 'Host',
     width: 'minmax(108px, 1.3fr)',
     cell: (row) => (
-      <Link to={to(['hosts', row.name])} class="plain host-name">
+      <Link to={hostPath(row)} class="plain host-name">
         {row.name}
       </Link>
     ),

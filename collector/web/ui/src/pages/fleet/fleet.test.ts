@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { axisOf, onGrid, quoted, timesOf } from '../../api/matrix'
 import type { FleetRow, Host } from '../../api/types'
 import { byHost, hostMatcher } from './metrics'
-import { counts, filter, lines, merge, newestVersion, offers, overallOf, rowOf, sort, withChecks, withCondition, type Row } from './rows'
+import { counts, filter, lines, merge, newestVersion, offers, overallOf, rowOf, sort, withChecks, type Row } from './rows'
 
 const NONE = new Map<string, number>()
 
@@ -62,8 +62,6 @@ test('the filter knows text, labels, states and what is wrong with it', () => {
   assert.deepEqual(found('rack="r 1"'), ['web-1'])
   assert.deepEqual(filter(rows, 'host=~( web').wrong, '( is no regular expression')
   assert.deepEqual(found('host=~( web'), ['web-1'])
-  assert.equal(withCondition('a', 'rack', 'r 1'), 'a rack="r 1"')
-  assert.equal(withCondition('a rack="r 1"', 'rack', 'r 1'), 'a')
   assert.deepEqual(offers(rows, 'env=').map(({ text }) => text), ['env=prod', 'env=dev'])
 })
 

@@ -7,13 +7,13 @@ import { Button, Filter, HeatMap, Lack, Notice, toggled, type HeatCell } from '.
 import { useHeading } from '../../shell/heading'
 import { now, quarter } from '../../time/clock'
 import { duration } from '../../time/format'
-import { to } from '../../url/link'
 import { go } from '../../url/location'
 import { param } from '../../url/query'
-import { Overall, type Around } from './cells'
+import { withCondition } from '../problems/filter'
+import { hostPath, Overall, type Around } from './cells'
 import { List } from './List'
 import { byHost, METRICS } from './metrics'
-import { counts, filter, labelNames, lines, newestVersion, offers, sort as sorted, withCondition, wordOf, type Row } from './rows'
+import { counts, filter, labelNames, lines, newestVersion, offers, sort as sorted, wordOf, type Row } from './rows'
 import { useCpu } from './useCpu'
 import { useFleet } from './useFleet'
 import './fleet.css'
@@ -65,7 +65,7 @@ export default function Fleet() {
     }),
     [fleet, newest],
   )
-  const open = (row: Row): void => go(to(['hosts', row.name]))
+  const open = (row: Row): void => go(hostPath(row))
   const turn = (one: string): void => {
     state.value = (states.includes(one) ? states.filter((other) => other !== one) : [...states, one]).join(',')
   }

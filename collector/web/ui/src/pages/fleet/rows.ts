@@ -90,13 +90,6 @@ export function filter(rows: readonly Row[], text: string): { rows: readonly Row
   return { rows: good.length === 0 ? rows : rows.filter((row) => good.every((test) => test(row))), wrong: tests.find((test): test is string => typeof test === 'string') ?? null }
 }
 
-/** The filter with one more condition; the same one twice takes it away. */
-export function withCondition(text: string, name: string, value: string): string {
-  const condition = `${name}=${/[\s"]/.test(value) ? `"${value.replaceAll('"', '')}"` : value}`
-  const words = wordsOf(text)
-  return (words.includes(condition) ? words.filter((word) => word !== condition) : [...words, condition]).join(' ')
-}
-
 /** Names, and values of the name that is being written, the most frequent first. */
 export function offers(rows: readonly Row[], word: string): Offer[] {
   const at = word.indexOf('=')

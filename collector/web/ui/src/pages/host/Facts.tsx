@@ -14,7 +14,7 @@ const EXPIRY_SAID_MS = 7 * 86_400_000
 export function Facts({ host }: { readonly host: Host }) {
   // By which token it came in nobody but its event tells.
   const asked = useAnswer<Streams>(() => {
-    if (host.enrolled_ms === null) return null
+    if (host.enrolled_ms === null || host.state === 'pending') return null
     return ['/loki/api/v1/query_range', { query: `{source="muster",host=${quoted(host.name)}} | kind="host_enrolled"`, start: `${host.enrolled_ms - 60_000}000000`, end: `${host.enrolled_ms + 60_000}000000`, limit: 5 }]
   })
   const by = happened(useShown(asked).value)[0]?.labels['by']

@@ -5,7 +5,9 @@ import type { Host } from '../../api/types'
 import { Age, Button, Entry, Labels, Link, Menu, Notice, StateMark } from '../../parts'
 import { bytes, count } from '../../time/format'
 import { to } from '../../url/link'
+import { go } from '../../url/location'
 import type { Action } from '../problems/act'
+import { withCondition } from '../problems/filter'
 import type { Problem } from '../problems/problem'
 import { Life, nameOf, stepsOf, type LifeStep } from './Life'
 
@@ -53,7 +55,7 @@ export function Header({ host, since, problems, onAction, onDone }: HeaderProps)
     <section class="host-head" aria-label="The host">
       <div class="row">
         <Presence host={host} since={since} />
-        <Labels labels={host.labels} />
+        <Labels labels={host.labels} onPick={(name, value) => go(to(['fleet'], { q: withCondition('', name, value) }))} />
         <span class="grow" />
         {may('admin') && steps.length > 0 && (
           <Menu button="Life cycle" small>
@@ -75,13 +77,18 @@ export function Header({ host, since, problems, onAction, onDone }: HeaderProps)
         ))}
       </p>
       {host.state === 'pending' && (
-        <Notice tone="busy" title="Not let in yet.">
-          {host.reason || 'An administrator decides.'} {may('admin') && <Button small kind="accent" onClick={() => (step.value = 'approve')}>Let it in</Button>}
-        </Notice>
-      )}
-      {host.waiting_key && host.state === 'active' && (
-        <Notice tone="warning" title="A machine waits under this name.">
-          {may('admin') && <Button small onClick={() => (step.value = 'replace')}>Replace ...</Button>}
+        <Notice tone="busy" title="Not let in yet:">
+          {host.reason || 'an administrator decides'}.{' '}
+          {host.waiting_key && (
+            <>
+              Compare its key with what it says there: <code class="any-word">{host.waiting_key}</code>{' '}
+            </>
+          )}
+          {may('admin') && (
+            <Button small kind="accent" onClick={() => (step.value = 'approve')}>
+              Let it in
+            </Button>
+          )}
         </Notice>
       )}
       {problems && (open.length > 0 || handled > 0) && (

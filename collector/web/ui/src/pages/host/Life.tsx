@@ -22,9 +22,8 @@ const SUBMITS: Readonly<Record<LifeStep, string>> = { approve: 'Let it in', rena
 
 /** Which steps a host can take now. */
 export function stepsOf(host: Host): LifeStep[] {
-  if (host.state === 'pending') return ['approve', 'retire']
-  if (host.state === 'retired') return []
-  return ['rename', 'labels', ...(host.waiting_key ? (['replace'] as const) : []), 'retire']
+  if (host.state === 'pending') return ['approve', 'replace', 'retire']
+  return host.state === 'active' ? ['rename', 'labels', 'replace', 'retire'] : []
 }
 
 export function nameOf(step: LifeStep): string {
@@ -49,7 +48,7 @@ export function Life({ host, step, onClose, onDone }: LifeProps) {
   const submit = async (): Promise<void> => {
     if (changes.wrong && (step === 'labels' || step === 'approve')) return
     busy.value = true
-    const answer = await change<{ host: Host }>('POST', api('hosts', host.id, step), bodyOf())
+    const answer = await change<{ host: Host }>('POST', step === 'replace' ? api('hosts', host.name, step) : api('hosts', host.id, step), bodyOf())
     busy.value = false
     if (answer.kind !== 'data') {
       failed.value = `${answer.message}${answer.remedy ? ` (${answer.remedy})` : ''}`
@@ -58,7 +57,8 @@ export function Life({ host, step, onClose, onDone }: LifeProps) {
     const now = answer.data.host
     say(step === 'retire' ? `${host.name} is retired` : step === 'rename' ? `It is called ${now.name} now` : step === 'approve' ? `${now.name} is let in` : step === 'labels' ? `${host.name} has other labels` : `The new machine is ${host.name} now`)
     onClose()
-    if (now.name !== host.name) moveTo(now.name)
+    // Who took another's place is that one now.
+    if (now.name !== host.name || now.id !== host.id) moveTo(now.name)
     onDone()
   }
   const texts: Readonly<Record<LifeStep, ComponentChildren>> = {
@@ -80,7 +80,12 @@ export function Life({ host, step, onClose, onDone }: LifeProps) {
         <p class="small soft">On all of its series, streams, checks and alerts from now on. Open alerts, acknowledgements and downtimes go on, and nobody is told.</p>
       </>
     ),
-    replace: <p>A machine waits under the name of this host. It takes its place with its history; the certificate of the machine of before is denied.</p>,
+    replace: (
+      <p>
+        {host.state === 'pending' ? `This machine takes the place of the host that is called ${host.name}` : `The machine that waits under the name ${host.name} takes its place`}: id, labels and history stay, and the
+        certificate of the machine of before is denied.
+      </p>
+    ),
     retire: (
       <>
         <p>Its certificates are denied and its series end. What is stored stays until it is too old. There is no way back: it can be enrolled anew as another host.</p>

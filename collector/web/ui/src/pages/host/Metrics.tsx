@@ -8,7 +8,7 @@ import { Icon, Lack, Notice, toggled } from '../../parts'
 import { Plot, type PlotMark, type PlotProps } from '../../parts/Plot'
 import { param } from '../../url/query'
 import { setSpan } from '../../url/range'
-import { linesOf, offered, question, type PlotKind } from './plots'
+import { isBytes, linesOf, offered, question, type PlotKind } from './plots'
 import { axis } from './time'
 
 export interface MetricsProps {
@@ -117,6 +117,7 @@ function Box({ kind, host, facts, marks, gaps, onWarn }: BoxProps) {
           from={axis.value.from}
           to={axis.value.to}
           format={kind.format}
+          binary={isBytes(kind)}
           sync="host"
           marks={marks}
           gaps={gaps}

@@ -46,11 +46,11 @@ export function toneOf({ kind, labels, what }: Happened): 'ok' | 'warning' | 'cr
 /** More marks than these hide the plot; the newest are kept. */
 const MARKS_MAX = 120
 
-/** What is marked on plots: not who was told, and a check's change not again as its alert. */
+/** What is marked on plots: not who was told or has taken it, and a check's change not again as its alert. */
 export function marksOf(events: readonly Happened[]): PlotMark[] {
   const isChange = new Set(events.filter(({ kind }) => kind === 'check_state').map(({ labels }) => labels['check']))
   return events
-    .filter((event) => event.what !== 'notice' && !(event.what === 'alert' && isChange.has(event.labels['check'])))
+    .filter((event) => event.what !== 'notice' && !event.kind.endsWith('acknowledged') && !(event.what === 'alert' && isChange.has(event.labels['check'])))
     .slice(0, MARKS_MAX)
     .map((event) => ({ at: event.ms, text: event.text, colour: toneOf(event) }))
 }

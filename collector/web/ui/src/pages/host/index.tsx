@@ -52,7 +52,14 @@ export default function Host({ parts }: PageProps) {
     <div class={`page host${tab.value === 'logs' || tab.value === 'events' ? ' fill' : ''}`}>
       <Lack answer={answer} what={`the host ${path}`} onAgain={asked.again} />
       {host ? (
-        <Known key={host.id} host={host} onDone={asked.again} />
+        host.state === 'pending' ? (
+          <>
+            <Header host={host} since={null} problems={null} onAction={() => undefined} onDone={asked.again} />
+            <Facts host={host} />
+          </>
+        ) : (
+          <Known key={host.id} host={host} onDone={asked.again} />
+        )
       ) : answer === null ? (
         <div class="wait" role="status" aria-label="Asking for the host" />
       ) : (

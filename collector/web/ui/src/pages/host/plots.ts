@@ -143,6 +143,11 @@ export const GROUPS: readonly Group[] = [
   },
 ]
 
+/** Whether its values are bytes. */
+export function isBytes(kind: PlotKind): boolean {
+  return kind.format === bytes || kind.format === rateOfBytes
+}
+
 /** The plot's question about a host. */
 export function question(kind: PlotKind, host: string, axis: Axis): string {
   // Rates need two samples, and agents may take one a minute.
