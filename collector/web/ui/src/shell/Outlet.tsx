@@ -1,7 +1,7 @@
 // The page of the path that is shown: loaded when it is first needed, and what goes wrong in it stays in it.
 import { useSignal } from '@preact/signals'
 import { Component, type ComponentChildren, type ComponentType } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useLayoutEffect } from 'preact/hooks'
 import { Button } from '../parts/Button'
 import { Notice } from '../parts/Notice'
 import { pages } from '../pages'
@@ -76,7 +76,8 @@ function Loaded({ page, parts }: { readonly page: Page; readonly parts: Readonly
 export function Outlet() {
   const path = here.value.path
   const found = find(pages, path)
-  useEffect(() => {
+  // Before the page says what it is about: one that is loaded already says so at once.
+  useLayoutEffect(() => {
     heading.value = { title: found?.page.title ?? 'No such page' }
     document.getElementById('content')?.scrollTo(0, 0)
   }, [path])

@@ -57,7 +57,7 @@ export function Facts({ host }: { readonly host: Host }) {
   ]
   return (
     <dl class="card pad facts host-all-facts">
-      {rows.map(([name, value]) => (value === null || value === undefined || value === false || value === '' ? null : (
+      {rows.map(([name, value]) => (value === null || value === undefined || value === false || value === '' || value === 0 ? null : (
         <>
           <dt>{name}</dt>
           <dd>{value}</dd>
