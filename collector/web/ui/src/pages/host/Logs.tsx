@@ -3,8 +3,9 @@ import { useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import type { Matrix } from '../../api/matrix'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Bars, Choice, Dialog, Filter, Lack, Labels, VirtualTable, type Column } from '../../parts'
+import { Bars, Choice, Dialog, Filter, Lack, Labels, Link, VirtualTable, type Column } from '../../parts'
 import { clockTime, dateTime } from '../../time/format'
+import { to } from '../../url/link'
 import { param } from '../../url/query'
 import { isUtc, setSpan, step } from '../../url/range'
 import type { Streams } from './happened'
@@ -20,11 +21,11 @@ const BARS = 60
 const AROUND = 20
 const AROUND_MS = 3_600_000
 
-export function Level({ level }: { readonly level: string }) {
+function Level({ level }: { readonly level: string }) {
   return <span class={`badge tone-${toneOfLevel(level)}`}>{level}</span>
 }
 
-export function columns(onOpen: (line: LogLine) => void): readonly Column<LogLine>[] {
+function columns(onOpen: (line: LogLine) => void): readonly Column<LogLine>[] {
   return [
     { name: 'time', title: 'Time', width: '92px', cell: ({ ms }) => <time class="mono small" title={dateTime(ms, isUtc.value)}>{clockTime(ms, isUtc.value)}</time> },
     { name: 'level', title: 'Level', width: '68px', from: 520, cell: ({ level }) => <Level level={level} /> },
@@ -41,21 +42,48 @@ export function columns(onOpen: (line: LogLine) => void): readonly Column<LogLin
   ]
 }
 
-export function Logs({ host }: { readonly host: string }) {
-  const opened = useSignal<LogLine | null>(null)
-  const width = Math.max(1000, step(logSpan.value, BARS, 1000))
-  const lines = useAnswer<Streams>(() => ['/loki/api/v1/query_range', { query: selector(host, q.value, level.value), start: `${logSpan.value.from}000000`, end: `${logSpan.value.to}000000`, limit: LINES_MAX, direction: 'backward' }])
+/** How many lines of each level there are when, of those that have the text. */
+function useCounts(host: string, text: { readonly value: string }) {
   const counts = useAnswer<Matrix>(() => {
     const { from, to } = logSpan.value
     const size = Math.max(1000, step({ from, to }, BARS, 1000)) / 1000
-    return ['/loki/api/v1/query_range', { query: `sum by (level) (count_over_time(${selector(host, q.value, '')}[${size}s]))`, start: `${from + size * 1000}000000`, end: `${from + Math.ceil((to - from) / (size * 1000)) * size * 1000}000000`, step: size }]
+    return ['/loki/api/v1/query_range', { query: `sum by (level) (count_over_time(${selector(host, text.value, '')}[${size}s]))`, start: `${from + size * 1000}000000`, end: `${from + Math.ceil((to - from) / (size * 1000)) * size * 1000}000000`, step: size }]
   })
+  const counted = useShown(counts).value
+  const width = Math.max(1000, step(logSpan.value, BARS, 1000))
+  const parts = useMemo(() => barsOf(counted, logSpan.peek(), width), [counted, width])
+  return { counts, parts }
+}
+
+const ALL = { value: '' }
+
+/** The lines of the span in short, below what they may explain. */
+export function LogsBelow({ host }: { readonly host: string }) {
+  const { counts, parts } = useCounts(host, ALL)
+  const all = parts.reduce((sum, part) => sum + part.counts.reduce((a, b) => a + b, 0), 0)
+  return (
+    <section class="card host-below" aria-label="Log lines in this time">
+      <h2>
+        <Link to={to(['hosts', host], { tab: 'logs' })}>Log lines in this time</Link> <span class="soft small">{counts.answer.value ? all.toLocaleString('en-GB') : ''}</span>
+      </h2>
+      <Lack answer={counts.answer.value} what="how many lines there are" onAgain={counts.again} flat />
+      {parts.length > 0 && (
+        <div class="log-bars">
+          <Bars label="Log lines by level" from={logSpan.value.from} to={logSpan.value.to} parts={parts} onSpan={setSpan} height={48} />
+        </div>
+      )}
+    </section>
+  )
+}
+
+export function Logs({ host }: { readonly host: string }) {
+  const opened = useSignal<LogLine | null>(null)
+  const lines = useAnswer<Streams>(() => ['/loki/api/v1/query_range', { query: selector(host, q.value, level.value), start: `${logSpan.value.from}000000`, end: `${logSpan.value.to}000000`, limit: LINES_MAX, direction: 'backward' }])
+  const bars = useCounts(host, q)
   const known = useShown(lines)
-  const counted = useShown(counts)
   const rows = useMemo(() => linesOf(known.value), [known.value])
-  const bars = useMemo(() => barsOf(counted.value, logSpan.peek(), width), [counted.value, width])
   const table = useMemo(() => columns((line) => (opened.value = line)), [])
-  const levels = [...new Set([...bars.map(({ name }) => name), ...(level.value ? [level.value] : [])])]
+  const levels = [...new Set([...bars.parts.map(({ name }) => name), ...(level.value ? [level.value] : [])])]
   return (
     <>
       <div class="host-tools">
@@ -63,10 +91,10 @@ export function Logs({ host }: { readonly host: string }) {
         {levels.length > 0 && <Choice label="Level" value={level.value} choices={[['', 'All'], ...levels.map((one): [string, string] => [one, one])]} onChoose={(one) => (level.value = one)} />}
       </div>
       <Lack answer={lines.answer.value} what="log lines" onAgain={lines.again} />
-      <Lack answer={counts.answer.value} what="how many lines there are" onAgain={counts.again} />
-      {bars.length > 0 && (
+      <Lack answer={bars.counts.answer.value} what="how many lines there are" onAgain={bars.counts.again} />
+      {bars.parts.length > 0 && (
         <div class="card log-bars">
-          <Bars label="Log lines by level" from={logSpan.value.from} to={logSpan.value.to} parts={bars} onSpan={setSpan} height={56} />
+          <Bars label="Log lines by level" from={logSpan.value.from} to={logSpan.value.to} parts={bars.parts} onSpan={setSpan} height={56} />
         </div>
       )}
       {known.value ? (

@@ -23,6 +23,15 @@ test('each plot has one question about one host, whatever that is called', () =>
   }
 })
 
+test('over long steps what is no rate is a mean', () => {
+  const kind = (key: string) => GROUPS.flatMap(({ plots }) => plots).find((plot) => plot.key === key) ?? assert.fail(key)
+  const long = { from: 0, to: 6e6, step: 600_000 }
+  assert.equal(question(kind('fds'), 'a', AXIS), 'node_filefd_allocated{host="a"}')
+  assert.equal(question(kind('fds'), '{}', long), 'avg_over_time(node_filefd_allocated{host="{}"}[600s])')
+  assert.equal(question(kind('forks'), 'a', long), 'rate(node_forks_total{host="a"}[1200s])')
+  assert.equal(question(kind('cpu'), 'a', long), 'sum by (mode) (rate(node_cpu_seconds_total{host="a",mode!="idle"}[1200s])) / scalar(count(avg_over_time(node_cpu_seconds_total{host="a",mode="idle"}[600s])))')
+})
+
 test('only plots are offered for which the host has all metrics', () => {
   assert.equal(offered(null), GROUPS)
   assert.deepEqual(offered(new Set(['node_load1'])).map((group) => group.plots.map(({ key }) => key)), [['load']])

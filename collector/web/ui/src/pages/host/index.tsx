@@ -22,7 +22,7 @@ import { awayOf, happened, marksOf, type Streams } from './happened'
 import { Events, Kind, Time } from './Events'
 import { Facts } from './Facts'
 import { Header } from './Header'
-import { Logs } from './Logs'
+import { Logs, LogsBelow } from './Logs'
 import { Metrics } from './Metrics'
 import { moveTo } from './moved'
 import { logSpan, zoomOut } from './time'
@@ -133,6 +133,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <>
           <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
           <Below events={list} />
+          <LogsBelow host={host.name} />
         </>
       )}
       {acting.value && <ActionDialog {...acting.value} all={all} onClose={() => (acting.value = null)} onDone={() => { checks.again(); problems.again() }} />}

@@ -26,6 +26,8 @@ export interface Group {
   readonly isFolded?: boolean
 }
 
+/** Shorter steps are about as far apart as samples of a slow agent. */
+const MEAN_FROM_MS = 60_000
 /** More lines in one plot nobody tells apart. */
 const SERIES_MAX = 12
 const FILESYSTEMS = 'fstype!~"tmpfs|ramfs|squashfs|overlay|iso9660|devtmpfs|autofs"'
@@ -152,7 +154,9 @@ export function isBytes(kind: PlotKind): boolean {
 export function question(kind: PlotKind, host: string, axis: Axis): string {
   // Rates need two samples, and agents may take one a minute.
   const window = `${Math.max(120, (2 * axis.step) / 1000)}s`
-  return kind.ask.replaceAll('@', window).replaceAll('$', () => `host=${quoted(host)}`)
+  // A value each three hours says little of these hours: over long steps it is the mean.
+  const ask = axis.step > MEAN_FROM_MS ? kind.ask.replace(/\w+\{\$[^}]*\}(?!\[)/g, (one) => `avg_over_time(${one}[${axis.step / 1000}s])`) : kind.ask
+  return ask.replaceAll('@', window).replaceAll('$', () => `host=${quoted(host)}`)
 }
 
 export interface Lines {
