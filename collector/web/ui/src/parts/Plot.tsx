@@ -73,10 +73,12 @@ function shade(plot: uPlot, props: PlotProps): void {
     ctx.globalAlpha = 0.8
     ctx.fillRect(bbox.left, y, bbox.width, 1)
   }
-  ctx.globalAlpha = 0.9
   for (const mark of props.marks ?? []) {
     ctx.fillStyle = colour(mark.colour ?? 'warning')
+    // What is plotted is seen through them.
+    ctx.globalAlpha = 0.45
     ctx.fillRect(x(mark.at), bbox.top, Math.max(1, devicePixelRatio), bbox.height)
+    ctx.globalAlpha = 0.9
     ctx.beginPath()
     ctx.moveTo(x(mark.at) - 4, bbox.top)
     ctx.lineTo(x(mark.at) + 5, bbox.top)
@@ -92,7 +94,7 @@ function options(props: PlotProps, width: number, held: { props: PlotProps }): u
     width,
     height: props.height ?? 150,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     tzDate: (seconds) => (isUtc.peek() ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
     scales: {
       x: { time: true, range: () => [held.props.from / 1000, held.props.to / 1000] },

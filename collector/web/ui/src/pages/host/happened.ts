@@ -43,16 +43,21 @@ export function toneOf({ kind, labels, what }: Happened): 'ok' | 'warning' | 'cr
   return 'accent'
 }
 
-/** More marks than these hide the plot; the newest are kept. */
-const MARKS_MAX = 120
+/** More marks than these hide the plot: of those that would lie on each other the worst is kept. */
+const MARKS_MAX = 100
+const TONES: readonly string[] = ['accent', 'off', 'ok', 'busy', 'unknown', 'warning', 'critical']
 
 /** What is marked on plots: not who was told or has taken it, and a check's change not again as its alert. */
-export function marksOf(events: readonly Happened[]): PlotMark[] {
+export function marksOf(events: readonly Happened[], span: { from: number; to: number }): PlotMark[] {
   const isChange = new Set(events.filter(({ kind }) => kind === 'check_state').map(({ labels }) => labels['check']))
-  return events
-    .filter((event) => event.what !== 'notice' && !event.kind.endsWith('acknowledged') && !(event.what === 'alert' && isChange.has(event.labels['check'])))
-    .slice(0, MARKS_MAX)
-    .map((event) => ({ at: event.ms, text: event.text, colour: toneOf(event) }))
+  const kept = new Map<number, PlotMark & { colour: string }>()
+  for (const event of events) {
+    if (event.what === 'notice' || event.kind.endsWith('acknowledged') || (event.what === 'alert' && isChange.has(event.labels['check']))) continue
+    const place = Math.floor(((event.ms - span.from) / (span.to - span.from)) * MARKS_MAX)
+    const [before, mark] = [kept.get(place), { at: event.ms, text: event.text, colour: toneOf(event) }]
+    if (!before || TONES.indexOf(mark.colour) > TONES.indexOf(before.colour)) kept.set(place, mark)
+  }
+  return [...kept.values()]
 }
 
 /** From when a host was away to when it was back; what began before the span began with it. */

@@ -93,8 +93,8 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
   const all = useMemo(() => problemsOf(knownProblems?.problems ?? []), [knownProblems])
   const own = useMemo(() => all.filter((problem) => problem.hostId === host.id || problem.host === host.name), [all, host.id, host.name])
   const list = useMemo(() => happened(knownEvents), [knownEvents])
-  const marks = useMemo(() => marksOf(list), [list])
   const time = useComputed(() => span(range.value, quarter.value))
+  const marks = useMemo(() => marksOf(list, time.peek()), [list])
   const gaps = useMemo(() => awayOf(list, time.peek()), [list])
   const since = happened(useShown(presence).value)[0]?.ms ?? null
   const act = (action: Action, problems: readonly Problem[]): void => void (acting.value = { action, problems })
