@@ -202,17 +202,23 @@ async function waiting(visit: Visit): Promise<void> {
     execFileSync(join(programs, 'muster-agent'), words, { env: { ...process.env, MUSTER_ENROL_TOKEN: token.word }, stdio: 'ignore' })
   }
   enrol('old')
-  // It exits with 1: it has to wait.
-  let isLetIn = true
-  try {
-    enrol('new')
-  } catch {
-    isLetIn = false
+  const wait = (machine: string): void => {
+    let isLetIn = true
+    try {
+      enrol(machine)
+    } catch {
+      // It exits with 1: it has to wait.
+      isLetIn = false
+    }
+    if (isLetIn) throw new Error('another machine came in under a name that is taken')
   }
-  if (isLetIn) throw new Error('a second machine came in under a name that is taken')
-  await visit.open('/fleet?state=pending')
-  await page.getByRole('link', { name }).click()
-  await visit.see('Not let in yet:')
+  wait('new')
+  const openWaiting = async (): Promise<void> => {
+    await visit.open('/fleet?state=pending')
+    await page.getByRole('link', { name }).click()
+    await visit.see('Not let in yet:')
+  }
+  await openWaiting()
   await visit.look('host-waiting', 'Not let in yet:')
   await page.getByRole('button', { name: 'Life cycle' }).click()
   await page.getByRole('button', { name: 'Replace ...' }).click()
@@ -222,12 +228,29 @@ async function waiting(visit: Visit): Promise<void> {
   const rows = async (): Promise<{ name: string; state: string; replaced_ms: number | null }[]> =>
     ((await visit.api('GET', '/api/muster/v1/hosts?all=true')) as { hosts: { name: string; state: string; replaced_ms: number | null }[] }).hosts.filter((host) => host.name === name)
   await visit.until('one host, replaced', async () => (await rows()).length === 1 && (await rows())[0]?.replaced_ms !== null)
+  wait('third')
+  await letIn(visit, openWaiting, name)
+  await visit.open(`/hosts/${name}`)
   await page.getByRole('button', { name: 'Life cycle' }).click()
   await page.getByRole('button', { name: 'Retire ...' }).click()
   await page.getByLabel('Reason').fill('only a test')
   await page.getByRole('button', { name: 'Retire for good' }).click()
   await visit.until('it is retired', async () => (await rows())[0]?.state === 'retired')
   await visit.see('only a test')
+}
+
+/** A machine is let in under a name of its own. */
+async function letIn(visit: Visit, openWaiting: () => Promise<void>, name: string): Promise<void> {
+  const { page } = visit
+  await openWaiting()
+  await page.getByRole('button', { name: 'Let it in' }).click()
+  await page.getByRole('dialog').getByLabel('Name').fill(`${name}-b`)
+  await page.getByLabel('Labels', { exact: true }).fill('role=spare')
+  await page.getByRole('dialog').getByRole('button', { name: 'Let it in' }).click()
+  await page.waitForURL(new RegExp(`/hosts/${name}-b`))
+  const hosts = async (): Promise<readonly (HostRow & { readonly state: string })[]> => ((await visit.api('GET', '/api/muster/v1/hosts')) as { hosts: (HostRow & { state: string })[] }).hosts
+  await visit.until('it is let in', async () => (await hosts()).some((host) => host.name === `${name}-b` && host.state === 'active' && host.labels['role'] === 'spare'))
+  await visit.api('POST', `/api/muster/v1/hosts/${name}-b/retire`, {})
 }
 
 export default async function (visit: Visit): Promise<void> {
