@@ -5,5 +5,6 @@ export const pages: readonly Page[] = [
   { path: '/', title: 'Problems', group: 'Watch', key: 'g p', load: () => import('./problems') },
   { path: '/fleet', title: 'Fleet', group: 'Watch', key: 'g f', hasRange: true, load: () => import('./fleet') },
   { path: '/hosts/:host', title: 'Host', hasRange: true, load: () => import('./host') },
+  { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/login', title: 'Log in', load: () => import('./login') },
 ]

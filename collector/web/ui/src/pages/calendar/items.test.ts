@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences } from './items'
+import { matchesAll, ofSilence, parseMatchers, shellWord, toSilence, written } from './matcher'
+
+const HOUR = 3_600_000
+const at = (text: string): number => Date.parse(text)
+const [item] = itemsOf([], [{ id: 1, state: 'active', matchers: [], starts_ms: at('2026-11-24T02:30:00Z'), ends_ms: at('2026-11-26T00:00:00Z'), every: 'daily 02:00-03:00', zone: 'UTC', by: 'ann', reason: '' }])
+
+test('what comes again is drawn out within its start and end', () => {
+  assert.ok(item)
+  const found = occurrences(item, { from: at('2026-11-23T00:00:00Z'), to: at('2026-11-30T00:00:00Z') })
+  assert.deepEqual(found.map(({ from, to }) => (to - from) / HOUR), [0.5, 1])
+  assert.deepEqual(occurrences(item, { from: at('2026-12-01T00:00:00Z'), to: at('2026-12-02T00:00:00Z') }), [])
+})
+
+test('what holds at once lies in lanes of its own', () => {
+  assert.ok(item)
+  const plain = (key: string, from: number, to: number) => ({ ...item, key, every: '', from, to })
+  const { blocks, count } = lanes([plain('a', 0, 10), plain('b', 5, 15), plain('c', 10, 20)], { from: 0, to: 100 })
+  assert.equal(count, 2)
+  assert.deepEqual(blocks.map(({ item, lane }) => item.key + lane), ['a0', 'b1', 'c0'])
+})
+
+test('weeks begin on Monday, months on their first', () => {
+  const days = daysFrom(at('2026-11-29T12:00:00Z'), true, 7)
+  assert.deepEqual([days.length, days[0], days[7]], [8, at('2026-11-23T00:00:00Z'), at('2026-11-30T00:00:00Z')])
+  assert.equal(monthStart(at('2026-12-31T23:00:00Z'), true, 1), at('2027-01-01T00:00:00Z'))
+  assert.equal(dayStart(at('2026-11-30T23:00:00Z'), true, 1), at('2026-12-01T00:00:00Z'))
+})
+
+test('matchers are read, written, and match as the collector has them', () => {
+  const matchers = parseMatchers('host="web-1", check=~"disk.*"\nteam!=shop')
+  assert.ok(typeof matchers !== 'string')
+  assert.deepEqual(matchers.map(written), ['host="web-1"', 'check=~"disk.*"', 'team!="shop"'])
+  assert.deepEqual(ofSilence(toSilence(matchers)), matchers.map(written))
+  assert.ok(matchesAll({ host: 'web-1', check: 'disk /' }, matchers))
+  assert.ok(!matchesAll({ host: 'web-1', check: 'a disk', team: 'ops' }, matchers))
+  assert.ok(!matchesAll({ host: 'web-1', check: 'disk', team: 'shop' }, matchers))
+  for (const bad of ['host', 'a=~"("', '"x"=1']) assert.equal(typeof parseMatchers(bad), 'string', bad)
+  assert.equal(shellWord("it's"), "'it'\\''s'")
+})

@@ -1,0 +1,67 @@
+// Calendar: plan by form and by dragging, change, end; the API knows of each; hostile text stays text.
+import type { Visit } from '../visit'
+
+const HOSTILE = '<img src=x onerror=alert(1)> upgrade'
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/calendar?view=week')
+  await page.getByRole('group', { name: 'Week' }).waitFor()
+
+  // A downtime that comes again, by the form.
+  await page.getByRole('button', { name: 'New', exact: true }).click()
+  await page.getByLabel('Matchers').fill('host="web-1"')
+  await visit.see(/1 host/)
+  await page.getByLabel('Comes again').fill('daily 2-4')
+  await visit.see(/write such as/)
+  await page.getByLabel('Comes again').fill('daily 02:00-04:00')
+  await page.getByLabel('Why').fill(HOSTILE)
+  await page.getByRole('radio', { name: '7d' }).click()
+  await visit.axe()
+  await page.getByRole('button', { name: 'Plan', exact: true }).click()
+  const downtimes = async (): Promise<{ id: number; reason: string; every: string; by: string }[]> => ((await visit.api('GET', '/api/muster/v1/downtimes')) as { downtimes: never[] }).downtimes
+  await visit.until('the downtime', async () => (await downtimes()).some((one) => one.reason === HOSTILE && one.every === 'daily 02:00-04:00' && one.by.includes(visit.user)))
+  await page.getByRole('button', { name: 'After' }).click()
+  await visit.see(/onerror=alert/)
+
+  // A span that is dragged is the form's.
+  const track = page.locator('.week .day').nth(6).locator('.track')
+  const box = await track.boundingBox()
+  if (!box) throw new Error('no day is drawn')
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.75, { steps: 4 })
+  await page.mouse.up()
+  await page.getByRole('radio', { name: 'Silence', exact: true }).click()
+  await page.getByLabel('Matchers').fill('alertname="Nothing"')
+  await page.getByLabel('Why').fill('a planned silence')
+  await page.getByRole('dialog').getByRole('button', { name: 'Silence', exact: true }).click()
+  type Silence = { id: string; comment: string; startsAt: string; endsAt: string; status: { state: string } }
+  const silence = async (comment: string): Promise<Silence | undefined> => ((await visit.api('GET', '/api/v2/silences')) as Silence[]).find((one) => one.comment === comment && one.status.state !== 'expired')
+  await visit.until('the silence', async () => (await silence('a planned silence')) !== undefined)
+  const made = await silence('a planned silence')
+  const hours = made ? (Date.parse(made.endsAt) - Date.parse(made.startsAt)) / 3_600_000 : 0
+  if (hours !== 6) throw new Error(`a quarter of a day was dragged, and ${hours} h came of it`)
+  await visit.look('calendar', 'Not over')
+
+  await visit.open('/calendar?view=month')
+  await visit.see(/onerror=alert/)
+  await visit.look('calendar-month', /onerror=alert/)
+
+  // Changed, then ended, after asking.
+  await visit.open('/calendar?view=list&show=all&q=planned')
+  await visit.look('calendar-list', /Nothing/)
+  await page.getByRole('button', { name: 'alertname="Nothing"' }).click()
+  await visit.look('calendar-detail', 'a planned silence')
+  await page.getByRole('button', { name: 'Change' }).click()
+  await page.getByLabel('Why').fill('a planned change')
+  await page.getByRole('button', { name: 'Change', exact: true }).click()
+  await visit.until('the change', async () => (await silence('a planned change')) !== undefined)
+  await page.getByRole('button', { name: 'alertname="Nothing"' }).first().click()
+  const isShown = await page.getByRole('button', { name: 'End it' }).count()
+  if (isShown === 0) await page.getByRole('button', { name: 'Close' }).click()
+  if (isShown === 0) await page.getByRole('button', { name: 'alertname="Nothing"' }).last().click()
+  await page.getByRole('button', { name: 'End it' }).click()
+  await page.getByRole('button', { name: 'Yes, end it now' }).click()
+  await visit.until('its end', async () => (await silence('a planned change')) === undefined)
+}
