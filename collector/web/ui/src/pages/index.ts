@@ -5,6 +5,8 @@ export const pages: readonly Page[] = [
   { path: '/', title: 'Problems', group: 'Watch', key: 'g p', load: () => import('./problems') },
   { path: '/fleet', title: 'Fleet', group: 'Watch', key: 'g f', hasRange: true, load: () => import('./fleet') },
   { path: '/hosts/:host', title: 'Host', hasRange: true, load: () => import('./host') },
+  { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
+  { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts') },
   { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/login', title: 'Log in', load: () => import('./login') },
 ]

@@ -1,0 +1,138 @@
+// One alert: why it fired, who is told, and what to do about it.
+import { useSignal } from '@preact/signals'
+import { may } from '../../api/me'
+import { change } from '../../api/ask'
+import type { Answer } from '../../api/answer'
+import type { Alert, Alerts, Explained, MailPreview } from '../../api/types'
+import { useAnswer, useShown } from '../../api/useAnswer'
+import { Age, Button, Code, Labels, Lack, Link, Moment, Notice, say, StateMark, useKeys } from '../../parts'
+import { useHeading } from '../../shell/heading'
+import { now } from '../../time/clock'
+import { api, to } from '../../url/link'
+import { PlanForm, type Plan } from '../calendar/Form'
+import { written } from '../calendar/matcher'
+import { HostLink } from '../problems/Detail'
+import { HoldText } from '../problems/Holds'
+import { Tree } from './Tree'
+import { Evidence, Why } from './Why'
+import { useEffect } from 'preact/hooks'
+
+export function One({ id }: { readonly id: string }) {
+  const asked = useAnswer<Alerts>(() => [api('alerts'), { all: true }], { topic: ['alerts', 'silences', 'downtimes'] })
+  const known = useShown(asked).value
+  const alert = known?.alerts.find((one) => one.id === id)
+  useHeading(alert?.labels['alertname'] ?? 'Alert')
+  return (
+    <div class="page alerts one">
+      <Lack answer={asked.answer.value} what="alerts" onAgain={asked.again} />
+      {!known ? <div class="wait" /> : alert ? <Known alert={alert} onDone={asked.again} /> : (
+        <div class="card empty">
+          <h2>This alert is no more</h2>
+          <p>It has ended some time ago, or its id is wrong. <Link to="/alerts">All alerts</Link></p>
+        </div>
+      )}
+    </div>
+  )
+}
+
+function Known({ alert, onDone }: { readonly alert: Alert; readonly onDone: () => void }) {
+  const plan = useSignal<Plan | null>(null)
+  const { labels, origin } = alert
+  const make = (kind: Plan['kind']): void => {
+    const name = kind === 'silence' ? 'alertname' : 'check'
+    const value = kind === 'silence' ? labels['alertname'] : origin.check
+    const wanted: [string, string | undefined][] = [[name, value], ['host', labels['host']]]
+    const matchers = wanted.flatMap(([name, value]) => (value ? [written({ name, operator: '=', value })] : []))
+    if (may('silence')) plan.value = { kind, matchers, from: now(), to: now() + 7_200_000 }
+  }
+  const canAck = (origin.kind === 'check' || origin.kind === 'host') && origin.host_id !== undefined && alert.state === 'firing'
+  const isAcked = alert.holds.some((hold) => hold.why === 'acknowledged')
+  const acknowledge = async (): Promise<void> => {
+    if (!canAck || !may('silence')) return
+    const answer = await change('POST', api('checks', 'ack'), { checks: [origin.check ? { host: origin.host_id, check: origin.check } : { host: origin.host_id }], comment: '', sticky: false, until_ms: null })
+    say(answer.kind === 'data' ? 'Acknowledged' : answer.message, answer.kind === 'data' ? 'ok' : 'critical')
+    onDone()
+  }
+  useKeys([
+    { key: 'a', does: 'acknowledge', run: () => void acknowledge() },
+    { key: 's', does: 'silence', run: () => make('silence') },
+    { key: 'd', does: 'plan a downtime', run: () => make('downtime') },
+  ], [alert.id, alert.state])
+  return (
+    <>
+      <section class="card pad stack">
+        <div class="row">
+          <StateMark state={alert.state} size={16} />
+          <strong class="any-word grow">{labels['alertname']}{labels['host'] && <> on <HostLink host={labels['host']} /></>}</strong>
+          <span class="soft small">since <Moment ms={alert.active_ms} short /> (<Age ms={alert.active_ms} after=" ago" />){alert.ends_ms !== null && <>, over <Age ms={alert.ends_ms} after=" ago" /></>}</span>
+        </div>
+        {Object.entries(alert.annotations).map(([name, value]) => <p key={name} class={name === 'summary' ? 'any-word' : 'any-word soft'}>{value}</p>)}
+        <Labels labels={labels} hide={['alertname']} />
+        {origin.rule && <span class="small soft any-word">Rule <Link to={to(['rules'], { q: origin.rule })}>{origin.rule}</Link> of group {origin.group} in {origin.file}</span>}
+        {may('silence') && (
+          <div class="row">
+            {canAck && !isAcked && <Button kind="accent" onClick={() => void acknowledge()}>Acknowledge</Button>}
+            <Button onClick={() => make('silence')}>Silence</Button>
+            <Button onClick={() => make('downtime')}>Downtime</Button>
+          </div>
+        )}
+      </section>
+      <div class="columns">
+        <div class="stack"><Why alert={alert} /><Evidence alert={alert} /></div>
+        <div class="stack"><Who alert={alert} /><Mail id={alert.id} updated={alert.updated_ms} /></div>
+      </div>
+      {plan.value && <PlanForm plan={plan.value} onClose={() => (plan.value = null)} onDone={onDone} />}
+    </>
+  )
+}
+
+export function useExplained(body: object | null, changed: unknown) {
+  const answer = useSignal<Answer<Explained> | null>(null)
+  const text = body ? JSON.stringify(body) : ''
+  useEffect(() => {
+    const stop = new AbortController()
+    if (text) void change<Explained>('POST', api('routes', 'explain'), JSON.parse(text), { signal: stop.signal }).then((next) => {
+      if (!stop.signal.aborted) answer.value = next
+    })
+    return () => stop.abort()
+  }, [text, changed])
+  return answer.value
+}
+
+function Who({ alert }: { readonly alert: Alert }) {
+  const answer = useExplained({ alert: alert.id }, `${alert.updated_ms} ${alert.holds.length} ${alert.receivers.map((one) => one.told_ms).join()}`)
+  const explained = answer?.kind === 'data' ? answer.data.explanation : undefined
+  const holds = explained?.holds ?? alert.holds
+  return (
+    <section class="card pad stack">
+      <h2>Who is told</h2>
+      {holds.length > 0 && <Notice tone="busy" title="Held back:">{holds.map((hold) => <div key={hold.why + hold.by}><HoldText hold={hold} /></div>)}</Notice>}
+      <Lack answer={answer} what="explanation" flat />
+      <Tree labels={alert.labels} explained={explained} />
+      <Code text={`muster route explain ${alert.id}`} />
+    </section>
+  )
+}
+
+function Mail({ id }: { readonly id: string; readonly updated: number }) {
+  const isOpen = useSignal(false)
+  const asked = useAnswer<MailPreview>(() => (isOpen.value ? [api('mail', 'preview'), { alert: id }] : null))
+  const known = useShown(asked).value
+  return (
+    <section class="card pad stack">
+      <div class="row"><h2 class="grow">Mail</h2><Button small pressed={isOpen.value} onClick={() => (isOpen.value = !isOpen.value)}>Preview</Button></div>
+      {isOpen.value && <Lack answer={asked.answer.value} what="preview" flat />}
+      {isOpen.value && known && (
+        <>
+          <dl class="facts">
+            <dt>Subject</dt><dd class="any-word">{known.subject}</dd>
+            {known.recipient && <><dt>To</dt><dd class="any-word">{known.recipient}</dd></>}
+          </dl>
+          <pre class="mail" tabIndex={0}>{known.text}</pre>
+          <span class="small soft">Its text. The form with pictures is not shown, since the pages run nothing of others; <a href={`${api('mail', 'preview')}?alert=${encodeURIComponent(id)}`} target="_blank" rel="noreferrer noopener">the API has it</a>.</span>
+        </>
+      )}
+      {!isOpen.value && <p class="small soft">As it would be written now; nothing is sent.</p>}
+    </section>
+  )
+}
