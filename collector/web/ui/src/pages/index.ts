@@ -6,7 +6,8 @@ export const pages: readonly Page[] = [
   { path: '/fleet', title: 'Fleet', group: 'Watch', key: 'g f', hasRange: true, load: () => import('./fleet') },
   { path: '/hosts/:host', title: 'Host', hasRange: true, load: () => import('./host') },
   { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
-  { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts') },
+  { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },
+  { path: '/rules', title: 'Rules', group: 'Plan', key: 'g r', hasRange: true, load: () => import('./rules') },
   { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/login', title: 'Log in', load: () => import('./login') },
 ]

@@ -2,8 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { may } from '../../api/me'
 import { change } from '../../api/ask'
-import type { Answer } from '../../api/answer'
-import type { Alert, Alerts, Explained, MailPreview } from '../../api/types'
+import type { Alert, Alerts, MailPreview } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { Age, Button, Code, Labels, Lack, Link, Moment, Notice, say, StateMark, useKeys } from '../../parts'
 import { useHeading } from '../../shell/heading'
@@ -13,11 +12,19 @@ import { PlanForm, type Plan } from '../calendar/Form'
 import { written } from '../calendar/matcher'
 import { HostLink } from '../problems/Detail'
 import { HoldText } from '../problems/Holds'
+import type { PageProps } from '../page'
 import { Tree } from './Tree'
 import { Evidence, Why } from './Why'
-import { useEffect } from 'preact/hooks'
+import { useExplained } from './explain'
+import './alerts.css'
+import '../calendar/calendar.css'
 
-export function One({ id }: { readonly id: string }) {
+export default function Page({ parts }: PageProps) {
+  const id = parts['id'] ?? ''
+  return <One key={id} id={id} />
+}
+
+function One({ id }: { readonly id: string }) {
   const asked = useAnswer<Alerts>(() => [api('alerts'), { all: true }], { topic: ['alerts', 'silences', 'downtimes'] })
   const known = useShown(asked).value
   const alert = known?.alerts.find((one) => one.id === id)
@@ -84,19 +91,6 @@ function Known({ alert, onDone }: { readonly alert: Alert; readonly onDone: () =
       {plan.value && <PlanForm plan={plan.value} onClose={() => (plan.value = null)} onDone={onDone} />}
     </>
   )
-}
-
-export function useExplained(body: object | null, changed: unknown) {
-  const answer = useSignal<Answer<Explained> | null>(null)
-  const text = body ? JSON.stringify(body) : ''
-  useEffect(() => {
-    const stop = new AbortController()
-    if (text) void change<Explained>('POST', api('routes', 'explain'), JSON.parse(text), { signal: stop.signal }).then((next) => {
-      if (!stop.signal.aborted) answer.value = next
-    })
-    return () => stop.abort()
-  }, [text, changed])
-  return answer.value
 }
 
 function Who({ alert }: { readonly alert: Alert }) {

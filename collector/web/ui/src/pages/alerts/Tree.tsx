@@ -5,7 +5,7 @@ import { Lack, Moment } from '../../parts'
 import { duration } from '../../time/format'
 import { written } from '../calendar/matcher'
 import { HoldText } from '../problems/Holds'
-import { readTree, walk, type Step } from './tree'
+import { readTree, walk, type Step } from './walk'
 
 const SAID: Readonly<Record<Step['how'], readonly [string, string]>> = {
   told: ['\u2713 told', 'ok'],

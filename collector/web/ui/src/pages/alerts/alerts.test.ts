@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Alert } from '../../api/types'
 import { drawn, seriesOf } from './expression'
 import { filterAlerts, rowsOf } from './filter'
-import { readTree, walk } from './tree'
+import { readTree, walk } from './walk'
 
 test('a comparison with a number is drawn without it, anything else as it is', () => {
   assert.deepEqual(drawn('node_load1 > 0.01'), { query: 'node_load1', limit: 0.01 })

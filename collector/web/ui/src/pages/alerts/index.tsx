@@ -7,11 +7,9 @@ import { useHeading } from '../../shell/heading'
 import { go } from '../../url/location'
 import { api, to } from '../../url/link'
 import { param } from '../../url/query'
-import type { PageProps } from '../page'
 import { HoldText } from '../problems/Holds'
 import { number } from '../../time/format'
 import { filterAlerts, labelNames, rowsOf, type Row } from './filter'
-import { One } from './One'
 import './alerts.css'
 import '../calendar/calendar.css'
 
@@ -19,13 +17,9 @@ const q = param('q')
 const state = param('state')
 const by = param('group')
 
-export default function Alerts({ parts }: PageProps) {
-  return parts['id'] ? <One key={parts['id']} id={parts['id']} /> : <List />
-}
-
 const STATES = ['firing', 'pending', 'resolved'] as const
 
-function List() {
+export default function List() {
   const asked = useAnswer<Answered>(() => [api('alerts'), { all: true }], { topic: ['alerts', 'silences', 'downtimes'], every: 60_000 })
   const all = useShown(asked).value?.alerts
   const states = state.value ? state.value.split(',') : []

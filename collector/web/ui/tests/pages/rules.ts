@@ -1,0 +1,41 @@
+// Rules: found by name, opened with their history; a file with a mistake is told its line; labels are tried in the tree; a test mail is answered.
+import type { Visit } from '../visit'
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  await visit.open('/rules?q=DiskAlmostFull')
+  await visit.see('DiskAlmostFull')
+  await visit.look('rules', 'DiskAlmostFull')
+  await page.getByRole('button', { name: 'DiskAlmostFull' }).first().click()
+  await visit.see('Open in Metrics')
+  await visit.look('rule', 'Open in Metrics')
+  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByLabel('State').selectOption('recording')
+  await visit.see(/No rule fits|recording/)
+
+  await visit.open('/rules?tab=noise')
+  await page.getByText(/Alert time|No rule had an alert/).first().waitFor()
+  await visit.look('rules-noise', 'Noisiest')
+
+  await visit.open('/rules?tab=lint')
+  await page.getByLabel('Rule file').fill('groups:\n- name: x\n  rules:\n  - alert: A\n    expr: nodd >\n')
+  await page.getByRole('button', { name: 'Look at it' }).click()
+  await visit.see(/^Line 5/)
+  await visit.look('rules-lint', 'Try a file')
+  await page.getByLabel('Rule file').fill('groups:\n- name: x\n  rules:\n  - alert: A\n    expr: node_load1 > 1000\n')
+  await page.getByRole('button', { name: 'Look at it' }).click()
+  await page.getByText(/Nothing is wrong|^Line/).first().waitFor()
+
+  await visit.open('/rules?tab=routes')
+  await page.getByLabel('Try labels').fill('alertname=Disk, host=db-1')
+  await page.locator('.tree').getByText('told').first().waitFor()
+  const { explanation } = (await visit.api('POST', '/api/muster/v1/routes/explain', { labels: { alertname: 'Disk', host: 'db-1' } })) as { explanation: { routes: { receiver: string }[] } }
+  const receiver = explanation.routes[0]?.receiver ?? ''
+  await page.locator('.tree li').filter({ hasText: 'told' }).filter({ hasText: receiver }).first().waitFor()
+  await visit.look('rules-routes', 'Receivers')
+
+  // Nobody has an address here; the collector says so, whatever its status.
+  visit.allow(/4\d\d .*mail\/test$/)
+  await page.getByRole('button', { name: /^Send a test mail/ }).first().click()
+  await page.locator('.receivers .notice, .receivers .small').first().waitFor()
+}
