@@ -19,7 +19,7 @@ export default async function (visit: Visit): Promise<void> {
   await visit.open(`/alerts/${alert.id}`)
   await visit.see('Who is told')
   await page.getByText('the battery is flat').first().waitFor()
-  await page.locator('.tree').getByText(/told|passes/).first().waitFor()
+  await page.locator('.tree').getByText(/goes here|passes/).first().waitFor()
   await page.getByRole('button', { name: 'Preview' }).click()
   await page.locator('pre.mail').filter({ hasText: 'battery' }).waitFor()
   await visit.look('alert', 'Who is told')

@@ -11,7 +11,7 @@ export default async function (visit: Visit): Promise<void> {
   await visit.look('rule', 'Open in Metrics')
   await page.getByRole('button', { name: 'Close' }).click()
   await page.getByLabel('State').selectOption('recording')
-  await visit.see(/No rule fits|recording/)
+  await visit.see('No rule fits the filter')
 
   await visit.open('/rules?tab=noise')
   await page.getByText(/Alert time|No rule had an alert/).first().waitFor()
@@ -28,10 +28,10 @@ export default async function (visit: Visit): Promise<void> {
 
   await visit.open('/rules?tab=routes')
   await page.getByLabel('Try labels').fill('alertname=Disk, host=db-1')
-  await page.locator('.tree').getByText('told').first().waitFor()
+  await page.locator('.tree').getByText('goes here').first().waitFor()
   const { explanation } = (await visit.api('POST', '/api/muster/v1/routes/explain', { labels: { alertname: 'Disk', host: 'db-1' } })) as { explanation: { routes: { receiver: string }[] } }
   const receiver = explanation.routes[0]?.receiver ?? ''
-  await page.locator('.tree li').filter({ hasText: 'told' }).filter({ hasText: receiver }).first().waitFor()
+  await page.locator('.tree li').filter({ hasText: 'goes here' }).filter({ hasText: receiver }).first().waitFor()
   await visit.look('rules-routes', 'Receivers')
 
   // Nobody has an address here; the collector says so, whatever its status.

@@ -8,7 +8,7 @@ import { HoldText } from '../problems/Holds'
 import { readTree, walk, type Step } from './walk'
 
 const SAID: Readonly<Record<Step['how'], readonly [string, string]>> = {
-  told: ['\u2713 told', 'ok'],
+  told: ['\u2713 goes here', 'ok'],
   passed: ['\u2193 passes', 'busy'],
   other: ['\u2715 no', 'off'],
   'not reached': ['- not reached', 'off'],

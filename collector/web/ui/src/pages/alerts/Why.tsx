@@ -95,7 +95,7 @@ export function Evidence({ alert }: { readonly alert: Alert }) {
 
 function Lines({ title, answer, onset }: { readonly title: string; readonly answer: Streams | undefined; readonly onset: number }) {
   if (!answer) return <div class="wait" />
-  const rows = answer.data.result.flatMap(({ stream, values }) => values.map(([ns, text]) => ({ ms: Number(ns.slice(0, -6)), text, level: stream['level'] ?? '' })))
+  const rows = answer.data.result.flatMap(({ values }) => values.map(([ns, text]) => ({ ms: Number(ns.slice(0, -6)), text }))).reverse()
   // Those nearest to the onset, in order.
   const near = rows.sort((a, b) => Math.abs(a.ms - onset) - Math.abs(b.ms - onset)).slice(0, 12).sort((a, b) => a.ms - b.ms)
   return (

@@ -77,9 +77,9 @@ function Told({ alert }: { readonly alert: Alert }) {
 }
 
 const COLUMNS: readonly Column<Row>[] = [
-  { name: 'state', title: 'State', width: '92px', cell: (row) => (row.kind === 'head' ? <b class="nowrap">{row.count}</b> : <StateMark state={row.alert.state} />) },
+  { name: 'state', title: 'State', width: '88px', cell: (row) => (row.kind === 'head' ? <b class="nowrap">{row.count}</b> : <StateMark state={row.alert.state} />) },
   {
-    name: 'name', title: 'Alert', width: 'minmax(140px, 3fr)',
+    name: 'name', title: 'Alert', width: 'minmax(104px, 3fr)',
     cell: (row) => row.kind === 'head' ? <b>{row.name || 'without this label'}</b> : (
       <div class="entry-cell">
         <span class="cut"><Link to={to(['alerts', row.alert.id])}><b>{row.alert.labels['alertname']}</b></Link>{row.alert.labels['host'] && <span class="soft"> on {row.alert.labels['host']}</span>}</span>
