@@ -21,7 +21,7 @@ export function windowOf(alert: Alert, text: string, present: number): { from: n
 
 export function Why({ alert }: { readonly alert: Alert }) {
   const { from, to } = useMemo(() => windowOf(alert, around.value, now()), [alert.id, alert.state, around.value])
-  const { query, limit } = useMemo(() => drawn(alert.expression ?? ''), [alert.expression])
+  const { query, limit, isAbove } = useMemo(() => drawn(alert.expression ?? ''), [alert.expression])
   const seconds = step({ from, to }, 240, 1000) / 1000
   const asked = useAnswer<Matrix>(() => (query ? ['/api/v1/query_range', { query, start: from / 1000, end: to / 1000, step: seconds }] : null))
   const matrix = useShown(asked).value
@@ -39,12 +39,12 @@ export function Why({ alert }: { readonly alert: Alert }) {
       {alert.expression && (
         <div>
           <Code text={alert.expression} />
-          <span class="small soft">value <b class="value">{number(alert.value)}</b>{limit !== null && <>, limit {number(limit)}</>}</span>
+          <span class="small soft">value <b class="value">{number(alert.value)}</b>{limit !== null && <>, {isAbove ? 'limit' : 'compared with'} {number(limit)}</>}</span>
         </div>
       )}
       {query && <Lack answer={asked.answer.value} what="series" onAgain={asked.again} flat />}
       {series && series.times.length > 0 && (
-        <Plot title={query.length > 60 ? 'Its series' : query} times={series.times} series={series.series} from={from} to={to} marks={marks} {...(limit === null ? {} : { threshold: limit })} height={190} />
+        <Plot title={query.length > 60 ? 'Its series' : query} times={series.times} series={series.series} from={from} to={to} marks={marks} {...(limit !== null && isAbove ? { threshold: limit } : {})} height={190} />
       )}
       {series && series.times.length === 0 && <p class="soft">No sample of it is kept of this time.</p>}
       {series && series.left > 0 && <p class="small soft">{series.left} more series are not drawn.</p>}

@@ -5,6 +5,8 @@ export interface Drawn {
   readonly query: string
   /** The number that the series is compared with. */
   readonly limit: number | null
+  /** Whether what lies above it is bad. */
+  readonly isAbove: boolean
 }
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
@@ -38,10 +40,10 @@ export function drawn(expression: string): Drawn {
   const seen = outer(expression)
   const signs = [...seen.matchAll(/[<>=!]=|[<>]/g)]
   const [sign] = signs
-  if (signs.length !== 1 || !sign || /\b(and|or|unless|bool|on|ignoring)\b/.test(seen)) return { query: expression, limit: null }
+  if (signs.length !== 1 || !sign || /\b(and|or|unless|bool|on|ignoring)\b/.test(seen)) return { query: expression, limit: null, isAbove: false }
   const right = expression.slice(sign.index + sign[0].length).trim()
-  if (!NUMBER.test(right)) return { query: expression, limit: null }
-  return { query: expression.slice(0, sign.index).trim(), limit: Number(right) }
+  if (!NUMBER.test(right)) return { query: expression, limit: null, isAbove: false }
+  return { query: expression.slice(0, sign.index).trim(), limit: Number(right), isAbove: sign[0].startsWith('>') }
 }
 
 /** More than these are no picture any more. */

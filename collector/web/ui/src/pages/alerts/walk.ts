@@ -97,7 +97,7 @@ export function walk(root: Route, labels: Labels | null): Step[] {
     }
     if (!labels) return false
     if (!isReached) put('not reached', because)
-    else if (wrong) put('other', `${wrong.name} is ${labels[wrong.name] === undefined ? 'absent' : JSON.stringify(labels[wrong.name])}, not ${written(wrong).slice(wrong.name.length)}`)
+    else if (wrong) put('other', `${wrong.name} is ${labels[wrong.name] === undefined ? 'absent' : JSON.stringify(labels[wrong.name])}; wanted is ${written(wrong)}`)
     else if (isTaken) put('passed', 'it matches, and a route below it does')
     else put('told', route.routes.length > 0 ? 'it matches, and none below it does' : 'it matches')
     return isMatched
