@@ -4,13 +4,13 @@ import { change } from '../../api/ask'
 import { myName } from '../../api/me'
 import type { Alerts, Hosts } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Choice, Dialog, Lack, Notice, say, TextField } from '../../parts'
+import { Choice, Code, Dialog, Lack, Notice, say, TextField } from '../../parts'
 import { now } from '../../time/clock'
 import { count, fromInput, parseDuration, toInput } from '../../time/format'
 import { api } from '../../url/link'
 import { isUtc } from '../../url/range'
 import type { Item } from './items'
-import { matchesAll, parseMatchers, toSilence, written } from './matcher'
+import { matchesAll, parseMatchers, silenceCommand, toSilence, written } from './matcher'
 import { parseRecurrence } from './recurrence'
 
 export interface Plan {
@@ -107,6 +107,9 @@ export function PlanForm({ plan, onClose, onDone }: FormProps) {
         </div>
       )}
       <TextField label="Why" value={reason.value} onInput={(value) => (reason.value = value)} required={!isDowntime} />
+      {!isDowntime && !plan.id && typeof matchers !== 'string' && matchers.length > 0 && begins !== null && ends !== null && begins <= now() + 60_000 && (
+        <Code text={silenceCommand(matchers, ends - begins, reason.value)} />
+      )}
       {failed.value && <Notice tone="critical">{failed.value}</Notice>}
     </Dialog>
   )

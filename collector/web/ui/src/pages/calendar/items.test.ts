@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences } from './items'
-import { matchesAll, ofSilence, parseMatchers, shellWord, toSilence, written } from './matcher'
+import { matchesAll, ofSilence, parseMatchers, shellWord, silenceCommand, toSilence, written } from './matcher'
 
 const HOUR = 3_600_000
 const at = (text: string): number => Date.parse(text)
@@ -38,5 +38,6 @@ test('matchers are read, written, and match as the collector has them', () => {
   assert.ok(!matchesAll({ host: 'web-1', check: 'a disk', team: 'ops' }, matchers))
   assert.ok(!matchesAll({ host: 'web-1', check: 'disk', team: 'shop' }, matchers))
   for (const bad of ['host', 'a=~"("', '"x"=1']) assert.equal(typeof parseMatchers(bad), 'string', bad)
+  assert.equal(silenceCommand(matchers.slice(0, 1), 7_200_000, "it's late"), "muster silence add --for 120m --comment 'it'\\''s late' 'host=\"web-1\"'")
   assert.equal(shellWord("it's"), "'it'\\''s'")
 })

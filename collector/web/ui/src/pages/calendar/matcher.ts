@@ -71,3 +71,9 @@ export function ofSilence(matchers: NewSilence['matchers']): string[] {
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
+
+/** The command that makes such a silence, from now on. */
+export function silenceCommand(matchers: readonly Matcher[], ms: number, comment: string): string {
+  const words = ['--for', `${Math.max(1, Math.round(ms / 60_000))}m`, '--comment', comment || 'why', ...matchers.map(written)]
+  return `muster silence add ${words.map(shellWord).join(' ')}`
+}
