@@ -1,0 +1,83 @@
+// The answers about silences, routes, mail and rules, and those to queries of series and lines; `types` has them too.
+import type { Downtime, Hold, Labels, NewSilence } from './types'
+
+/** A silence of `/api/v2/silences`. */
+export interface Silence {
+  readonly id: string
+  readonly matchers: NewSilence['matchers']
+  readonly startsAt: string
+  readonly endsAt: string
+  readonly updatedAt: string
+  readonly createdBy: string
+  readonly comment: string
+  readonly status: { readonly state: 'active' | 'pending' | 'expired' }
+}
+export interface Downtimes {
+  readonly downtimes: readonly Downtime[]
+}
+
+export interface Explained {
+  readonly explanation: {
+    readonly labels: Labels
+    readonly is_firing: boolean
+    readonly holds: readonly Hold[]
+    readonly routes: readonly {
+      /** Such as `{}/{team="a"}`: the matchers of each route from the root down. */
+      readonly route: string
+      readonly receiver: string
+      readonly group: string
+      readonly told_ms: number | null
+      readonly next_ms: number | null
+      readonly holds: readonly Hold[]
+      readonly notes: readonly string[]
+    }[]
+  }
+}
+export interface MailPreview {
+  readonly receiver?: string
+  readonly recipient?: string
+  readonly subject: string
+  readonly text: string
+}
+export interface MailTested {
+  readonly sent: readonly { readonly recipient: string; readonly accepted: boolean; readonly answer: string }[]
+}
+export interface Finding {
+  readonly where: string
+  readonly level: 'error' | 'warning'
+  readonly message: string
+  readonly remedy: string
+}
+/** Of `/api/v2/status`: the settings of alerting, written anew. */
+export interface AlertingStatus {
+  readonly config: { readonly original: string }
+}
+
+/** Prometheus' rules; spans in seconds. */
+export interface Rule {
+  readonly type: 'alerting' | 'recording'
+  readonly name: string
+  readonly query: string
+  readonly labels: Labels
+  readonly annotations?: Labels
+  readonly health: 'ok' | 'err' | 'unknown'
+  readonly lastError?: string
+  readonly lastEvaluation: string
+  readonly state?: 'firing' | 'pending' | 'inactive'
+  readonly duration?: number
+  readonly keepFiringFor?: number
+  readonly alerts?: readonly { readonly labels: Labels; readonly state: 'firing' | 'pending'; readonly activeAt: string; readonly value: string }[]
+}
+export interface RuleGroups {
+  readonly data: {
+    readonly groups: readonly { readonly name: string; readonly file: string; readonly interval: number; readonly evaluationTime: number; readonly lastEvaluation: string; readonly rules: readonly Rule[] }[]
+  }
+}
+/** Prometheus' answer to a query over a range. */
+export interface Matrix {
+  readonly data: { readonly result: readonly { readonly metric: Labels; readonly values: readonly (readonly [number, string])[] }[] }
+}
+/** Loki's answer to a query of lines. */
+export interface Streams {
+  readonly data: { readonly result: readonly { readonly stream: Labels; readonly values: readonly (readonly [string, string])[] }[] }
+}
