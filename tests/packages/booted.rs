@@ -65,6 +65,8 @@ fn the_units_do_their_work_behind_their_hardening() {
         "[metrics]\ninterval = \"1s\"\n\n[[checks]]\nname = \"failed-units\"\nkind = \"units\"\ninterval = \"1s\"\n";
     let logs = format!("\n[[logs]]\npaths = [\"{LOGS}/app-*.log\"]\nfrom = \"start\"\n\n[journal]\nenabled = true\n");
     std::fs::write(system.root.path("/etc/muster/agent.toml"), settings.to_owned() + &logs).unwrap();
+    // Before the agent, which watches folders that are there: another is found at its next look, and by then a file was renamed away.
+    std::fs::create_dir_all(system.root.path(LOGS)).unwrap();
     let word = run(&system, &["muster", "token", "new", "--name", "booted"]).lines().last().unwrap().to_owned();
     let script = format!("{SHELF}/install.sh");
     let said = run(&system, &["sh", &script, "--collector", "127.0.0.1:9471", "--token", &word, "--from", SHELF]);
