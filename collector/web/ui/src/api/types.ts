@@ -265,6 +265,7 @@ export interface Status {
   }
   readonly addresses: { readonly http: string; readonly agents: string }
   readonly hosts: { readonly by_state: Readonly<Record<string, number>>; readonly by_presence: Readonly<Record<string, number>> }
+  readonly restored?: { readonly from_ms: number; readonly to_ms: number; readonly text: string } | null
   readonly rules_ms: number
   readonly storage: {
     readonly kinds: readonly { readonly kind: 'metrics' | 'logs' | 'events'; readonly bytes: number | null; readonly segments: number | null; readonly rows: number | null; readonly retention_seconds: number }[]
@@ -280,6 +281,36 @@ export interface Status {
   readonly numbers: readonly Reading[]
 }
 
+export interface DoctorFinding {
+  readonly level: 'ok' | 'warning' | 'problem'
+  readonly examination: string
+  readonly what: string
+  readonly where: string
+  /** Commands, or lines of a file. */
+  readonly remedy: string
+}
+export interface Doctor {
+  readonly collector_version: string
+  readonly settings: string
+  readonly findings: readonly DoctorFinding[]
+}
+
+export interface Snapshots {
+  readonly folder: string
+  readonly running: { readonly id: string; readonly done_bytes: number; readonly total_bytes: number } | null
+  readonly ended: { readonly id: string; readonly folder: string; readonly at_ms: number; readonly problem: string | null } | null
+  readonly snapshots: readonly {
+    readonly id: string
+    readonly made_ms: number
+    readonly size_bytes: number
+    readonly samples: number
+    readonly lines: number
+    readonly ca_keys: string
+    readonly collector: string
+    readonly problem: string | null
+  }[]
+}
+
 export type Role = 'viewer' | 'operator' | 'admin'
 export type Scope = 'read' | 'silence' | 'ingest' | 'admin'
 
@@ -293,6 +324,83 @@ export interface LoggedIn {
   readonly user: string
   readonly role: Role
   readonly ends_ms: number
+}
+
+export interface User {
+  readonly name: string
+  readonly role: Role
+  readonly made_ms: number
+  readonly made_by: string
+  readonly changed_ms: number
+  readonly disabled_ms: number | null
+  readonly last_login_ms: number | null
+}
+export interface Users {
+  readonly users: readonly User[]
+}
+export interface Session {
+  readonly id: string
+  readonly user: string
+  readonly source: string
+  readonly made_ms: number
+  readonly used_ms: number
+  readonly ends_ms: number
+  readonly is_this: boolean
+}
+export interface Sessions {
+  readonly sessions: readonly Session[]
+}
+export interface Token {
+  readonly kind: 'enrolment' | 'http'
+  readonly id: string
+  readonly word?: string
+  readonly name?: string | null
+  readonly pattern?: string | null
+  readonly labels?: Labels
+  readonly scopes?: readonly string[]
+  readonly made_ms?: number
+  readonly made_by?: string
+  readonly expires_ms?: number | null
+  readonly uses?: number
+  readonly uses_left?: number
+  readonly replace?: boolean
+  readonly ephemeral?: string | null
+  readonly revoked_ms?: number | null
+  readonly last_used_ms?: number | null
+}
+export interface Tokens {
+  readonly tokens: readonly Token[]
+}
+export interface NewToken {
+  readonly token: Token
+  readonly agents_port: number
+  readonly install: { readonly command?: string; readonly problem?: Trouble } | null
+}
+export interface AuditRow {
+  readonly seq: number
+  readonly ms: number
+  readonly by: string
+  readonly source: string
+  readonly action: string
+  readonly object: string
+  readonly text: string
+  readonly result: 'done' | 'refused'
+  readonly prev: string
+  readonly hash: string
+}
+export interface Audit {
+  readonly rows: readonly AuditRow[]
+  readonly next: number | null
+}
+export interface Verified {
+  readonly ok: boolean
+  readonly rows?: number
+  readonly first_seq?: number
+  readonly head_seq?: number
+  readonly head?: string
+  readonly noted_seq?: number | null
+  readonly broken_seq?: number | null
+  readonly why?: string
 }
 
 export interface Downtime {

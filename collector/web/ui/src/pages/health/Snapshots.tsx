@@ -1,0 +1,80 @@
+// The snapshots that there are, the one that is being made, and one now.
+import { useEffect, useRef } from 'preact/hooks'
+import { change } from '../../api/ask'
+import type { Snapshots } from '../../api/types'
+import { useAnswer, useShown } from '../../api/useAnswer'
+import { Age, Button, Failed, Lack, Notice, Section, SmallTable, useDoing } from '../../parts'
+import { bytes, count, number, percent } from '../../time/format'
+import { api } from '../../url/link'
+
+const EVERY_MS = 3000
+/** Older ones are counted; the newest are what is gone back to. */
+const SHOWN = 12
+
+export function SnapshotsCard({ onMade }: { readonly onMade: () => void }) {
+  const asked = useAnswer<Snapshots>(() => [api('snapshots')], { every: EVERY_MS })
+  const known = useShown(asked)
+  const doing = useDoing()
+  const { running, ended, snapshots = [], folder } = known.value ?? { running: null, ended: null }
+  const wasRunning = useRef(false)
+  useEffect(() => {
+    if (wasRunning.current && !running) onMade()
+    wasRunning.current = running !== null
+  }, [running === null])
+  const begin = async (): Promise<void> => {
+    if (await doing.run(change('POST', api('snapshots'), {}), 'A snapshot is being made')) asked.again()
+  }
+  const newest = [...snapshots].reverse()
+  return (
+    <Section
+      title="Snapshots"
+      note={known.value && (snapshots.length === 0 ? 'none' : count(snapshots.length, 'snapshot'))}
+      actions={
+        <Button small kind="accent" disabled={doing.busy.value || running !== null || !known.value} onClick={() => void begin()}>
+          {running ? 'Being made ...' : 'Make one now'}
+        </Button>
+      }
+    >
+      <Lack answer={asked.answer.value} what="snapshots" flat />
+      <Failed doing={doing} />
+      {running && (
+        <div class="inside">
+          <div class="row small">
+            {running.id}: {bytes(running.done_bytes)}
+            {running.total_bytes > 0 && ` of ${bytes(running.total_bytes)} (${percent(running.done_bytes / running.total_bytes)})`}
+          </div>
+          <progress aria-label="Snapshot" max={running.total_bytes || 1} value={running.total_bytes > 0 ? running.done_bytes : undefined} />
+        </div>
+      )}
+      {ended?.problem && (
+        <Notice tone="critical" flat title="The last one was not made:">
+          {ended.problem} <Age ms={ended.at_ms} after=" ago" />
+        </Notice>
+      )}
+      {known.value && (
+        <SmallTable
+          label="Snapshots"
+          heads={[['Made'], ['Id', 'wide'], ['Size', 'right'], ['Samples', 'right wide'], ['Lines', 'right wide'], ['CA key'], ['State']]}
+          rows={newest.slice(0, SHOWN).map((one) => ({
+            key: one.id,
+            cells: [
+              <Age ms={one.made_ms} after=" ago" />,
+              <code class="any-word">{one.id}</code>,
+              bytes(one.size_bytes),
+              number(one.samples),
+              number(one.lines),
+              one.ca_keys || '-',
+              one.problem ? <span class="tone-critical any-word">{one.problem}</span> : 'complete',
+            ],
+          }))}
+          none={
+            <>
+              There is nothing to go back to. They are made in <code class="any-word">{folder}</code> on the collector's machine; <code>every = "24h"</code> in <code>[snapshot]</code> makes them by themselves.
+            </>
+          }
+        />
+      )}
+      {snapshots.length > SHOWN && <p class="fold soft small">and {snapshots.length - SHOWN} older ones in {folder}</p>}
+    </Section>
+  )
+}

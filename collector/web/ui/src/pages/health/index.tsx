@@ -1,0 +1,117 @@
+// Health: how the collector itself is, what it has dropped, what the doctor finds, and what there is to go back to.
+import { useSignal } from '@preact/signals'
+import { me, may } from '../../api/me'
+import type { Status } from '../../api/types'
+import { useAnswer, useShown } from '../../api/useAnswer'
+import { Age, Lack, Link, Notice, Section } from '../../parts'
+import { useHeading } from '../../shell/heading'
+import { bytes, count, duration } from '../../time/format'
+import { second } from '../../time/clock'
+import { api, to } from '../../url/link'
+import { DoctorCard } from './Doctor'
+import { Drops } from './Drops'
+import { SnapshotsCard } from './Snapshots'
+import { Storage } from './Storage'
+import './health.css'
+
+/** As often as the collector writes down its own numbers. */
+const EVERY_MS = 15_000
+/** Rules are looked at each few seconds; half a minute without is worth a word. */
+const RULES_LATE_MS = 30_000
+
+function RulesAge({ ms }: { readonly ms: number }) {
+  const isLate = ms > 0 && second.value - ms > RULES_LATE_MS
+  return (
+    <span class={isLate ? 'tone-warning' : undefined}>
+      {ms > 0 ? <Age ms={ms} after=" ago" /> : 'not yet'}
+      {isLate && ': late'}
+    </span>
+  )
+}
+
+function Collector({ status }: { readonly status: Status }) {
+  const { collector, addresses, hosts, mail } = status
+  const [active, pending, aside] = [hosts.by_state['active'] ?? 0, hosts.by_state['pending'] ?? 0, hosts.by_state['quarantined'] ?? 0]
+  return (
+    <Section title="Collector" note={collector.is_ready ? 'ready' : 'not ready'}>
+      <dl class="facts inside-facts">
+        <dt>Version</dt>
+        <dd>{collector.version}</dd>
+        <dt>Up for</dt>
+        <dd>
+          <span title={String(collector.uptime_seconds)}>{duration(collector.uptime_seconds * 1000)}</span>
+        </dd>
+        <dt>Rules looked at</dt>
+        <dd>
+          <RulesAge ms={status.rules_ms} />
+        </dd>
+        <dt>Hosts</dt>
+        <dd>
+          {count(active, 'host')}
+          {pending + aside > 0 && (
+            <>
+              , <Link to={to(['hosts-setup'])}>{[pending > 0 && `${pending} waiting`, aside > 0 && `${aside} quarantined`].filter(Boolean).join(', ')}</Link>
+            </>
+          )}
+        </dd>
+        <dt>Pages and API</dt>
+        <dd class="mono">{addresses.http}</dd>
+        <dt>Agents</dt>
+        <dd class="mono">{addresses.agents}</dd>
+        <dt>Notices waiting</dt>
+        <dd>
+          {mail.waiting === 0 ? 'none' : `${count(mail.waiting, 'notice')}, ${bytes(mail.waiting_bytes)}`}
+          {mail.oldest_ms !== null && (
+            <>
+              , the oldest for <Age ms={mail.oldest_ms} />
+            </>
+          )}
+        </dd>
+        <dt>Given up</dt>
+        <dd class={mail.dead > 0 ? 'tone-critical' : undefined}>{mail.dead === 0 ? 'none' : count(mail.dead, 'notice')}</dd>
+      </dl>
+    </Section>
+  )
+}
+
+export default function Health() {
+  useHeading('Health')
+  const asked = useAnswer<Status>(() => [api('status')], { every: EVERY_MS })
+  const known = useShown(asked)
+  const made = useSignal(0)
+  const status = known.value
+  return (
+    <div class="page health">
+      <Lack answer={asked.answer.value} what="numbers" onAgain={asked.again} />
+      {status?.collector.problems.map((trouble) => (
+        <Notice key={trouble.message} tone="critical" title={`${trouble.message}.`}>
+          {trouble.where && <span class="soft"> {trouble.where}</span>}
+          {trouble.remedy && <div>{trouble.remedy}</div>}
+        </Notice>
+      ))}
+      {status ? (
+        <>
+          {status.collector.problems.length === 0 && status.collector.is_ready && <Notice tone="ok" title="The collector is well:">it takes data in, keeps it, looks at rules and answers.</Notice>}
+          {status.restored && (
+            <Notice tone="warning" title="The data folder was restored:">
+              {status.restored.text}
+            </Notice>
+          )}
+          <div class="two">
+            <Collector status={status} />
+            <Storage storage={status.storage} />
+          </div>
+        </>
+      ) : (
+        asked.isAsking.value && <div class="wait" role="status" aria-label="Asking how the collector is" />
+      )}
+      {me.value && (may('admin') ? <DoctorCard again={made.value} /> : <OnlyAdmins what="What the doctor finds, and snapshots," />)}
+      {me.value && may('admin') && <SnapshotsCard onMade={() => (made.value += 1)} />}
+      {status && <Drops status={status} />}
+    </div>
+  )
+}
+
+function OnlyAdmins({ what }: { readonly what: string }) {
+  return <Notice>{what} are shown to administrators.</Notice>
+}
