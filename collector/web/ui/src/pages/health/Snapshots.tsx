@@ -1,9 +1,10 @@
 // The snapshots that there are, the one that is being made, and one now.
+import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { change } from '../../api/ask'
 import type { Snapshots } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Age, Button, Failed, Lack, Notice, Section, SmallTable, useDoing } from '../../parts'
+import { Age, Button, Choice, Dialog, Failed, Lack, Notice, Section, SmallTable, TextField, useDoing } from '../../parts'
 import { bytes, count, number, percent } from '../../time/format'
 import { api } from '../../url/link'
 
@@ -14,29 +15,26 @@ const SHOWN = 12
 export function SnapshotsCard({ onMade }: { readonly onMade: () => void }) {
   const asked = useAnswer<Snapshots>(() => [api('snapshots')], { every: EVERY_MS })
   const known = useShown(asked)
-  const doing = useDoing()
   const { running, ended, snapshots = [], folder } = known.value ?? { running: null, ended: null }
   const wasRunning = useRef(false)
   useEffect(() => {
     if (wasRunning.current && !running) onMade()
     wasRunning.current = running !== null
   }, [running === null])
-  const begin = async (): Promise<void> => {
-    if (await doing.run(change('POST', api('snapshots'), {}), 'A snapshot is being made')) asked.again()
-  }
+  const isOpen = useSignal(false)
   const newest = [...snapshots].reverse()
   return (
     <Section
       title="Snapshots"
       note={known.value && (snapshots.length === 0 ? 'none' : count(snapshots.length, 'snapshot'))}
       actions={
-        <Button small kind="accent" disabled={doing.busy.value || running !== null || !known.value} onClick={() => void begin()}>
+        <Button small kind="accent" disabled={running !== null || !known.value} onClick={() => (isOpen.value = true)}>
           {running ? 'Being made ...' : 'Make one now'}
         </Button>
       }
     >
       <Lack answer={asked.answer.value} what="snapshots" flat />
-      <Failed doing={doing} />
+      {isOpen.value && <Make folder={folder ?? ''} onClose={() => (isOpen.value = false)} onBegun={asked.again} />}
       {running && (
         <div class="inside">
           <div class="row small">
@@ -76,5 +74,36 @@ export function SnapshotsCard({ onMade }: { readonly onMade: () => void }) {
       )}
       {snapshots.length > SHOWN && <p class="fold soft small">and {snapshots.length - SHOWN} older ones in {folder}</p>}
     </Section>
+  )
+}
+
+type Key = 'configured' | 'file' | 'without'
+
+/** What the CA's private key is sealed with: only who has that key can restore, and without it every host must enrol anew. */
+function Make({ folder, onClose, onBegun }: { readonly folder: string; readonly onClose: () => void; readonly onBegun: () => void }) {
+  const doing = useDoing()
+  const key = useSignal<Key>('configured')
+  const file = useSignal('')
+  const begin = async (): Promise<void> => {
+    const body = key.value === 'file' ? { key_file: file.value } : key.value === 'without' ? { without_ca_key: true } : {}
+    if (!(await doing.run(change('POST', api('snapshots'), body), 'A snapshot is being made'))) return
+    onBegun()
+    onClose()
+  }
+  return (
+    <Dialog title="Make a snapshot now" submit="Make it" busy={doing.busy.value} onSubmit={begin} onClose={onClose}>
+      <p class="soft">
+        Everything that the collector keeps goes into a folder below <code class="any-word">{folder}</code> on its machine, while it goes on working.
+      </p>
+      <div class="field">
+        <span>The CA's private key</span>
+        <div>
+          <Choice label="The CA's private key" value={key.value} choices={[['configured', 'Sealed as configured'], ['file', 'Sealed by a file'], ['without', 'Left out']]} onChoose={(value) => (key.value = value)} />
+        </div>
+        <small>{key.value === 'without' ? 'After a restore every host must enrol anew.' : 'Keep a copy of the key file away from that machine: without it there is no restore.'}</small>
+      </div>
+      {key.value === 'file' && <TextField label="Key file" value={file.value} onInput={(text) => (file.value = text)} required autoFocus note="An absolute path on the collector's machine" />}
+      <Failed doing={doing} />
+    </Dialog>
   )
 }
