@@ -1,0 +1,85 @@
+// A token that was made: the command, shown this once, and the hosts as they come.
+import type { Host, NewToken, Status } from '../../api/types'
+import { Age, Button, Code, Link, Notice, Section, StateMark } from '../../parts'
+import { second } from '../../time/clock'
+import { to } from '../../url/link'
+import { agentsAddress, arrived, byHand, isLoopback, stateOf } from './enrol'
+
+export interface MadeProps {
+  readonly made: NewToken
+  readonly hosts: readonly Host[]
+  readonly status: Status | undefined
+  readonly onClose: () => void
+}
+
+export function Made({ made, hosts, status, onClose }: MadeProps) {
+  const { token, install, agents_port: port } = made
+  const address = agentsAddress(window.location.hostname, port)
+  const isHere = isLoopback(status?.addresses.agents ?? '') || isLoopback(window.location.hostname)
+  const come = arrived(hosts, token, token.made_ms ?? Infinity)
+  const wanted = token.uses ?? 1
+  return (
+    <Section
+      title={token.name ? `Run this on ${token.name}` : `Run this on ${token.pattern ?? 'each host'}`}
+      note={
+        <>
+          token {token.id}, <TokenEnd expires={token.expires_ms} />
+        </>
+      }
+      actions={
+        <Button small onClick={onClose}>
+          Another token
+        </Button>
+      }
+    >
+      <div class="inside">
+        {install?.command ? (
+          <>
+            <Code text={install.command} />
+            <p class="soft small">It knows this collector by its CA and its key, checks the installer before it runs it, installs the agent and enrols it. The token in it is shown this once.</p>
+          </>
+        ) : (
+          <>
+            <Notice tone="warning" title="There is no command that does it all:">
+              {install?.problem ? (
+                <>
+                  {install.problem.message}
+                  {install.problem.remedy && <div class="soft">{install.problem.remedy}</div>}
+                </>
+              ) : isHere ? (
+                'this collector listens on this machine only (loopback), where other hosts do not reach it, and serves no packages there. To let others in, give it other addresses by --http and --agents.'
+              ) : (
+                'this collector serves no packages. Install the agent as your system does.'
+              )}
+            </Notice>
+            {token.word && (
+              <>
+                <p>Where the agent is installed{isHere && ', on this machine'}:</p>
+                <Code text={byHand(address, token.word, token.name)} />
+                <p class="soft small">The token is shown this once.</p>
+              </>
+            )}
+          </>
+        )}
+        <div class="come" role="status" aria-live="polite">
+          {come.map((host) => (
+            <div key={host.id} class="row">
+              <StateMark state={host.presence ?? 'pending'} />
+              <Link to={to(['hosts', host.name])}>
+                <strong>{host.name}</strong>
+              </Link>
+              <span class="soft small">
+                {host.state === 'pending' ? 'waits to be let in, above' : <>came <Age ms={host.replaced_ms ?? host.enrolled_ms} after=" ago" /> from {host.peer}</>}
+              </span>
+            </div>
+          ))}
+          {come.length < wanted && (stateOf(token, second.value) === 'expired' ? <span class="tone-warning">The token has expired: make another one.</span> : <span class="soft waits">Waiting for {token.name ?? (come.length === 0 ? 'the first host' : 'more hosts')} ...</span>)}
+        </div>
+      </div>
+    </Section>
+  )
+}
+
+export function TokenEnd({ expires }: { readonly expires: number | null | undefined }) {
+  return expires == null ? <>never expires</> : <Age ms={expires} before={expires > second.value ? 'expires ' : 'expired '} after=" ago" />
+}
