@@ -7,16 +7,18 @@ import { agentsAddress, arrived, byHand, isLoopback, stateOf } from './enrol'
 
 export interface MadeProps {
   readonly made: NewToken
+  /** When it was made, in ms. */
+  readonly since: number
   readonly hosts: readonly Host[]
   readonly status: Status | undefined
   readonly onClose: () => void
 }
 
-export function Made({ made, hosts, status, onClose }: MadeProps) {
+export function Made({ made, since, hosts, status, onClose }: MadeProps) {
   const { token, install, agents_port: port } = made
   const address = agentsAddress(window.location.hostname, port)
   const isHere = isLoopback(status?.addresses.agents ?? '') || isLoopback(window.location.hostname)
-  const come = arrived(hosts, token, token.made_ms ?? Infinity)
+  const come = arrived(hosts, token, since)
   const wanted = token.uses ?? 1
   return (
     <Section

@@ -90,6 +90,6 @@ export function arrived(hosts: readonly Host[], token: Token, since: number): re
     const parts = token.pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
     return new RegExp(`^${parts.join('.*')}$`).test(name)
   }
-  // A second of patience: both times are the collector's, the token's is kept in whole seconds by some.
+  // A second of patience: the answer's time is in whole seconds.
   return hosts.filter((host) => fits(host.name) && Math.max(host.enrolled_ms ?? 0, host.replaced_ms ?? 0, host.state === 'pending' ? host.asked_ms : 0) >= since - 1000)
 }

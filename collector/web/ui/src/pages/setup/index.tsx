@@ -5,6 +5,7 @@ import type { Hosts, NewToken, Status, Tokens } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { Lack, Notice } from '../../parts'
 import { useHeading } from '../../shell/heading'
+import { now } from '../../time/clock'
 import { api } from '../../url/link'
 import { Made } from './Made'
 import { NewHost } from './NewHost'
@@ -21,7 +22,7 @@ export default function Setup() {
   const status = useShown(useAnswer<Status>(() => [api('status')]))
   const known = useShown(hosts)
   const list = useShown(tokens)
-  const made = useSignal<NewToken | null>(null)
+  const made = useSignal<{ readonly made: NewToken; readonly since: number } | null>(null)
   const all = known.value?.hosts ?? []
   const pending = all.filter((host) => host.state === 'pending' || (host.state === 'active' && host.waiting_key !== null))
   const aside = all.filter((host) => host.state === 'quarantined')
@@ -38,11 +39,11 @@ export default function Setup() {
       {aside.length > 0 && <SetAside hosts={aside} all={all} mayAct={isAdmin} onDone={again} />}
       {isAdmin &&
         (made.value ? (
-          <Made made={made.value} hosts={all} status={status.value} onClose={() => (made.value = null)} />
+          <Made {...made.value} hosts={all} status={status.value} onClose={() => (made.value = null)} />
         ) : (
           <NewHost
             onMade={(one) => {
-              made.value = one
+              made.value = { made: one, since: now() }
               tokens.again()
             }}
           />

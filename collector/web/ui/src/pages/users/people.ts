@@ -1,0 +1,48 @@
+// Users, their roles and tokens: what is said of them and what may be typed. Pure.
+import type { Role, Token } from '../../api/types'
+
+export const ROLES: readonly (readonly [Role, string, string])[] = [
+  ['viewer', 'Viewer', 'Looks at everything, changes nothing'],
+  ['operator', 'Operator', 'Acknowledges, silences and sets downtimes too'],
+  ['admin', 'Administrator', 'Does everything: hosts, users, tokens, snapshots'],
+]
+
+/** What HTTP tokens may do. */
+export const SCOPES = ['read', 'ingest', 'admin'] as const
+export type TokenScope = (typeof SCOPES)[number]
+export const SCOPE_NOTES: Readonly<Record<TokenScope, string>> = {
+  read: 'Queries, as Grafana makes them',
+  ingest: 'Sends metrics and logs in',
+  admin: 'Everything, as an administrator',
+}
+
+const NAME = /^[a-z0-9][a-z0-9._-]*$/
+const NAME_MOST = 64
+
+/** What is wrong with a user's name; null: nothing. */
+export function wrongName(name: string, taken: readonly string[] = []): string | null {
+  if (name === '') return null
+  if (name.length > NAME_MOST) return `At most ${NAME_MOST} characters`
+  if (!NAME.test(name)) return 'Small letters, digits, and . _ - after the first'
+  return taken.includes(name) ? 'There is a user of this name' : null
+}
+
+export const PASSWORD_LEAST = 10
+const PASSWORD_MOST = 256
+
+/** What is wrong with a password, and with its repetition; null: nothing, or it is not written yet. */
+export function wrongPassword(password: string): string | null {
+  if (password === '') return null
+  if (password.length < PASSWORD_LEAST) return `${PASSWORD_LEAST - password.length} more characters`
+  return password.length > PASSWORD_MOST ? `At most ${PASSWORD_MOST} characters` : null
+}
+export const wrongAgain = (password: string, again: string): string | null => (again === '' || again === password ? null : 'It is not the same')
+
+export const canSend = (password: string, again: string): boolean => password !== '' && wrongPassword(password) === null && password === again
+
+/** HTTP tokens that are good; with `all` the old ones too, after them. */
+export function httpTokens(tokens: readonly Token[], now: number, all: boolean): readonly Token[] {
+  const isGood = (token: Token): boolean => token.revoked_ms == null && (token.expires_ms == null || token.expires_ms > now)
+  const http = tokens.filter((token) => token.kind === 'http' && (all || isGood(token)))
+  return http.sort((a, b) => Number(isGood(b)) - Number(isGood(a)) || (b.made_ms ?? 0) - (a.made_ms ?? 0))
+}
