@@ -11,6 +11,7 @@ export const pages: readonly Page[] = [
   { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/hosts-setup', title: 'Set up', group: 'Run', key: 'g s', load: () => import('./setup') },
   { path: '/health', title: 'Health', group: 'Run', key: 'g h', hasRange: true, load: () => import('./health') },
+  { path: '/audit', title: 'Audit', group: 'Run', key: 'g u', needs: 'admin', load: () => import('./audit') },
   { path: '/users', title: 'Users', group: 'Run', load: () => import('./users') },
   { path: '/login', title: 'Log in', load: () => import('./login') },
 ]
