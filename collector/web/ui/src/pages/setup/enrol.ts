@@ -93,3 +93,8 @@ export function arrived(hosts: readonly Host[], token: Token, since: number): re
   // A second of patience: the answer's time is in whole seconds.
   return hosts.filter((host) => fits(host.name) && Math.max(host.enrolled_ms ?? 0, host.replaced_ms ?? 0, host.state === 'pending' ? host.asked_ms : 0) >= since - 1000)
 }
+
+/** The active host that has the name under which this one waits; names differ by more than capitals. */
+export function holderOf(host: Host, all: readonly Host[]): Host | undefined {
+  return all.find((other) => other.state === 'active' && other.id !== host.id && other.name.toLowerCase() === host.name.toLowerCase())
+}

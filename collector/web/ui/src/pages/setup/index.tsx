@@ -24,7 +24,7 @@ export default function Setup() {
   const list = useShown(tokens)
   const made = useSignal<{ readonly made: NewToken; readonly since: number } | null>(null)
   const all = known.value?.hosts ?? []
-  const pending = all.filter((host) => host.state === 'pending' || (host.state === 'active' && host.waiting_key !== null))
+  const pending = all.filter((host) => host.state === 'pending')
   const aside = all.filter((host) => host.state === 'quarantined')
   useHeading('Set up', pending.length > 0 ? pending.length : undefined)
   const again = (): void => {
@@ -35,7 +35,7 @@ export default function Setup() {
     <div class="page setup">
       {me.value && !isAdmin && <Notice tone="warning" title="Your role may look only:">tokens are made, and hosts let in, by administrators.</Notice>}
       <Lack answer={hosts.answer.value} what="hosts" onAgain={hosts.again} />
-      {pending.length > 0 && <Waiting hosts={pending} mayAct={isAdmin} onDone={again} />}
+      {pending.length > 0 && <Waiting hosts={pending} all={all} mayAct={isAdmin} onDone={again} />}
       {aside.length > 0 && <SetAside hosts={aside} all={all} mayAct={isAdmin} onDone={again} />}
       {isAdmin &&
         (made.value ? (

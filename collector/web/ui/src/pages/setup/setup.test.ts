@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Host, Token } from '../../api/types'
-import { agentsAddress, arrived, bodyOf, byHand, EMPTY, enrolmentTokens, isLoopback, readLabels, stateOf } from './enrol'
+import { agentsAddress, arrived, bodyOf, byHand, EMPTY, enrolmentTokens, holderOf, isLoopback, readLabels, stateOf } from './enrol'
 
 test('labels are read, and what is wrong is named', () => {
   assert.deepEqual(readLabels(' role=web, env="a b"  x_1=y '), { role: 'web', env: 'a b', x_1: 'y' })
@@ -40,4 +40,11 @@ test('who has come is who came by this token', () => {
   assert.deepEqual(arrived(hosts, token({ pattern: 'web-*' }), 4000).map((one) => one.name), ['web-1'])
   assert.deepEqual(arrived(hosts, token({ name: 'db-1' }), 4000).map((one) => one.name), ['db-1'])
   assert.equal(arrived(hosts, token({}), 4000).length, 2)
+})
+
+test('who has the name of one that waits', () => {
+  const host = (id: string, name: string, state: Host['state']): Host => ({ id, name, state }) as unknown as Host
+  const all = [host('1', 'Web-1', 'active'), host('2', 'web-1', 'pending'), host('3', 'web-2', 'retired')]
+  assert.equal(holderOf(host('2', 'web-1', 'pending'), all)?.id, '1')
+  assert.equal(holderOf(host('4', 'web-2', 'pending'), all), undefined)
 })

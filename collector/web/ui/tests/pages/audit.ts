@@ -1,0 +1,61 @@
+// Audit: changes and refusals as they are, filters and pages in the URL, and a chain that is walked.
+import type { Visit } from '../visit'
+
+interface Row {
+  readonly seq: number
+  readonly result: string
+  readonly text: string
+}
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  const audit = async (): Promise<readonly Row[]> => ((await visit.api('GET', '/api/muster/v1/audit?limit=1000')) as { rows: Row[] }).rows
+  // A row that is done, and enough of them for a second page; hostile text in one.
+  for (let made = (await audit()).length; made < 130; made += 2) {
+    const { token } = (await visit.api('POST', '/api/muster/v1/tokens', { kind: 'http', scopes: ['read'], ttl: '1h' })) as { token: { id: string } }
+    await visit.api('DELETE', `/api/muster/v1/tokens/${token.id}`)
+  }
+  const wrong = await fetch(`${visit.url}/api/muster/v1/login`, { method: 'POST', headers: { 'Content-Type': 'application/json', Origin: visit.url }, body: JSON.stringify({ user: '<img src=x onerror=alert(1)>', password: 'not the password' }) })
+  if (wrong.status !== 401) throw new Error(`a wrong login got ${wrong.status}`)
+
+  await visit.open('/audit')
+  const rows = await audit()
+  await page.getByText(String(rows[0]?.seq), { exact: true }).first().waitFor()
+  await visit.look('audit', 'Verify the chain')
+
+  // Pages, back and forth, by the URL.
+  await page.getByRole('button', { name: 'Older' }).click()
+  await page.waitForURL(/before=/)
+  await visit.see(/: \d+ to 1$/)
+  await page.reload()
+  await visit.see(/: \d+ to 1$/)
+  await page.getByRole('button', { name: 'Newer' }).click()
+  await page.waitForURL((url) => !url.search.includes('before'))
+
+  // Filters.
+  await page.getByRole('combobox', { name: /^Filter/ }).fill('token revoked')
+  await page.waitForURL(/q=token\+revoked/)
+  await page.reload()
+  await visit.see(/\d+ of 100 rows/)
+  await page.getByRole('combobox', { name: /^Filter/ }).fill('')
+  await page.getByRole('radio', { name: 'Refused' }).click()
+  await page.waitForURL(/result=refused/)
+  const refused = rows.filter((row) => row.result === 'refused')
+  if (refused.length === 0) throw new Error('the refused login is not in the audit')
+  await page.locator('.rows .mark').first().waitFor()
+  await visit.look('audit-refused', 'Refused')
+  await visit.open(`/audit?at=${rows[0]?.seq}`)
+  await page.getByRole('dialog').getByText('Hash before').waitFor()
+  await visit.axe()
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
+
+  // The chain, with a head that was noted and one that none has.
+  const { head } = (await visit.api('GET', '/api/muster/v1/audit/verify')) as { head: string }
+  for (const [hash, said] of [[head, /Row \d+ has the noted hash/], ['0'.repeat(63) + '1', /The chain is broken/]] as const) {
+    await page.getByRole('button', { name: 'Verify the chain' }).click()
+    await page.getByLabel('A head noted earlier').fill(hash)
+    await page.getByRole('dialog').getByRole('button', { name: 'Verify', exact: true }).click()
+    await visit.see(said)
+    await visit.axe()
+  }
+}
