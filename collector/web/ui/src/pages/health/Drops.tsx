@@ -14,22 +14,22 @@ const zeros = param('zeros')
 /** A line of so many points says enough. */
 const POINTS = 60
 /** The collector writes its own numbers down as often. */
-const LEAST_STEP_MS = 15_000
+const [LEAST_STEP_MS, EVERY_MS] = [15_000, 15_000]
 
 interface Matrix {
   readonly data: { readonly result: readonly Series[] }
 }
 
 export function Drops({ status }: { readonly status: Status }) {
-  // The time moves with each answer of status, so that the question does too.
+  // Both ends on whole steps, so that the question and its times stay the same for one; what lies ahead has the newest value.
   const range_ = range.value
   const { from, to, each, times } = useMemo(() => {
     const { from, to } = span(range_, now())
     const each = step({ from, to }, POINTS, LEAST_STEP_MS)
-    const times = stepsOf(from, to, each)
-    return { from, to, each, times }
+    const whole = { from: Math.floor(from / each) * each, to: Math.ceil(to / each) * each }
+    return { ...whole, each, times: stepsOf(whole.from, whole.to, each) }
   }, [range_, status])
-  const asked = useAnswer<Matrix>(() => [path('api', 'v1', 'query_range'), { query: DROPS_QUERY, start: Math.floor(from / 1000), end: Math.floor(to / 1000), step: Math.round(each / 1000) }])
+  const asked = useAnswer<Matrix>(() => [path('api', 'v1', 'query_range'), { query: DROPS_QUERY, start: from / 1000, end: to / 1000, step: each / 1000 }], { every: EVERY_MS })
   const known = useShown(asked)
   const all = drops(status.numbers, known.value?.data.result, times, status.collector.started_ms)
   const some = all.filter((drop) => !isZero(drop))

@@ -91,7 +91,7 @@ export default function Health() {
       ))}
       {status ? (
         <>
-          {status.collector.problems.length === 0 && status.collector.is_ready && <Notice tone="ok" title="The collector is well:">it takes data in, keeps it, looks at rules and answers.</Notice>}
+          {status.collector.problems.length === 0 && status.collector.is_ready && <Notice tone="ok" title="Ready:">the collector knows of no problem of its own.</Notice>}
           {status.restored && (
             <Notice tone="warning" title="The data folder was restored:">
               {status.restored.text}
