@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals'
 import { render } from 'preact'
 import { lacking } from '../src/api/answer'
-import { Age, Bars, Button, Choice, Code, Copy, Dialog, DurationField, Entry, Filter, HeatMap, Labels, Lack, Menu, Moment, Notice, say, Spark, StateMark, Strip, Tabs, TextField, VirtualTable, type Column } from '../src/parts'
+import { Age, Bars, Button, Choice, Code, Copy, Dialog, DurationField, Entry, Filter, HeatMap, Labels, Lack, Menu, Moment, Notice, say, Section as Card, SmallTable, Spark, StateMark, Strip, Tabs, TextField, VirtualTable, type Column } from '../src/parts'
 import { listenForKeys } from '../src/parts/keys'
 import { Plot } from '../src/parts/Plot'
 import { LOOKS } from '../src/parts/states'
@@ -106,6 +106,9 @@ function Gallery() {
         <TextField label="Comment" value={text.value} onInput={(value) => (text.value = value)} note="Whoever looks at it reads this" />
         <DurationField label="How long" value={time.value} onInput={(value) => (time.value = value)} none="Until it ends" />
       </Section>
+      <Card title="A section" note="with a note" actions={<Button small>Do it</Button>}>
+        <SmallTable label="A small table" heads={[['Name'], ['Where', 'wide'], ['Size', 'right']]} rows={[{ key: 'a', cells: ['root', '/', bytes(5e9)] }, { key: 'b', cells: ['data', '/srv', bytes(8e11)] }]} none="There is none." />
+      </Card>
       <Section title="Labels, Age, Moment, Notice, Lack">
         <Labels labels={{ env: 'prod', team: 'shop', note: '<b>no markup</b>' }} onPick={(name, value) => say(`${name}=${value}`)} />
         <p>
