@@ -21,7 +21,7 @@ export default async function (visit: Visit): Promise<void> {
   if (refused.status !== 401) throw new Error(`a wrong token got ${refused.status}`)
   await page.reload()
   const drops = page.getByRole('region', { name: 'Dropped and refused' }).last()
-  await drops.getByText('read, unauthorized').waitFor()
+  await drops.getByText('unauthorized, read').waitFor()
   if ((await drops.getByText('too many').count()) > 0) throw new Error('a counter at 0 is not folded')
   await page.getByRole('button', { name: /counters at 0/ }).click()
   await page.waitForURL(/zeros=shown/)

@@ -31,8 +31,8 @@ const at = param('at')
 const from = (days: string): number | null => (Number(days) > 0 ? Math.floor((now() - Number(days) * DAY_MS) / 60_000) * 60_000 : null)
 
 const columns: readonly Column<AuditRow>[] = [
-  { name: 'time', title: 'When', width: 'minmax(86px, 110px)', cell: (row) => <Moment ms={row.ms} short /> },
-  { name: 'by', title: 'Who', width: 'minmax(90px, 150px)', cell: (row) => row.by },
+  { name: 'time', title: 'When', width: '96px', cell: (row) => <Moment ms={row.ms} short /> },
+  { name: 'by', title: 'Who', width: 'minmax(80px, 150px)', cell: (row) => row.by },
   {
     name: 'result',
     title: 'Result',
@@ -46,14 +46,23 @@ const columns: readonly Column<AuditRow>[] = [
       ) : (
         <span class="soft">Done</span>
       ),
-    from: 480,
+    from: 500,
   },
   { name: 'action', title: 'Action', width: 'minmax(110px, 170px)', cell: (row) => words(row.action), from: 900 },
   {
     name: 'text',
     title: 'What',
     width: 'minmax(110px, 1fr)',
-    cell: (row) => <span title={row.text}>{row.text || `${words(row.action)} ${row.object}`}</span>,
+    cell: (row) => (
+      <span title={row.text}>
+        {row.result === 'refused' && (
+          <span class="narrow tone-critical">
+            <ShapeIcon shape="octagon" size={12} /> <span class="unseen">Refused: </span>
+          </span>
+        )}
+        {row.text || `${words(row.action)} ${row.object}`}
+      </span>
+    ),
   },
   { name: 'source', title: 'From', width: '120px', cell: (row) => <span class="mono soft">{row.source}</span>, from: 1000 },
   { name: 'seq', title: 'Row', width: '64px', right: true, cell: (row) => <span class="soft">{row.seq}</span>, from: 640 },

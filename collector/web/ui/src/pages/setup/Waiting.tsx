@@ -33,9 +33,11 @@ const WORDS = {
 function Machine({ host }: { readonly host: Host }) {
   return (
     <div class="small">
-      <div class="any-word">
-        {host.facts.host_name || '-'} <span class="soft">{host.facts.os}</span>
-      </div>
+      {host.facts.host_name && (
+        <div class="any-word">
+          {host.facts.host_name} <span class="soft">{host.facts.os}</span>
+        </div>
+      )}
       <div class="soft">
         from {host.peer || 'nobody knows where'}
         {host.waiting_key && (
@@ -67,11 +69,11 @@ export function Waiting({ hosts, all, mayAct, onDone }: WaitingProps) {
               mayAct && (
                 <div class="row ends">
                   {holder && (
-                    <Button small name={`Let it take the place of ${host.name}`} title={`${host.name} is this machine from then on`} onClick={() => (acting.value = { does: 'replace', host, holder })}>
+                    <Button small name={`Replace ${host.name}`} title={`${host.name} is this machine from then on`} onClick={() => (acting.value = { does: 'replace', host, holder })}>
                       Replace
                     </Button>
                   )}
-                  <Button small kind="accent" name={`Let ${host.name} in`} onClick={() => (acting.value = { does: 'approve', host, holder })}>
+                  <Button small kind="accent" name={`Let in ${host.name}`} onClick={() => (acting.value = { does: 'approve', host, holder })}>
                     Let in
                   </Button>
                   <Button small kind="danger" name={`Refuse ${host.name}`} onClick={() => (acting.value = { does: 'retire', host })}>
@@ -110,7 +112,7 @@ export function SetAside({ hosts, all, mayAct, onDone }: WaitingProps) {
               <Age ms={host.asked_ms} after=" ago" />,
               mayAct && (
                 <div class="row ends">
-                  <Button small kind="accent" name={`Let ${host.name} in`} onClick={() => (acting.value = { does: 'approve', host })}>
+                  <Button small kind="accent" name={`Let in ${host.name}`} onClick={() => (acting.value = { does: 'approve', host })}>
                     Let in
                   </Button>
                   <Button small kind="danger" name={`Refuse ${host.name}`} onClick={() => (acting.value = { does: 'retire', host })}>
