@@ -51,5 +51,7 @@ export default async function (visit: Visit): Promise<void> {
   const problem = made.ended?.problem
   if (problem) await visit.see(problem)
   else await page.getByRole('region', { name: 'Snapshots' }).last().getByText(made.snapshots.at(-1)?.id ?? 'an id').waitFor()
+  // The doctor has looked anew: there is one to go back to.
+  if (!problem) await visit.until('the end of the finding', async () => (await page.getByText('there is no snapshot to go back to').count()) === 0)
   await visit.look('health', 'Collector')
 }

@@ -16,11 +16,14 @@ export function SnapshotsCard({ onMade }: { readonly onMade: () => void }) {
   const asked = useAnswer<Snapshots>(() => [api('snapshots')], { every: EVERY_MS })
   const known = useShown(asked)
   const { running, ended, snapshots = [], folder } = known.value ?? { running: null, ended: null }
-  const wasRunning = useRef(false)
+  // A short one begins and ends between two answers: that another has ended is what tells.
+  const last = useRef<string | null | undefined>(undefined)
+  const isKnown = known.value !== undefined
   useEffect(() => {
-    if (wasRunning.current && !running) onMade()
-    wasRunning.current = running !== null
-  }, [running === null])
+    if (!isKnown) return
+    if (last.current !== undefined && last.current !== (ended?.id ?? null)) onMade()
+    last.current = ended?.id ?? null
+  }, [isKnown, ended?.id])
   const isOpen = useSignal(false)
   const newest = [...snapshots].reverse()
   return (

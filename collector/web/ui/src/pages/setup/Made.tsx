@@ -16,8 +16,10 @@ export interface MadeProps {
 
 export function Made({ made, since, hosts, status, onClose }: MadeProps) {
   const { token, install, agents_port: port } = made
-  const address = agentsAddress(window.location.hostname, port)
-  const isHere = isLoopback(status?.addresses.agents ?? '') || isLoopback(window.location.hostname)
+  const own = status?.addresses.agents ?? ''
+  // The name by which this page was reached is one by which hosts reach it too, unless it listens on this machine only.
+  const address = isLoopback(own) ? own : agentsAddress(window.location.hostname, port)
+  const isHere = isLoopback(own) || isLoopback(window.location.hostname)
   const come = arrived(hosts, token, since)
   const wanted = token.uses ?? 1
   return (

@@ -30,7 +30,7 @@ export function SessionList({ sessions, onDone }: { readonly sessions: readonly 
             <Age ms={session.used_ms} after=" ago" />,
             <Age ms={session.made_ms} after=" ago" />,
             <Age ms={session.ends_ms} after=" ago" />,
-            <Button small name={`End the session of ${session.user} from ${session.source}${session.is_this ? ', this one' : ''}`} disabled={doing.busy.value} onClick={() => void end(session)}>
+            <Button small name={session.is_this ? 'Log out of this session' : `End the session of ${session.user} from ${session.source}`} disabled={doing.busy.value} onClick={() => void end(session)}>
               {session.is_this ? 'Log out' : 'End'}
             </Button>,
           ],

@@ -43,7 +43,7 @@ export function TokenCard({ tokens, onDone }: { readonly tokens: readonly Token[
     >
       <SmallTable
         label="API tokens"
-        heads={[['Token'], ['May'], ['Used', 'right'], ['Expires', 'right'], ['Made', 'right wide'], ['By', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
+        heads={[['Token'], ['May'], ['Used', 'right wide'], ['Expires', 'right'], ['Made', 'right wide'], ['By', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
         rows={shown.map((token) => ({
           key: token.id,
           ...(good.includes(token) ? {} : { class: 'old' }),
