@@ -40,7 +40,7 @@ export function Drops({ status }: { readonly status: Status }) {
       <Lack answer={asked.answer.value} what="numbers of the past" flat />
       <SmallTable
         label="Dropped and refused"
-        heads={[['What'], ['Why'], ['In the range', 'right'], ['Over time', 'wide'], ['Since start', 'right']]}
+        heads={[['What'], ['Why'], ['In the range', 'right'], ['Over time', 'wide'], ['Since start', 'right wide']]}
         rows={shown.map((drop) => ({
           key: drop.key,
           ...(isZero(drop) ? { class: 'zero' } : {}),

@@ -55,7 +55,7 @@ export function SnapshotsCard({ onMade }: { readonly onMade: () => void }) {
       {known.value && (
         <SmallTable
           label="Snapshots"
-          heads={[['Made'], ['Id', 'wide'], ['Size', 'right'], ['Samples', 'right wide'], ['Lines', 'right wide'], ['CA key'], ['State']]}
+          heads={[['Made'], ['Id', 'wide'], ['Size', 'right'], ['Samples', 'right wide'], ['Lines', 'right wide'], ['CA key', 'wide'], ['State']]}
           rows={newest.slice(0, SHOWN).map((one) => ({
             key: one.id,
             cells: [

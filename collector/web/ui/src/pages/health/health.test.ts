@@ -40,7 +40,7 @@ test('findings: what is wrong first', () => {
 })
 
 test('the forecast says when the disk is full, that it is not, or that it is not known', () => {
-  assert.deepEqual(forecast(null, null), { tone: 'off', text: 'not known yet: it takes half an hour' })
+  assert.deepEqual(forecast(null, null), { tone: 'off', text: 'when it is full is not known for half an hour' })
   assert.deepEqual(forecast(1e9, null), { tone: 'ok', text: 'does not fill up' })
   assert.deepEqual(forecast(-1e9, 2 * 86_400), { tone: 'critical', text: 'full in 2 d' })
   assert.equal(forecast(-1e9, 20 * 86_400).tone, 'warning')

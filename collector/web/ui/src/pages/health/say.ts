@@ -13,7 +13,7 @@ const DAY_S = 86_400
 
 /** When the disk is full if it goes on so. Below a week nobody can wait; below a month somebody should know. */
 export function forecast(bytesADay: number | null, fullInSeconds: number | null): { tone: 'ok' | 'warning' | 'critical' | 'off'; text: string } {
-  if (bytesADay === null) return { tone: 'off', text: 'not known yet: it takes half an hour' }
+  if (bytesADay === null) return { tone: 'off', text: 'when it is full is not known for half an hour' }
   if (fullInSeconds === null) return { tone: 'ok', text: 'does not fill up' }
   return { tone: fullInSeconds < 7 * DAY_S ? 'critical' : fullInSeconds < 30 * DAY_S ? 'warning' : 'ok', text: `full in ${duration(fullInSeconds * 1000)}` }
 }

@@ -68,10 +68,14 @@ export function Made({ made, since, hosts, status, onClose }: MadeProps) {
         <div class="come" role="status" aria-live="polite">
           {come.map((host) => (
             <div key={host.id} class="row">
-              <StateMark state={host.presence ?? 'pending'} />
-              <Link to={to(['hosts', host.name])}>
+              {host.presence || host.state === 'pending' ? <StateMark state={host.presence ?? 'pending'} /> : <span class="badge tone-busy">Enrolled, not heard yet</span>}
+              {host.state === 'pending' ? (
                 <strong>{host.name}</strong>
-              </Link>
+              ) : (
+                <Link to={to(['hosts', host.name])}>
+                  <strong>{host.name}</strong>
+                </Link>
+              )}
               <span class="soft small">
                 {host.state === 'pending' ? 'waits to be let in, above' : <>came <Age ms={host.replaced_ms ?? host.enrolled_ms} after=" ago" /> from {host.peer}</>}
               </span>

@@ -1,13 +1,12 @@
 // Enrolment tokens: whom they let in, how often and until when.
 import { change } from '../../api/ask'
 import type { Token } from '../../api/types'
-import { Button, Failed, Labels, Section, SmallTable, useDoing } from '../../parts'
+import { Age, Button, Failed, Labels, Section, SmallTable, useDoing } from '../../parts'
 import { second } from '../../time/clock'
 import { count } from '../../time/format'
 import { api } from '../../url/link'
 import { param } from '../../url/query'
 import { enrolmentTokens, stateOf } from './enrol'
-import { TokenEnd } from './Made'
 
 const old = param('tokens')
 /** Those that are no longer good are kept by the collector for its audit; the newest say enough. */
@@ -36,7 +35,7 @@ export function TokenList({ tokens, onDone }: { readonly tokens: readonly Token[
       <Failed doing={doing} />
       <SmallTable
         label="Tokens"
-        heads={[['For'], ['Labels', 'wide'], ['Left', 'right'], ['Until'], ['Made by', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
+        heads={[['For'], ['Labels', 'wide'], ['Left', 'right'], ['Expires', 'right'], ['Made by', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
         rows={shown.map((token) => {
           const state = stateOf(token, second.value)
           return {
@@ -44,13 +43,13 @@ export function TokenList({ tokens, onDone }: { readonly tokens: readonly Token[
             ...(state === 'good' ? {} : { class: 'old' }),
             cells: [
               <>
-                <strong class="any-word">{token.name ?? token.pattern ?? 'any host'}</strong> <span class="soft small mono">{token.id}</span>
+                <strong class="any-word">{token.name ?? token.pattern ?? 'any host'}</strong> <span class="soft small mono wide">{token.id}</span>
                 {token.replace && <span class="badge">may replace</span>}
                 {token.ephemeral && <span class="badge">retires after {token.ephemeral}</span>}
               </>,
               <Labels labels={token.labels ?? {}} />,
               `${token.uses_left ?? '-'} of ${token.uses ?? '-'}`,
-              state === 'used' ? 'used up' : state === 'revoked' ? 'revoked' : <TokenEnd expires={token.expires_ms} />,
+              state === 'used' ? 'used up' : state !== 'good' ? state : token.expires_ms == null ? 'never' : <Age ms={token.expires_ms} after=" ago" />,
               <span class="soft">{token.made_by}</span>,
               state === 'good' && (
                 <Button small kind="danger" name={`Revoke token ${token.id}`} disabled={doing.busy.value} onClick={() => void revoke(token)}>
