@@ -10,6 +10,8 @@ export const ASK_LIMIT_MS = 10_000
 export interface Options {
   readonly signal?: AbortSignal
   readonly limitMs?: number
+  /** Sent with a question, beside what every question has. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Whether the last answer said that nobody is logged in. */
@@ -49,7 +51,7 @@ async function fetched<T>(url: string, init: RequestInit, options: Options): Pro
 
 /** A question. `path` is built by `url/link.ts`. */
 export function ask<T>(path: string, params: Params = {}, options: Options = {}): Promise<Answer<T>> {
-  return send<T>(path + search(params), { headers: { Accept: 'application/json' } }, options)
+  return send<T>(path + search(params), { headers: { Accept: 'application/json', ...options.headers } }, options)
 }
 
 /** A change, or a question that is too long for a URL. Browsers add `Origin`, by which the collector knows its own pages. */

@@ -13,6 +13,8 @@ export interface Use {
   readonly every?: number
   /** Ask again when something of these changed. While the stream is away, each 15 s instead. */
   readonly topic?: Topic | readonly Topic[]
+  /** Headers of the question. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** News that come at once are one question; a problem is still on the page within a second. */
@@ -69,7 +71,7 @@ function asking<T>(use: Use) {
     current = own
     isStale = false
     isAsking.value = true
-    const next = await ask<T>(path, params, { signal: own.signal })
+    const next = await ask<T>(path, params, { signal: own.signal, ...(use.headers ? { headers: use.headers } : {}) })
     // Another question has taken its place.
     if (current !== own) return
     current = null

@@ -5,6 +5,7 @@ export const pages: readonly Page[] = [
   { path: '/', title: 'Problems', group: 'Watch', key: 'g p', load: () => import('./problems') },
   { path: '/fleet', title: 'Fleet', group: 'Watch', key: 'g f', hasRange: true, load: () => import('./fleet') },
   { path: '/hosts/:host', title: 'Host', hasRange: true, load: () => import('./host') },
+  { path: '/logs', title: 'Logs', group: 'Look', key: 'g l', hasRange: true, load: () => import('./logs') },
   { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
   { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },
   { path: '/rules', title: 'Rules', group: 'Plan', key: 'g r', hasRange: true, load: () => import('./rules') },

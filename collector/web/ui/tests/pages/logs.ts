@@ -1,0 +1,115 @@
+// Logs: words and LogQL, completion, levels over time, a line's fields, older lines, a live tail, all in the URL.
+import { appendFileSync } from 'node:fs'
+import type { Visit } from '../visit'
+
+interface Found {
+  readonly data: { readonly result: readonly { readonly stream: Record<string, string>; readonly values: readonly (readonly [string, string])[] }[] }
+}
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  const lines = async (query: string): Promise<Found['data']['result']> => ((await visit.api('GET', `/loki/api/v1/query_range?limit=5000&query=${encodeURIComponent(query)}`)) as Found).data.result
+  const count = async (query: string): Promise<number> => (await lines(query)).reduce((sum, { values }) => sum + values.length, 0)
+  await visit.until('600 lines are there', async () => (await count('{app="shop"}')) >= 600)
+  const search = page.getByRole('combobox', { name: 'Search logs' })
+
+  // Words of every host; one that is hostile is a text.
+  await visit.open('/logs')
+  await search.fill('"no stock" web-1')
+  await page.waitForURL(/q=/)
+  await visit.see('web-1 order 7 failed: no stock')
+  const failed = await count('{host=~".+"} |= "no stock" |= "web-1"')
+  await visit.see(`${failed} lines, the newest first; there are no more`)
+  await page.reload()
+  await visit.see(`${failed} lines, the newest first; there are no more`)
+  await search.fill('onerror=alert')
+  await visit.see('<img src=x onerror=alert(13)>')
+
+  // Labels and values are offered.
+  await search.fill('')
+  await search.fill('{ap')
+  await page.getByRole('option', { name: '{app=', exact: true }).click()
+  await page.getByRole('option', { name: '{app="shop"' }).click()
+  await search.pressSequentially('} |= "order"')
+  await search.press('Enter')
+  await page.waitForURL((url) => url.searchParams.get('q') === '{app="shop"} |= "order"')
+  await page.getByRole('img', { name: /^Log lines by level: [6-9]\d\d in all/ }).waitFor()
+
+  // More by the answer's own mark, and again after a reload.
+  await visit.see('500 lines, the newest first')
+  await page.getByRole('button', { name: 'Older lines' }).click()
+  const all = await count('{app="shop"} |= "order"')
+  await visit.see(`${all} lines, the newest first`)
+  await page.waitForURL(/lines=1000/)
+  await page.reload()
+  await visit.see(`${all} lines, the newest first`)
+  await visit.look('logs', `${all} lines, the newest first`)
+
+  // A line's labels and fields; a click on one is a condition, for its stream in the selector, for its own as a step.
+  await search.fill('{app="shop"} |= "no stock"')
+  await search.press('Enter')
+  const line = page.getByRole('grid', { name: 'Log lines' }).getByRole('button', { name: 'web-1 order 7 failed', exact: false })
+  await line.first().click()
+  await page.waitForURL(/line=/)
+  await visit.look('logs-line', 'of the line')
+  await page.getByTitle('only lines with host=web-1').click()
+  await page.waitForURL((url) => url.searchParams.get('q') === '{app="shop", host="web-1"} |= "no stock"')
+  await visit.see(`${await count('{app="shop", host="web-1"} |= "no stock"')} lines, the newest first`)
+  await line.first().click()
+  await page.getByTitle('only lines with level=error').click()
+  await page.waitForURL((url) => url.searchParams.get('q') === '{app="shop", host="web-1"} |= "no stock" | level="error"')
+  await visit.see('web-1 order 257 failed')
+  await page.goBack()
+  await page.goBack()
+  await page.waitForURL((url) => !(url.searchParams.get('q') ?? '').includes('level'))
+
+  // Dragging takes a shorter time.
+  const bars = page.getByRole('img', { name: /^Log lines by level/ })
+  await bars.waitFor()
+  const box = await bars.boundingBox()
+  if (!box) throw new Error('the histogram is not drawn')
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 20)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width - 2, box.y + 20)
+  await page.mouse.up()
+  await page.waitForURL(/from=\d+.*to=\d+/)
+  await visit.see(/lines, the newest first/)
+
+  // What is wrong in LogQL is said, and it goes away with it.
+  visit.allow(/400 .*query_range/)
+  await visit.open('/logs')
+  await search.fill('{app="shop" |')
+  await search.press('Enter')
+  await visit.see(/parse error at line 1/)
+  await visit.look('logs-error', /parse error at line 1/)
+  await search.fill('sum(count_over_time({app="shop"}[1m]))')
+  await search.press('Enter')
+  await visit.see('This query gives numbers')
+  await search.fill('nothing-has-this-word')
+  await visit.see('None in this time fits')
+  await visit.look('logs-none', 'None in this time fits')
+
+  // Wrapped, and the command.
+  await visit.open(`/logs?q=${encodeURIComponent('{app="shop"}')}`)
+  await page.getByRole('button', { name: 'Wrap' }).click()
+  await page.waitForURL(/wrap=1/)
+  await page.getByRole('button', { name: 'Copy as command' }).click()
+  await visit.see('Copied')
+
+  // Live: a line that is written now comes by itself, and waits while it is paused.
+  const file = (await lines('{app="shop",host="web-1"}'))[0]?.stream['filename']
+  if (!file) throw new Error('the file of web-1 is not told')
+  await page.getByRole('button', { name: 'Live tail' }).click()
+  await page.waitForURL(/tail=1/)
+  await page.getByText('Live', { exact: true }).waitFor()
+  const mark = `tail-${Date.now()}`
+  appendFileSync(file, `level=warn ${mark} <b>one</b>\n`)
+  await visit.see(`${mark} <b>one</b>`)
+  await page.getByRole('button', { name: 'Pause' }).click()
+  appendFileSync(file, `level=info ${mark} two\n`)
+  await visit.see('1 more line since')
+  if (await page.getByText(`${mark} two`).count()) throw new Error('a paused tail goes on')
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await visit.see(`${mark} two`)
+  await visit.look('logs-tail', `${mark} two`)
+}
