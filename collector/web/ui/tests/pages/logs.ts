@@ -30,6 +30,8 @@ export default async function (visit: Visit): Promise<void> {
   await search.fill('{ap')
   await page.getByRole('option', { name: '{app=', exact: true }).click()
   await page.getByRole('option', { name: '{app="shop"' }).click()
+  // The caret is put behind what was taken when that is drawn.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
   await search.pressSequentially('} |= "order"')
   await search.press('Enter')
   await page.waitForURL((url) => url.searchParams.get('q') === '{app="shop"} |= "order"')
@@ -62,6 +64,14 @@ export default async function (visit: Visit): Promise<void> {
   await page.goBack()
   await page.goBack()
   await page.waitForURL((url) => !(url.searchParams.get('q') ?? '').includes('level'))
+
+  // By keys alone.
+  await page.getByRole('grid', { name: 'Log lines' }).focus()
+  await page.keyboard.press('End')
+  await page.keyboard.press('Enter')
+  await page.getByTitle('only lines with app=shop').waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByTitle('only lines with app=shop').waitFor({ state: 'detached' })
 
   // Dragging takes a shorter time.
   const bars = page.getByRole('img', { name: /^Log lines by level/ })
@@ -101,7 +111,7 @@ export default async function (visit: Visit): Promise<void> {
   if (!file) throw new Error('the file of web-1 is not told')
   await page.getByRole('button', { name: 'Live tail' }).click()
   await page.waitForURL(/tail=1/)
-  await page.getByText('Live', { exact: true }).waitFor()
+  await page.locator('.logs-tail').getByText('Live', { exact: true }).waitFor()
   const mark = `tail-${Date.now()}`
   appendFileSync(file, `level=warn ${mark} <b>one</b>\n`)
   await visit.see(`${mark} <b>one</b>`)

@@ -1,8 +1,8 @@
 // The lines in a list of which only what is in sight is drawn; heights are computed from the width of a letter.
 import { useSignal } from '@preact/signals'
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { VirtualRows } from '../../parts'
-import { varied } from '../../parts/virtual'
+import { reveal, varied } from '../../parts/virtual'
 import { param } from '../../url/query'
 import { heightOf, type Line } from './lines'
 import { Row, type RowProps } from './Row'
@@ -25,12 +25,21 @@ export function List({ lines, isWrapped, onPick }: { readonly lines: readonly Li
   const columns = Math.max(10, Math.floor((width.value - (width.value < NARROW_PX ? BESIDE_PX.narrow : BESIDE_PX.wide)) / letter.value))
   const opened = open.value
   const heights = useMemo(() => varied(lines.map((line) => heightOf(line, columns, isWrapped, line.id === opened))), [lines, columns, isWrapped, opened])
+  const hasLines = lines.length > 0
+  // What was opened is whole in sight, after a reload too.
+  useEffect(() => {
+    const at = opened ? lines.findIndex(({ id }) => id === opened) : -1
+    const box = sample.current?.parentElement?.nextElementSibling
+    if (at >= 0 && box) box.scrollTop = reveal(heights, at, box.scrollTop, box.clientHeight)
+  }, [opened, hasLines])
   const toggle = (line: Line): void => open.push(open.peek() === line.id ? '' : line.id)
   return (
     <>
-      <span ref={sample} class="logs-sample mono" aria-hidden="true">
-        {SAMPLE}
-      </span>
+      <div class="logs-sample" aria-hidden="true">
+        <span ref={sample} class="mono">
+          {SAMPLE}
+        </span>
+      </div>
       <VirtualRows
         label="Log lines"
         class="fills logs-list"

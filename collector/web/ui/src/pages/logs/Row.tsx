@@ -56,7 +56,7 @@ function Fields({ line, onPick }: Pick<RowProps, 'line' | 'onPick'>) {
               <button type="button" class="mono cut" disabled={!can} title={`only lines with ${name}=${value}`} onClick={() => onPick(name, value, of, false)}>
                 {value}
               </button>
-              <button type="button" class="button small quiet" disabled={!can} aria-label={`Only lines without ${name}=${value}`} title="only lines without it" onClick={() => onPick(name, value, of, true)}>
+              <button type="button" class="button small quiet" disabled={!can} aria-label={`not ${name}=${value}`} title="only lines without it" onClick={() => onPick(name, value, of, true)}>
                 not
               </button>
             </li>

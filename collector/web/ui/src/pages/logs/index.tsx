@@ -63,9 +63,9 @@ export default function Logs() {
   const found = useLines(query)
   const isTail = tailing.value === '1'
   // A query that is refused is told of by its lines, and no stream is opened for it.
-  const { tail, tell, again } = useTail(isTail && found.asked.answer.value?.kind === 'data' && found.isLines ? query : null)
+  const { tail, tell, again } = useTail(isTail && found.isLines && found.asked.answer.value?.kind !== 'refused' ? query : null)
   const { held, waiting, dropped, link, why, lines: came } = tail.value
-  const lines = isTail ? (held ?? came) : found.lines
+  const lines = !found.isLines ? [] : isTail ? (held ?? came) : found.lines
   const isWrapped = wrap.value === '1'
   const toggleTail = (): void => setSearch({ tail: isTail ? null : '1' }, 'push')
   const toggleWrap = (): void => {
@@ -96,7 +96,7 @@ export default function Logs() {
         </Notice>
       )}
       {!isTail && found.isLines && <Histogram query={query} />}
-      {isTail && (
+      {isTail && found.isLines && (
         <div class="row logs-tail" role="status">
           <span class={`badge tone-${link === 'connected' ? (held ? 'off' : 'ok') : link === 'over' ? 'critical' : 'warning'}`}>{link === 'connected' ? (held ? 'Paused' : 'Live') : link === 'over' ? 'Ended' : link === 'away' ? 'Away' : 'Connecting'}</span>
           {link !== 'over' && (

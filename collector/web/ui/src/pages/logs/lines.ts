@@ -77,7 +77,8 @@ export function fieldsOf(line: Line): Field[] {
 }
 
 export const LINE_PX = 18
-const PAD_PX = 8
+/** Above, below, and the border. */
+const PAD_PX = 6
 export const FIELD_PX = 26
 /** A line of a megabyte does not push all others away: more of it is scrolled to. */
 const ROWS_MAX = 40

@@ -50,9 +50,9 @@ test('a height is known before a line is drawn', () => {
   assert.equal(rowsOf('a\n\nb', 50), 3)
   const [line] = linesOf([stream(['1', 'x'.repeat(100)])])
   assert.ok(line)
-  assert.equal(heightOf(line, 50, false, false), 26)
-  assert.equal(heightOf(line, 50, true, false), 44)
-  assert.ok(heightOf(line, 50, false, true) > 44)
+  assert.equal(heightOf(line, 50, false, false), 24)
+  assert.equal(heightOf(line, 50, true, false), 42)
+  assert.ok(heightOf(line, 50, false, true) > 42)
 })
 
 test('a tail keeps the newest, holds still while paused, and says why it ended', () => {
