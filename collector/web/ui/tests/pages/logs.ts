@@ -121,4 +121,15 @@ export default async function (visit: Visit): Promise<void> {
   await page.getByRole('button', { name: 'Go on' }).click()
   await visit.see(`${mark} two`)
   await visit.look('logs-tail', `${mark} two`)
+
+  // What the collector could not hand over, and why it ended, is said.
+  const told = [['dropped', { version: 1, at_ns: '1', count: 7 }], ['bye', { version: 1, why: 'the collector stops' }]] as const
+  await page.route('**/logs/tail?*', (route) => route.fulfill({ contentType: 'text/event-stream', body: told.map(([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`).join('') }))
+  await page.reload()
+  await visit.see('7 lines not shown')
+  await visit.see(/the collector stops/)
+  await visit.axe()
+  await page.unroute('**/logs/tail?*')
+  await page.getByRole('button', { name: 'Begin again' }).click()
+  await visit.see(`${mark} two`)
 }
