@@ -118,9 +118,10 @@ fn every_page_works_in_a_browser() {
     assert!(built.is_file(), "the pages are not built: `cargo xtask web` builds them");
     let (passed, text) = World::start().visit();
     assert!(passed, "{text}");
-    for page in
-        ["login", "problems", "fleet", "host", "logs", "alerts", "rules", "calendar", "health", "setup", "users", "audit"]
-    {
+    for page in [
+        "login", "problems", "fleet", "host", "logs", "alerts", "rules", "calendar", "health", "setup", "users",
+        "audit",
+    ] {
         assert!(text.contains(&format!("ok {page} ")), "{page}: {text}");
     }
 }
