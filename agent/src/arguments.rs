@@ -103,6 +103,9 @@ pub struct BundleArguments {
 
 #[derive(Args)]
 pub struct ExecCheckArguments {
+    /// The process that starts it; nothing is started once that has ended
+    #[arg(long)]
+    pub parent: Option<u32>,
     /// Bytes of data segments
     #[arg(long, default_value_t = ExecLimits::MEMORY_BYTES)]
     pub memory: u64,

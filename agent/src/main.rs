@@ -98,9 +98,9 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
 }
 
 fn exec_plugin(arguments: &ExecCheckArguments) -> ExitCode {
-    let ExecCheckArguments { memory, files, cpu, nice, ref command } = *arguments;
+    let ExecCheckArguments { parent, memory, files, cpu, nice, ref command } = *arguments;
     let limits = ExecLimits { memory_bytes: memory, files, cpu_seconds: cpu, nice };
-    let error = exec_check::exec(limits, command);
+    let error = exec_check::exec(limits, parent, command);
     let _ = writeln!(std::io::stderr(), "muster-agent: {error}");
     ExitCode::from(error.exit_code())
 }

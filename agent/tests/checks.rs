@@ -338,6 +338,22 @@ fn an_agent_that_is_killed_leaves_no_plugin() {
     scene.await_processes(|count| count == 0);
 }
 
+#[test]
+fn a_plugin_whose_agent_has_ended_is_not_started() {
+    let scene = Scene::new();
+    let touched = scene.folder.path().join("touched");
+    let run = |parent: u32| {
+        let parent = format!("--parent={parent}");
+        Command::new(AGENT).args(["exec-check", &parent, "--", "/usr/bin/touch"]).arg(&touched).output().unwrap()
+    };
+    let gone = run(1);
+    let complaint = String::from_utf8(gone.stderr).unwrap();
+    assert_eq!((gone.status.code(), touched.exists()), (Some(125), false), "{complaint}");
+    assert!(complaint.contains("the agent that started this has ended"), "{complaint}");
+    let there = run(std::process::id());
+    assert_eq!((there.status.code(), touched.exists()), (Some(0), true), "{there:?}");
+}
+
 /// Debian's plugins, which `cargo xtask test` unpacks.
 #[test]
 fn real_plugins_are_understood() {

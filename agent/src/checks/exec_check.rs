@@ -37,10 +37,11 @@ impl ExecLimits {
     /// Behind whatever serves people, before what is idle.
     pub const NICE: i32 = 5;
 
-    /// The arguments that say this to `exec-check`, up to the program.
-    pub(super) fn arguments(&self) -> [String; 6] {
+    /// The arguments that say this to `exec-check`, up to the program. `parent` is the agent's process.
+    pub(super) fn arguments(&self, parent: u32) -> [String; 7] {
         [
             WORD.to_owned(),
+            format!("--parent={parent}"),
             format!("--memory={}", self.memory_bytes),
             format!("--files={}", self.files),
             format!("--cpu={}", self.cpu_seconds),
@@ -57,6 +58,8 @@ pub enum ExecError {
     Limit { what: &'static str, errno: rustix::io::Errno },
     #[error("no program was named")]
     NoProgram,
+    #[error("the agent that started this has ended")]
+    Orphan,
     #[error("{program} cannot be started: {source}")]
     Exec {
         program: String,
@@ -70,16 +73,21 @@ impl ExecError {
         match self {
             Self::Exec { source, .. } if source.kind() == std::io::ErrorKind::NotFound => NOT_FOUND,
             Self::Exec { .. } => NOT_EXECUTABLE,
-            Self::Limit { .. } | Self::NoProgram => LIMITS_FAILED,
+            Self::Limit { .. } | Self::NoProgram | Self::Orphan => LIMITS_FAILED,
         }
     }
 }
 
-/// Becomes the program; returns only why it did not.
-pub fn exec(limits: ExecLimits, command: &[OsString]) -> ExecError {
+/// Becomes the program; returns only why it did not. With a `parent` it starts nothing once that process has ended.
+pub fn exec(limits: ExecLimits, parent: Option<u32>, command: &[OsString]) -> ExecError {
     let Some((program, arguments)) = command.split_first() else { return ExecError::NoProgram };
     if let Err(error) = restrict(limits) {
         return error;
+    }
+    // After the death signal is set: a parent that ended before sends none any more.
+    let present = rustix::process::getppid().map(|id| id.as_raw_nonzero().get().unsigned_abs());
+    if parent.is_some() && parent != present {
+        return ExecError::Orphan;
     }
     let source = Command::new(program).args(arguments).exec();
     ExecError::Exec { program: program.to_string_lossy().into_owned(), source }

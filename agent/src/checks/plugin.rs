@@ -47,7 +47,7 @@ pub(super) struct Run {
 pub(super) async fn run(plugin: &Plugin, launcher: &Path, limit: Duration) -> Run {
     let mut command = Command::new(launcher);
     command
-        .args(plugin.limits.arguments())
+        .args(plugin.limits.arguments(std::process::id()))
         .args(&plugin.command)
         .env_clear()
         .envs([("PATH", PATH), ("LC_ALL", "C")])
