@@ -119,7 +119,7 @@ fn every_page_works_in_a_browser() {
     let (passed, text) = World::start().visit();
     assert!(passed, "{text}");
     for page in [
-        "login", "problems", "fleet", "host", "logs", "alerts", "rules", "calendar", "health", "setup", "users",
+        "login", "problems", "fleet", "host", "logs", "explore", "alerts", "rules", "calendar", "health", "setup", "users",
         "audit",
     ] {
         assert!(text.contains(&format!("ok {page} ")), "{page}: {text}");

@@ -3,7 +3,8 @@ import { useSignal } from '@preact/signals'
 import { Button } from './Button'
 import { Icon } from './Icon'
 
-async function copy(text: string): Promise<boolean> {
+/** Whether it could be copied. */
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
     return true
@@ -28,7 +29,7 @@ export interface CopyProps {
 export function Copy({ text, label = 'Copy' }: CopyProps) {
   const said = useSignal('')
   const onClick = async (): Promise<void> => {
-    said.value = (await copy(text)) ? 'Copied' : 'Select and copy it'
+    said.value = (await copyText(text)) ? 'Copied' : 'Select and copy it'
     setTimeout(() => (said.value = ''), 2000)
   }
   return (

@@ -10,6 +10,8 @@ export interface PlotSeries {
   readonly label: string
   /** One a time; null: a gap. */
   readonly values: readonly (number | null)[]
+  /** A colour of `style/tokens.css`; absent: by its place. */
+  readonly colour?: string
 }
 
 export interface PlotMark {
@@ -40,6 +42,12 @@ export interface PlotProps {
   readonly threshold?: number
   readonly low?: number
   readonly height?: number
+  /** The values lie on each other: what is between two is filled. */
+  readonly isStacked?: boolean
+  /** Without the legend and the values at the cursor: who uses it shows them. */
+  readonly bare?: boolean
+  /** Which time the cursor is at; null: it has left. */
+  readonly onCursor?: (at: number | null) => void
   /** Somebody dragged a span, in ms; absent: dragging does nothing. */
   readonly onSpan?: (from: number, to: number) => void
 }
@@ -88,6 +96,12 @@ function shade(plot: uPlot, props: PlotProps): void {
   ctx.restore()
 }
 
+function lineOf(one: PlotSeries, at: number, { isStacked }: PlotProps): uPlot.Series {
+  const stroke = colour(one.colour ?? seriesColour(at))
+  // The colours are written as #rrggbb.
+  return { label: one.label, stroke, width: 1.4, points: { show: false }, spanGaps: false, ...(isStacked ? { fill: `${stroke}4d` } : {}) }
+}
+
 function options(props: PlotProps, width: number, held: { props: PlotProps }): uPlot.Options {
   const axis = { stroke: colour('soft'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line'), width: 1 }, font: '11px system-ui, sans-serif' }
   return {
@@ -101,7 +115,8 @@ function options(props: PlotProps, width: number, held: { props: PlotProps }): u
       y: { range: (_plot, low, high) => rangeOf(Math.min(low ?? 0, held.props.low ?? Infinity), high ?? 1, held.props.threshold) },
     },
     axes: [{ ...axis, size: 26, values: (_plot, splits) => axisTimes(splits, isUtc.peek()) }, { ...axis, size: (_plot, texts) => Math.max(58, ...(texts ?? []).map((text) => String(text).length * LETTER + 16)), ...(props.binary ? { incrs: BINARY } : {}), values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
-    series: [{}, ...props.series.map((one, at) => ({ label: one.label, stroke: colour(seriesColour(at)), width: 1.4, points: { show: false }, spanGaps: false }))],
+    series: [{}, ...props.series.map((one, at) => lineOf(one, at, props))],
+    ...(props.isStacked ? { bands: props.series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] as [number, number] })) } : {}),
     cursor: {
       ...(props.sync === undefined ? {} : { sync: { key: props.sync, setSeries: false } }),
       drag: { x: props.onSpan !== undefined, y: false, setScale: false },
@@ -136,7 +151,7 @@ export function Plot(props: PlotProps) {
   const read = useRef<HTMLSpanElement>(null)
   const held = useRef({ props })
   held.current.props = props
-  const shape = [props.series.map((one) => one.label).join('\n'), props.sync ?? '', props.height, props.onSpan !== undefined, theme.value, isUtc.value].join('\n')
+  const shape = [props.series.map((one) => `${one.label} ${one.colour}`).join('\n'), props.isStacked, props.sync ?? '', props.height, props.onSpan !== undefined, theme.value, isUtc.value].join('\n')
 
   useEffect(() => {
     const place = box.current
@@ -144,7 +159,9 @@ export function Plot(props: PlotProps) {
     const made = new uPlot(options(held.current.props, place.clientWidth || 400, held.current), [[...props.times], ...props.series.map((one) => [...one.values])] as uPlot.AlignedData, place)
     const write = (self: uPlot): void => {
       const at = self.cursor.idx
-      const { series, format = number } = held.current.props
+      const { series, format = number, bare, onCursor } = held.current.props
+      onCursor?.(at ?? null)
+      if (bare) return
       const values = at == null ? [] : series.slice(0, 6).map((one) => `${one.label} ${one.values[at] == null ? '-' : format(one.values[at] as number)}`)
       if (read.current) read.current.textContent = values.join('  ')
     }
@@ -175,7 +192,7 @@ export function Plot(props: PlotProps) {
         <span ref={read} class="small soft cut" aria-hidden="true" />
       </figcaption>
       <div ref={box} />
-      {props.series.length > 1 && (
+      {props.series.length > 1 && !props.bare && (
         <div class="legend">
           {props.series.slice(0, 24).map((one, at) => (
             <span key={one.label} class="any-word">
