@@ -17,6 +17,19 @@ const proxy = { '/api': proxied, '/loki': proxied, '/install': proxied, '/-': pr
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+// Few files compress better than many (by a sixth, measured), and who has opened one page of a group has the others.
+const groups: Readonly<Record<string, readonly string[]>> = {
+  look: ['fleet', 'host', 'logs', 'explore'],
+  manage: ['alerts', 'rules', 'calendar', 'setup', 'health', 'audit', 'users', 'login'],
+}
+
+function manualChunks(id: string): string | undefined {
+  if (/\/uplot\/|\/src\/parts\/(Plot|Graph)\./.test(id)) return 'plot'
+  if (/\/node_modules\/|preload-helper|\/src\/(api|parts|pages\/problems|shell|time|url)\/|\/query.css$/.test(id)) return 'base'
+  const page = /\/src\/pages\/([a-z]+)\//.exec(id)?.[1]
+  return Object.keys(groups).find((group) => groups[group]?.includes(page ?? ''))
+}
+
 export default defineConfig({
   plugins: [limit(), compress()],
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
@@ -28,6 +41,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: { output: { manualChunks } },
   },
   server: { proxy },
   preview: { proxy, headers: { 'Content-Security-Policy': policy } },

@@ -1,9 +1,10 @@
-// Refuses a build whose first page is too heavy for a phone in a cellar.
+// Refuses a build that is too heavy for a phone in a cellar.
 import { gzipSync } from 'node:zlib'
 import type { Plugin, Rollup } from 'vite'
 
-// Of all that index.html loads, compressed by gzip: what the slowest browser gets, over plain HTTP.
-export const FIRST_BYTES_MAX = 150_000
+// Compressed by gzip, which is what a browser gets over plain HTTP: all pages together, and what index.html loads before it shows anything.
+export const ALL_BYTES_MAX = 150_000
+export const FIRST_BYTES_MAX = 60_000
 
 type Built = Record<string, { code?: string; source?: string | Uint8Array; imports?: string[]; css?: string[]; isEntry?: boolean }>
 
@@ -45,6 +46,7 @@ export function limit(): Plugin {
       if (first >= FIRST_BYTES_MAX) {
         this.error(`pages: ${shown}; at most ${FIRST_BYTES_MAX / 1000} kB are allowed: load by \`import()\` what the first page does not need`)
       }
+      if (all >= ALL_BYTES_MAX) this.error(`pages: ${shown}; below ${ALL_BYTES_MAX / 1000} kB are allowed in all`)
       console.log(`pages: ${shown}`)
     },
   }
