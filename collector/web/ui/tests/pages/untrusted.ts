@@ -1,0 +1,114 @@
+// Texts of others, hostile ones, wherever a page shows one: labels, log lines, output of plugins, comments, addresses. None is run, each is a text.
+import { readFileSync } from 'node:fs'
+import type { Visit } from '../visit'
+
+/** Each would do something if it were taken for more than text: a tag, an attribute, a template, a URL, a query, a dictionary's own word. */
+const CORPUS: readonly string[] = [
+  '<img src=x onerror=alert(1)>',
+  '"><script>alert(2)</script>',
+  `'"--></style></script><svg onload=alert(3)>`,
+  'javascript:alert(4)',
+  "{{constructor.constructor('alert(5)')()}}${alert(5)}",
+  '</textarea><iframe srcdoc="<script>parent.alert(6)</script>">',
+  '<a href="javascript:alert(7)">click</a>',
+  '"} |= "x" or vector(1) #',
+  '../../../etc/passwd%00%2e%2e%2f',
+  '__proto__',
+  'constructor',
+  '\u202egpj.exe\u2066 turned \u{1f4a5}\u200b',
+  'W'.repeat(900),
+]
+/** What a page of ours has none of: whoever finds one has found a text that became a part of the page. */
+const FOREIGN = 'img[src="x"], iframe[srcdoc], svg[onload], script:not([src^="/assets/"]), a[href^="javascript" i], [onerror], [onload], [onclick], [onmouseover], object, embed, base, meta[http-equiv="refresh"]'
+/** Parameters that some page reads, or will. */
+const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next'] as const
+const HOST = 'db-1'
+const CHECK = 'untrusted'
+
+/** What the pages show of others: the corpus in every place that takes it. What was made is undone by what it answers. */
+async function plant(visit: Visit): Promise<() => Promise<void>> {
+  // A comment has at most 1,024 bytes: all but the long one.
+  const all = CORPUS.slice(0, -1).join('\n')
+  const set = Object.fromEntries(CORPUS.slice(0, 9).map((text, at) => [`hostile_${at}`, text]))
+  await visit.api('POST', `/api/muster/v1/hosts/${HOST}/labels`, { set })
+  const values = CORPUS.map((text, at) => [`${Date.now() - at}000000`, text, { trace: text.slice(0, 200) }])
+  await visit.api('POST', '/loki/api/v1/push', { streams: [{ stream: { app: 'untrusted', note: CORPUS[0] }, values }] })
+  visit.push(HOST, CHECK, 'CRITICAL', `${CORPUS[0]} ${CORPUS[1]} | '${CORPUS[6]?.replace(/'/g, '')}'=1;2;3\n${all}`)
+  const hour = Date.now() + 3_600_000
+  const silenced = await visit.api('POST', '/api/v2/silences', {
+    matchers: [{ name: 'hostile', value: CORPUS[1], isRegex: false, isEqual: true }],
+    startsAt: new Date().toISOString(),
+    endsAt: new Date(hour).toISOString(),
+    createdBy: CORPUS[2],
+    comment: all,
+  })
+  const planned = (await visit.api('POST', '/api/muster/v1/downtimes', { matchers: [`hostile=${JSON.stringify(CORPUS[3])}`], reason: all, ends_ms: hour })) as { readonly downtime: { readonly id: number } }
+  const token = (await visit.api('POST', '/api/muster/v1/tokens', { kind: 'enrolment', pattern: 'never-*', uses: 1, ttl: '1h', labels: set })) as { readonly token: { readonly id: string } }
+  await visit.until('the check', async () => JSON.stringify(await visit.api('GET', `/api/muster/v1/checks?host=${HOST}`)).includes(CHECK))
+  await visit.api('POST', `/api/muster/v1/checks/${HOST}/${CHECK}/ack`, { comment: all })
+  return async () => {
+    visit.push(HOST, CHECK, 'OK', 'nothing hostile')
+    await visit.api('POST', `/api/muster/v1/hosts/${HOST}/labels`, { remove: Object.keys(set) })
+    await visit.api('DELETE', `/api/v2/silence/${(silenced as { readonly silenceID: string }).silenceID}`)
+    await visit.api('DELETE', `/api/muster/v1/downtimes/${planned.downtime.id}`)
+    await visit.api('DELETE', `/api/muster/v1/tokens/${token.token.id}`)
+  }
+}
+
+/** Nothing of the texts is a part of the page. (Dialogs, errors of the console and requests to other sites are findings of every test.) */
+async function judge(visit: Visit): Promise<void> {
+  const { page } = visit
+  const found = await page.evaluate((foreign) => [...document.querySelectorAll(foreign)].map((one) => one.outerHTML.slice(0, 200)), FOREIGN)
+  if (found.length > 0) throw new Error(`at ${page.url()} a text became a part of the page: ${found.join(' ')}`)
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  if (over > 0) throw new Error(`at ${page.url()} a text makes the page ${over} pixels too wide`)
+}
+
+export default async function (visit: Visit): Promise<void> {
+  const { page } = visit
+  // The collector refuses a query that is none, a host that is none, and says so; pages show what it says.
+  visit.allow(/40[0-9] .*\/(api|loki)\//)
+  const undo = await plant(visit)
+
+  // A name of a host may hold none of it.
+  const named = await visit.api('POST', `/api/muster/v1/hosts/${HOST}/rename`, { name: CORPUS[0] }).catch((error: Error) => error.message)
+  if (typeof named !== 'string' || !/: 400 .*remedy/.test(named)) throw new Error(`a hostile name of a host was not refused: ${JSON.stringify(named)}`)
+
+  // Where each is to be seen, it is seen as it is.
+  const [image = '', script = ''] = CORPUS
+  const places: readonly (readonly [string, readonly string[]])[] = [
+    ['/?show=all', [image]],
+    [`/hosts/${HOST}?tab=checks`, [image]],
+    [`/hosts/${HOST}?tab=facts`, [image, script]],
+    ['/fleet?group=hostile_0', [image]],
+    ['/logs?q=' + encodeURIComponent('{app="untrusted"}'), CORPUS.slice(0, 9)],
+    ['/alerts', [image]],
+    ['/calendar', [image]],
+    ['/hosts-setup', [image]],
+    ['/explore?q=' + encodeURIComponent(`muster_check_state{host="${HOST}",check="${CHECK}"}`), [image]],
+    ['/audit', [image]],
+  ]
+  for (const [path, texts] of places) {
+    await visit.open(path)
+    for (const text of texts) await page.getByText(text).first().waitFor({ state: 'attached' }).catch(() => Promise.reject(new Error(`${path} does not show ${text}`)))
+    await judge(visit)
+  }
+
+  // Every page takes its address from others too.
+  const table = readFileSync('src/pages/index.ts', 'utf8')
+  const paths = [...table.matchAll(/path: '([^']+)'/g)].map(([, path = '']) => path).filter((path) => path !== '/login')
+  if (paths.length < 12) throw new Error(`the table of pages was not understood: ${paths.join(' ')}`)
+  for (const path of paths) {
+    // A part of the path is each of them once; the parameters take turns.
+    const turns = path.includes(':') ? CORPUS.length : 3
+    for (let turn = 0; turn < turns; turn += 1) {
+      const word = (at: number): string => encodeURIComponent(CORPUS[(turn + at) % CORPUS.length] ?? '')
+      const parameters = PARAMETERS.map((name, at) => `${name}=${word(at)}`).join('&')
+      await visit.open(`${path.replace(/:[a-z]+/, word(0))}?${parameters}#${word(1)}`)
+      await page.locator('main').waitFor()
+      await visit.until('the answers', async () => (await page.locator('main .wait').count()) === 0)
+      await judge(visit)
+    }
+  }
+  await undo()
+}
