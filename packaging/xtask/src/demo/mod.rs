@@ -8,6 +8,7 @@ mod mail;
 #[expect(dead_code, unreachable_pub, reason = "the tests see more of it")]
 mod mailbox;
 mod own_log;
+mod pages;
 mod run;
 
 pub(crate) use run::{run, run_with};

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
-use super::{lines, mail};
+use super::{lines, mail, pages};
 use crate::process::{self, Kept, output};
 use crate::{build, web};
 
@@ -20,10 +20,6 @@ pub(super) const STEP: Duration = Duration::from_secs(60);
 
 /// The name under which the demo's host is enrolled.
 pub(super) const HOST: &str = "demo-host";
-
-/// Who may log in to the demo's pages. It listens on loopback alone and is gone with its end, so that its password may be known.
-const USER: &str = "demo";
-const PASSWORD: &str = "demo-password";
 
 pub(crate) fn run(once: bool) -> Result<()> {
     println!("building (the first time takes some minutes) ...");
@@ -39,7 +35,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     }
     let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir()?;
     let mut demo = Demo::start(programs, folder.path())?;
-    demo.show_pages(folder.path())?;
+    demo.make_users(folder.path())?;
     demo.enrol_and_run()?;
     demo.show_arrival(&stop)?;
     demo.rotate_and_kill(&stop)?;
@@ -47,6 +43,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     demo.show_lines(&stop)?;
     demo.show_histogram()?;
     demo.kill_and_repair()?;
+    demo.leave_something_to_see()?;
     demo.show_cost()?;
     demo.show_next_steps();
     if !once {
@@ -82,7 +79,7 @@ pub(super) struct Demo {
     /// The collector's configuration.
     pub(super) config: PathBuf,
     agent_config: PathBuf,
-    url: String,
+    pub(super) url: String,
     pub(super) agents: String,
     token: String,
     /// The enrolment word that the agent has used.
@@ -104,10 +101,12 @@ impl Demo {
         std::fs::write(&agent_config, lines::agent_config(log.path()) + &mail::agent_config())?;
         let (mailbox, alerting) = (Mailbox::start(None)?, folder.join("alerting.yml"));
         std::fs::write(&alerting, mail::alerting(&mailbox))?;
+        let rules = folder.join("rules.yml");
+        std::fs::write(&rules, pages::RULES)?;
         let service = Some(mail::start_service()?);
         let mut command = Command::new(programs.join("muster-collector"));
         command.args(["serve", "--http", "127.0.0.1:0", "--agents", "127.0.0.1:0", "--data"]).arg(&data);
-        command.arg("--config").arg(&config).arg("--alerting").arg(&alerting);
+        command.arg("--config").arg(&config).arg("--alerting").arg(&alerting).arg("--rules").arg(&rules);
         let own = log.clone();
         let mut collector = Kept::start_with(&mut command, move |line| own.write(line))?;
         let ready =
@@ -141,16 +140,6 @@ impl Demo {
         let mut command = Command::new(self.programs.join("muster"));
         command.args(["--url", &self.url, "--token", &self.token]).args(words);
         command
-    }
-
-    /// Makes a user for the pages and says how to open them.
-    fn show_pages(&self, folder: &Path) -> Result<()> {
-        let file = folder.join("password");
-        std::fs::write(&file, PASSWORD)?;
-        let words = ["user", "add", USER, "--role", "admin", "--password-file"];
-        output(self.muster(&words).arg(&file))?;
-        println!("pages       {}/ user `{USER}`, password `{PASSWORD}`", self.url);
-        Ok(())
     }
 
     fn enrol_and_run(&mut self) -> Result<()> {
