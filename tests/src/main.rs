@@ -141,6 +141,9 @@ enum Trial {
         programs: std::path::PathBuf,
         #[arg(long, default_value_t = 5_000)]
         hosts: usize,
+        /// Look at them in Chromium too, which the sources of the pages must have been built with.
+        #[arg(long)]
+        seen: bool,
     },
     /// kill -9 of either end at random moments under 10,000 lines a second with a rotation each second.
     TailKills {
@@ -251,7 +254,7 @@ fn main() -> ExitCode {
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
-        Trial::Pages { programs, hosts } => run_pages(&programs, hosts),
+        Trial::Pages { programs, hosts, seen } => run_pages(&programs, hosts, seen),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -270,13 +273,17 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-fn run_pages(programs: &std::path::Path, hosts: usize) -> Result<()> {
+fn run_pages(programs: &std::path::Path, hosts: usize, is_seen: bool) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("muster-pages-").tempdir()?;
     let large = pages::Large::start(programs, &folder.path().join("data"), hosts)?;
     let mut words = vec![format!("hosts={hosts}")];
     for (name, path) in [("problems", "/api/muster/v1/problems"), ("fleet", "/api/muster/v1/fleet")] {
         let pages::Cost { first_ms, mean_ms, bytes } = large.cost(path)?;
         words.push(format!("{name}_first_ms={first_ms:.0} {name}_ms={mean_ms:.1} {name}_bytes={bytes}"));
+    }
+    if is_seen {
+        let seen = pages::see(programs, &large, folder.path())?;
+        words.extend(seen.iter().map(|(name, value)| format!("{name}={value:.1}")));
     }
     println!("{}", words.join(" "));
     Ok(())

@@ -139,6 +139,10 @@ fn encode_labels(host: usize, series: &HostSeries) -> Vec<u8> {
         vec![("__name__", &series.name), ("env", env), ("instance", &instance), ("job", "node")];
     labels.extend(series.labels.iter().map(|(name, value)| (*name, value.as_str())));
     labels.sort_unstable();
+    label_messages(&labels)
+}
+
+fn label_messages(labels: &[(&str, &str)]) -> Vec<u8> {
     let (mut all, mut one) = (Vec::new(), Vec::new());
     for (name, value) in labels {
         one.clear();
@@ -181,6 +185,57 @@ fn headers(token: Option<&str>) -> Vec<String> {
     ];
     headers.extend(token.map(|token| format!("Authorization: Bearer {token}")));
     headers
+}
+
+/// One series that a [`Writer`] sends.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Sorted by name, the metric's name among them.
+    labels: Vec<(String, String)>,
+}
+
+impl Series {
+    pub fn new(mut labels: Vec<(String, String)>) -> Self {
+        labels.sort();
+        Self { labels }
+    }
+
+    /// The metric's name.
+    pub fn name(&self) -> &str {
+        self.labels.iter().find(|(name, _)| name == "__name__").map_or("", |(_, value)| value)
+    }
+}
+
+/// Sends samples that the caller has made.
+pub struct Writer {
+    connection: Connection,
+    headers: Vec<String>,
+}
+
+impl Writer {
+    /// # Errors
+    /// When nobody listens there.
+    pub fn open(target: SocketAddr, token: Option<&str>) -> Result<Self> {
+        Ok(Self { connection: Connection::open(target)?, headers: headers(token) })
+    }
+
+    /// One request: of each series its points, (ms, value) in time order.
+    ///
+    /// # Errors
+    /// The collector's refusal.
+    pub fn write(&mut self, batch: &[(&Series, Vec<(i64, f64)>)]) -> Result<()> {
+        let mut plain = Vec::new();
+        for (series, points) in batch {
+            let labels: Vec<_> = series.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let mut message = label_messages(&labels);
+            for (millis, value) in points {
+                encode_sample(&mut message, *value, *millis);
+            }
+            bytes(&mut plain, 1, &message);
+        }
+        let packed = snap::raw::Encoder::new().compress_vec(&plain).context("snappy")?;
+        post(&mut self.connection, "/api/v1/write", &self.headers, &packed)
+    }
 }
 
 /// The start time so that `ticks` scrapes end a minute before `now_ms`.

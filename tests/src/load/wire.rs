@@ -102,7 +102,7 @@ pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
 
 /// One enrolled host of the load.
 pub struct Host {
-    number: usize,
+    pub number: usize,
     identity: Identity,
 }
 

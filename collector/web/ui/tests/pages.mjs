@@ -1,4 +1,4 @@
-// Opens the pages of a running collector in Chromium: every file of tests/pages, or those named.
+// Opens the pages of a running collector in Chromium: every file of tests/pages, or those named; with `--of figures` those of tests/figures.
 //   MUSTER_URL, MUSTER_USER, MUSTER_PASSWORD   where, and as whom
 //   MUSTER_TOKEN                               an administrator's, for what tests change over the API
 //   MUSTER_PROGRAMS, MUSTER_STATES             folders of the programs and of enrolled agents' states (`push`); may be absent
@@ -11,11 +11,13 @@ import { build } from 'esbuild'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(here)
-const all = readdirSync(join(here, 'pages'))
+const words = process.argv.slice(2)
+const folder = words[0] === '--of' ? words.splice(0, 2)[1] : 'pages'
+const all = readdirSync(join(here, folder))
   .filter((name) => name.endsWith('.ts'))
   .map((name) => name.replace(/\.ts$/, ''))
   .sort()
-const wanted = process.argv.slice(2)
+const wanted = words
 const unknown = wanted.filter((name) => !all.includes(name))
 if (unknown.length > 0) throw new Error(`no test of pages is named ${unknown.join(', ')}; there are ${all.join(', ')}`)
 
@@ -24,7 +26,7 @@ const out = mkdtempSync(join(root, 'node_modules', '.pages-'))
 const stop = () => rmSync(out, { recursive: true, force: true })
 process.on('exit', stop)
 await build({
-  entryPoints: [join(here, 'visit.ts'), ...all.map((name) => join(here, 'pages', `${name}.ts`))],
+  entryPoints: [join(here, 'visit.ts'), ...all.map((name) => join(here, folder, `${name}.ts`))],
   outdir: out,
   outbase: here,
   outExtension: { '.js': '.mjs' },
@@ -40,5 +42,5 @@ await build({
 const load = (name) => import(pathToFileURL(join(out, name)).href)
 const { run } = await load('visit.mjs')
 const tests = []
-for (const name of wanted.length > 0 ? wanted : all) tests.push({ name, ...(await load(`pages/${name}.mjs`)) })
+for (const name of wanted.length > 0 ? wanted : all) tests.push({ name, ...(await load(`${folder}/${name}.mjs`)) })
 process.exitCode = await run(tests, process.env.MUSTER_OUT ?? join(tmpdir(), 'muster-pages'))

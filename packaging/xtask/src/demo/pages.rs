@@ -93,7 +93,7 @@ impl Demo {
         let mut enrol = Command::new(self.programs.join("muster-agent"));
         enrol.args(["enrol", "--collector", &self.agents, "--token", &word, "--name", HOST, "--state"]).arg(state);
         // It would wait for as long as it takes.
-        let mut waits = Kept::start(&mut enrol)?;
+        let waits = Kept::start(&mut enrol)?;
         self.wait_for_json(&["hosts", "list"], "Set up", |text| text.contains("\"pending\""))?;
         waits.kill()
     }

@@ -1,4 +1,5 @@
 // 5,000 problems at once: the page shows them soon, and scrolling them keeps up.
+import { scrolled } from '../measure'
 import type { Visit } from '../visit'
 
 const COUNT = 5000
@@ -31,17 +32,7 @@ export default async function (visit: Visit): Promise<void> {
   await visit.open('/?group=none')
   await visit.see('host-0000 has sent nothing')
   const shown = Date.now() - start
-  const tasks = await page.evaluate(async () => {
-    const long: number[] = []
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => long.push(entry.duration))).observe({ type: 'longtask' })
-    const list = document.querySelector('[role=grid]')
-    if (!list) throw new Error('no list')
-    for (let at = 0; at < 120; at += 1) {
-      list.scrollTop += list.scrollHeight / 120
-      await new Promise(requestAnimationFrame)
-    }
-    return { longest: Math.max(0, ...long), rows: list.querySelectorAll('[role=row]').length }
-  })
+  const tasks = await scrolled(page)
   await visit.see('host-4999 has sent nothing')
   console.log(`  5,000 problems: shown after ${shown} ms, longest task while scrolling ${Math.round(tasks.longest)} ms, ${tasks.rows} rows in the document`)
   if (shown > SHOWN_WITHIN_MS) throw new Error(`shown after ${shown} ms`)

@@ -12,6 +12,7 @@ use crate::harness::agent::until;
 use crate::harness::collector::{Collector, Options};
 use crate::harness::programs::cpu_seconds;
 use crate::load::wire::{self, Crowd, Host, Load};
+use crate::load::workload::host_name;
 
 /// Checks of a host, as a usual configuration has them.
 const CHECKS: usize = 20;
@@ -32,8 +33,9 @@ pub struct Cost {
 /// A collector with this many hosts, each connected, with checks.
 pub struct Large {
     pub collector: Collector,
+    hosts: Vec<Host>,
     _crowd: Crowd,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Large {
@@ -59,12 +61,12 @@ impl Large {
             reconnects: 0,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let crowd = runtime.block_on(async {
+        let (crowd, enrolled) = runtime.block_on(async {
             let enrolled = wire::enrol(&load).await?;
             for (number, host) in enrolled.iter().enumerate() {
-                report(collector.agents, host, number).await?;
+                report(collector.agents, host, number.is_multiple_of(PROBLEM_EVERY)).await?;
             }
-            wire::connect(collector.agents, &enrolled).await
+            anyhow::Ok((wire::connect(collector.agents, &enrolled).await?, enrolled))
         })?;
         let problems = hosts.div_ceil(PROBLEM_EVERY);
         until("all problems", Duration::from_secs(120), || {
@@ -72,7 +74,21 @@ impl Large {
             let count = json["problems"].as_array().map_or(0, Vec::len);
             Ok((count >= problems).then_some(()))
         })?;
-        Ok(Self { collector, _crowd: crowd, _runtime: runtime })
+        Ok(Self { collector, hosts: enrolled, _crowd: crowd, runtime })
+    }
+
+    /// The name of a host.
+    pub fn host(&self, number: usize) -> String {
+        host_name(number)
+    }
+
+    /// The first check of a host that was well becomes critical; returns when that is durable.
+    ///
+    /// # Errors
+    /// When there is no such host, or the collector does not take it.
+    pub fn make_problem(&self, number: usize) -> Result<()> {
+        let host = self.hosts.get(number).with_context(|| format!("there is no host {number}"))?;
+        self.runtime.block_on(report(self.collector.agents, host, true))
     }
 
     /// What answers of this path cost.
@@ -106,11 +122,11 @@ impl Large {
     }
 }
 
-/// One result of each of a host's checks.
-async fn report(target: std::net::SocketAddr, host: &Host, number: usize) -> Result<()> {
+/// One result of each of a host's checks; the first may be bad.
+async fn report(target: std::net::SocketAddr, host: &Host, has_problem: bool) -> Result<()> {
     let at_ms = time::now().millis();
     let reports = (0..CHECKS).map(|check| {
-        let is_bad = number.is_multiple_of(PROBLEM_EVERY) && check == 0;
+        let is_bad = has_problem && check == 0;
         Report::Check(CheckReport {
             at_ms,
             check: format!("check-{check:02}"),
@@ -123,6 +139,6 @@ async fn report(target: std::net::SocketAddr, host: &Host, number: usize) -> Res
         })
     });
     let batch = ReportBatch { reports: reports.collect(), extensions: Vec::new() };
-    let frame = Frame::batch(Lane::P0, Epoch::new(at_ms, number as u64), 1, Message::Reports(batch));
+    let frame = Frame::batch(Lane::P0, Epoch::new(at_ms, host.number as u64), 1, Message::Reports(batch));
     wire::send(target, host, &[frame]).await
 }
