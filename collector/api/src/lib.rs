@@ -21,6 +21,7 @@ mod muster;
 mod places;
 mod pool;
 mod prometheus;
+mod remembered;
 mod route;
 mod state;
 mod strip;
@@ -34,6 +35,7 @@ pub use live::{Live, run as run_live};
 pub use logins::Logins;
 pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
+pub use remembered::{REMEMBERED_FOR, Remembered};
 pub use route::{Route, router, routes};
 pub use state::{
     Access, Counts, Health, Hooks, HostPresence, Https, MakeSnapshot, OwnFindings, Problem, SnapshotAsk, SnapshotEnd,

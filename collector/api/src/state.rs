@@ -23,6 +23,7 @@ use crate::install::Install;
 use crate::live::Live;
 use crate::logins::Logins;
 use crate::pool::QueryPool;
+use crate::remembered::Remembered;
 use crate::strip::Strips;
 use crate::tails::Tails;
 
@@ -39,6 +40,7 @@ pub struct State {
     pub live: Live,
     /// How hosts stood over the last day.
     pub strips: Mutex<Strips>,
+    pub remembered: Remembered,
     pub logins: Logins,
     pub hooks: Hooks,
     pub access: Access,
@@ -298,6 +300,7 @@ impl State {
         stats.extend(self.tails.stats());
         stats.extend(self.live.stats());
         stats.extend(self.logins.stats());
+        stats.extend(self.remembered.stats());
         stats.extend(self.admin.stats());
         stats.extend(self.alerting.stats((self.hooks.now)()));
         stats.extend((self.hooks.process_stats)());

@@ -9,7 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
 use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
-use muster_api::{Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, Scope, State, Tails};
+use muster_api::{
+    Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, REMEMBERED_FOR, Remembered, Scope, State, Tails,
+};
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;
 use muster_common::identity::certificate;
@@ -177,6 +179,7 @@ impl Collector {
             tails: Tails::default(),
             live: Live::new(started),
             strips: Mutex::default(),
+            remembered: Remembered::new(REMEMBERED_FOR),
             logins: Logins::default(),
             hooks: hooks(&seen),
             access: if config.http.no_auth { Access::Everyone } else { Access::Tokens },

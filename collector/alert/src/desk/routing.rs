@@ -6,7 +6,7 @@ use muster_common::label::LabelSet;
 
 use crate::alert::{Alert, AlertChange, Held};
 use crate::dispatch::{Plan, RoutePlan, Waits};
-use crate::routing::{AlertingConfig, Inhibitor, Silences};
+use crate::routing::{AlertingConfig, Inhibitor, Route, Silences};
 
 /// What the dispatcher asks.
 pub struct Routing {
@@ -27,6 +27,19 @@ impl Routing {
 
     pub fn silences(&self) -> &Silences {
         &self.silences
+    }
+
+    /// What holds an alert back on each of its routes, at least one: for lists of thousands, which need neither groups nor waits.
+    pub fn held_ways(&self, alert: &Alert, now_ms: i64) -> Vec<(&Route, Vec<Held>)> {
+        let inhibited = self.inhibitor.held(&alert.labels);
+        let silenced = self.silences.held(&alert.labels, now_ms);
+        let held = |route: &Route| {
+            let muted = self.config.intervals.held_by(route, now_ms);
+            let mut held = alert.holds.clone();
+            held.extend([inhibited.clone(), muted, silenced.clone()].into_iter().flatten());
+            held
+        };
+        self.config.route.routes_of(&alert.labels).into_iter().map(|route| (route, held(route))).collect()
     }
 
     /// Puts another configuration in force. `firing`: all alerts that fire.

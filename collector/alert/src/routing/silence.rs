@@ -172,8 +172,8 @@ struct MatcherRow {
 #[derive(Clone, Debug, Default)]
 pub struct Silences {
     all: BTreeMap<String, Silence>,
-    /// Ids by the label and value of one equality matcher, so that not all are asked of each alert.
-    by_label: HashMap<(String, String), Vec<String>>,
+    /// Ids by the label, then the value, of one equality matcher, so that not all are asked of each alert.
+    by_label: HashMap<String, HashMap<String, Vec<String>>>,
     /// Ids of those that have none.
     others: Vec<String>,
 }
@@ -226,7 +226,10 @@ impl Silences {
 
     /// The silence that holds an alert; of several the one that ends last.
     pub fn held(&self, labels: &LabelSet, now_ms: i64) -> Option<Held> {
-        let listed = labels.iter().filter_map(|(name, value)| self.by_label.get(&(name.to_owned(), value.to_owned())));
+        if self.all.is_empty() {
+            return None;
+        }
+        let listed = labels.iter().filter_map(|(name, value)| self.by_label.get(name)?.get(value));
         let ids = listed.flatten().chain(&self.others);
         let held = ids.filter_map(|id| self.all.get(id)?.silences(labels, now_ms));
         held.max_by(|a, b| (a.until_ms, &b.by).cmp(&(b.until_ms, &a.by)))
@@ -252,7 +255,9 @@ impl Silences {
     fn insert(&mut self, silence: Silence) {
         self.remove(&silence.id);
         match index_key(&silence) {
-            Some(key) => self.by_label.entry(key).or_default().push(silence.id.clone()),
+            Some((name, value)) => {
+                self.by_label.entry(name).or_default().entry(value).or_default().push(silence.id.clone());
+            }
             None => self.others.push(silence.id.clone()),
         }
         self.all.insert(silence.id.clone(), silence);
@@ -261,12 +266,16 @@ impl Silences {
     fn remove(&mut self, id: &str) {
         let Some(old) = self.all.remove(id) else { return };
         match index_key(&old) {
-            Some(key) => {
-                if let Some(ids) = self.by_label.get_mut(&key) {
+            Some((name, value)) => {
+                let Some(values) = self.by_label.get_mut(&name) else { return };
+                if let Some(ids) = values.get_mut(&value) {
                     ids.retain(|own| own != id);
                     if ids.is_empty() {
-                        self.by_label.remove(&key);
+                        values.remove(&value);
                     }
+                }
+                if values.is_empty() {
+                    self.by_label.remove(&name);
                 }
             }
             None => self.others.retain(|own| own != id),

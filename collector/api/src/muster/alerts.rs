@@ -6,7 +6,7 @@ use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_alert::desk::Desk;
-use muster_alert::dispatch::{Group, Plan, RoutePlan};
+use muster_alert::dispatch::Group;
 use muster_alert::{Alert, AlertId, Held, HeldReason, Origin, RunningGroup};
 use muster_common::label::LabelSet;
 use muster_common::matcher::Matcher;
@@ -73,15 +73,8 @@ pub(super) fn find<'d>(desk: &'d Desk, id: &str) -> Result<&'d Alert, ApiError> 
     })
 }
 
-/// What holds an alert back on each of its routes: the route with its group's key, and the reasons.
-pub(super) fn held_ways(desk: &Desk, alert: &Alert, now_ms: i64) -> Vec<(RoutePlan, Vec<Held>)> {
-    let ways = desk.routing().routes(&alert.labels).into_iter();
-    let held = |way: &RoutePlan| desk.dispatch().holds(alert, &way.route, desk.routing(), now_ms);
-    ways.map(|way| (held(&way), way)).map(|(held, way)| (way, held)).collect()
-}
-
 /// What holds it back on all of its ways: mute times only where every route has one.
-pub(super) fn common_holds(ways: &[(RoutePlan, Vec<Held>)]) -> Vec<Held> {
+pub(super) fn common_holds<W>(ways: &[(W, Vec<Held>)]) -> Vec<Held> {
     let Some(((_, first), rest)) = ways.split_first() else { return Vec::new() };
     let is_common = |held: &&Held| {
         held.why != HeldReason::MuteTime
@@ -105,7 +98,7 @@ fn receiver_json(desk: &Desk, (key, group): (&str, &Group), id: AlertId) -> Valu
 fn alert_json(desk: &Desk, alert: &Alert, now_ms: i64) -> Value {
     let groups = desk.dispatch().groups_of(alert.id);
     let receivers: Vec<Value> = groups.map(|(key, group)| receiver_json(desk, (key, group), alert.id)).collect();
-    let holds = if alert.is_firing() { common_holds(&held_ways(desk, alert, now_ms)) } else { Vec::new() };
+    let holds = if alert.is_firing() { common_holds(&desk.routing().held_ways(alert, now_ms)) } else { Vec::new() };
     let state = if alert.is_firing() { "firing" } else { "resolved" };
     let mut json = plain_json(alert, state);
     json["receivers"] = receivers.into();

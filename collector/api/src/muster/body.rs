@@ -1,16 +1,23 @@
 //! JSON in and out, and the fleet's errors as answers.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_common::time::parse_span;
+use muster_common::time::{monotonic, parse_span};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::time::Duration;
+use tokio::task::JoinError;
 
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::{Parameters, body_bytes};
+use crate::remembered::Long;
+use crate::state::State;
 use crate::work::split;
 
 const REMEDY: &str = "/api/muster/v1/openapi.yaml describes the body";
@@ -32,13 +39,30 @@ pub(super) fn answer(status: StatusCode, mut object: Value) -> Response {
 
 /// As [`answer`], of what is made off the runtime's threads and written without a tree of values between: for long lists.
 pub(super) async fn object<T: Serialize>(make: impl FnOnce() -> T + Send + 'static) -> Result<Response, MusterError> {
-    let made = tokio::task::spawn_blocking(move || serde_json::to_vec(&make())).await;
+    json(tokio::task::spawn_blocking(move || serde_json::to_vec(&make())).await)
+}
+
+/// As [`object`], of an answer that several pages ask for at the same moment: it is made once for all of them.
+pub(super) async fn remembered<T: Serialize>(
+    state: Arc<State>,
+    long: Long,
+    make: impl FnOnce(&State) -> T + Send + 'static,
+) -> Result<Response, MusterError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let versions =
+            [state.alerting.subscribe(), state.fleet.subscribe_status(), state.fleet.subscribe()].map(|one| *one.borrow());
+        state.remembered.of(long, versions, monotonic(), || serde_json::to_vec(&make(&state)).map(Bytes::from))
+    });
+    json(made.await)
+}
+
+fn json<E: Debug>(made: Result<Result<impl Into<Body> + Debug, E>, JoinError>) -> Result<Response, MusterError> {
     let Ok(Ok(bytes)) = made else {
         tracing::error!("an answer ended in a panic or cannot be written: {made:?}");
         let error = ApiError::new(ErrorKind::Internal, "this ended in a panic; the collector's log says where");
         return Err(error.into());
     };
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], bytes.into()).into_response())
 }
 
 /// A span in a field of the body.

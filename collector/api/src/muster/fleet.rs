@@ -10,9 +10,10 @@ use muster_common::time::Timestamp;
 use muster_fleet::{FleetError, HostGlance};
 use serde::Serialize;
 
-use super::body::object;
+use super::body::remembered;
 use super::problem;
 use crate::error::MusterError;
+use crate::remembered::Long;
 use crate::state::{HostPresence, State};
 use crate::strip::{BUCKET_MS, BUCKETS, Mark, Strips, Subject, begin_ms, note_of};
 
@@ -65,8 +66,7 @@ struct Checks {
 }
 
 pub(super) async fn fleet(Shared(state): Shared<Arc<State>>) -> Result<Response, MusterError> {
-    let now = state.now();
-    object(move || answer(&state, now)).await
+    remembered(state, Long::Fleet, |state| answer(state, state.now())).await
 }
 
 /// A host's problems, and how many of them want somebody.
@@ -77,14 +77,13 @@ fn answer(state: &State, now: Timestamp) -> Answer {
     let names: HashMap<String, HostId> = glances.iter().map(|glance| (glance.name.clone(), glance.id)).collect();
     let mut current: BTreeMap<Subject, (Mark, i64)> = glances.iter().flat_map(standing_problems).collect();
     let mut counts = Counts::new();
-    for one in problem::gather(state, now_ms, false) {
-        let own = one.host_id.as_deref().and_then(HostId::parse);
-        let Some(host) = own.or_else(|| names.get(one.host.as_deref()?).copied()) else { continue };
+    for one in problem::briefs(state, now_ms) {
+        let Some(host) = one.host_id.or_else(|| names.get(one.host.as_deref()?).copied()) else { continue };
         let (all, unhandled) = counts.entry(host).or_default();
         *all += 1;
         *unhandled += u32::from(!one.handled);
-        if own.is_none() {
-            current.insert((host, format!("alert {}", one.id)), (Mark::of_severity(&one.severity), one.since_ms));
+        if one.host_id.is_none() {
+            current.insert((host, format!("alert {}", one.id)), (one.mark, one.since_ms));
         }
     }
     let mut strips = state.strips.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,18 +1,20 @@
 //! What is wrong, of all sources, as the default page shows it: alerts that fire, and checks that are not well yet only by their last results.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use muster_alert::desk::Desk;
 use muster_alert::dispatch::severity_rank;
-use muster_alert::{Alert, Held, HeldReason, Origin};
+use muster_alert::{Alert, AlertId, Held, HeldReason, Origin};
 use muster_common::check::CheckState;
 use muster_common::host::HostId;
+use muster_common::label::LabelSet;
 use muster_fleet::status::{Acknowledgement, CheckView, HoldReason, Subject};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::alerts::{common_holds, held_ways, told_ms};
+use super::alerts::{common_holds, told_ms};
 use crate::state::State;
+use crate::strip::Mark;
 
 /// One row.
 #[derive(Debug, Serialize)]
@@ -41,7 +43,8 @@ pub(super) struct Problem {
     value: Option<f64>,
     output: String,
     remedy: Option<String>,
-    labels: BTreeMap<String, String>,
+    #[serde(serialize_with = "as_object")]
+    labels: LabelSet,
     pub(super) group: String,
     incident: Option<u64>,
 }
@@ -53,6 +56,27 @@ struct Ack {
     at_ms: i64,
     until_ms: Option<i64>,
     sticky: bool,
+}
+
+/// What of a problem a list of hosts needs.
+pub(super) struct Brief {
+    /// Of a host's or a check's own alert.
+    pub(super) host_id: Option<HostId>,
+    /// Label `host` of another one.
+    pub(super) host: Option<String>,
+    pub(super) id: AlertId,
+    pub(super) mark: Mark,
+    pub(super) since_ms: i64,
+    pub(super) handled: bool,
+}
+
+/// Which problems are asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wanted<'w> {
+    /// Also those that are not confirmed yet.
+    pub(super) soft: bool,
+    /// Only those of the host of this name.
+    pub(super) host: Option<&'w str>,
 }
 
 /// Why it is not told, or not by itself.
@@ -72,6 +96,10 @@ pub(super) struct Group {
     unhandled: usize,
     severity: String,
     since_ms: i64,
+}
+
+fn as_object<S: Serializer>(labels: &LabelSet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter())
 }
 
 impl From<&Acknowledgement> for Ack {
@@ -100,45 +128,97 @@ const fn is_cared_for(why: HeldReason) -> bool {
 
 /// What fleet knows beside the alerts: read before the desk is asked, under one lock each.
 struct Known {
-    checks: HashMap<(HostId, String), CheckView>,
+    /// By host and name.
+    checks: Vec<CheckView>,
     hosts: HashMap<HostId, Acknowledgement>,
 }
 
-/// Every problem, those that want somebody first. `soft`: also those that are not confirmed yet.
-pub(super) fn gather(state: &State, now_ms: i64, soft: bool) -> Vec<Problem> {
+impl Known {
+    fn check(&self, host: HostId, check: &str) -> Option<&CheckView> {
+        let found = self.checks.binary_search_by(|one| (one.host, one.check.as_str()).cmp(&(host, check)));
+        found.ok().map(|place| &self.checks[place])
+    }
+}
+
+/// A host that is asked for: alerts of its own are known by its id, others by their label.
+struct Of<'w> {
+    id: Option<HostId>,
+    name: &'w str,
+}
+
+impl Of<'_> {
+    fn has(&self, alert: &Alert) -> bool {
+        match &alert.origin {
+            Origin::Status(Subject::Host { host } | Subject::Check { host, .. }) => Some(*host) == self.id,
+            _ => alert.labels.get("host") == Some(self.name),
+        }
+    }
+}
+
+/// Every problem that is asked for, those that want somebody first.
+pub(super) fn gather(state: &State, now_ms: i64, wanted: Wanted<'_>) -> Vec<Problem> {
+    let of = wanted.host.map(|name| Of { id: state.fleet.find(name).ok(), name });
+    let is_wanted = |alert: &&Alert| alert.is_firing() && of.as_ref().is_none_or(|of| of.has(alert));
     // Of a large fleet's checks few are bad: only to find those that are not confirmed yet are all of them looked at.
-    let checks = if soft { state.fleet.bad_checks() } else { state.fleet.checks_of(&firing_checks(state)) };
-    let checks = checks.into_iter().map(|check| ((check.host, check.check.clone()), check));
-    let known = Known { checks: checks.collect(), hosts: state.fleet.host_acknowledgements().into_iter().collect() };
+    let mut checks = if wanted.soft {
+        state.fleet.bad_checks()
+    } else {
+        state.fleet.checks_of(&state.alerting.ask(|desk| checks_of(desk.dispatch().alerts().filter(is_wanted))))
+    };
+    checks.sort_unstable_by(|a, b| (a.host, &a.check).cmp(&(b.host, &b.check)));
+    let known = Known { checks, hosts: state.fleet.host_acknowledgements().into_iter().collect() };
     let mut problems: Vec<Problem> = state.alerting.ask(|desk| {
-        let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing());
+        let firing = desk.dispatch().alerts().filter(is_wanted);
         firing.map(|alert| of_alert(desk, alert, &known, now_ms)).collect()
     });
-    if soft {
-        let is_soft = |check: &&CheckView| check.hard_state == CheckState::Ok && check.stale_ms.is_none();
-        problems.extend(known.checks.values().filter(is_soft).map(of_soft));
+    if wanted.soft {
+        let is_soft = |check: &&CheckView| {
+            let is_soft = check.hard_state == CheckState::Ok && check.stale_ms.is_none();
+            is_soft && wanted.host.is_none_or(|name| check.host_name == name)
+        };
+        problems.extend(known.checks.iter().filter(is_soft).map(of_soft));
     }
     sort(&mut problems);
     problems
 }
 
-/// The checks that alerts which fire are of.
-fn firing_checks(state: &State) -> Vec<(HostId, String)> {
+/// The checks that these alerts are of.
+fn checks_of<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Vec<(HostId, String)> {
+    let check = |alert: &Alert| match &alert.origin {
+        Origin::Status(Subject::Check { host, check }) => Some((*host, check.clone())),
+        _ => None,
+    };
+    alerts.filter_map(check).collect()
+}
+
+/// Every alert that fires, as short as a list of hosts needs it: their whole rows cost several times as much as that list.
+pub(super) fn briefs(state: &State, now_ms: i64) -> Vec<Brief> {
     state.alerting.ask(|desk| {
         let firing = desk.dispatch().alerts().filter(|alert| alert.is_firing());
-        let check = |alert: &Alert| match &alert.origin {
-            Origin::Status(Subject::Check { host, check }) => Some((*host, check.clone())),
-            _ => None,
+        let brief = |alert: &Alert| {
+            let host_id = match &alert.origin {
+                Origin::Status(Subject::Host { host } | Subject::Check { host, .. }) => Some(*host),
+                _ => None,
+            };
+            let label = || alert.labels.get("host").map(str::to_owned);
+            let held = common_holds(&desk.routing().held_ways(alert, now_ms));
+            Brief {
+                host_id,
+                host: if host_id.is_none() { label() } else { None },
+                id: alert.id,
+                mark: Mark::of_severity(alert.severity()),
+                since_ms: alert.starts_ms,
+                handled: held.iter().any(|held| is_cared_for(held.why)),
+            }
         };
-        firing.filter_map(check).collect()
+        firing.map(brief).collect()
     })
 }
 
 /// Those that nobody takes care of first, then the worst, then the newest.
 fn sort(problems: &mut [Problem]) {
-    problems.sort_by(|a, b| {
-        let key = |one: &Problem| (one.handled, Reverse(severity_rank(&one.severity)), Reverse(one.since_ms));
-        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    problems.sort_by_cached_key(|one| {
+        (one.handled, Reverse(severity_rank(&one.severity)), Reverse(one.since_ms), one.id.clone())
     });
 }
 
@@ -150,14 +230,14 @@ fn of_alert(desk: &Desk, alert: &Alert, known: &Known, now_ms: i64) -> Problem {
         Origin::Status(Subject::Host { host }) => ("host", Some(*host), None),
         Origin::Status(Subject::Check { host, check }) => ("check", Some(*host), Some(check.clone())),
     };
-    let ways = held_ways(desk, alert, now_ms);
+    let ways = desk.routing().held_ways(alert, now_ms);
     let held = common_holds(&ways);
     let groups: Vec<_> = desk.dispatch().groups_of(alert.id).map(|(_, group)| group).collect();
     let told = groups.iter().filter(|group| told_ms(group, alert.id).is_some());
     let mut receivers: Vec<String> = told.map(|group| group.receiver.clone()).collect();
     receivers.sort_unstable();
     receivers.dedup();
-    let view = host_id.zip(check.clone()).and_then(|key| known.checks.get(&key));
+    let view = host_id.zip(check.as_deref()).and_then(|(host, check)| known.check(host, check));
     let acknowledgement = match (host_id, &check) {
         (Some(host), None) => known.hosts.get(&host),
         _ => view.and_then(|view| view.acknowledgement.as_ref()),
@@ -194,7 +274,7 @@ fn of_alert(desk: &Desk, alert: &Alert, known: &Known, now_ms: i64) -> Problem {
         value: alert.value.filter(|value| value.is_finite()),
         output: annotation("summary").or_else(|| view.map(|view| view.output.clone())).unwrap_or_default(),
         remedy: annotation("remedy").or_else(|| annotation("runbook_url")),
-        labels: alert.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        labels: alert.labels.clone(),
         group: group_key(incident, alert.name(), alert.labels.get("service").unwrap_or_default()),
         incident,
     }
@@ -234,7 +314,8 @@ fn of_soft(check: &CheckView) -> Problem {
         value: check.perfdata.first().map(|one| one.value).filter(|value| value.is_finite()),
         output: check.output.clone(),
         remedy: (!check.remedy.is_empty()).then(|| check.remedy.clone()),
-        labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        // Names of hosts and checks are far below the limits of labels.
+        labels: LabelSet::new(labels).unwrap_or_default(),
         group: group_key(None, &check.check, ""),
         incident: None,
     }

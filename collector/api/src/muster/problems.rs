@@ -8,10 +8,11 @@ use muster_common::time::Timestamp;
 use muster_fleet::HostState;
 use serde::Serialize;
 
-use super::body::{object, truth};
-use super::problem::{self, Group, Problem};
+use super::body::{object, remembered, truth};
+use super::problem::{self, Group, Problem, Wanted};
 use crate::error::MusterError;
 use crate::form::Parameters;
+use crate::remembered::Long;
 use crate::state::State;
 
 #[derive(Serialize)]
@@ -52,12 +53,16 @@ struct Hosts {
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
     let soft = truth(&form, "soft", false, "write soft=true to see problems that are not confirmed yet")?;
-    let now = state.now();
-    object(move || answer(&state, now, soft)).await
+    if let Some(host) = form.first("host").filter(|host| !host.is_empty()).map(str::to_owned) {
+        return object(move || answer(&state, Wanted { soft, host: Some(&host) })).await;
+    }
+    let long = if soft { Long::SoftProblems } else { Long::Problems };
+    remembered(state, long, move |state| answer(state, Wanted { soft, host: None })).await
 }
 
-fn answer(state: &State, now: Timestamp, soft: bool) -> Answer {
-    let problems = problem::gather(state, now.millis(), soft);
+fn answer(state: &State, wanted: Wanted<'_>) -> Answer {
+    let now = state.now();
+    let problems = problem::gather(state, now.millis(), wanted);
     Answer {
         version: 1,
         now_ms: now.millis(),

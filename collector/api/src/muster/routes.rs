@@ -7,14 +7,14 @@ use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_alert::desk::Desk;
-use muster_alert::dispatch::{Group, RoutePlan};
+use muster_alert::dispatch::{Group, Plan, RoutePlan};
 use muster_alert::{Alert, AlertId, Held, HeldReason, Origin};
 use muster_common::label::LabelSet;
 use muster_common::time::Span;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::alerts::{common_holds, find, held_ways, labels_json, told_ms};
+use super::alerts::{common_holds, find, labels_json, told_ms};
 use super::body::{answer, bad, read};
 use super::holds;
 use crate::error::{ApiError, MusterError};
@@ -72,6 +72,13 @@ fn made_up(labels: LabelSet, now_ms: i64) -> Alert {
         is_quiet_end: false,
         is_one_of_many: false,
     }
+}
+
+/// What holds an alert back on each of its routes: the route with its group's key, and the reasons.
+fn held_ways(desk: &Desk, alert: &Alert, now_ms: i64) -> Vec<(RoutePlan, Vec<Held>)> {
+    let ways = desk.routing().routes(&alert.labels).into_iter();
+    let held = |way: &RoutePlan| desk.dispatch().holds(alert, &way.route, desk.routing(), now_ms);
+    ways.map(|way| (held(&way), way)).map(|(held, way)| (way, held)).collect()
 }
 
 fn explanation(desk: &Desk, alert: &Alert, now_ms: i64) -> Value {

@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use crate::{
     Access, Counts, Health, HostPresence, Https, Install, Live, Logins, OwnFindings, PoolSettings, Problem, QueryPool,
-    State, Tails, router,
+    Remembered, State, Tails, router,
 };
 
 /// The clock of all these tests: 2023-11-14T22:13:20Z.
@@ -226,6 +226,8 @@ impl Fixture {
             tails: Tails::default(),
             live: Live::new(now()),
             strips: Mutex::default(),
+            // No answer is made anew for time alone: what does not tell that it changed would be seen.
+            remembered: Remembered::new(std::time::Duration::from_secs(3_600)),
             logins: Logins::default(),
             hooks,
             access,

@@ -102,6 +102,75 @@ async fn problems_of_all_sources_are_grouped_and_those_that_want_somebody_come_f
     assert_eq!(fixture.get("/api/muster/v1/problems?soft=maybe").await.status, 400);
 }
 
+#[tokio::test]
+async fn problems_of_one_host_are_its_own_and_those_whose_label_says_so() {
+    let fixture = Fixture::new();
+    host(&fixture, "web-1", 1).await;
+    host(&fixture, "web-10", 2).await;
+    report(&fixture, CheckState::Critical, 0);
+    report_soft(&fixture);
+    let other = json!([{"labels": {"alertname": "Other", "host": "web-10"}}]).to_string();
+    for pushed in [PUSHED, &other] {
+        assert_eq!(fixture.post_json("/api/v2/alerts", pushed).await.status, 200);
+    }
+    for (query, expect) in [
+        ("?host=web-1", vec!["Lag", "disk"]),
+        ("?host=web-1&soft=true", vec!["Lag", "disk", "load"]),
+        ("?host=web-10&soft=true", vec!["Other"]),
+        ("?host=web", vec![]),
+        ("?host=", vec!["Lag", "disk", "Slow", "Other"]),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/problems{query}")).await.json();
+        let mut seen = titles(&answer);
+        seen.sort_unstable();
+        let mut expect = expect;
+        expect.sort_unstable();
+        assert_eq!(seen, expect, "{query}");
+        assert_eq!(answer["unhandled"], seen.len(), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_is_given_again_until_something_changes() {
+    let fixture = Fixture::new();
+    host(&fixture, "web-1", 1).await;
+    let made = |fixture: &Fixture| {
+        let stats = fixture.state.stats();
+        let of = |how: &str| {
+            let is_it = |stat: &&muster_common::stat::Stat| {
+                stat.name == "muster_collector_http_long_answers_total" && stat.labels == [("how", how.to_owned())]
+            };
+            stats.iter().find(is_it).unwrap().value
+        };
+        (of("made"), of("given_again"))
+    };
+    let (problems, fleet) = ("/api/muster/v1/problems", "/api/muster/v1/fleet");
+    let first = [fixture.get(problems).await.text, fixture.get(fleet).await.text];
+    assert_eq!([fixture.get(problems).await.text, fixture.get(fleet).await.text], first);
+    assert_eq!(made(&fixture), (2.0, 2.0));
+    // A check, an acknowledgement, a silence, a label, a host: each is seen in the next answer.
+    report(&fixture, CheckState::Critical, 0);
+    assert_eq!(titles(&fixture.get(problems).await.json()), ["disk"]);
+    assert_eq!(fixture.get(fleet).await.json()["hosts"][0]["unhandled"], 1);
+    let ack = json!({"comment": "on it"}).to_string();
+    assert_eq!(fixture.post_json("/api/muster/v1/checks/web-1/disk/ack", &ack).await.status, 200);
+    assert_eq!(fixture.get(problems).await.json()["unhandled"], 0);
+    assert_eq!(fixture.get(fleet).await.json()["hosts"][0]["unhandled"], 0);
+    let labels = json!({"set": {"env": "prod"}}).to_string();
+    assert_eq!(fixture.post_json("/api/muster/v1/hosts/web-1/labels", &labels).await.status, 200);
+    assert_eq!(fixture.get(fleet).await.json()["hosts"][0]["labels"], json!({"env": "prod"}));
+    assert_eq!(fixture.post_json("/api/v2/alerts", PUSHED).await.status, 200);
+    let silence = json!({
+        "matchers": [{"name": "alertname", "value": "Slow", "isRegex": false}], "comment": "known", "createdBy": "ann",
+        "startsAt": "2023-11-14T22:00:00Z", "endsAt": "2023-11-14T23:00:00Z",
+    });
+    assert_eq!(fixture.get(problems).await.json()["unhandled"], 2);
+    assert_eq!(fixture.post_json("/api/v2/silences", &silence.to_string()).await.status, 200);
+    assert_eq!(fixture.get(problems).await.json()["unhandled"], 1);
+    host(&fixture, "web-2", 2).await;
+    assert_eq!(fixture.get(fleet).await.json()["hosts"].as_array().unwrap().len(), 2);
+}
+
 fn report_soft(fixture: &Fixture) {
     use muster_common::wire::message::{CheckDefinition, CheckReport, Report};
     let definition = CheckDefinition { interval_ms: 60_000, max_attempts: 3, ..CheckDefinition::default() };
