@@ -73,7 +73,7 @@ export default function Host({ parts }: PageProps) {
 
 function useKnown(host: HostRow) {
   const checks = useAnswer<CheckRows>(() => [api('checks'), { host: host.id }], { topic: 'checks', every: 60_000 })
-  const problems = useAnswer<Problems>(() => [api('problems'), { soft: true }], { topic: ['alerts', 'checks', 'silences', 'downtimes'], every: 60_000 })
+  const problems = useAnswer<Problems>(() => [api('problems'), { soft: true, host: host.name }], { topic: ['alerts', 'checks', 'silences', 'downtimes'], every: 60_000 })
   const events = useAnswer<Streams>(
     () => ['/loki/api/v1/query_range', { query: `{source="muster",host=${quoted(host.name)}}`, start: `${logSpan.value.from}000000`, end: `${logSpan.value.to}000000`, limit: EVENTS_MAX }],
     { topic: 'events' },
