@@ -72,7 +72,8 @@ impl Remembered {
     pub(crate) fn stats(&self) -> [Stat; 2] {
         let help = "Answers of fleet and problems, by whether they were made or given again.";
         let stat = |how: &'static str, count: &AtomicU64| {
-            Stat::counter("muster_collector_http_long_answers_total", help, count.load(Ordering::Relaxed)).with("how", how)
+            Stat::counter("muster_collector_http_long_answers_total", help, count.load(Ordering::Relaxed))
+                .with("how", how)
         };
         [stat("made", &self.made), stat("given_again", &self.given_again)]
     }

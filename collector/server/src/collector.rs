@@ -10,7 +10,8 @@ use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
 use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
 use muster_api::{
-    Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, REMEMBERED_FOR, Remembered, Scope, State, Tails,
+    Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, REMEMBERED_FOR, Remembered, Scope, State,
+    Tails,
 };
 use muster_common::disk::Disk;
 use muster_common::disk::real::RealDisk;

@@ -49,8 +49,8 @@ pub(super) async fn remembered<T: Serialize>(
     make: impl FnOnce(&State) -> T + Send + 'static,
 ) -> Result<Response, MusterError> {
     let made = tokio::task::spawn_blocking(move || {
-        let versions =
-            [state.alerting.subscribe(), state.fleet.subscribe_status(), state.fleet.subscribe()].map(|one| *one.borrow());
+        let versions = [state.alerting.subscribe(), state.fleet.subscribe_status(), state.fleet.subscribe()]
+            .map(|one| *one.borrow());
         state.remembered.of(long, versions, monotonic(), || serde_json::to_vec(&make(&state)).map(Bytes::from))
     });
     json(made.await)
