@@ -256,11 +256,28 @@ pub(crate) fn walk(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     pub from_ms: Option<i64>,
+    pub to_ms: Option<i64>,
     /// `by` must be this.
     pub by: Option<String>,
+    pub action: Option<EventKind>,
+    /// `object` must be this.
+    pub object: Option<String>,
+    pub result: Option<AuditResult>,
     /// Only rows before this number.
     pub before: Option<u64>,
     pub limit: usize,
+}
+
+impl AuditQuery {
+    /// Whether it asks for this row, whatever number it has.
+    pub(crate) fn wants(&self, row: &AuditRow) -> bool {
+        self.from_ms.is_none_or(|from_ms| row.ms >= from_ms)
+            && self.to_ms.is_none_or(|to_ms| row.ms <= to_ms)
+            && self.by.as_ref().is_none_or(|by| row.by == *by)
+            && self.action.is_none_or(|action| row.action == action)
+            && self.object.as_ref().is_none_or(|object| row.object == *object)
+            && self.result.is_none_or(|result| row.result == result)
+    }
 }
 
 impl Fleet {

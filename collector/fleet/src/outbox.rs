@@ -124,6 +124,13 @@ impl EventClass {
 }
 
 impl EventKind {
+    /// The kind of a stored name.
+    pub fn parse(name: &str) -> Option<Self> {
+        use serde::de::value::{Error, StrDeserializer};
+        let text: StrDeserializer<'_, Error> = serde::de::IntoDeserializer::into_deserializer(name);
+        Self::deserialize(text).ok()
+    }
+
     /// Its stored name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_fleet::{AuditQuery, AuditRow};
+use muster_fleet::{AuditQuery, AuditResult, AuditRow, EventKind};
 use serde_json::{Value, json};
 
 use super::body::{answer, bad};
@@ -27,7 +27,11 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) ->
     }
     let query = AuditQuery {
         from_ms: number(&form, "from_ms")?,
+        to_ms: number(&form, "to_ms")?,
         by: form.first("by").map(str::to_owned),
+        action: form.first("action").map(action).transpose()?,
+        object: form.first("object").map(str::to_owned),
+        result: form.first("result").map(result).transpose()?,
         before: number(&form, "before")?,
         // One more tells whether there are more.
         limit: limit + 1,
@@ -54,6 +58,19 @@ pub(super) async fn verify(Shared(state): Shared<Arc<State>>, request: Request) 
         Err(broken) => json!({"ok": false, "broken_seq": broken.seq, "why": broken.why}),
     };
     Ok(answer(StatusCode::OK, json))
+}
+
+fn action(text: &str) -> Result<EventKind, ApiError> {
+    let unknown = || {
+        let remedy = "write one as rows show it, such as host_approved or login_failed";
+        bad("parameter `action`", format!("`{text}` is no action"), remedy)
+    };
+    EventKind::parse(text).ok_or_else(unknown)
+}
+
+fn result(text: &str) -> Result<AuditResult, ApiError> {
+    let known = [AuditResult::Done, AuditResult::Refused].into_iter().find(|one| one.as_str() == text);
+    known.ok_or_else(|| bad("parameter `result`", format!("`{text}` is no result"), "write done or refused"))
 }
 
 fn number<T: std::str::FromStr>(form: &Parameters, name: &str) -> Result<Option<T>, ApiError> {

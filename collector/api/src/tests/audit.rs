@@ -229,7 +229,31 @@ async fn rows_are_paged_and_filtered() {
     assert_eq!((seqs(&page), &page["next"]), (vec![2, 1], &Value::Null));
     assert!(rows(&fixture, "by=user:ann").await.is_empty());
     assert!(rows(&fixture, &format!("from_ms={}", NOW_MS + 1)).await.is_empty());
-    for bad in ["limit=0", "limit=10001", "limit=x", "before=-1", "from_ms=x"] {
+    assert!(rows(&fixture, &format!("to_ms={}", NOW_MS - 1)).await.is_empty());
+    assert_eq!(
+        fixture
+            .post_json("/api/muster/v1/users", r#"{"name":"ann","role":"viewer","password":"correct horse battery"}"#)
+            .await
+            .status,
+        201
+    );
+    let actions =
+        |rows: Vec<Value>| rows.iter().map(|row| row["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    for (query, expect) in [
+        ("action=user_made", 1),
+        ("action=user_made&object=ann&result=done", 1),
+        ("object=ann", 1),
+        ("object=an", 0),
+        ("action=user_made&result=refused", 0),
+        ("action=token_made&limit=2", 2),
+    ] {
+        let found = actions(rows(&fixture, query).await);
+        assert_eq!(found.len(), expect, "{query}: {found:?}");
+    }
+    let page = fixture.get("/api/muster/v1/audit?action=token_made&limit=2&before=3").await.json();
+    assert_eq!((seqs(&page), &page["next"]), (vec![2, 1], &Value::Null));
+    let bads = ["limit=0", "limit=10001", "limit=x", "before=-1", "from_ms=x", "to_ms=x", "action=nope", "result=nope"];
+    for bad in bads {
         assert_eq!(fixture.get(&format!("/api/muster/v1/audit?{bad}")).await.status.as_u16(), 400, "{bad}");
     }
 }

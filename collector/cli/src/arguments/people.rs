@@ -84,6 +84,18 @@ pub enum AuditVerb {
         /// Only what this one did: `user:ann`, `token:3f2a90b1`, `unix:0`, `file`.
         #[arg(long, value_name = "WHO")]
         by: Option<String>,
+        /// Until when [default: now].
+        #[arg(long, value_name = "T")]
+        until: Option<String>,
+        /// Only this action, as the list shows it: `host_approved`, `login_failed`.
+        #[arg(long, value_name = "ACTION")]
+        action: Option<String>,
+        /// Only what was done to exactly this: a host, a token, a user.
+        #[arg(long, value_name = "OBJECT")]
+        object: Option<String>,
+        /// Only what was done, or only what was refused.
+        #[arg(long, value_name = "RESULT", value_parser = ["done", "refused"])]
+        result: Option<String>,
         /// At most so many rows, the newest [default: 200; with --since: all].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,

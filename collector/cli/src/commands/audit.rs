@@ -20,11 +20,14 @@ const SHOWN: usize = 200;
 /// [`Failure`] in the collector's words.
 pub async fn run(client: &Client, verb: &AuditVerb, output: Output, now_ms: i64) -> Result<Printed, Failure> {
     match verb {
-        AuditVerb::List { since, by, limit } => {
-            let from_ms = since.as_ref().map(|text| parse_moment(text, now_ms)).transpose()?;
+        AuditVerb::List { since, until, by, action, object, result, limit } => {
+            let at = |text: &Option<String>| text.as_ref().map(|text| parse_moment(text, now_ms)).transpose();
+            let numbers = [("from_ms", at(since)?), ("to_ms", at(until)?)];
+            let texts = [("by", by), ("action", action), ("object", object), ("result", result)];
+            let asked = asked(&numbers, &texts);
             let otherwise = if since.is_some() { usize::MAX } else { SHOWN };
             let limit = limit.map_or(otherwise, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let all = list(client, from_ms, by.as_deref(), limit).await?;
+            let all = list(client, &asked, limit).await?;
             Ok(match output {
                 Output::Json => Printed::json(&json!({"version": 1, "rows": all})),
                 Output::Csv => Printed::text(rows(&all, output).to_csv()),
@@ -43,15 +46,15 @@ pub async fn run(client: &Client, verb: &AuditVerb, output: Output, now_ms: i64)
     }
 }
 
+/// The parameters of what is asked for, each behind an `&`.
+fn asked(numbers: &[(&str, Option<i64>)], texts: &[(&str, &Option<String>)]) -> String {
+    let numbers = numbers.iter().filter_map(|(name, number)| Some(format!("&{name}={}", (*number)?)));
+    let texts = texts.iter().filter_map(|(name, text)| Some(format!("&{name}={}", escape(text.as_ref()?))));
+    numbers.chain(texts).collect()
+}
+
 /// The newest rows that match, the oldest first.
-async fn list(client: &Client, from_ms: Option<i64>, by: Option<&str>, limit: usize) -> Result<Vec<Value>, Failure> {
-    let mut asked = String::new();
-    if let Some(from_ms) = from_ms {
-        asked.push_str(&format!("&from_ms={from_ms}"));
-    }
-    if let Some(by) = by {
-        asked.push_str(&format!("&by={}", escape(by)));
-    }
+async fn list(client: &Client, asked: &str, limit: usize) -> Result<Vec<Value>, Failure> {
     let (mut all, mut before): (Vec<Value>, Option<u64>) = (Vec::new(), None);
     while all.len() < limit {
         let page = PAGE.min(limit - all.len());
@@ -127,6 +130,16 @@ mod tests {
         );
         assert_eq!(verdict(&json!({"ok": false, "broken_seq": 6, "why": "w"})), "broken at row 6: w\n");
         assert_eq!(verdict(&json!({"ok": false, "broken_seq": null, "why": "w"})), "broken: w\n");
+    }
+
+    #[test]
+    fn only_what_is_given_is_asked_for() {
+        let (some, none) = (Some("a b&c".to_owned()), None);
+        assert_eq!(
+            asked(&[("from_ms", Some(-5)), ("to_ms", None)], &[("object", &some), ("by", &none)]),
+            "&from_ms=-5&object=a%20b%26c"
+        );
+        assert_eq!(asked(&[], &[]), "");
     }
 
     #[test]

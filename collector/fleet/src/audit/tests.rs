@@ -142,7 +142,14 @@ fn rows_are_asked_for_by_who_by_time_and_page_by_page() {
     assert_eq!(seqs(AuditQuery { before: Some(5), ..any.clone() }), [4, 3]);
     assert_eq!(seqs(AuditQuery { before: Some(1), ..any.clone() }), [0_u64; 0]);
     assert_eq!(seqs(AuditQuery { by: Some("user:ann".to_owned()), ..any.clone() }), [6, 2]);
-    assert_eq!(seqs(AuditQuery { from_ms: Some(at(4).millis()), limit: 9, ..any }), [6, 5]);
+    assert_eq!(seqs(AuditQuery { from_ms: Some(at(4).millis()), limit: 9, ..any.clone() }), [6, 5]);
+    let all = AuditQuery { limit: 9, ..any };
+    assert_eq!(seqs(AuditQuery { to_ms: Some(at(4).millis()), from_ms: Some(at(4).millis()), ..all.clone() }), [5]);
+    assert_eq!(seqs(AuditQuery { result: Some(AuditResult::Refused), ..all.clone() }), [5]);
+    assert_eq!(seqs(AuditQuery { object: Some("POST /-/flush".to_owned()), ..all.clone() }), [5]);
+    assert_eq!(seqs(AuditQuery { action: Some(EventKind::HostRetired), ..all.clone() }), [6]);
+    let both = AuditQuery { action: Some(EventKind::HostRetired), result: Some(AuditResult::Refused), ..all };
+    assert_eq!(seqs(both), [0_u64; 0]);
 }
 
 #[test]

@@ -46,14 +46,11 @@ impl Reading {
         for row in rows.rev() {
             let row: AuditRow = self.decoded(AUDIT, ACTION, row)?;
             // Clocks may have been set back, so older rows than this one may still match: all are looked at.
-            if query.from_ms.is_some_and(|from_ms| row.ms < from_ms)
-                || query.by.as_ref().is_some_and(|by| row.by != *by)
-            {
-                continue;
-            }
-            found.push(row);
-            if found.len() >= query.limit {
-                break;
+            if query.wants(&row) {
+                found.push(row);
+                if found.len() >= query.limit {
+                    break;
+                }
             }
         }
         Ok(found)
