@@ -159,6 +159,11 @@ impl Fleet {
         self.book.lock().downtimes()
     }
 
+    /// Downtimes that were on and ended in the last 30 days, by number.
+    pub fn ended_downtimes(&self) -> Vec<Downtime> {
+        self.book.lock().ended_downtimes()
+    }
+
     /// Somebody takes the problem of this check, or that this host is away (no check).
     ///
     /// # Errors

@@ -36,8 +36,8 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX,
-    Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES,
+    META, OUTBOX, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -284,7 +284,8 @@ impl State {
     fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
         let checks = self.pairs(transaction, CHECKS)?;
         let downtimes = self.rows(transaction, DOWNTIMES)?;
-        let book = StatusBook::load(active_hosts(memory), checks, downtimes);
+        let ended = self.rows(transaction, ENDED_DOWNTIMES)?.into_iter().map(|(_, row)| row).collect();
+        let book = StatusBook::load(active_hosts(memory), checks, downtimes, ended);
         book.map_err(|(table, key, what)| self.damaged(&table, &key, what))
     }
 

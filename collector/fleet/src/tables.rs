@@ -41,6 +41,8 @@ pub(crate) const AUDIT: Table = TableDefinition::new("audit");
 pub(crate) const CHECKS: Table = TableDefinition::new("checks");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
+/// Number (u64) to downtime that is over.
+pub(crate) const ENDED_DOWNTIMES: Table = TableDefinition::new("ended_downtimes");
 /// The tables of [`SmallTable`].
 const ALERTS: Table = TableDefinition::new("alerts");
 const ALERT_GROUPS: Table = TableDefinition::new("alert_groups");
@@ -50,7 +52,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 22] = [
+pub(crate) const ALL: [Table; 23] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -67,6 +69,7 @@ pub(crate) const ALL: [Table; 22] = [
     AUDIT,
     CHECKS,
     DOWNTIMES,
+    ENDED_DOWNTIMES,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

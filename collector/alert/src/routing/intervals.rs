@@ -96,6 +96,12 @@ impl TimeInterval {
         Timestamp::from_millisecond(now_ms).is_ok_and(|at| self.periods.iter().any(|period| period.has(at)))
     }
 
+    /// When it begins or ends next, if that is within eight days.
+    pub fn next_change_ms(&self, now_ms: i64) -> Option<i64> {
+        let is_on = self.is_on(now_ms);
+        self.edges(now_ms).into_iter().find(|edge| self.is_on(*edge) != is_on)
+    }
+
     /// Moments behind `now`, in their order, at which it may change.
     fn edges(&self, now_ms: i64) -> Vec<i64> {
         let Ok(now) = Timestamp::from_millisecond(now_ms) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Downtimes that are not over.
+//! Downtimes: those that are not over, and who asks gets those that ended lately.
 
 use std::sync::Arc;
 
@@ -10,15 +10,23 @@ use muster_fleet::status::{Downtime, DowntimeSpec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{answer, bad, read};
+use super::body::{answer, bad, read, truth};
 use crate::error::MusterError;
+use crate::form::Parameters;
 use crate::state::State;
 use crate::work::{blocking, by};
 
-pub(super) async fn list(Shared(state): Shared<Arc<State>>) -> Response {
+pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
+    let form = Parameters::of(request).await?;
+    let ended = truth(&form, "ended", false, "write ended=true to see those of the last 30 days too")?;
     let now_ms = state.now().millis();
-    let downtimes: Vec<Value> = state.fleet.downtimes().iter().map(|one| downtime_json(one, now_ms)).collect();
-    answer(StatusCode::OK, json!({"downtimes": downtimes}))
+    let mut downtimes = state.fleet.downtimes();
+    if ended {
+        downtimes.extend(state.fleet.ended_downtimes());
+        downtimes.sort_by_key(|one| one.id);
+    }
+    let downtimes: Vec<Value> = downtimes.iter().map(|one| downtime_json(one, now_ms)).collect();
+    Ok(answer(StatusCode::OK, json!({"downtimes": downtimes})))
 }
 
 #[derive(Deserialize)]

@@ -128,6 +128,16 @@ async fn downtimes_are_planned_shown_and_ended() {
     let ended = fixture.delete(&format!("/api/muster/v1/downtimes/{id}")).await.json();
     assert_eq!((&ended["downtime"]["id"], &ended["downtime"]["state"]), (&json!(id), &json!("ended")));
     assert_eq!(fixture.delete(&format!("/api/muster/v1/downtimes/{id}")).await.status, 404);
+    let mut past = body.clone();
+    past["starts_ms"] = json!(NOW_MS - 1_000);
+    let id = fixture.post_json("/api/muster/v1/downtimes", &past.to_string()).await.json()["downtime"]["id"].clone();
+    assert_eq!(fixture.delete(&format!("/api/muster/v1/downtimes/{id}")).await.status, 200);
+    assert_eq!(fixture.get("/api/muster/v1/downtimes").await.json()["downtimes"], json!([]));
+    let all = fixture.get("/api/muster/v1/downtimes?ended=true").await.json();
+    let one = &all["downtimes"][0];
+    assert_eq!(all["downtimes"].as_array().unwrap().len(), 1, "one that never began is not remembered");
+    assert_eq!((&one["id"], &one["state"], &one["ends_ms"]), (&id, &json!("ended"), &json!(NOW_MS)));
+    assert_eq!(fixture.get("/api/muster/v1/downtimes?ended=maybe").await.status, 400);
     for (change, status) in
         [(json!({"matchers": ["host"]}), 400), (json!({"ends_ms": NOW_MS}), 400), (json!({"every": "soon"}), 400)]
     {
@@ -137,6 +147,24 @@ async fn downtimes_are_planned_shown_and_ended() {
         assert_eq!(refused.status, status, "{}", refused.text);
         error(&refused);
     }
+}
+
+#[tokio::test]
+async fn time_intervals_are_listed_with_the_routes_that_use_them() {
+    let fixture = Fixture::new();
+    let answer = fixture.get("/api/muster/v1/mutes").await.json();
+    assert_eq!((&answer["version"], &answer["now_ms"]), (&json!(1), &json!(NOW_MS)));
+    assert_eq!(
+        answer["intervals"],
+        json!([{
+            "name": "always",
+            "periods": [{"times": [{"start_time": "00:00", "end_time": "24:00"}], "location": "UTC"}],
+            "mutes": [{"route": "{}/{team=\"db\"}", "receiver": "chat"}],
+            "activates": [],
+            "is_on": true,
+            "next_change_ms": null,
+        }])
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use muster_common::host::HostId;
 
 use super::check_row::{CheckRow, OwnRow};
 use super::condition::StatusChange;
-use super::downtime::ReadDowntime;
+use super::downtime::{Downtime, ReadDowntime};
 use crate::outbox::Event;
 use crate::tables::Put;
 
@@ -27,6 +27,10 @@ pub use view::{CheckCounts, CheckView};
 pub(crate) const CHECKS_MAX: usize = 2_000;
 /// Downtimes at a time: each is tried on every problem.
 pub(crate) const DOWNTIMES_MAX: usize = 10_000;
+/// How long one that is over is shown to who looks back at a month.
+pub(crate) const ENDED_DOWNTIMES_KEPT_MS: i64 = 30 * 86_400_000;
+/// Of more than 30 a day the oldest are not of use to a calendar of a month; 1,000 are some hundred kB.
+pub(crate) const ENDED_DOWNTIMES_MAX: usize = 1_000;
 /// Of the fleet's own row.
 pub(crate) const FLEET: HostId = HostId([0; 16]);
 
@@ -99,6 +103,8 @@ pub(crate) struct StatusBook {
     /// Checks, and hosts (with an empty name), by the folded parents that they name.
     children: HashMap<String, BTreeSet<Key>>,
     downtimes: BTreeMap<u64, ReadDowntime>,
+    /// Those that were on and are over, for who looks back.
+    ended_downtimes: BTreeMap<u64, Downtime>,
     fleet: OwnRow,
     /// Since when the collector takes what hosts send; `None`: not yet.
     ready_ms: Option<i64>,

@@ -15,12 +15,13 @@ use crate::tables::{CHECKS, Put, Table};
 pub(crate) type BadRow = (Table, Vec<u8>, String);
 
 impl StatusBook {
-    /// The book of these rows (tables `checks` and `downtimes`, keys and values). Rows of hosts that are not active any more wait for
+    /// The book of these rows (tables `checks` and `downtimes`, keys and values; the rows of `ended_downtimes`). Rows of hosts that are not active any more wait for
     /// the next [`Self::tick`], which ends them.
     pub(crate) fn load(
         hosts: Vec<HostNow>,
         checks: Vec<(Vec<u8>, Vec<u8>)>,
         downtimes: Vec<(Vec<u8>, Downtime)>,
+        ended: Vec<Downtime>,
     ) -> Result<Self, BadRow> {
         let mut book = Self::default();
         for host in hosts {
@@ -45,6 +46,7 @@ impl StatusBook {
             let read = ReadDowntime::new(row).map_err(|what| (crate::tables::DOWNTIMES, key, what))?;
             book.downtimes.insert(id, read);
         }
+        book.ended_downtimes = ended.into_iter().map(|row| (row.id, row)).collect();
         Ok(book)
     }
 

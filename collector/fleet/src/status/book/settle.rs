@@ -23,6 +23,7 @@ impl StatusBook {
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.end_downtime(id, &By::MUSTER, now);
         }
+        self.sweep_ended(now_ms);
         self.note_resumed(now_ms);
         self.note_stale(now);
         self.touch_problems();

@@ -8,7 +8,7 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckList, CheckReport, Report};
 
 use super::clock::CLOCK_CHECK;
-use super::{CHECKS_MAX, DOWNTIMES_MAX, FLEET, HostNow, Key, StatusBook};
+use super::{CHECKS_MAX, DOWNTIMES_MAX, ENDED_DOWNTIMES_KEPT_MS, ENDED_DOWNTIMES_MAX, FLEET, HostNow, Key, StatusBook};
 use crate::by::By;
 use crate::names::folded;
 use crate::outbox::{Event, EventKind};
@@ -18,7 +18,7 @@ use crate::status::check_row::{CheckRow, Definition, row_key};
 use crate::status::condition::{EndReason, StatusChange, Subject};
 use crate::status::downtime::{Downtime, DowntimeSpec, ReadDowntime};
 use crate::status::machine::Step;
-use crate::tables::{CHECKS, DOWNTIMES, Put};
+use crate::tables::{CHECKS, DOWNTIMES, ENDED_DOWNTIMES, Put};
 
 /// Bytes of a result's first line that its event tells.
 const EVENT_OUTPUT_BYTES_MAX: usize = 512;
@@ -219,9 +219,36 @@ impl StatusBook {
         let event = Event::new(EventKind::DowntimeEnded, by, now, text);
         self.gathered.events.push(event.with("downtime", id.to_string()));
         self.gathered.rows.push(Put::remove(DOWNTIMES, &id.to_be_bytes()));
+        self.keep_ended(read.row, now.millis());
         self.gathered.moved.insert((FLEET, String::new()));
         self.touch_problems();
         true
+    }
+
+    /// Remembers a downtime that was on, with the end that it had.
+    fn keep_ended(&mut self, mut row: Downtime, now_ms: i64) {
+        row.spec.ends_ms = row.spec.ends_ms.min(now_ms);
+        if row.spec.ends_ms <= row.spec.starts_ms {
+            return;
+        }
+        self.gathered.rows.push(Put::set(ENDED_DOWNTIMES, &row.id.to_be_bytes(), encode(&row)));
+        self.ended_downtimes.insert(row.id, row);
+        while self.ended_downtimes.len() > ENDED_DOWNTIMES_MAX {
+            let oldest = self.ended_downtimes.values().min_by_key(|row| row.spec.ends_ms).map(|row| row.id);
+            oldest.into_iter().for_each(|id| self.forget_ended(id));
+        }
+    }
+
+    /// Forgets those that ended long ago.
+    pub(super) fn sweep_ended(&mut self, now_ms: i64) {
+        let is_old = |row: &&Downtime| row.spec.ends_ms.saturating_add(ENDED_DOWNTIMES_KEPT_MS) <= now_ms;
+        let old: Vec<u64> = self.ended_downtimes.values().filter(is_old).map(|row| row.id).collect();
+        old.into_iter().for_each(|id| self.forget_ended(id));
+    }
+
+    fn forget_ended(&mut self, id: u64) {
+        self.ended_downtimes.remove(&id);
+        self.gathered.rows.push(Put::remove(ENDED_DOWNTIMES, &id.to_be_bytes()));
     }
 }
 

@@ -8,6 +8,8 @@ use muster_common::time::Timestamp;
 use muster_common::wire::message::{CheckDefinition, CheckList, CheckReport, Report};
 
 use super::{AbsentNow, Away, HostNow, StatusBook};
+use redb::TableHandle;
+
 use crate::by::By;
 use crate::outbox::{Event, EventKind};
 use crate::rows::decode;
@@ -60,7 +62,9 @@ struct Rows(BTreeMap<(&'static str, Vec<u8>), Vec<u8>>);
 impl Rows {
     fn take(&mut self, puts: &[Put]) {
         for put in puts {
-            let key = (if put.key.len() == 8 { "downtimes" } else { "checks" }, put.key.clone());
+            let known = ["checks", "downtimes", "ended_downtimes"];
+            let table = known.into_iter().find(|name| *name == put.table.name()).unwrap();
+            let key = (table, put.key.clone());
             match &put.value {
                 Some(value) => self.0.insert(key, value.clone()),
                 None => self.0.remove(&key),
@@ -73,7 +77,8 @@ impl Rows {
             |table| self.0.iter().filter(move |(key, _)| key.0 == table).map(|(key, value)| (key.1.clone(), value));
         let checks = of("checks").map(|(key, value)| (key, value.clone())).collect();
         let downtimes = of("downtimes").map(|(key, value)| (key, decode::<Downtime>(value).unwrap())).collect();
-        let book = StatusBook::load(hosts.to_vec(), checks, downtimes);
+        let ended = of("ended_downtimes").map(|(_, value)| decode::<Downtime>(value).unwrap()).collect();
+        let book = StatusBook::load(hosts.to_vec(), checks, downtimes, ended);
         book.unwrap_or_else(|(_, key, what)| panic!("{key:?}: {what}"))
     }
 }
@@ -259,6 +264,47 @@ fn downtimes_hold_what_they_match_while_they_are_on() {
     assert_eq!(story.settle(61), ["1/disk disk critical downtime:2"]);
     assert!(story.book.end_downtime(2, ANN, at(62)));
     assert_eq!(story.settle(62), ["1/disk disk critical"]);
+}
+
+#[test]
+fn downtimes_that_were_on_are_remembered_for_a_month() {
+    let mut story = Story::new();
+    let spec = |from: i64, to: i64| DowntimeSpec {
+        matchers: "host=web1".to_owned(),
+        starts_ms: ms(from),
+        ends_ms: ms(to),
+        ..DowntimeSpec::default()
+    };
+    for (number, (from, to)) in [(30, 60), (30, 900), (500, 900)].into_iter().enumerate() {
+        assert_eq!(story.book.add_downtime(spec(from, to), ANN, at(20)), Ok(number as u64 + 1));
+    }
+    story.tick(60);
+    assert!(story.book.end_downtime(2, ANN, at(70)) && story.book.end_downtime(3, ANN, at(70)));
+    story.settle(70);
+    let ended = |story: &Story| -> Vec<(u64, i64, i64)> {
+        let rows = story.book.ended_downtimes();
+        rows.iter().map(|row| (row.id, row.spec.starts_ms - ms(0), row.spec.ends_ms - ms(0))).collect()
+    };
+    assert_eq!(ended(&story), [(1, 30_000, 60_000), (2, 30_000, 70_000)], "the third never began");
+    story.book = story.rows.load(&story.hosts);
+    assert_eq!(ended(&story), [(1, 30_000, 60_000), (2, 30_000, 70_000)]);
+    let month = super::ENDED_DOWNTIMES_KEPT_MS / 1_000;
+    story.tick(59 + month);
+    assert_eq!(ended(&story).len(), 2);
+    story.tick(60 + month);
+    assert_eq!(ended(&story), [(2, 30_000, 70_000)]);
+    for number in 0..super::ENDED_DOWNTIMES_MAX {
+        let now = at(100 + month + number as i64);
+        let mut one = spec(0, 0);
+        (one.starts_ms, one.ends_ms) = (now.millis() - 1, now.millis() + 60_000);
+        let id = story.book.add_downtime(one, ANN, now).unwrap();
+        assert!(story.book.end_downtime(id, ANN, now));
+    }
+    assert_eq!((ended(&story).len(), ended(&story)[0].0), (super::ENDED_DOWNTIMES_MAX, 4), "the oldest goes");
+    story.settle(101 + month);
+    let before = ended(&story);
+    story.book = story.rows.load(&story.hosts);
+    assert_eq!(ended(&story), before);
 }
 
 #[test]

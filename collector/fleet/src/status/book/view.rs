@@ -130,6 +130,11 @@ impl StatusBook {
         self.downtimes.values().map(|read| read.row.clone()).collect()
     }
 
+    /// Those that are over and not forgotten yet, by number.
+    pub(crate) fn ended_downtimes(&self) -> Vec<Downtime> {
+        self.ended_downtimes.values().cloned().collect()
+    }
+
     /// Every problem that was told and has not ended, whole.
     pub(crate) fn standing(&self, now_ms: i64) -> Vec<StatusChange> {
         let mut told = Vec::new();
