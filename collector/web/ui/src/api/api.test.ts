@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keep, lacking, lackOf, readAnswer, shown, told, type Answer } from './answer'
+import { own } from './own'
 import { AWAY_AFTER_MS, pause, START, step, type Effect, type LiveEvent, type Machine } from './reconnect'
 
 test('each dialect says what is wrong, and a proxy page says nothing', () => {
@@ -88,4 +89,11 @@ test('pauses grow to 20 s and are spread', () => {
   assert.equal(pause(3, 0), 1000)
   assert.equal(pause(50, 0), 10_000)
   assert.equal(pause(50, 0.9999), 20_000 - 1)
+})
+
+test('a record has what is its own, whatever objects inherit', () => {
+  const labels = { env: 'prod', toString: 'a' } as unknown as Record<string, string>
+  assert.deepEqual(['env', 'toString', 'constructor', '__proto__', 'none'].map((name) => own(labels, name)), ['prod', 'a', undefined, undefined, undefined])
+  assert.equal(own(JSON.parse('{"__proto__":"x"}') as Record<string, string>, '__proto__'), 'x')
+  assert.equal(own(undefined, 'a'), undefined)
 })

@@ -1,5 +1,6 @@
 // Which alerts are shown, and in which groups. Pure.
 import type { Alert, AlertState, AnyState, CheckState } from '../../api/types'
+import { own } from '../../api/own'
 import { matches, parseMatchers } from '../calendar/matcher'
 
 /** Words that must all stand somewhere, and matchers such as `host=web-1` or `severity!=page`. */
@@ -25,7 +26,7 @@ export function rowsOf(alerts: readonly Alert[], label: string): Row[] {
   if (!label) return sorted.map(row)
   const groups = new Map<string, Alert[]>()
   for (const alert of sorted) {
-    const value = alert.labels[label] ?? ''
+    const value = own(alert.labels, label) ?? ''
     groups.set(value, [...(groups.get(value) ?? []), alert])
   }
   return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).flatMap(([name, own]): Row[] => [{ kind: 'head', key: `head/${name}`, name, count: own.length }, ...own.map(row)])

@@ -1,4 +1,5 @@
 // The routing tree: read from the settings as the collector writes them anew, and walked with labels. Pure.
+import { own } from '../../api/own'
 import type { Labels } from '../../api/types'
 import { matches, parseMatchers, written, type Matcher } from '../calendar/matcher'
 
@@ -80,15 +81,15 @@ export interface Step {
 export function walk(root: Route, labels: Labels | null): Step[] {
   const steps: Step[] = []
   const visit = (route: Route, depth: number, path: string, isReached: boolean, because: string): boolean => {
-    const own = `${path}${path ? '/' : ''}{${route.matchers.map(written).join(', ')}}`
+    const ownPath = `${path}${path ? '/' : ''}{${route.matchers.map(written).join(', ')}}`
     const wrong = labels ? route.matchers.find((matcher) => !matches(labels, matcher)) : undefined
     const isMatched = labels !== null && isReached && !wrong
     const place = steps.length
-    const put = (how: Step['how'], why: string): void => void steps.splice(place, 1, { route, depth, path: own, how, why })
-    steps.push({ route, depth, path: own, how: 'unasked', why: '' })
+    const put = (how: Step['how'], why: string): void => void steps.splice(place, 1, { route, depth, path: ownPath, how, why })
+    steps.push({ route, depth, path: ownPath, how: 'unasked', why: '' })
     let [isTaken, isOver, last] = [false, false, '']
     for (const child of route.routes) {
-      const hit = visit(child, depth + 1, own, isMatched && !isOver, isOver ? last : because || 'the route above does not match')
+      const hit = visit(child, depth + 1, ownPath, isMatched && !isOver, isOver ? last : because || 'the route above does not match')
       if (hit) isTaken = true
       if (hit && !child.goesOn) {
         isOver = true
@@ -97,7 +98,7 @@ export function walk(root: Route, labels: Labels | null): Step[] {
     }
     if (!labels) return false
     if (!isReached) put('not reached', because)
-    else if (wrong) put('other', `${wrong.name} is ${labels[wrong.name] === undefined ? 'absent' : JSON.stringify(labels[wrong.name])}; wanted is ${written(wrong)}`)
+    else if (wrong) put('other', `${wrong.name} is ${JSON.stringify(own(labels, wrong.name)) ?? 'absent'}; wanted is ${written(wrong)}`)
     else if (isTaken) put('passed', 'it matches, and a route below it does')
     else put('told', route.routes.length > 0 ? 'it matches, and none below it does' : 'it matches')
     return isMatched

@@ -37,6 +37,8 @@ test('matchers are read, written, and match as the collector has them', () => {
   assert.ok(matchesAll({ host: 'web-1', check: 'disk /' }, matchers))
   assert.ok(!matchesAll({ host: 'web-1', check: 'a disk', team: 'ops' }, matchers))
   assert.ok(!matchesAll({ host: 'web-1', check: 'disk', team: 'shop' }, matchers))
+  // An absent label is empty, whatever it is called.
+  assert.ok(matchesAll({}, [{ name: 'constructor', operator: '=', value: '' }]) && !matchesAll({}, [{ name: 'toString', operator: '=~', value: '.+' }]))
   for (const bad of ['host', 'a=~"("', '"x"=1']) assert.equal(typeof parseMatchers(bad), 'string', bad)
   assert.equal(silenceCommand(matchers.slice(0, 1), 7_200_000, "it's late"), "muster silence add --for 120m --comment 'it'\\''s late' 'host=\"web-1\"'")
   assert.equal(shellWord("it's"), "'it'\\''s'")

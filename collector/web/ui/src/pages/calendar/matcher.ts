@@ -1,5 +1,6 @@
 // Matchers of labels, as people write them: `host="web-1", check=~"disk.*"`. Pure.
 import type { Labels, NewSilence } from '../../api/types'
+import { own } from '../../api/own'
 
 export interface Matcher {
   readonly name: string
@@ -48,10 +49,10 @@ export function matchesAll(labels: Labels, matchers: readonly Matcher[]): boolea
 }
 
 export function matches(labels: Labels, { name, operator, value }: Matcher): boolean {
-  const own = labels[name] ?? ''
-  if (operator === '=') return own === value
-  if (operator === '!=') return own !== value
-  return (regexOf(value)?.test(own) ?? false) === (operator === '=~')
+  const has = own(labels, name) ?? ''
+  if (operator === '=') return has === value
+  if (operator === '!=') return has !== value
+  return (regexOf(value)?.test(has) ?? false) === (operator === '=~')
 }
 
 export function written({ name, operator, value }: Matcher): string {

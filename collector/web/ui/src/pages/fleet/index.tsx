@@ -2,6 +2,7 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import type { Vector } from '../../api/matrix'
+import { own } from '../../api/own'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { Button, Filter, HeatMap, Lack, Notice, toggled, type HeatCell } from '../../parts'
 import { useHeading } from '../../shell/heading'
@@ -35,7 +36,7 @@ export default function Fleet() {
   const active = useSignal(-1)
   const isMap = view.value === 'map'
   // Of all hosts only where all are coloured or sorted by it.
-  const wanted = useComputed(() => (view.value === 'map' ? METRICS[colour.value] : /^-?cpu$/.test(sort.value) ? METRICS['cpu'] : undefined))
+  const wanted = useComputed(() => (view.value === 'map' ? own(METRICS, colour.value) : /^-?cpu$/.test(sort.value) ? METRICS['cpu'] : undefined))
   const valuesAsked = useAnswer<Vector>(() => {
     const metric = wanted.value
     return metric ? ['/api/v1/query', { query: metric.query, time: Math.floor(quarter.value / VALUES_EVERY_MS) * (VALUES_EVERY_MS / 1000) }] : null
@@ -69,7 +70,7 @@ export default function Fleet() {
   const turn = (one: string): void => {
     state.value = (states.includes(one) ? states.filter((other) => other !== one) : [...states, one]).join(',')
   }
-  const metric = METRICS[colour.value]
+  const metric = own(METRICS, colour.value)
   const cells: HeatCell[] = isMap
     ? shown.map((row) => {
         const value = metric ? values.get(row.name) : undefined

@@ -1,5 +1,6 @@
 // Hosts as the list has them: their one state, the filter, groups, and news that are merged into what is known. Pure.
 import type { Check, FleetRow, Host } from '../../api/types'
+import { own } from '../../api/own'
 import type { Offer } from '../../parts/complete'
 import { lookOf } from '../../parts/states'
 
@@ -21,7 +22,7 @@ const NAMES: Readonly<Record<string, string>> = { quarantined: 'Set aside', 'not
 
 /** The state as it is said. */
 export function wordOf(state: string): string {
-  return NAMES[state] ?? lookOf(state).word
+  return own(NAMES, state) ?? lookOf(state).word
 }
 
 export function rowOf(row: FleetRow): Row {
@@ -59,7 +60,7 @@ function valueOf(row: Row, name: string): string {
   if (name === 'host' || name === 'name') return row.name
   if (name === 'version') return row.agent_version
   if (name === 'state') return wordOf(row.overall)
-  return row.labels[name] ?? ''
+  return own(row.labels, name) ?? ''
 }
 
 function testOf(word: string): Test | string {
@@ -167,7 +168,7 @@ export function lines(rows: readonly Row[], label: string, folded: ReadonlySet<s
   if (!label) return rows.map((row) => ({ kind: 'host', row }))
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
-    const key = label === 'version' && !row.labels['version'] ? row.agent_version : (row.labels[label] ?? '')
+    const key = label === 'version' && !row.labels['version'] ? row.agent_version : (own(row.labels, label) ?? '')
     const group = groups.get(key)
     if (group) group.push(row)
     else groups.set(key, [row])

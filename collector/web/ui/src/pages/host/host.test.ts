@@ -90,6 +90,9 @@ test('labels are lines, and what changes in them is told', () => {
   assert.deepEqual([changed.set, changed.remove, changed.wrong], [{ env: 'dev', rack: 'r 1=2' }, ['role'], null])
   assert.match(labelChanges({}, 'a=1\na=2').wrong ?? '', /twice/)
   assert.match(labelChanges({}, 'a').wrong ?? '', /not name=value/)
+  const odd = labelChanges({ constructor: 'a' } as unknown as Labels, 'constructor=b\n__proto__=c')
+  assert.equal(odd.wrong, null)
+  assert.equal(JSON.stringify(odd.set), '{"constructor":"b","__proto__":"c"}')
 })
 
 test('lines are asked for by host and text, and counted by level', () => {

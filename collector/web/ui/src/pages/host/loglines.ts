@@ -1,6 +1,7 @@
 // What is asked of a host's log lines, and the answers as lines and bars. Pure.
 import { escaped, quoted, type Matrix } from '../../api/matrix'
 import type { Labels } from '../../api/types'
+import { own } from '../../api/own'
 import type { BarPart } from '../../parts/Bars'
 import { msOf, type Streams } from './happened'
 
@@ -34,7 +35,7 @@ export function toneOfLevel(level: string): string {
 /** This host's lines that have the text, in whatever case; Muster's own events are shown elsewhere. */
 export function selector(host: string, text: string, level: string): string {
   const words = text.trim() === '' ? '' : ` |~ ${quoted(`(?i)${escaped(text.trim())}`)}`
-  return `{host=${quoted(host)},source!="muster"}${words}${level ? ` | level=~${quoted(LEVEL_WORDS[level] ?? escaped(level))}` : ''}`
+  return `{host=${quoted(host)},source!="muster"}${words}${level ? ` | level=~${quoted(own(LEVEL_WORDS, level) ?? escaped(level))}` : ''}`
 }
 
 const LEVEL_WORDS: Readonly<Record<string, string>> = { critical: '(?i)(crit|fatal|emerg|alert|panic).*', error: '(?i)err.*', warn: '(?i)warn.*', info: '(?i)(info|notice).*', debug: '(?i)(debug|trace).*', other: '' }

@@ -1,5 +1,6 @@
 // Why nobody is told of a problem, and what else is odd about it.
 import type { Hold } from '../../api/types'
+import { own } from '../../api/own'
 import { Moment } from '../../parts'
 import type { Problem } from './problem'
 
@@ -19,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 export function wordOf(why: string): string {
-  return WORDS[why] ?? why
+  return own(WORDS, why) ?? why
 }
 
 export function HoldText({ hold }: { readonly hold: Hold }) {

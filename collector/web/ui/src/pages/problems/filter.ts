@@ -1,4 +1,5 @@
 // The filter of problems: words that must all stand somewhere, and `name=value`, `name!=value`, `name=~regex`, `name!~regex`. Pure.
+import { own } from '../../api/own'
 import type { Offer } from '../../parts/complete'
 import type { Problem, Severity } from './problem'
 
@@ -22,7 +23,7 @@ function valueOf(problem: Problem, name: string): string {
     case 'why':
       return problem.holds.map((hold) => hold.why).join(' ')
     default:
-      return problem.labels[name] ?? ''
+      return own(problem.labels, name) ?? ''
   }
 }
 

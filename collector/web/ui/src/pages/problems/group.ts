@@ -1,4 +1,5 @@
 // Problems in groups, and the rows that a list of them has. Pure.
+import { own } from '../../api/own'
 import { lookOf } from '../../parts/states'
 import type { Problem } from './problem'
 
@@ -17,7 +18,7 @@ export function keyOf(problem: Problem, by: string): string {
   if (by === 'name') return problem.name
   if (by === 'incident') return problem.group
   if (by === 'host') return problem.host || 'no host'
-  return problem.labels[by] ?? `without ${by}`
+  return own(problem.labels, by) ?? `without ${by}`
 }
 
 /** The name that all have, or the first with how many more there are. */

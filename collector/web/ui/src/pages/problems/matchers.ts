@@ -1,5 +1,6 @@
 // Matchers for what was chosen: of silences and of downtimes. Pure.
 import type { NewSilence } from '../../api/types'
+import { own } from '../../api/own'
 import type { Problem } from './problem'
 
 export type Scope = 'these' | 'hosts' | 'names'
@@ -34,7 +35,7 @@ export function texts(matchers: readonly Matcher[]): string[] {
 }
 
 export function matches(problem: Problem, matchers: readonly Matcher[]): boolean {
-  return matchers.every(({ name, values }) => values.includes(name === 'check' ? problem.check : (problem.labels[name] ?? '')))
+  return matchers.every(({ name, values }) => values.includes(name === 'check' ? problem.check : (own(problem.labels, name) ?? '')))
 }
 
 export function silence(matchers: readonly Matcher[], by: string, comment: string, now: number, until: number): NewSilence {

@@ -18,17 +18,18 @@ export const EMPTY: Form = { name: '', isPattern: false, uses: '1', ttl: '1h', l
 
 /** Labels of `a=b, c="d e"`; a text: what is wrong. */
 export function readLabels(text: string): Labels | string {
-  const labels: Record<string, string> = {}
+  // A name may be `constructor` or `__proto__`: a map has only what is put into it.
+  const labels = new Map<string, string>()
   let rest = text.trim()
   while (rest !== '') {
     const found = /^([a-zA-Z_][a-zA-Z0-9_]*)=(?:"([^"]*)"|([^\s,"]+))(?:[\s,]+|$)/.exec(rest)
     if (!found) return `Write labels as role=web env=prod; this is none: ${rest}`
     const [whole, name = '', quoted, plain] = found
-    if (name in labels) return `The label ${name} is there twice`
-    labels[name] = quoted ?? plain ?? ''
+    if (labels.has(name)) return `The label ${name} is there twice`
+    labels.set(name, quoted ?? plain ?? '')
     rest = rest.slice(whole.length)
   }
-  return labels
+  return Object.fromEntries(labels)
 }
 
 /** The body of the question; a text: what is wrong. */

@@ -8,6 +8,12 @@ test('labels are read, and what is wrong is named', () => {
   assert.deepEqual(readLabels(''), {})
   assert.match(readLabels('role') as string, /this is none: role/)
   assert.match(readLabels('a=1 a=2') as string, /twice/)
+  // Names that every object inherits are names like any other.
+  const odd = readLabels('constructor=a toString=b __proto__=c')
+  assert.ok(typeof odd !== 'string')
+  assert.deepEqual(Object.entries(odd), [['constructor', 'a'], ['toString', 'b'], ['__proto__', 'c']])
+  assert.equal(JSON.stringify(odd), '{"constructor":"a","toString":"b","__proto__":"c"}')
+  assert.match(readLabels('constructor=a constructor=b') as string, /constructor is there twice/)
 })
 
 test('the body has a name or a pattern', () => {
