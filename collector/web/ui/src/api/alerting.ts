@@ -39,6 +39,24 @@ export interface MailPreview {
   readonly subject: string
   readonly text: string
 }
+/** A row of the queue of notices: one recipient of one notice. */
+export interface MailRow {
+  readonly notice: number
+  readonly state: 'queued' | 'sending' | 'deferred' | 'accepted' | 'within' | 'dead'
+  readonly receiver: string
+  readonly recipient: string
+  readonly server?: string
+  readonly attempts: number
+  readonly may_have_arrived?: boolean
+  readonly queued_ms: number
+  readonly next_ms: number | null
+  readonly done_ms?: number | null
+  readonly subject: string
+  readonly problem: string
+}
+export interface Mails {
+  readonly rows: readonly MailRow[]
+}
 export interface MailTested {
   readonly sent: readonly { readonly recipient: string; readonly accepted: boolean; readonly answer: string }[]
 }

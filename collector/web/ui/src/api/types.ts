@@ -275,7 +275,8 @@ export interface Status {
     readonly free_bytes_a_day: number | null
     readonly full_in_seconds: number | null
   }
-  readonly mail: { readonly waiting: number; readonly waiting_bytes: number; readonly oldest_ms: number | null; readonly dead: number }
+  readonly mail: { readonly waiting: number; readonly waiting_bytes: number; readonly oldest_ms: number | null; readonly dead: number; readonly retrying?: number }
+  readonly https?: { readonly pin: string; readonly ca_pem: string; readonly is_own_ca: boolean; readonly names: readonly string[]; readonly addresses: readonly string[]; readonly expires_ms: number } | null
   readonly snapshots: { readonly count: number; readonly newest_ms: number | null; readonly newest_bytes: number | null; readonly is_running: boolean; readonly problem: string | null }
   readonly drops: readonly Reading[]
   readonly numbers: readonly Reading[]

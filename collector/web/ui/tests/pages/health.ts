@@ -1,5 +1,11 @@
 // Health: the collector's own state, what it refused, what the doctor finds, and a snapshot that is made from the page.
+import { own } from '../../src/api/own'
+import { lossOf, ON_HOSTS, REMEDIES } from '../../src/pages/health/losses'
 import type { Visit } from '../visit'
+
+/** Names that tell of something lost, turned away or failed, and are counted elsewhere on the page or are no loss. */
+const LOSS = /(dropped|refused|refusals|lost|losses|dead|damaged|damages|skips|skipped_bytes|gaps|failed|failures|faults|errors|missed|untold|full|forced|summed|truncated|timeouts|unparsed|reverts)(_total)?$/
+const NO_LOSS = new Set(['muster_agent_connect_failures_total', 'muster_agent_gaps_total'])
 
 interface Made {
   readonly running: unknown
@@ -16,12 +22,20 @@ export default async function (visit: Visit): Promise<void> {
   await visit.see(status.addresses.agents)
   await page.getByRole('region', { name: 'Storage by kind' }).getByText('metrics').waitFor()
 
+  // Each of its counters of losses, and each of the agents', has words on this page.
+  const { numbers } = (await visit.api('GET', '/api/muster/v1/status')) as { numbers: { name: string }[] }
+  const { data: names } = (await visit.api('GET', '/api/v1/label/__name__/values')) as { data: string[] }
+  const bare = (name: string): string => /^muster_agent_(.+)_total$/.exec(name)?.[1] ?? ''
+  for (const name of new Set([...numbers.map((one) => one.name), ...names].filter((name) => LOSS.test(name) && !NO_LOSS.has(name)))) {
+    if (name.startsWith('muster_collector_') ? own(REMEDIES, lossOf(name) ?? '') === undefined : name.startsWith('muster_agent_') && own(ON_HOSTS, bare(name)) === undefined) throw new Error(`the page has no words for ${name}`)
+  }
+
   // Somebody is refused, and it is counted, named and explained.
   const refused = await fetch(`${visit.url}/api/muster/v1/status`, { headers: { Authorization: 'Bearer wrong' } })
   if (refused.status !== 401) throw new Error(`a wrong token got ${refused.status}`)
   await page.reload()
-  const drops = page.getByRole('region', { name: 'Dropped and refused' }).last()
-  await drops.getByText('unauthorized, read').waitFor()
+  const drops = page.getByRole('region', { name: 'Dropped and refused', exact: true })
+  await drops.getByText('unauthorized, read').first().waitFor()
   if ((await drops.getByText('too many').count()) > 0) throw new Error('a counter at 0 is not folded')
   await page.getByRole('button', { name: /counters at 0/ }).click()
   await page.waitForURL(/zeros=shown/)
@@ -54,4 +68,22 @@ export default async function (visit: Visit): Promise<void> {
   // The doctor has looked anew: there is one to go back to.
   if (!problem) await visit.until('the end of the finding', async () => (await page.getByText('there is no snapshot to go back to').count()) === 0)
   await visit.look('health', 'Collector')
+
+  // The queue of notices: what was given up first, what is tried again with its error and time; the own series as plots.
+  const at = Date.now()
+  const row = (notice: number, state: string, more: object) => ({ notice, state, receiver: 'ops', recipient: `${state}@example.org`, server: 'mail.example.org', attempts: 3, may_have_arrived: false, queued_ms: at - 600_000, next_ms: null, done_ms: null, subject: '<img src=x onerror=alert(1)> DiskFull', problem: '', ...more })
+  const rows = [row(1, 'queued', { attempts: 0 }), row(2, 'deferred', { next_ms: at + 120_000, problem: '451 <b>try later</b>' }), row(3, 'dead', { problem: '550 no such user', done_ms: at })]
+  await page.route('**/api/muster/v1/mail*', (route) => route.fulfill({ json: { version: 1, rows } }))
+  await page.reload()
+  const queue = page.getByRole('region', { name: 'Queue of notices' })
+  await queue.getByText('550 no such user').waitFor()
+  const states = await queue.locator('tbody .badge').allTextContents()
+  if (states.join() !== 'given up,tried again,waiting') throw new Error(`the queue is in the order ${states.join()}`)
+  await queue.getByText(/^in \d/).waitFor()
+  await page.getByRole('button', { name: 'Those that arrived' }).click()
+  await page.waitForURL(/sent=shown/)
+  await queue.scrollIntoViewIfNeeded()
+  await page.getByText('One commit', { exact: true }).waitFor()
+  await visit.look('health-work', '550 no such user')
+  await page.unroute('**/api/muster/v1/mail*')
 }

@@ -6,10 +6,13 @@ import { useAnswer, useShown } from '../../api/useAnswer'
 import { Age, Lack, Link, Notice, Section } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { bytes, count, duration } from '../../time/format'
-import { second } from '../../time/clock'
+import { quarter, second } from '../../time/clock'
 import { api, to } from '../../url/link'
 import { DoctorCard } from './Doctor'
-import { Drops } from './Drops'
+import { Drops, HostDrops } from './Drops'
+import { MailCard } from './Mail'
+import { Plots } from './Plots'
+import { endsIn } from './say'
 import { SnapshotsCard } from './Snapshots'
 import { Storage } from './Storage'
 import './health.css'
@@ -29,8 +32,23 @@ function RulesAge({ ms }: { readonly ms: number }) {
   )
 }
 
+/** Until when a certificate is good. */
+function Ends({ title, ms }: { readonly title: string; readonly ms: number }) {
+  const { tone, text } = endsIn(ms, quarter.value)
+  return (
+    <>
+      <dt>{title} certificate</dt>
+      <dd class={tone && `tone-${tone}`} title={new Date(ms).toISOString()}>
+        {text}
+      </dd>
+    </>
+  )
+}
+
 function Collector({ status }: { readonly status: Status }) {
   const { collector, addresses, hosts, mail } = status
+  const kept = status.snapshots
+  const ca = status.numbers.find(({ name }) => name === 'muster_collector_ca_expiry_timestamp_seconds')?.value
   const [active, pending, aside] = [hosts.by_state['active'] ?? 0, hosts.by_state['pending'] ?? 0, hosts.by_state['quarantined'] ?? 0]
   return (
     <Section title="Collector" note={collector.is_ready ? 'ready' : 'not ready'}>
@@ -58,17 +76,29 @@ function Collector({ status }: { readonly status: Status }) {
         <dd class="mono">{addresses.http}</dd>
         <dt>Agents</dt>
         <dd class="mono">{addresses.agents}</dd>
-        <dt>Notices waiting</dt>
+        <dt>Notices</dt>
         <dd>
-          {mail.waiting === 0 ? 'none' : `${count(mail.waiting, 'notice')}, ${bytes(mail.waiting_bytes)}`}
+          {mail.waiting === 0 ? 'none waits' : `${count(mail.waiting, 'waits', 'wait')}, ${bytes(mail.waiting_bytes)}`}
           {mail.oldest_ms !== null && (
             <>
               , the oldest for <Age ms={mail.oldest_ms} />
             </>
           )}
+          {mail.dead > 0 && <span class="tone-critical">, {mail.dead} given up</span>}
         </dd>
-        <dt>Given up</dt>
-        <dd class={mail.dead > 0 ? 'tone-critical' : undefined}>{mail.dead === 0 ? 'none' : count(mail.dead, 'notice')}</dd>
+        {status.https && <Ends title="HTTPS" ms={status.https.expires_ms} />}
+        {ca !== undefined && <Ends title="CA" ms={ca * 1000} />}
+        <dt>Snapshots</dt>
+        <dd>
+          {kept.count === 0 ? 'none' : count(kept.count, 'snapshot')}
+          {kept.newest_ms !== null && (
+            <>
+              , the newest <Age ms={kept.newest_ms} after=" ago" />
+              {kept.newest_bytes !== null && `, ${bytes(kept.newest_bytes)}`}
+            </>
+          )}
+          {kept.problem && <div class="tone-critical any-word">{kept.problem}</div>}
+        </dd>
       </dl>
     </Section>
   )
@@ -107,7 +137,10 @@ export default function Health() {
       )}
       {me.value && (may('admin') ? <DoctorCard again={made.value} /> : <OnlyAdmins what="What the doctor finds, and snapshots," />)}
       {me.value && may('admin') && <SnapshotsCard onMade={() => (made.value += 1)} />}
+      {me.value && <MailCard />}
+      {status && <Plots />}
       {status && <Drops status={status} />}
+      {me.value && <HostDrops />}
     </div>
   )
 }
