@@ -12,10 +12,12 @@ export interface DialogProps {
   readonly onSubmit?: () => void | Promise<void>
   readonly danger?: boolean
   readonly busy?: boolean
+  /** Whether what is filled in can be sent; absent: it can. */
+  readonly ready?: boolean
   readonly wide?: boolean
 }
 
-export function Dialog({ title, children, onClose, submit, onSubmit, danger = false, busy = false, wide = false }: DialogProps) {
+export function Dialog({ title, children, onClose, submit, onSubmit, danger = false, busy = false, ready = true, wide = false }: DialogProps) {
   const held = useRef<HTMLDialogElement>(null)
   const name = useId()
   useEffect(() => {
@@ -32,7 +34,7 @@ export function Dialog({ title, children, onClose, submit, onSubmit, danger = fa
       <div class="ends">
         <Button onClick={onClose}>{submit ? 'Cancel' : 'Close'}</Button>
         {submit && (
-          <Button type="submit" kind={danger ? 'danger' : 'accent'} disabled={busy}>
+          <Button type="submit" kind={danger ? 'danger' : 'accent'} disabled={busy || !ready}>
             {busy ? 'Working ...' : submit}
           </Button>
         )}
@@ -57,7 +59,7 @@ export function Dialog({ title, children, onClose, submit, onSubmit, danger = fa
           class="dialog"
           onSubmit={(event) => {
             event.preventDefault()
-            if (!busy) void onSubmit?.()
+            if (!busy && ready) void onSubmit?.()
           }}
         >
           {content}

@@ -43,7 +43,7 @@ export function Verify() {
         </Notice>
       )}
       {isAsking.value && (
-        <Dialog title="Verify the chain" submit="Verify" busy={doing.busy.value || wrongHash(noted.value) !== null} onSubmit={walk} onClose={() => (isAsking.value = false)}>
+        <Dialog title="Verify the chain" submit="Verify" busy={doing.busy.value} ready={wrongHash(noted.value) === null} onSubmit={walk} onClose={() => (isAsking.value = false)}>
           <TextField label="A head noted earlier" value={noted.value} onInput={(text) => (noted.value = text.trim())} wrong={wrongHash(noted.value)} note="May be empty: then each row is checked against the one before" autoFocus autoComplete="off" />
           <Failed doing={doing} />
         </Dialog>

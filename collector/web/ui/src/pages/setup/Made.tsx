@@ -3,7 +3,7 @@ import type { Host, NewToken, Status } from '../../api/types'
 import { Age, Button, Code, Link, Notice, Section, StateMark } from '../../parts'
 import { second } from '../../time/clock'
 import { to } from '../../url/link'
-import { agentsAddress, arrived, byHand, isLoopback, stateOf } from './enrol'
+import { agentsAddress, arrived, byHand, isLoopback, stateOf, twoSteps } from './enrol'
 
 export interface MadeProps {
   readonly made: NewToken
@@ -22,6 +22,7 @@ export function Made({ made, since, hosts, status, onClose }: MadeProps) {
   const isHere = isLoopback(own) || isLoopback(window.location.hostname)
   const come = arrived(hosts, token, since)
   const wanted = token.uses ?? 1
+  const steps = install?.command ? twoSteps(install.command) : null
   return (
     <Section
       title={token.name ? `Run this on ${token.name}` : `Run this on ${token.pattern ?? 'each host'}`}
@@ -41,6 +42,27 @@ export function Made({ made, since, hosts, status, onClose }: MadeProps) {
           <>
             <Code text={install.command} />
             <p class="soft small">It knows this collector by its CA and its key, checks the installer before it runs it, installs the agent and enrols it. The token in it is shown this once.</p>
+            <details>
+              <summary>Or in two steps, to read the installer before it runs</summary>
+              <div class="stack two-steps">
+                {steps && (
+                  <>
+                    <p class="small">
+                      1. Fetch it from this collector, known by the pin of its key (<code class="any-word">{steps.pin}</code>), and compare its SHA-256. Then read <code>install.sh</code>.
+                    </p>
+                    <Code text={steps.fetch} />
+                    <p class="small">2. Run it: it installs the agent, enrols it and starts it.</p>
+                    <Code text={steps.run} />
+                  </>
+                )}
+                {token.word && (
+                  <>
+                    <p class="small">{steps ? 'Or, where' : 'Where'} the agent is installed already, enrol alone:</p>
+                    <Code text={byHand(address, token.word, token.name)} />
+                  </>
+                )}
+              </div>
+            </details>
           </>
         ) : (
           <>

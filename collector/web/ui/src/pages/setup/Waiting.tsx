@@ -2,10 +2,10 @@
 import { useSignal } from '@preact/signals'
 import { change } from '../../api/ask'
 import type { Host } from '../../api/types'
-import { Age, Button, Dialog, Failed, Link, Section, SmallTable, TextField, useDoing } from '../../parts'
+import { Age, Button, Dialog, Failed, Link, Notice, say, Section, SmallTable, TextField, toggled, useDoing } from '../../parts'
 import { count } from '../../time/format'
 import { api, to } from '../../url/link'
-import { holderOf } from './enrol'
+import { comparison, holderOf, together } from './enrol'
 
 export interface WaitingProps {
   readonly hosts: readonly Host[]
@@ -30,40 +30,77 @@ const WORDS = {
   retire: ['Refuse', 'Refuse', 'is refused'],
 } as const
 
-function Machine({ host }: { readonly host: Host }) {
+function Machine({ host, holder }: { readonly host: Host; readonly holder?: Host | undefined }) {
+  const { host_name, os, kernel, architecture, virtualisation } = host.facts
   return (
     <div class="small">
-      {host.facts.host_name && (
+      {host_name && (
         <div class="any-word">
-          {host.facts.host_name} <span class="soft">{host.facts.os}</span>
+          {host_name} <span class="soft">{[os, kernel, architecture, virtualisation].filter(Boolean).join(', ')}</span>
         </div>
       )}
-      <div class="soft">
-        from {host.peer || 'nobody knows where'}
+      <div class="soft any-word">
+        from <code>{host.peer || 'nobody knows where'}</code>
+        {host.machine_id && (
+          <>
+            , machine <code title={host.machine_id}>{host.machine_id.slice(0, KEY_SHOWN)}</code>
+          </>
+        )}
         {host.waiting_key && (
           <>
             , key <code title={host.waiting_key}>{host.waiting_key.slice(0, KEY_SHOWN)}</code>
           </>
         )}
       </div>
+      {holder && (
+        <div class="tone-warning">
+          Asks for a taken name. <Link to={to(['hosts', holder.name])}>{holder.name}</Link> was heard <Age ms={holder.last_arrival_ms} after=" ago" /> from <code>{holder.peer}</code>: this is {comparison(host, holder)}.
+        </div>
+      )}
     </div>
   )
 }
 
 export function Waiting({ hosts, all, mayAct, onDone }: WaitingProps) {
   const acting = useSignal<Act | null>(null)
+  const chosen = useSignal<ReadonlySet<string>>(new Set())
+  const many = useSignal<'approve' | 'retire' | null>(null)
+  const picked = hosts.filter((host) => chosen.value.has(host.id))
+  const areAll = picked.length === hosts.length
   return (
-    <Section title="Waiting to be let in" note={count(hosts.length, 'host')}>
+    <Section
+      title="Waiting to be let in"
+      note={count(hosts.length, 'host')}
+      actions={
+        mayAct && picked.length > 0 && (
+          <>
+            <span class="small">{picked.length} chosen</span>
+            <Button small kind="accent" onClick={() => (many.value = 'approve')}>
+              Let them in
+            </Button>
+            <Button small kind="danger" onClick={() => (many.value = 'retire')}>
+              Refuse them
+            </Button>
+          </>
+        )
+      }
+    >
       <SmallTable
         label="Waiting to be let in"
-        heads={[['Host'], ['Machine', 'wide'], ['Why', 'wide'], ['Since', 'right wide'], [<span class="unseen">Actions</span>, 'right']]}
+        heads={[
+          ...(mayAct ? [[<input type="checkbox" aria-label="Choose all that wait" checked={areAll} onChange={() => (chosen.value = new Set(areAll ? [] : hosts.map((host) => host.id)))} />, 'pick'] as const] : []),
+          ['Host'], ['Why', 'wide'], ['First seen', 'right wide'], [<span class="unseen">Actions</span>, 'right'],
+        ]}
         rows={hosts.map((host) => {
           const holder = holderOf(host, all)
           return {
             key: host.id,
             cells: [
-              <strong class="any-word">{host.name}</strong>,
-              <Machine host={host} />,
+              ...(mayAct ? [<input type="checkbox" aria-label={`Choose ${host.name}, from ${host.peer}, machine ${host.machine_id}`} checked={chosen.value.has(host.id)} onChange={() => (chosen.value = toggled(chosen.value, host.id))} />] : []),
+              <>
+                <strong class="any-word">{host.name}</strong> {host.ephemeral && <span class="badge">retires after {host.ephemeral}</span>}
+                <Machine host={host} holder={holder} />
+              </>,
               <span class="soft small any-word">{host.reason || '-'}</span>,
               <Age ms={host.asked_ms} after=" ago" />,
               mayAct && (
@@ -87,7 +124,44 @@ export function Waiting({ hosts, all, mayAct, onDone }: WaitingProps) {
         none="No host waits."
       />
       {acting.value && <Decide {...acting.value} onClose={() => (acting.value = null)} onDone={onDone} />}
+      {many.value && <DecideMany does={many.value} hosts={picked} all={all} onClose={() => (many.value = null)} onDone={onDone} />}
     </Section>
+  )
+}
+
+/** All that are chosen, one after the other; what failed stays and says why. */
+function DecideMany({ does, hosts, all, onClose, onDone }: { readonly does: 'approve' | 'retire'; readonly hosts: readonly Host[]; readonly all: readonly Host[]; readonly onClose: () => void; readonly onDone: () => void }) {
+  const { free, taken } = together(hosts, all)
+  const wanted = does === 'approve' ? free : hosts
+  const reason = useSignal('')
+  const busy = useSignal(false)
+  const failed = useSignal<readonly string[]>([])
+  const send = async (): Promise<void> => {
+    busy.value = true
+    const wrong: string[] = []
+    for (const host of wanted) {
+      const answer = await change('POST', api('hosts', host.id, does), does === 'approve' ? {} : { reason: reason.value.trim() })
+      if (answer.kind !== 'data') wrong.push(`${host.name}: ${answer.message} ${answer.remedy}`)
+    }
+    busy.value = false
+    failed.value = wrong
+    if (wrong.length < wanted.length) say(`${count(wanted.length - wrong.length, 'host')} ${does === 'approve' ? 'let in' : 'refused'}`)
+    onDone()
+    if (wrong.length === 0) onClose()
+  }
+  return (
+    <Dialog title={does === 'approve' ? `Let ${count(wanted.length, 'host')} in` : `Refuse ${count(wanted.length, 'host')}`} {...(wanted.length > 0 ? { submit: does === 'approve' ? 'Let them in' : 'Refuse them' } : {})} danger={does === 'retire'} busy={busy.value} ready={does === 'approve' || reason.value.trim() !== ''} onSubmit={send} onClose={onClose}>
+      <ul class="any-word">
+        {wanted.map((host) => (
+          <li key={host.id}>
+            {host.name} <span class="soft small">from {host.peer}, machine {host.machine_id.slice(0, KEY_SHOWN)}</span>
+          </li>
+        ))}
+      </ul>
+      {does === 'approve' && taken.length > 0 && <Notice tone="warning" title={`${count(taken.length, 'more stays', 'more stay')}:`}>the name is another's or asked for twice, so each must be decided on alone.</Notice>}
+      {does === 'retire' && <TextField label="Reason" value={reason.value} onInput={(text) => (reason.value = text)} required autoFocus note="For the events and the audit. They can ask again only with other keys." />}
+      {failed.value.length > 0 && <Notice tone="critical" title="Not done:">{failed.value.map((text) => <div key={text}>{text}</div>)}</Notice>}
+    </Dialog>
   )
 }
 
@@ -145,7 +219,7 @@ function Decide({ does, host, holder, onClose, onDone }: Act & { readonly onClos
   }
   return (
     <Dialog title={`${title} ${host.name}`} submit={submit} danger={does === 'retire'} busy={doing.busy.value} onSubmit={send} onClose={onClose}>
-      <Machine host={host} />
+      <Machine host={host} holder={holder} />
       {host.waiting_key && (
         <p class="soft small">
           The whole key, to compare with what the agent says: <code class="any-word">{host.waiting_key}</code>

@@ -83,6 +83,50 @@ export function byHand(address: string, word: string, name: string | null | unde
   return `sudo muster-agent enrol --collector ${quoted(address)} --token ${quoted(word)}${name ? ` --name ${quoted(name)}` : ''}\nsudo systemctl enable --now muster-agent`
 }
 
+/** The one command in two steps, so that the installer can be read before it runs. */
+export interface TwoSteps {
+  readonly pin: string
+  readonly sha256: string
+  readonly fetch: string
+  readonly run: string
+}
+
+/** Of the collector's command, as collector/api/src/install/command.rs writes it; null: it has another form. */
+export function twoSteps(command: string): TwoSteps | null {
+  const plain = command.replaceAll('$d/', '')
+  const [, ca] = /(printf "%s\\n"(?: "[^"]*")+ > "ca\.pem");/.exec(plain) ?? []
+  const [, trust, pin, url] = /curl -fsS --max-time \d+(.*?) --pinnedpubkey "([^"]+)" -o "install\.sh" "([^"]+)"/.exec(plain) ?? []
+  const sha256 = /echo "([0-9a-f]+) {2}install\.sh" \| sha256sum/.exec(plain)?.[1]
+  const words = /sh "install\.sh" (.*)'\s*$/s.exec(plain)?.[1]
+  if (trust === undefined || !pin || !url || !sha256 || !words) return null
+  const fetch = [ca, `curl -fsS${trust} --pinnedpubkey "${pin}" -o install.sh "${url}"`, `echo "${sha256}  install.sh" | sha256sum -c -`]
+  return { pin, sha256, fetch: fetch.filter(Boolean).join('\n'), run: `sudo sh install.sh ${words}` }
+}
+
+/** What tells one that waits from the host that has its name or identity. */
+export function comparison(host: Host, holder: Host): string {
+  if (host.machine_id && host.machine_id === holder.machine_id) return host.boot_id && host.boot_id === holder.boot_id ? 'the same machine, and the same start of it' : 'the same machine id: set up anew, or a copy'
+  return host.peer && host.peer === holder.peer ? 'another machine id, from the same address' : 'another machine'
+}
+
+/** Those whose name nobody has may be let in together; the others each need a name, or take a place. */
+export function together(hosts: readonly Host[], all: readonly Host[]): { readonly free: readonly Host[]; readonly taken: readonly Host[] } {
+  const names = new Map<string, number>()
+  for (const { name } of hosts) names.set(name.toLowerCase(), (names.get(name.toLowerCase()) ?? 0) + 1)
+  const isFree = (host: Host): boolean => !holderOf(host, all) && names.get(host.name.toLowerCase()) === 1
+  return { free: hosts.filter(isFree), taken: hosts.filter((host) => !isFree(host)) }
+}
+
+/** Words that must all stand in what is known of a host. */
+export function findHosts(hosts: readonly Host[], text: string): readonly Host[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  if (words.length === 0) return hosts
+  return hosts.filter((host) => {
+    const all = [host.name, host.id, host.machine_id, host.peer, host.reason, host.agent_version, ...Object.values(host.facts).map(String), ...Object.entries(host.labels).map(([name, value]) => `${name}=${value}`)].join(' ').toLowerCase()
+    return words.every((word) => all.includes(word))
+  })
+}
+
 /** Hosts that have come since `since`: those whose registration is younger and whose name a token allows. */
 export function arrived(hosts: readonly Host[], token: Token, since: number): readonly Host[] {
   const fits = (name: string): boolean => {

@@ -7,6 +7,7 @@ import { Lack, Notice } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { now } from '../../time/clock'
 import { api } from '../../url/link'
+import { HostList } from './HostList'
 import { Made } from './Made'
 import { NewHost } from './NewHost'
 import { TokenList } from './TokenList'
@@ -50,9 +51,8 @@ export default function Setup() {
         ))}
       {isAdmin && <Lack answer={tokens.answer.value} what="tokens" onAgain={tokens.again} />}
       {list.value && <TokenList tokens={list.value.tokens} onDone={again} />}
-      {known.value && pending.length + aside.length === 0 && (
-        <p class="soft small quiet">No host waits to be let in, and none is set aside.</p>
-      )}
+      {known.value && <HostList hosts={all} mayAct={isAdmin} onDone={again} />}
+      {known.value && pending.length + aside.length === 0 && <p class="soft small quiet">No host waits to be let in, and none is set aside.</p>}
       {!known.value && hosts.isAsking.value && <div class="wait" role="status" aria-label="Asking for hosts" />}
     </div>
   )

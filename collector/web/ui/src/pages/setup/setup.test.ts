@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Host, Token } from '../../api/types'
-import { agentsAddress, arrived, bodyOf, byHand, EMPTY, enrolmentTokens, holderOf, isLoopback, readLabels, stateOf } from './enrol'
+import { agentsAddress, arrived, bodyOf, byHand, comparison, EMPTY, enrolmentTokens, findHosts, holderOf, isLoopback, readLabels, stateOf, together, twoSteps } from './enrol'
 
 test('labels are read, and what is wrong is named', () => {
   assert.deepEqual(readLabels(' role=web, env="a b"  x_1=y '), { role: 'web', env: 'a b', x_1: 'y' })
@@ -53,4 +53,45 @@ test('who has the name of one that waits', () => {
   const all = [host('1', 'Web-1', 'active'), host('2', 'web-1', 'pending'), host('3', 'web-2', 'retired')]
   assert.equal(holderOf(host('2', 'web-1', 'pending'), all)?.id, '1')
   assert.equal(holderOf(host('4', 'web-2', 'pending'), all), undefined)
+})
+
+// As collector/api/src/install/command.rs has it in its tests.
+const ONE = (trust: string, ca: string): string =>
+  `sh -c 'set -eu; umask 077; d=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; ${ca}curl -fsS --max-time 120${trust} --pinnedpubkey "sha256//BwcH=" -o "$d/install.sh" "https://collector.muster:9470/install/install.sh"; echo "00ff  $d/install.sh" | sha256sum -c - >/dev/null; sh "$d/install.sh" --collector "192.0.2.7:9471" --token "ab.cd.ef" --name "web-1" --base "https://collector.muster:9470/install"${trust}'`
+
+test('the one command is two steps: fetched and compared, then run', () => {
+  const trust = ' --cacert "$d/ca.pem" --connect-to "collector.muster:9470:192.0.2.7:9470"'
+  const steps = twoSteps(ONE(trust, 'printf "%s\\n" "-----BEGIN CERTIFICATE-----" "MIIB+/A=" > "$d/ca.pem"; '))
+  assert.equal(steps?.pin, 'sha256//BwcH=')
+  assert.deepEqual(steps?.fetch.split('\n'), [
+    'printf "%s\\n" "-----BEGIN CERTIFICATE-----" "MIIB+/A=" > "ca.pem"',
+    'curl -fsS --cacert "ca.pem" --connect-to "collector.muster:9470:192.0.2.7:9470" --pinnedpubkey "sha256//BwcH=" -o install.sh "https://collector.muster:9470/install/install.sh"',
+    'echo "00ff  install.sh" | sha256sum -c -',
+  ])
+  assert.equal(steps?.run, 'sudo sh install.sh --collector "192.0.2.7:9471" --token "ab.cd.ef" --name "web-1" --base "https://collector.muster:9470/install" --cacert "ca.pem" --connect-to "collector.muster:9470:192.0.2.7:9470"')
+  assert.equal(twoSteps(ONE('', ''))?.fetch.split('\n').length, 2)
+  assert.equal(twoSteps('curl | sh'), null)
+})
+
+const host = (more: object): Host => ({ id: '1', name: 'web-1', state: 'pending', machine_id: 'm', boot_id: 'b', peer: '192.0.2.1', reason: '', agent_version: '0.1.0', facts: { os: 'Linux' }, labels: {}, ...more }) as unknown as Host
+
+test('who asks for a taken name is compared with who has it', () => {
+  const holder = host({ id: '2', state: 'active' })
+  assert.match(comparison(host({}), holder), /same start/)
+  assert.match(comparison(host({ boot_id: 'c' }), holder), /same machine id/)
+  assert.match(comparison(host({ machine_id: 'n' }), holder), /same address/)
+  assert.equal(comparison(host({ machine_id: 'n', peer: '192.0.2.2' }), holder), 'another machine')
+})
+
+test('only those whose names are free are let in together', () => {
+  const waiting = [host({ id: '1' }), host({ id: '3', name: 'a' }), host({ id: '4', name: 'b' }), host({ id: '5', name: 'B' })]
+  const { free, taken } = together(waiting, [...waiting, host({ id: '2', state: 'active' })])
+  assert.deepEqual([free.map((one) => one.id), taken.map((one) => one.id)], [['3'], ['1', '4', '5']])
+})
+
+test('hosts are found by all that is known of them', () => {
+  const hosts = [host({ labels: { role: 'web' } }), host({ id: '2', name: 'db-1', facts: { os: 'Debian' } })]
+  assert.deepEqual(findHosts(hosts, 'debian DB').map((one) => one.id), ['2'])
+  assert.deepEqual(findHosts(hosts, 'role=web').map((one) => one.id), ['1'])
+  assert.equal(findHosts(hosts, ' ').length, 2)
 })

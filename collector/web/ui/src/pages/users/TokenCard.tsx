@@ -112,7 +112,7 @@ function Make({ onClose, onDone }: { readonly onClose: () => void; readonly onDo
     scopes.value = next
   }
   return (
-    <Dialog title="Make an API token" submit="Make it" busy={doing.busy.value || scopes.value.size === 0} onSubmit={make} onClose={onClose}>
+    <Dialog title="Make an API token" submit="Make it" busy={doing.busy.value} ready={scopes.value.size > 0} onSubmit={make} onClose={onClose}>
       <div class="field" role="group" aria-label="What it may do">
         <span>What it may do</span>
         {SCOPES.map((scope) => (

@@ -93,7 +93,7 @@ function ChangeUser({ user, names, onClose, onDone }: ChangeProps) {
     onClose()
   }
   return (
-    <Dialog title={user ? `${title} ${user.name}` : title} submit={submit} danger={does === 'remove' || does === 'disable'} busy={doing.busy.value || !isReady} onSubmit={send} onClose={onClose}>
+    <Dialog title={user ? `${title} ${user.name}` : title} submit={submit} danger={does === 'remove' || does === 'disable'} busy={doing.busy.value} ready={isReady} onSubmit={send} onClose={onClose}>
       {user && <Choice label="What" value={does} choices={choices} onChoose={(value) => (what.value = value)} />}
       {user && does !== 'enable' && (
         <Notice tone={isOwn ? 'warning' : 'off'}>
