@@ -1,11 +1,11 @@
 // One row of the audit, whole.
 import type { AuditRow } from '../../api/types'
 import { Dialog, Moment, ShapeIcon } from '../../parts'
-import { words } from './rows'
+import { withSpaces } from './rows'
 
 export function Detail({ row, onClose }: { readonly row: AuditRow; readonly onClose: () => void }) {
   return (
-    <Dialog title={`Row ${row.seq}: ${words(row.action)}`} wide onClose={onClose}>
+    <Dialog title={`Row ${row.seq}: ${withSpaces(row.action)}`} wide onClose={onClose}>
       <p class="any-word">{row.text}</p>
       <dl class="facts">
         <dt>Result</dt>

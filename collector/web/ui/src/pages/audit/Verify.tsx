@@ -2,7 +2,8 @@
 import { useSignal } from '@preact/signals'
 import { ask } from '../../api/ask'
 import type { Verified } from '../../api/types'
-import { Button, Code, Dialog, Failed, Notice, TextField, useDoing } from '../../parts'
+import { useAnswer, useShown } from '../../api/useAnswer'
+import { Button, Code, Dialog, Failed, Notice, ShapeIcon, TextField, useDoing } from '../../parts'
 import { api } from '../../url/link'
 import { verdict, wrongHash } from './rows'
 
@@ -14,6 +15,10 @@ export function Verify() {
   const noted = useSignal('')
   const found = useSignal<{ readonly verified: Verified; readonly noted: string } | null>(null)
   const doing = useDoing()
+  // Once by itself, so that whoever opens the page sees it; a head noted elsewhere is compared by the button.
+  const whole = useAnswer<Verified>(() => [api('audit', 'verify')])
+  const first = useShown(whole).value
+  const glance = first && verdict(first, '')
   const walk = async (): Promise<void> => {
     if (wrongHash(noted.value)) return
     const hash = noted.value.toLowerCase()
@@ -26,7 +31,16 @@ export function Verify() {
   return (
     <>
       <div class="row verify">
-        <span class="soft small">Each row holds the hash of the one before: what is taken away or written anew shows.</span>
+        {glance ? (
+          <span class={`small mark tone-${glance.tone}`} title="Each row holds the hash of the one before: what is taken away or written anew shows">
+            <ShapeIcon shape={glance.tone === 'ok' ? 'check' : 'octagon'} />
+            <span>
+              {glance.title} <span class="soft">{glance.text}</span>
+            </span>
+          </span>
+        ) : (
+          <span class="soft small">{whole.isAsking.value ? 'Walking the chain ...' : 'Each row holds the hash of the one before: what is taken away or written anew shows.'}</span>
+        )}
         <Button small onClick={() => (isAsking.value = true)}>
           Verify the chain
         </Button>

@@ -56,7 +56,7 @@ export function HostList({ hosts, mayAct, onDone }: { readonly hosts: readonly H
   return (
     <Section title="Hosts" note={isRetired && !all ? null : count(listed.length, 'host')} actions={<Choice label="Which hosts" value={shown.value} choices={[['active', 'Registered'], ['ephemeral', 'Ephemeral'], ['retired', 'Retired']]} onChoose={(value) => (shown.value = value)} />}>
       <Lack answer={asked.answer.value} what="retired hosts" onAgain={asked.again} flat />
-      <div class="inside">
+      <div class="row filter-line">
         <Filter label="Filter hosts" placeholder="Filter: name, label, address, machine id" value={q.value} onInput={(text) => (q.value = text)} />
       </div>
       {rows.length > 0 ? (

@@ -54,7 +54,7 @@ function Machine({ host, holder }: { readonly host: Host; readonly holder?: Host
       </div>
       {holder && (
         <div class="tone-warning">
-          Asks for a taken name. <Link to={to(['hosts', holder.name])}>{holder.name}</Link> was heard <Age ms={holder.last_arrival_ms} after=" ago" /> from <code>{holder.peer}</code>: this is {comparison(host, holder)}.
+          Asks for a taken name. <Link to={to(['hosts', holder.name])}>{holder.name}</Link> {holder.last_arrival_ms === null ? 'was not heard yet, and came' : <>was heard <Age ms={holder.last_arrival_ms} after=" ago" /></>} from <code>{holder.peer}</code>: this is {comparison(host, holder)}.
         </div>
       )}
     </div>
