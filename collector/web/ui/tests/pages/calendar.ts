@@ -44,6 +44,27 @@ export default async function (visit: Visit): Promise<void> {
   if (hours !== 6) throw new Error(`a quarter of a day was dragged, and ${hours} h came of it`)
   await visit.look('calendar', 'Not over')
 
+  // Over several days; and by keys alone.
+  const day = async (at: number) => (await page.locator('.week .track').nth(at).boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 }
+  const spanIn = async (): Promise<number> => {
+    const [from, to] = [await page.getByLabel(/^From/).inputValue(), await page.getByLabel(/^To/).inputValue()]
+    return (Date.parse(to) - Date.parse(from)) / 3_600_000
+  }
+  const [first, last] = [await day(1), await day(3)]
+  await page.mouse.move(first.x + 4, first.y + first.height * 0.75)
+  await page.mouse.down()
+  await page.mouse.move(last.x + 20, last.y + last.height * 0.25, { steps: 6 })
+  await page.mouse.up()
+  if ((await spanIn()) !== 36) throw new Error(`a day and a half was dragged, and ${await spanIn()} h came of it`)
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  const week = page.locator('.week')
+  await week.focus()
+  for (const key of ['ArrowDown', 'Shift+ArrowDown', 'Shift+ArrowDown', 'ArrowLeft']) await week.press(key)
+  await page.getByRole('status').filter({ hasText: / to \d\d:\d\d/ }).waitFor({ state: 'attached' })
+  await week.press('Enter')
+  if ((await spanIn()) !== 2) throw new Error(`two hours were chosen by keys, and ${await spanIn()} h came of it`)
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+
   await visit.open('/calendar?view=month')
   await visit.see(/onerror=alert/)
   await visit.look('calendar-month', /onerror=alert/)

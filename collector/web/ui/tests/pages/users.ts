@@ -27,6 +27,12 @@ export default async function (visit: Visit): Promise<void> {
   }
   await visit.open('/users')
   await visit.see('this one')
+  // Who looks is told, and until when.
+  const you = page.getByRole('region', { name: 'You' })
+  const { sessions } = (await visit.api('GET', '/api/muster/v1/sessions?all=true')) as { sessions: { user: string; ends_ms: number }[] }
+  if (!sessions.some((session) => session.user === visit.user)) throw new Error('there is no session')
+  await you.getByText('Everything, as an administrator').waitFor()
+  await you.getByText(/in 1\d h|in \d+ [dh]/).waitFor()
   await page.getByRole('button', { name: 'Add a user' }).click()
   await page.getByLabel('Name', { exact: true }).fill('Eve')
   await visit.see(/Small letters/)
@@ -57,6 +63,7 @@ export default async function (visit: Visit): Promise<void> {
   await page.getByRole('button', { name: 'Make it' }).click()
   await visit.see(/shown this once/)
   const word = (await dialog.locator('pre').textContent()) ?? ''
+  await page.getByText('never').first().waitFor()
   const read = async (): Promise<number> => (await fetch(`${visit.url}/api/muster/v1/hosts`, { headers: { Authorization: `Bearer ${word}` } })).status
   if ((await read()) !== 200) throw new Error('the token does not read')
   await dialog.getByRole('button', { name: 'Close' }).click()
@@ -78,9 +85,10 @@ export default async function (visit: Visit): Promise<void> {
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.locator('nav#nav').waitFor({ state: 'attached' })
   await visit.open('/users')
-  await visit.see(/with the role operator/)
+  await visit.see('Logged in with a password')
+  await visit.see('Acknowledges, silences and plans downtimes')
   if ((await page.getByRole('button', { name: 'Add a user' }).count()) > 0) throw new Error('an operator is offered what administrators do')
-  await visit.look('users-own', /with the role operator/)
+  await visit.look('users-own', 'Logged in with a password')
   await page.getByLabel('Password now').fill(FIRST)
   await page.getByLabel('New password', { exact: true }).fill(SECOND)
   await page.getByLabel('New password once more').fill(SECOND)

@@ -124,7 +124,7 @@ function Hits({ isDowntime, matchers }: { readonly isDowntime: boolean; readonly
   if (matchers.length === 0) return null
   const hit = known?.filter((alert) => matchesAll(isDowntime && alert.origin.check ? { ...alert.labels, check: alert.origin.check } : alert.labels, matchers)) ?? []
   // A matcher of a label that hosts do not have says nothing of hosts.
-  const ofHosts = matchers.filter(({ name }) => name === 'host' || all?.some((host) => name in host.labels))
+  const ofHosts = matchers.filter(({ name }) => name === 'host' || all?.some((host) => Object.hasOwn(host.labels, name)))
   const places = ofHosts.length > 0 ? (all?.filter((host) => host.state === 'active' && matchesAll({ ...host.labels, host: host.name }, ofHosts)) ?? []) : []
   const names = [...new Set([...hit.map((alert) => `${alert.labels['alertname'] ?? ''}${alert.labels['host'] ? ` on ${alert.labels['host']}` : ''}`)])]
   return (

@@ -29,7 +29,7 @@ const HOUR = 3_600_000
 
 export default function Calendar() {
   const silences = useAnswer<readonly Silence[]>(() => ['/api/v2/silences'], { topic: 'silences', every: 60_000 })
-  const downtimes = useAnswer<Downtimes>(() => [api('downtimes')], { topic: 'downtimes', every: 60_000 })
+  const downtimes = useAnswer<Downtimes>(() => [api('downtimes'), show.value === 'ended' || show.value === 'all' ? { ended: true } : {}], { topic: 'downtimes', every: 60_000 })
   const [ofSilences, ofDowntimes] = [useShown(silences).value, useShown(downtimes).value]
   const all = useMemo(() => itemsOf(ofSilences ?? [], ofDowntimes?.downtimes ?? []), [ofSilences, ofDowntimes])
   const plan = useSignal<Plan | null>(null)
@@ -85,7 +85,7 @@ export default function Calendar() {
           <p>A silence mutes alerts that match; a downtime says that a host or a check is worked on, once or again and again.</p>
         </div>
       )}
-      {show.value === 'ended' && <p class="small soft">Downtimes that are over are not told by the collector; the audit has them.</p>}
+      {show.value === 'ended' && ofDowntimes && !ofDowntimes.downtimes.some((one) => one.state === 'ended') && <p class="small soft">The collector tells of no downtime that is over; the audit has them.</p>}
       {open && !plan.value && (
         <Detail item={open} onClose={() => (at.value = '')} onDone={again} onEdit={(next) => (plan.value = next)} />
       )}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences } from './items'
+import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences, firstSpan, spanOf, steered } from './items'
 import { matchesAll, ofSilence, parseMatchers, shellWord, silenceCommand, toSilence, written } from './matcher'
 
 const HOUR = 3_600_000
@@ -42,4 +42,27 @@ test('matchers are read, written, and match as the collector has them', () => {
   for (const bad of ['host', 'a=~"("', '"x"=1']) assert.equal(typeof parseMatchers(bad), 'string', bad)
   assert.equal(silenceCommand(matchers.slice(0, 1), 7_200_000, "it's late"), "muster silence add --for 120m --comment 'it'\\''s late' 'host=\"web-1\"'")
   assert.equal(shellWord("it's"), "'it'\\''s'")
+})
+
+test('a span is steered by keys, within the week, over days of any length', () => {
+  const HOUR = 3_600_000
+  // The third day has 25 hours.
+  const days = [0, 24, 48, 73, 97].map((hours) => hours * HOUR)
+  const span = firstSpan(days, 25.2 * HOUR)
+  assert.deepEqual(span, { from: 25.5 * HOUR, to: 26.5 * HOUR })
+  assert.deepEqual(firstSpan(days, 500 * HOUR), { from: 9 * HOUR, to: 10 * HOUR })
+  const hours = (key: string, isShift = false, from = span): number[] | undefined => {
+    const found = steered(from, key, isShift, days)
+    return found ? [found.from / HOUR, found.to / HOUR] : undefined
+  }
+  assert.deepEqual(hours('ArrowDown'), [26, 27])
+  assert.deepEqual(hours('ArrowUp', true), [25.5, 26], 'it stays half an hour long')
+  assert.deepEqual(hours('ArrowDown', true), [25.5, 27])
+  assert.deepEqual(hours('ArrowRight'), [49.5, 50.5])
+  assert.deepEqual(hours('ArrowRight', false, { from: 49 * HOUR, to: 50 * HOUR }), [74, 75], 'the same time of the next day')
+  assert.deepEqual(hours('ArrowLeft', false, { from: HOUR, to: 2 * HOUR }), [1, 2])
+  assert.deepEqual(hours('ArrowUp', false, { from: 0, to: HOUR }), [0, 1])
+  assert.deepEqual(hours('ArrowDown', false, { from: 96 * HOUR, to: 97 * HOUR }), [96, 97])
+  assert.equal(hours('x'), undefined)
+  assert.deepEqual(spanOf(2, 1), { from: 1, to: 2 })
 })

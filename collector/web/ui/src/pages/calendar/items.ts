@@ -62,6 +62,35 @@ export function lanes(items: readonly Item[], span: Window): { blocks: Block[]; 
   return { blocks, count: Math.max(1, ends.length) }
 }
 
+/** Spans that are chosen begin and end at such, in ms. */
+export const GRID_MS = 900_000
+const STEP_MS = 2 * GRID_MS
+
+/** A span of an hour to begin with: from the next half hour on, where that is within these days, else from the first morning on. */
+export function firstSpan(days: readonly number[], now: number): Window {
+  const [first = 0, last = 0] = [days[0], days.at(-1)]
+  const from = now >= first && now < last - 2 * STEP_MS ? Math.ceil(now / STEP_MS) * STEP_MS : first + 9 * 3_600_000
+  return { from, to: from + 2 * STEP_MS }
+}
+
+/** A span moved by a key, within these days (their begins, and the end of the last): arrows move it, with Shift they move its end. null: another key. */
+export function steered({ from, to }: Window, key: string, isShift: boolean, days: readonly number[]): Window | null {
+  const [first = 0, last = 0] = [days[0], days.at(-1)]
+  const by = key === 'ArrowDown' ? STEP_MS : key === 'ArrowUp' ? -STEP_MS : 0
+  if (by !== 0 && isShift) return { from, to: Math.min(last, Math.max(from + STEP_MS, to + by)) }
+  const aside = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? -1 : 0
+  if (by === 0 && aside === 0) return null
+  // Days are not all of the same length.
+  const day = days.findIndex((begin, at) => from >= begin && from < (days[at + 1] ?? 0))
+  const target = days[day + aside]
+  const moved = from + by + (aside !== 0 && target !== undefined && day + aside >= 0 ? target - (days[day] ?? 0) : 0)
+  const begin = Math.max(first, Math.min(moved, last - (to - from)))
+  return { from: begin, to: begin + (to - from) }
+}
+
+/** Both ends of what was dragged, earlier first. */
+export const spanOf = (a: number, b: number): Window => ({ from: Math.min(a, b), to: Math.max(a, b) })
+
 /** The begin of the day, moved by so many days, by the clock that is shown. */
 export function dayStart(ms: number, utc: boolean, plus = 0): number {
   const at = new Date(ms)

@@ -1,6 +1,9 @@
 // Matchers of labels, as people write them: `host="web-1", check=~"disk.*"`. Pure.
 import type { Labels, NewSilence } from '../../api/types'
+import { shellWord } from '../../parts/querytext'
 import { own } from '../../api/own'
+
+export { shellWord }
 
 export interface Matcher {
   readonly name: string
@@ -66,11 +69,6 @@ export function toSilence(matchers: readonly Matcher[]): NewSilence['matchers'] 
 
 export function ofSilence(matchers: NewSilence['matchers']): string[] {
   return matchers.map(({ name, value, isRegex, isEqual }) => written({ name, value, operator: isRegex ? (isEqual ? '=~' : '!~') : isEqual ? '=' : '!=' }))
-}
-
-/** For an argument in a shell. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** The command that makes such a silence, from now on. */

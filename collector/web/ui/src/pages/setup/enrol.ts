@@ -1,5 +1,6 @@
 // What a new enrolment token is, what is said of one, and the command for a host. Pure.
 import type { Host, Labels, Token } from '../../api/types'
+import { shellWord } from '../../parts/querytext'
 
 export interface Form {
   readonly name: string
@@ -73,14 +74,9 @@ export function agentsAddress(pageHost: string, port: number): string {
   return `${pageHost.includes(':') && !pageHost.startsWith('[') ? `[${pageHost}]` : pageHost}:${port}`
 }
 
-/** Quoted for a shell where it must be. */
-export function quoted(word: string): string {
-  return /^[A-Za-z0-9_./:@%+=,[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-}
-
 /** Where the agent is there already. */
 export function byHand(address: string, word: string, name: string | null | undefined): string {
-  return `sudo muster-agent enrol --collector ${quoted(address)} --token ${quoted(word)}${name ? ` --name ${quoted(name)}` : ''}\nsudo systemctl enable --now muster-agent`
+  return `sudo muster-agent enrol --collector ${shellWord(address)} --token ${shellWord(word)}${name ? ` --name ${shellWord(name)}` : ''}\nsudo systemctl enable --now muster-agent`
 }
 
 /** The one command in two steps, so that the installer can be read before it runs. */

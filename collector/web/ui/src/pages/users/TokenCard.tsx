@@ -7,7 +7,7 @@ import { second } from '../../time/clock'
 import { count } from '../../time/format'
 import { api } from '../../url/link'
 import { param } from '../../url/query'
-import { httpTokens, SCOPE_NOTES, SCOPES, type TokenScope } from './people'
+import { httpTokens, SCOPE_NOTES, SCOPES, scopeWords, type TokenScope } from './people'
 
 const old = param('tokens')
 
@@ -43,13 +43,13 @@ export function TokenCard({ tokens, onDone }: { readonly tokens: readonly Token[
     >
       <SmallTable
         label="API tokens"
-        heads={[['Token'], ['May'], ['Used', 'right wide'], ['Expires', 'right'], ['Made', 'right wide'], ['By', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
+        heads={[['Token'], ['May'], ['Last used', 'right'], ['Expires', 'right wide'], ['Made', 'right wide'], ['By', 'wide'], [<span class="unseen">Actions</span>, 'right']]}
         rows={shown.map((token) => ({
           key: token.id,
           ...(good.includes(token) ? {} : { class: 'old' }),
           cells: [
             <code>{token.id}</code>,
-            (token.scopes ?? []).join(', '),
+            <span class="small" title={(token.scopes ?? []).join(', ')}>{scopeWords(token.scopes ?? []).map((words) => <div key={words}>{words}</div>)}</span>,
             <Age ms={token.last_used_ms} after=" ago" />,
             token.revoked_ms != null ? 'revoked' : token.expires_ms == null ? 'never' : <Age ms={token.expires_ms} after=" ago" />,
             <Age ms={token.made_ms} after=" ago" />,

@@ -1,14 +1,15 @@
 // Users: who may log in, their sessions and tokens, and the own password.
-import { me, may, myName } from '../../api/me'
+import { me, may } from '../../api/me'
 import type { Sessions, Tokens, Users as Answered } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Lack, Notice } from '../../parts'
+import { Lack } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { api } from '../../url/link'
 import { OwnPassword } from './OwnPassword'
 import { SessionList } from './SessionList'
 import { TokenCard } from './TokenCard'
 import { UserList } from './UserList'
+import { WhoAmI } from './WhoAmI'
 import './users.css'
 
 const EVERY_MS = 30_000
@@ -28,9 +29,8 @@ export default function Users() {
   }
   return (
     <div class="page users">
-      {me.value && !isAdmin && (
-        <Notice title={`You are ${myName.value}${me.value.role ? `, with the role ${me.value.role}` : ''}.`}>Users and tokens are the administrators'; your sessions and your password are yours.</Notice>
-      )}
+      {me.value && <WhoAmI me={me.value} sessions={open?.sessions ?? []} />}
+      {me.value && !isAdmin && <p class="soft small quiet">Other users and tokens are the administrators'.</p>}
       {isAdmin && <Lack answer={users.answer.value} what="users" onAgain={users.again} />}
       {people && <UserList users={people.users} onDone={again} />}
       <Lack answer={sessions.answer.value} what="sessions" onAgain={sessions.again} />

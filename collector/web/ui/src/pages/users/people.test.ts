@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { canSend, httpTokens, wrongAgain, wrongName, wrongPassword } from './people'
+import { canSend, httpTokens, kindOf, scopeWords, wrongAgain, wrongName, wrongPassword } from './people'
 
 test('names are those that the collector takes', () => {
   for (const name of ['', 'ann', 'a.b-c_9', '9lives']) assert.equal(wrongName(name), null)
@@ -25,4 +25,13 @@ test('tokens of HTTP: the good ones, then the old ones', () => {
   ] as const
   assert.deepEqual(httpTokens(list, 10, false).map((one) => one.id), ['good'])
   assert.deepEqual(httpTokens(list, 10, true).map((one) => one.id), ['good', 'gone', 'late'])
+})
+
+test('who asks and what they may is said in words', () => {
+  const cases: [string, string | null, RegExp][] = [
+    ['user:ann', 'ann', /password/], ['token:3f2a', null, /^Token 3f2a$/], ['unix:0', null, /own machine, user 0/], ['anybody', null, /--no-auth/], ['odd', null, /^odd$/],
+  ]
+  for (const [by, user, said] of cases) assert.match(kindOf({ by, user }), said)
+  assert.deepEqual(scopeWords(['read', 'silence', 'constructor']), ['Looks at everything, as Grafana does', 'Acknowledges, silences and plans downtimes', 'constructor'])
+  assert.deepEqual(scopeWords(['read', 'admin']), ['Everything, as an administrator'])
 })

@@ -1,5 +1,6 @@
 // Users, their roles and tokens: what is said of them and what may be typed. Pure.
-import type { Role, Token } from '../../api/types'
+import { own } from '../../api/own'
+import type { Me, Role, Token } from '../../api/types'
 
 export const ROLES: readonly (readonly [Role, string, string])[] = [
   ['viewer', 'Viewer', 'Looks at everything, changes nothing'],
@@ -14,6 +15,19 @@ export const SCOPE_NOTES: Readonly<Record<TokenScope, string>> = {
   read: 'Queries, as Grafana makes them',
   ingest: 'Sends metrics and logs in',
   admin: 'Everything, as an administrator',
+}
+
+/** What may be done, in words; a scope of a newer collector as it is. */
+const MAY: Readonly<Record<string, string>> = { ...SCOPE_NOTES, read: 'Looks at everything, as Grafana does', silence: 'Acknowledges, silences and plans downtimes' }
+export const scopeWords = (scopes: readonly string[]): readonly string[] => (scopes.includes('admin') ? [MAY['admin'] ?? ''] : scopes.map((scope) => own(MAY, scope) ?? scope))
+
+/** By what the collector knows who asks. */
+export function kindOf(me: Pick<Me, 'by' | 'user'>): string {
+  const [kind = '', name = ''] = me.by.split(/:(.*)/s)
+  if (me.user !== null) return 'Logged in with a password'
+  if (kind === 'token') return `Token ${name}`
+  if (kind === 'unix') return `The collector's own machine, user ${name}`
+  return kind === 'anybody' ? 'Nobody is asked who they are: the collector runs with --no-auth' : me.by
 }
 
 const NAME = /^[a-z0-9][a-z0-9._-]*$/
