@@ -16,6 +16,26 @@ export interface Downtimes {
   readonly downtimes: readonly Downtime[]
 }
 
+/** A time interval of the alerting configuration; what a period does not say is every time. */
+export interface MuteInterval {
+  readonly name: string
+  readonly periods: readonly {
+    readonly times?: readonly { readonly start_time: string; readonly end_time: string }[]
+    readonly weekdays?: readonly string[]
+    readonly days_of_month?: readonly string[]
+    readonly months?: readonly string[]
+    readonly years?: readonly string[]
+    readonly location: string
+  }[]
+  readonly mutes: readonly { readonly route: string; readonly receiver: string }[]
+  readonly activates: readonly { readonly route: string; readonly receiver: string }[]
+  readonly is_on: boolean
+  readonly next_change_ms: number | null
+}
+export interface Mutes {
+  readonly intervals: readonly MuteInterval[]
+}
+
 export interface Explained {
   readonly explanation: {
     readonly labels: Labels

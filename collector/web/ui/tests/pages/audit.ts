@@ -60,6 +60,7 @@ export default async function (visit: Visit): Promise<void> {
   await page.waitForURL(/action=token_revoked/)
   await page.getByLabel('Who', { exact: true }).selectOption(sample.by)
   await page.getByLabel('Object', { exact: true }).fill(sample.object)
+  await page.getByLabel('Object', { exact: true }).press('Enter')
   await page.waitForURL(/object=/)
   await page.getByRole('radio', { name: '7 d' }).click()
   await page.waitForURL(/since=7d/)

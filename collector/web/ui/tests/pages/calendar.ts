@@ -5,6 +5,14 @@ const HOSTILE = '<img src=x onerror=alert(1)> upgrade'
 
 export default async function (visit: Visit): Promise<void> {
   const { page } = visit
+  // Times of the configuration, where the collector tells of them.
+  const interval = { name: 'nights <b>', periods: [{ times: [{ start_time: '22:00', end_time: '24:00' }], weekdays: ['monday:friday'], location: 'Europe/Berlin' }], mutes: [{ route: '{}/{team="a"}', receiver: 'ops' }], activates: [], is_on: true, next_change_ms: Date.now() + 3_600_000 }
+  await page.route('**/api/muster/v1/mutes', (route) => route.fulfill({ json: { version: 1, now_ms: Date.now(), intervals: [interval] } }))
+  await visit.open('/calendar?view=list')
+  await visit.see('monday to friday, 22:00 to 24:00, Europe/Berlin')
+  await visit.look('calendar-mutes', 'nights <b>')
+  await page.unroute('**/api/muster/v1/mutes')
+  visit.allow(/404 .*mutes$/)
   await visit.open('/calendar?view=week')
   await page.getByRole('group', { name: 'Week' }).waitFor()
 

@@ -1,4 +1,6 @@
 // Audit: who changed what, the newest first; what was refused; and whether the record is whole.
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import type { Audit as Answered, AuditRow } from '../../api/types'
 import { may, me } from '../../api/me'
 import { useAnswer, useShown } from '../../api/useAnswer'
@@ -81,14 +83,8 @@ export default function Audit() {
   const asked = useAnswer<Answered>(
     () => {
       if (!may('admin')) return null
-      const end = momentOf(until.value, now())
-      return [
-        api('audit'),
-        {
-          limit: LIMIT, before: Number(before.value) || null, by: who.value || null, from_ms: askedOf(since.value),
-          who: who.value || null, action: action.value || null, object: object.value || null, result: result.value || null, until: end === null ? null : new Date(end).toISOString(),
-        },
-      ]
+      const only = { by: who.value || null, action: action.value || null, object: object.value || null, result: result.value || null }
+      return [api('audit'), { limit: LIMIT, before: Number(before.value) || null, from_ms: askedOf(since.value), to_ms: momentOf(until.value, now()), ...only }]
     },
     { every: EVERY_MS },
   )
@@ -114,7 +110,7 @@ export default function Audit() {
         <Filter label="Filter" placeholder="Filter these rows: bob revoked" value={q.value} onInput={(text) => (q.value = text)} />
         <Pick label="Who" any="everybody" value={who.value} values={valuesOf(rows, 'by', who.value)} onPick={(value) => narrow({ who: value })} />
         <Pick label="Action" any="any action" value={action.value} values={valuesOf(rows, 'action', action.value)} onPick={(value) => narrow({ action: value })} />
-        <input aria-label="Object" class="object" placeholder="any object" value={object.value} onInput={(event) => narrow({ object: event.currentTarget.value.trim() })} />
+        <ObjectField />
         <Choice label="Since" value={since.value} choices={AGES.some(([value]) => value === since.value) ? AGES : [...AGES, [since.value, since.value]]} onChoose={(value) => narrow({ since: value, from: '', to: '' })} />
         <label class="row small">
           <span class="soft">Until</span>
@@ -152,6 +148,18 @@ export default function Audit() {
       {detail && <Detail row={detail} onClose={() => (at.value = '')} />}
     </div>
   )
+}
+
+/** The whole name: taken over when it is written, not letter by letter. */
+function ObjectField() {
+  const draft = useSignal(object.peek())
+  useEffect(() => {
+    draft.value = object.value
+  }, [object.value])
+  const take = (): void => {
+    if (draft.value.trim() !== object.value) setSearch({ object: draft.value.trim() || null, before: null, pages: null }, 'replace')
+  }
+  return <input aria-label="Object" class="object" placeholder="any object" title="Its whole name, then Enter" value={draft.value} onInput={(event) => (draft.value = event.currentTarget.value)} onBlur={take} onKeyDown={(event) => { if (event.key === 'Enter') take() }} />
 }
 
 function Pick({ label, any, value, values, onPick }: { readonly label: string; readonly any: string; readonly value: string; readonly values: readonly string[]; readonly onPick: (value: string) => void }) {

@@ -33,7 +33,7 @@ export function shownRows(rows: readonly AuditRow[], wanted: Wanted, now: number
   const words = wanted.text.toLowerCase().split(/\s+/).filter(Boolean)
   const [since, until] = [momentOf(wanted.since, now) ?? -Infinity, momentOf(wanted.until, now) ?? Infinity]
   return rows.filter((row) => {
-    if ((wanted.result && row.result !== wanted.result) || (wanted.who && row.by !== wanted.who) || (wanted.action && row.action !== wanted.action) || !row.object.includes(wanted.object)) return false
+    if ((wanted.result && row.result !== wanted.result) || (wanted.who && row.by !== wanted.who) || (wanted.action && row.action !== wanted.action) || (wanted.object && row.object !== wanted.object)) return false
     if (row.ms < since || row.ms > until) return false
     const all = `${row.seq} ${row.by} ${row.source} ${row.action} ${withSpaces(row.action)} ${row.object} ${row.text}`.toLowerCase()
     return words.every((word) => all.includes(word))

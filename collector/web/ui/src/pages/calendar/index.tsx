@@ -15,6 +15,7 @@ import { PlanForm, type Plan } from './Form'
 import { dayName, daysFrom, dayStart, itemsOf, monthStart, type Item } from './items'
 import { shellWord } from './matcher'
 import { Month } from './Month'
+import { MuteTimes } from './Mutes'
 import { Week } from './Week'
 import './calendar.css'
 
@@ -86,6 +87,7 @@ export default function Calendar() {
         </div>
       )}
       {show.value === 'ended' && ofDowntimes && !ofDowntimes.downtimes.some((one) => one.state === 'ended') && <p class="small soft">The collector tells of no downtime that is over; the audit has them.</p>}
+      <MuteTimes />
       {open && !plan.value && (
         <Detail item={open} onClose={() => (at.value = '')} onDone={again} onEdit={(next) => (plan.value = next)} />
       )}

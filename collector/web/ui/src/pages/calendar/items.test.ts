@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences, firstSpan, spanOf, steered } from './items'
+import { dayStart, daysFrom, itemsOf, lanes, monthStart, occurrences, firstSpan, periodWords, spanOf, steered } from './items'
 import { matchesAll, ofSilence, parseMatchers, shellWord, silenceCommand, toSilence, written } from './matcher'
 
 const HOUR = 3_600_000
@@ -65,4 +65,10 @@ test('a span is steered by keys, within the week, over days of any length', () =
   assert.deepEqual(hours('ArrowDown', false, { from: 96 * HOUR, to: 97 * HOUR }), [96, 97])
   assert.equal(hours('x'), undefined)
   assert.deepEqual(spanOf(2, 1), { from: 1, to: 2 })
+})
+
+test('times of the configuration are said in words', () => {
+  assert.equal(periodWords({ weekdays: ['monday:friday', 'sunday'], times: [{ start_time: '09:00', end_time: '17:00' }], location: 'Europe/Berlin' }), 'monday to friday and sunday, 09:00 to 17:00, Europe/Berlin')
+  assert.equal(periodWords({ days_of_month: ['-3:-1'], months: ['may'], location: 'UTC' }), 'day -3 to -1, may, UTC')
+  assert.equal(periodWords({ location: 'UTC' }), 'always, UTC')
 })

@@ -1,5 +1,5 @@
 // Silences and downtimes as one list, and where they lie in a week or a month. Pure.
-import type { Downtime, Silence } from '../../api/types'
+import type { Downtime, MuteInterval, Silence } from '../../api/types'
 import { ofSilence } from './matcher'
 import { parseRecurrence, windows, type Window } from './recurrence'
 
@@ -112,4 +112,11 @@ export function monthStart(ms: number, utc: boolean, plus = 0): number {
 
 export function dayName(ms: number, utc: boolean, form: Intl.DateTimeFormatOptions = { weekday: 'short', day: 'numeric', month: 'short' }): string {
   return new Intl.DateTimeFormat('en-GB', utc ? { ...form, timeZone: 'UTC' } : form).format(ms)
+}
+
+/** When a period of an interval is: `monday to friday, 09:00 to 17:00, Europe/Berlin`. */
+export function periodWords({ times, weekdays, days_of_month: days, months, years, location }: MuteInterval['periods'][number]): string {
+  const spans = (all: readonly string[]): string => all.map((one) => one.replace(':', ' to ')).join(' and ')
+  const parts = [weekdays && spans(weekdays), days && `day ${spans(days)}`, months && spans(months), years && spans(years), times?.map(({ start_time, end_time }) => `${start_time} to ${end_time}`).join(' and ')]
+  return [...parts.filter(Boolean), ...(parts.some(Boolean) ? [] : ['always']), location].join(', ')
 }
