@@ -8,6 +8,8 @@ export default async function (visit: Visit): Promise<void> {
   await visit.look('rules', 'DiskAlmostFull')
   await page.getByRole('button', { name: 'DiskAlmostFull' }).first().click()
   await visit.see('Open in Metrics')
+  await visit.see('Its group took')
+  await page.getByText(/^Its series|No sample of its series/).first().waitFor()
   await visit.look('rule', 'Open in Metrics')
   await page.getByRole('button', { name: 'Close' }).click()
   await page.getByLabel('State').selectOption('recording')
@@ -25,6 +27,18 @@ export default async function (visit: Visit): Promise<void> {
   await page.getByLabel('Rule file').fill('groups:\n- name: x\n  rules:\n  - alert: A\n    expr: node_load1 > 1000\n')
   await page.getByRole('button', { name: 'Look at it' }).click()
   await page.getByText(/Nothing is wrong|^Line/).first().waitFor()
+
+  // Unit tests: one that passes, one that fails and says what came.
+  const test = (alerts: string): string => `rule_files: [mine.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n  - series: node_load1{host="a"}\n    values: 2000x10\n  alert_rule_test:\n  - eval_time: 5m\n    alertname: A\n    exp_alerts: ${alerts}\n`
+  await page.getByLabel('Unit tests of it').fill('tests: []')
+  await visit.see(/Name the file above/)
+  await page.getByLabel('Unit tests of it').fill(test('[{exp_labels: {host: a}}]'))
+  await page.getByRole('button', { name: 'Run the tests' }).click()
+  await visit.see('1 test passed.')
+  await page.getByLabel('Unit tests of it').fill(test('[]'))
+  await page.getByRole('button', { name: 'Run the tests' }).click()
+  await visit.see('1 failure in 1 test:')
+  await visit.axe()
 
   await visit.open('/rules?tab=routes')
   await page.getByLabel('Try labels').fill('alertname=Disk, host=db-1')

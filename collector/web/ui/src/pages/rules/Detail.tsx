@@ -1,5 +1,5 @@
 // All that is known of one rule.
-import { Dialog, Code, Labels, Lack, Link, Moment, Notice, StateMark } from '../../parts'
+import { Age, Dialog, Code, Labels, Lack, Link, Moment, Notice, StateMark } from '../../parts'
 import { Plot } from '../../parts/Plot'
 import type { Matrix } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
@@ -7,7 +7,8 @@ import { duration, number } from '../../time/format'
 import { now } from '../../time/clock'
 import { to } from '../../url/link'
 import { range, setSpan, span, step } from '../../url/range'
-import type { RuleRow } from './rule'
+import { seriesOf } from '../alerts/expression'
+import { plotted, type RuleRow } from './rule'
 import { useMemo } from 'preact/hooks'
 
 export default function Detail({ row, onClose }: { readonly row: RuleRow; readonly onClose: () => void }) {
@@ -28,11 +29,13 @@ export default function Detail({ row, onClose }: { readonly row: RuleRow; readon
       <Link to={to(['explore'], { q: rule.query })}>Open in Metrics</Link>
       <dl class="facts">
         {isAlerting && <><dt>Fires after</dt><dd>{rule.duration ? duration(rule.duration * 1000) : 'the first time'}{rule.keepFiringFor ? `, and ${duration(rule.keepFiringFor * 1000)} longer` : ''}</dd></>}
-        <dt>Looked at</dt><dd>each {duration(row.interval * 1000)}, last {isNever ? 'never' : <Moment ms={evaluated} />}</dd>
+        <dt>Looked at</dt><dd>each {duration(row.interval * 1000)}, last {isNever ? 'never' : <><Age ms={evaluated} after=" ago" /> at <Moment ms={evaluated} /></>}</dd>
+        <dt>Its group took</dt><dd class={row.took > row.interval ? 'tone-warning' : undefined}>{duration(row.took * 1000)}{row.took > row.interval && ', longer than its interval'}</dd>
         <dt>From</dt><dd class="any-word">group {row.group} in {row.file}</dd>
         {Object.keys(rule.labels).length > 0 && <><dt>Labels</dt><dd><Labels labels={rule.labels} /></dd></>}
         {Object.entries(rule.annotations ?? {}).map(([name, value]) => <><dt key={name}>{name}</dt><dd class="any-word">{value}</dd></>)}
       </dl>
+      <Judged row={row} shown={shown} />
       {isAlerting && <Lack answer={asked.answer.value} what="history" flat />}
       {isAlerting && matrix && (times.length > 0 ? (
         <Plot title="Alerts of this rule" times={times} low={0} height={130} from={shown.from} to={shown.to} onSpan={setSpan}
@@ -48,5 +51,22 @@ export default function Detail({ row, onClose }: { readonly row: RuleRow; readon
       )}
       {isAlerting && <Link to={to(['alerts'], { q: `alertname=${rule.name}` })}>Its alerts</Link>}
     </Dialog>
+  )
+}
+
+/** The series that it judges or records, with its limit. */
+function Judged({ row, shown }: { readonly row: RuleRow; readonly shown: { readonly from: number; readonly to: number } }) {
+  const { query, limit, isAbove } = plotted(row.rule)
+  const asked = useAnswer<Matrix>(() => ['/api/v1/query_range', { query, start: shown.from / 1000, end: shown.to / 1000, step: step(shown) / 1000 }])
+  const matrix = useShown(asked).value
+  const found = useMemo(() => (matrix ? seriesOf(matrix, {}) : null), [matrix])
+  if (!found) return <Lack answer={asked.answer.value} what="series" flat />
+  if (found.times.length === 0) return <p class="soft">No sample of its series is kept of this time.</p>
+  const title = row.rule.type === 'recording' ? 'What it recorded' : limit === null ? 'Its series' : `Its series, ${isAbove ? 'above' : 'compared with'} ${number(limit)}`
+  return (
+    <>
+      <Plot title={title} times={found.times} series={found.series} from={shown.from} to={shown.to} onSpan={setSpan} height={150} {...(limit !== null && isAbove ? { threshold: limit } : {})} />
+      {found.left > 0 && <p class="small soft">{found.left} more series are not drawn.</p>}
+    </>
   )
 }

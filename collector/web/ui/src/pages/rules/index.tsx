@@ -90,5 +90,6 @@ const COLUMNS: readonly Column<RuleRow>[] = [
   { name: 'group', title: 'Group', width: 'minmax(90px, 1fr)', from: 640, by: (row) => `${row.file} ${row.group}`, cell: (row) => <div class="two"><span class="cut">{row.group}</span><span class="cut small soft" title={row.file}>{shortFile(row.file)}</span></div> },
   { name: 'for', title: 'For', width: '64px', from: 760, right: true, by: (row) => row.rule.duration ?? 0, cell: (row) => (row.rule.duration ? duration(row.rule.duration * 1000) : '') },
   { name: 'alerts', title: 'Alerts', width: '56px', right: true, by: (row) => row.rule.alerts?.length ?? 0, cell: (row) => row.rule.alerts?.length || '' },
+  { name: 'took', title: 'Took', width: '64px', from: 900, right: true, by: (row) => row.took, cell: (row) => <span class={row.took > row.interval ? 'tone-warning' : 'soft'} title="What the last round of its group took">{duration(row.took * 1000)}</span> },
   { name: 'last', title: 'Looked at', width: '82px', from: 560, right: true, cell: (row) => (row.rule.lastEvaluation.startsWith('0001') ? <span class="soft">never</span> : <Age ms={Date.parse(row.rule.lastEvaluation)} />) },
 ]

@@ -1,5 +1,6 @@
 // Rules as rows: which are shown, which made the most noise, where an error of a file stands. Pure.
 import type { Finding, Matrix, Rule, RuleGroups } from '../../api/types'
+import { drawn, type Drawn } from '../alerts/expression'
 
 export type State = 'firing' | 'pending' | 'inactive' | 'recording' | 'error'
 
@@ -9,6 +10,8 @@ export interface RuleRow {
   readonly file: string
   /** Of the group, in seconds. */
   readonly interval: number
+  /** What the last round of its group took, in seconds. */
+  readonly took: number
   readonly state: State
   readonly rule: Rule
 }
@@ -16,7 +19,7 @@ export interface RuleRow {
 export function rowsOf(groups: RuleGroups['data']['groups']): RuleRow[] {
   return groups.flatMap((group) =>
     group.rules.map((rule, at) => ({
-      key: [group.file, group.name, at, rule.name].join('/'), group: group.name, file: group.file, interval: group.interval, rule,
+      key: [group.file, group.name, at, rule.name].join('/'), group: group.name, file: group.file, interval: group.interval, took: group.evaluationTime, rule,
       state: rule.health === 'err' ? 'error' : rule.type === 'recording' ? 'recording' : (rule.state ?? 'inactive'),
     })),
   )
@@ -49,4 +52,21 @@ export function noisiest(matrix: Matrix, seconds: number): { name: string; alert
 export function placeOf(finding: Finding): { line: number; column: number | null } | null {
   const parts = /:(\d+)(?::(\d+))?$/.exec(finding.where)
   return parts ? { line: Number(parts[1]), column: parts[2] ? Number(parts[2]) : null } : null
+}
+
+/** More series are no picture. */
+const SERIES = 8
+
+/** The series that the rule judges or records: the most of those that are near its limit. */
+export function plotted(rule: Pick<Rule, 'type' | 'name' | 'query'>): Drawn {
+  if (rule.type === 'recording') return { query: `topk(${SERIES}, ${rule.name})`, limit: null, isAbove: false }
+  const found = drawn(rule.query)
+  return { ...found, query: `${found.limit !== null && !found.isAbove ? 'bottomk' : 'topk'}(${SERIES}, ${found.query})` }
+}
+
+/** The names under which a unit test wants its rules: `rule_files: [a.yml]`, or a list below. */
+export function ruleFilesOf(test: string): readonly string[] {
+  const [, inline, below] = /^rule_files:[ \t]*(?:\[([^\]]*)\]|((?:\r?\n[ \t]*- .*)+))/m.exec(test) ?? []
+  const all = inline !== undefined ? inline.split(',') : (below ?? '').split('\n').map((line) => line.replace(/^[ \t]*- /, ''))
+  return all.map((name) => name.trim().replace(/^(["'])(.*)\1$/, '$2')).filter(Boolean)
 }
