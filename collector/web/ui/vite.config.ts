@@ -26,6 +26,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
 function manualChunks(id: string): string | undefined {
   if (/\/uplot\/|\/src\/parts\/(Plot|Graph)\./.test(id)) return 'plot'
   if (/\/node_modules\/|preload-helper|\/src\/(api|parts|pages\/problems|shell|time|url)\/|\/query.css$/.test(id)) return 'base'
+  if (/\/src\/lines\//.test(id)) return 'look'
   const page = /\/src\/pages\/([a-z]+)\//.exec(id)?.[1]
   return Object.keys(groups).find((group) => groups[group]?.includes(page ?? ''))
 }

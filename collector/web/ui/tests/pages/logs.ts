@@ -64,6 +64,36 @@ export default async function (visit: Visit): Promise<void> {
   await page.goBack()
   await page.waitForURL((url) => !(url.searchParams.get('q') ?? '').includes('level'))
 
+  // What stands around it is of its source, and not what was searched for; more of it both ways, and all of it in the URL.
+  await visit.open(`/logs?q=${encodeURIComponent('{app="shop"} |= "web-1 order 57 failed"')}`)
+  await page.getByRole('grid', { name: 'Log lines' }).getByRole('button', { name: 'web-1 order 57 failed', exact: false }).click()
+  await page.getByRole('button', { name: 'Around it' }).click()
+  const around = page.getByRole('list', { name: 'Lines around it' })
+  const orders = async (): Promise<string[]> => (await around.getByText(/order \d+/).allInnerTexts()).map((text) => /order (\d+)/.exec(text)?.[1] ?? '')
+  await visit.until('20 lines on each side', async () => (await orders()).join() === Array.from({ length: 41 }, (_, at) => 37 + at).join())
+  await visit.see('20 lines before')
+  if (!(await around.locator('[aria-current=true]').innerText()).includes('web-1 order 57 failed')) throw new Error('the line is not marked')
+  await page.getByRole('button', { name: '20 later' }).click()
+  await page.getByRole('button', { name: '20 earlier' }).click()
+  await page.getByRole('button', { name: '20 earlier' }).click()
+  await page.waitForURL(/earlier=60/)
+  await visit.until('all that came before', async () => (await orders()).join() === Array.from({ length: 98 }, (_, at) => at).join())
+  await visit.see('57 lines before, no more within 6 h')
+  const inSight = async (): Promise<boolean> => {
+    const [list, line] = [await around.boundingBox(), await around.locator('[aria-current=true]').boundingBox()]
+    return list !== null && line !== null && line.y >= list.y && line.y + line.height <= list.y + list.height
+  }
+  if (!(await inSight())) throw new Error('what came before has pushed the line away')
+  await visit.look('logs-around', '57 lines before, no more within 6 h')
+  await visit.until('the same after a reload', async () => (await orders()).length === 98)
+  await page.keyboard.press('Escape')
+  await page.waitForURL((url) => !url.searchParams.has('around') && url.searchParams.has('q'))
+  await page.goBack()
+  await page.getByRole('link', { name: 'Search this source' }).click()
+  await page.waitForURL((url) => (url.searchParams.get('q') ?? '').includes('filename=') && url.searchParams.has('from'))
+  await visit.see('300 lines, the newest first; there are no more')
+  await visit.open(`/logs?q=${encodeURIComponent('{app="shop", host="web-1"} |= "no stock"')}`)
+
   // By keys alone.
   await page.getByRole('grid', { name: 'Log lines' }).focus()
   await page.keyboard.press('End')

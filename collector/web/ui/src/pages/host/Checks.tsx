@@ -5,6 +5,7 @@ import { quoted, type Matrix } from '../../api/matrix'
 import { may } from '../../api/me'
 import type { Check, Perfdata } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
+import { logSpan } from '../../lines/span'
 import { Age, Button, Dialog, DurationField, isDuration, Notice, say, StateMark, Strip, TextField } from '../../parts'
 import { lookOf } from '../../parts/states'
 import { now, quarter } from '../../time/clock'
@@ -13,7 +14,6 @@ import { range, span } from '../../url/range'
 import { downtime, type Action } from '../problems/act'
 import type { Problem } from '../problems/problem'
 import { endOf, stateOfValue, stripOf, type Happened } from './happened'
-import { logSpan } from './time'
 
 const PIECES = 48
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Labels } from '../../api/types'
 import { awayOf, endOf, happened, isBad, marksOf, msOf, stateOfValue, stripOf, type Happened } from './happened'
 import { labelChanges, labelLines } from './labels'
-import { around, barsOf, levelOf, linesOf as logLines, selector, streamOf } from './loglines'
+import { selector } from './loglines'
 import { GROUPS, linesOf, offered, question } from './plots'
 
 const AXIS = { from: 0, to: 40_000, step: 10_000 }
@@ -95,15 +95,7 @@ test('labels are lines, and what changes in them is told', () => {
   assert.equal(JSON.stringify(odd.set), '{"constructor":"b","__proto__":"c"}')
 })
 
-test('lines are asked for by host and text, and counted by level', () => {
+test('lines are asked for by host and text', () => {
   assert.equal(selector('w"1', ' a.b ', ''), '{host="w\\"1",source!="muster"} |~ "(?i)a\\\\.b"')
   assert.equal(selector('w', '', 'warn'), '{host="w",source!="muster"} | level=~"(?i)warn.*"')
-  assert.deepEqual(['FATAL', 'err', 'Warning', 'notice', 'trace', undefined].map(levelOf), ['critical', 'error', 'warn', 'info', 'debug', 'other'])
-  const lines = logLines({ data: { result: [{ stream: { level: 'info' }, values: [['1000000000000000001', 'a']] }, { stream: {}, values: [['1000000000000000002', 'b']] }] } })
-  assert.deepEqual(lines.map(({ text, level }) => [text, level]), [['b', 'other'], ['a', 'info']])
-  const bars = barsOf({ data: { result: [{ metric: { level: 'info' }, values: [[10, '5'], [30, '1']] }, { metric: { level: 'error' }, values: [[20, '2']] }] } }, { from: 0, to: 30_000 }, 10_000)
-  assert.deepEqual(bars.map(({ name, counts }) => [name, counts]), [['error', [0, 2, 0]], ['info', [5, 0, 1]]])
-  assert.equal(streamOf('w', { filename: '/a "b"', level: 'x' }), '{host="w",source!="muster",filename="/a \\"b\\""}')
-  const both = around(lines, logLines({ data: { result: [{ stream: {}, values: [['1000000000000000002', 'b'], ['1000000000000000003', 'c']] }] } }))
-  assert.deepEqual(both.map(({ text }) => text), ['a', 'b', 'c'])
 })

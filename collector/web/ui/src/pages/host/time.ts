@@ -13,12 +13,6 @@ export const axis = computed<Axis>(() => {
   return axisOf(time, step(time, POINTS, 5000))
 })
 
-/** The span in ms of what is asked of logs: whole quarters of a minute. */
-export const logSpan = computed(() => {
-  const { from, to } = span(range.value, quarter.value)
-  return range.value.kind === 'span' ? { from, to } : { from: Math.floor(from / 15_000) * 15_000, to: Math.ceil(to / 15_000) * 15_000 }
-})
-
 /** Twice as much time around the same middle, not beyond now. */
 export function zoomOut(): void {
   const { from, to } = span(range.peek(), quarter.peek())

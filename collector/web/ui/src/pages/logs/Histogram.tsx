@@ -2,11 +2,10 @@
 import { useMemo } from 'preact/hooks'
 import type { Matrix } from '../../api/matrix'
 import { useAnswer, useShown } from '../../api/useAnswer'
+import { barsOf, letterOf, toneOfLevel } from '../../lines/levels'
+import { logSpan } from '../../lines/span'
 import { Bars, Lack } from '../../parts'
 import { setSpan, step } from '../../url/range'
-import { barsOf, toneOfLevel } from '../host/loglines'
-import { logSpan } from '../host/time'
-import { letterOf } from './lines'
 
 const BARS = 80
 

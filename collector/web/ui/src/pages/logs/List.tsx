@@ -1,10 +1,12 @@
 // The lines in a list of which only what is in sight is drawn; heights are computed from the width of a letter.
 import { useSignal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
+import { openAround } from '../../lines/Around'
+import type { Line } from '../../lines/lines'
 import { VirtualRows } from '../../parts'
 import { reveal, varied } from '../../parts/virtual'
 import { param } from '../../url/query'
-import { heightOf, type Line } from './lines'
+import { heightOf } from './heights'
 import { Row, type RowProps } from './Row'
 
 /** The id of the line that is open. */
@@ -53,7 +55,7 @@ export function List({ lines, isWrapped, onPick }: { readonly lines: readonly Li
         }}
         row={(at) => {
           const line = lines[at]
-          return line && <Row line={line} isOpen={line.id === opened} isWrapped={isWrapped} onOpen={() => toggle(line)} onPick={onPick} />
+          return line && <Row line={line} isOpen={line.id === opened} isWrapped={isWrapped} onOpen={() => toggle(line)} onAround={() => openAround(line)} onPick={onPick} />
         }}
       />
     </>

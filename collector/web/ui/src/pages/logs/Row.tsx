@@ -1,22 +1,24 @@
 // A line of the list, and what it has when it is open.
-import { Copy } from '../../parts'
+import { Button, Copy } from '../../parts'
 import { clockTime, dateTime } from '../../time/format'
 import { isUtc } from '../../url/range'
-import { toneOfLevel } from '../host/loglines'
+import { letterOf, toneOfLevel } from '../../lines/levels'
+import type { Line } from '../../lines/lines'
 import { canFilter, type narrowed } from './query'
-import { fieldsOf, letterOf, type Field, type Line } from './lines'
+import { fieldsOf, type Field } from './heights'
 
 export interface RowProps {
   readonly line: Line
   readonly isOpen: boolean
   readonly isWrapped: boolean
   readonly onOpen: () => void
+  readonly onAround: () => void
   readonly onPick: (name: string, value: string, kind: Parameters<typeof narrowed>[3], isNot: boolean) => void
 }
 
 const KINDS: Readonly<Record<Field['kind'], string>> = { label: 'label', metadata: 'of the line', parsed: 'parsed' }
 
-export function Row({ line, isOpen, isWrapped, onOpen, onPick }: RowProps) {
+export function Row({ line, isOpen, isWrapped, onOpen, onAround, onPick }: RowProps) {
   return (
     <div class={`logs-line${isOpen ? ' open' : ''}`}>
       <time role="gridcell" class="mono soft nowrap" title={dateTime(line.ms, isUtc.value)}>
@@ -31,17 +33,20 @@ export function Row({ line, isOpen, isWrapped, onOpen, onPick }: RowProps) {
         <button type="button" tabIndex={-1} class={`mono${isOpen || isWrapped ? ' wrap' : ''}`} aria-expanded={isOpen} onClick={onOpen}>
           {line.text || '\u00a0'}
         </button>
-        {isOpen && <Fields line={line} onPick={onPick} />}
+        {isOpen && <Fields line={line} onAround={onAround} onPick={onPick} />}
       </div>
     </div>
   )
 }
 
-function Fields({ line, onPick }: Pick<RowProps, 'line' | 'onPick'>) {
+function Fields({ line, onAround, onPick }: Pick<RowProps, 'line' | 'onAround' | 'onPick'>) {
   return (
     <div class="logs-fields">
       <div class="row">
         <span class="soft small mono cut grow">{line.nanos} ns</span>
+        <Button small onClick={onAround}>
+          Around it
+        </Button>
         <Copy text={line.text} label="Copy the line" />
       </div>
       <ul aria-label="Labels and fields">

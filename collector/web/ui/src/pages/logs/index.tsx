@@ -3,18 +3,20 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ask } from '../../api/ask'
 import { Button, Copy, Filter, Lack, Notice, useKeys } from '../../parts'
+import { Around } from '../../lines/Around'
+import { logSpan } from '../../lines/span'
 import { useHeading } from '../../shell/heading'
 import { count } from '../../time/format'
 import { path } from '../../url/link'
 import { setSearch } from '../../url/location'
 import { param } from '../../url/query'
 import { range } from '../../url/range'
-import { logSpan } from '../host/time'
 import { offersFor, type Known } from './complete'
 import { Histogram } from './Histogram'
 import { List } from './List'
 import { commandOf, isWhole, narrowed, queryOf } from './query'
 import { PAGE, useLines, wantedLines } from './useLines'
+import { TAIL_MAX } from './tail'
 import { useTail } from './useTail'
 import './logs.css'
 
@@ -64,7 +66,7 @@ export default function Logs() {
   const isTail = tailing.value === '1'
   // A query that is refused is told of by its lines, and no stream is opened for it.
   const { tail, tell, again } = useTail(isTail && found.isLines && found.asked.answer.value?.kind !== 'refused' ? query : null)
-  const { held, waiting, dropped, link, why, lines: came } = tail.value
+  const { held, waiting, dropped, left, breaks, link, why, lines: came } = tail.value
   const lines = !found.isLines ? [] : isTail ? (held ?? came) : found.lines
   const isWrapped = wrap.value === '1'
   const toggleTail = (): void => setSearch({ tail: isTail ? null : '1' }, 'push')
@@ -116,6 +118,8 @@ export default function Logs() {
             {link === 'away' && ': the stream broke off, it begins again by itself'}
           </span>
           {dropped > 0 && <span class="badge tone-warning">{count(dropped, 'line')} not shown: more came than could be handed over</span>}
+          {left > 0 && <span class="badge">{count(left, 'older line')} left out: a tail keeps {TAIL_MAX.toLocaleString('en-GB')}</span>}
+          {breaks > 0 && <span class="badge tone-warning">broke off {count(breaks, 'time')}: what came meanwhile may be missing</span>}
         </div>
       )}
       {lines.length > 0 && <List lines={lines} isWrapped={isWrapped} onPick={(name, value, kind, isNot) => search(narrowed(q.peek(), name, value, kind, isNot), 'push')} />}
@@ -126,6 +130,7 @@ export default function Logs() {
           <p>{isTail ? 'Lines that fit are shown as they come.' : q.value ? 'None in this time fits. A longer time, or fewer words, may find some.' : 'No host sent any in this time. Which files and journals are followed stands in the configuration of each as [[logs]].'}</p>
         </div>
       )}
+      <Around />
       <Lack answer={found.failed.value} what="older lines" onAgain={() => void found.goOn()} />
       {!isTail && lines.length > 0 && (
         <div class="row paging">

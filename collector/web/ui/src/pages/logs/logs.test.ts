@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { offersFor } from './complete'
-import { heightOf, linesOf, merged, rowsOf } from './lines'
+import { linesOf, merged } from '../../lines/lines'
+import { heightOf, rowsOf } from './heights'
 import { commandOf, EVERY, isWhole, narrowed, queryOf, shellWord } from './query'
 import { read, START, step, TAIL_MAX } from './tail'
 
@@ -60,6 +61,9 @@ test('a tail keeps the newest, holds still while paused, and says why it ended',
   let tail = step(START, { kind: 'lines', streams: [stream(...many)] })
   assert.equal(tail.lines.length, TAIL_MAX)
   assert.equal(tail.lines[0]?.text, `line ${TAIL_MAX + 9}`)
+  // What it let go of is counted, and that it broke off.
+  assert.deepEqual([tail.left, tail.breaks], [10, 0])
+  assert.equal(step(step(tail, { kind: 'failed' }), { kind: 'opened' }).breaks, 1)
   tail = step(tail, { kind: 'pause' })
   tail = step(tail, { kind: 'lines', streams: [stream(['1800000000000000000', 'new'])] })
   assert.equal(tail.waiting, 1)

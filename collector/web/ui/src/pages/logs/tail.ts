@@ -1,5 +1,5 @@
 // What a live tail knows, as a pure machine; the stream itself is `useTail.ts`.
-import { linesOf, merged, type Line, type LogStream } from './lines'
+import { linesOf, merged, type Line, type LogStream } from '../../lines/lines'
 
 /** More would be slow to draw anew with each batch; what is older is asked for by the time. */
 export const TAIL_MAX = 5000
@@ -14,11 +14,15 @@ export interface Tail {
   readonly waiting: number
   /** Lines that the collector could not hand over in time. */
   readonly dropped: number
+  /** Older lines that were let go of, since it keeps `TAIL_MAX`. */
+  readonly left: number
+  /** How often the stream broke off and began again: how many lines came meanwhile nobody counts. */
+  readonly breaks: number
   /** Why the collector ended it. */
   readonly why: string
 }
 
-export const START: Tail = { link: 'connecting', lines: [], held: null, waiting: 0, dropped: 0, why: '' }
+export const START: Tail = { link: 'connecting', lines: [], held: null, waiting: 0, dropped: 0, left: 0, breaks: 0, why: '' }
 
 export type TailEvent =
   | { readonly kind: 'opened' | 'failed' | 'closed' | 'pause' | 'go' }
@@ -29,7 +33,7 @@ export type TailEvent =
 export function step(tail: Tail, event: TailEvent): Tail {
   switch (event.kind) {
     case 'opened':
-      return { ...tail, link: 'connected' }
+      return { ...tail, link: 'connected', breaks: tail.breaks + (tail.link === 'away' ? 1 : 0) }
     case 'failed':
       // The browser connects again by itself.
       return tail.link === 'over' ? tail : { ...tail, link: 'away' }
@@ -46,8 +50,9 @@ export function step(tail: Tail, event: TailEvent): Tail {
     case 'lines': {
       // After a break the newest lines come once more; each is known by what it holds.
       const known = new Set(tail.lines.map(({ id }) => id))
-      const fresh = linesOf(event.streams).filter(({ id }) => !known.has(id))
-      return { ...tail, link: 'connected', lines: merged(tail.lines, fresh, TAIL_MAX), waiting: tail.held ? tail.waiting + fresh.length : 0 }
+      const fresh = merged([], linesOf(event.streams)).filter(({ id }) => !known.has(id))
+      const lines = merged(tail.lines, fresh, TAIL_MAX)
+      return { ...tail, link: 'connected', lines, left: tail.left + tail.lines.length + fresh.length - lines.length, waiting: tail.held ? tail.waiting + fresh.length : 0 }
     }
   }
 }

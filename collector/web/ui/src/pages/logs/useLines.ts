@@ -4,16 +4,14 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Answer } from '../../api/answer'
 import { ask } from '../../api/ask'
 import { useAnswer, useShown } from '../../api/useAnswer'
+import { CATEGORIZED, linesOf, merged, type Line, type LogAnswer } from '../../lines/lines'
+import { logSpan } from '../../lines/span'
 import { param } from '../../url/query'
-import { logSpan } from '../host/time'
-import { linesOf, merged, type Line, type LogAnswer } from './lines'
 
 export const PAGE = 500
 /** What the collector gives in one answer at most. */
 const ANSWER_MAX = 5000
 const PATH = '/loki/api/v1/query_range'
-/** What a line has itself is told apart from what its stream has. */
-const HEADERS = { 'x-loki-response-encoding-flags': 'categorize-labels' }
 
 /** How many lines were asked for. */
 const wanted = param('lines', String(PAGE))
@@ -26,7 +24,7 @@ export function useLines(query: string) {
   const current = useRef<AbortController | null>(null)
   const asked = useAnswer<LogAnswer>(
     () => [PATH, { query, start: `${logSpan.value.from}000000`, end: `${logSpan.value.to}000000`, limit: Math.min(ANSWER_MAX, wantedLines.peek()), direction: 'backward' }],
-    { headers: HEADERS },
+    { headers: CATEGORIZED },
   )
   const known = useShown(asked).value
   const isLines = known?.data.resultType === 'streams'
@@ -45,7 +43,7 @@ export function useLines(query: string) {
     current.current = own
     isMore.value = true
     const { from, to } = logSpan.peek()
-    const answer = await ask<LogAnswer>(PATH, { query, start: `${from}000000`, end: `${to}000000`, limit: PAGE, direction: 'backward', after: next }, { headers: HEADERS, signal: own.signal })
+    const answer = await ask<LogAnswer>(PATH, { query, start: `${from}000000`, end: `${to}000000`, limit: PAGE, direction: 'backward', after: next }, { headers: CATEGORIZED, signal: own.signal })
     isMore.value = false
     if (own.signal.aborted) return
     failed.value = answer.kind === 'data' ? null : answer

@@ -1,6 +1,7 @@
-// Answers of Loki's API as lines, and how high each is drawn. Pure.
-import type { Labels } from '../../api/types'
-import { levelOf } from '../host/loglines'
+// Answers of Loki's API as lines. Pure.
+import { quoted } from '../api/matrix'
+import type { Labels } from '../api/types'
+import { levelOf, type Level } from './levels'
 
 /** A value is [nanoseconds, text], and where the answer is categorized what the line itself has. */
 export interface LogStream {
@@ -22,7 +23,7 @@ export interface Line {
   /** As the API has it: numbers of JavaScript lose nanoseconds. */
   readonly nanos: string
   readonly ms: number
-  readonly level: ReturnType<typeof levelOf>
+  readonly level: Level
   readonly text: string
   readonly labels: Labels
   readonly metadata: Labels
@@ -37,6 +38,9 @@ function hash(text: string): string {
 }
 
 const NONE: Labels = {}
+
+/** A question with these is answered with what a line has itself apart from what its stream has. */
+export const CATEGORIZED = { 'x-loki-response-encoding-flags': 'categorize-labels' }
 
 export function linesOf(streams: readonly LogStream[]): Line[] {
   return streams.flatMap(({ stream, values }) =>
@@ -60,45 +64,32 @@ export function merged(known: readonly Line[], more: readonly Line[], most = Inf
   return sorted.length > most ? sorted.slice(0, most) : sorted
 }
 
-/** A colour is never alone: each level has a letter. */
-export function letterOf(level: string): string {
-  return level === 'other' ? '-' : level.charAt(0).toUpperCase()
+/** Labels that tell where a host's line comes from. */
+const SOURCE = ['host', 'source', 'filename', 'unit', 'app', 'job', 'container'] as const
+
+/** The selector of the source of a line: its host and what it was read from; a line that has none of these is of its stream. */
+export function sourceOf(labels: Labels): string {
+  const own = SOURCE.filter((name) => labels[name])
+  const names = own.length > 0 ? own : Object.keys(labels).sort()
+  // The collector's events of the host are no lines of its sources.
+  const events = labels['source'] ? [] : ['source!="muster"']
+  return `{${[...names.map((name) => `${name}=${quoted(labels[name] ?? '')}`), ...events].join(', ')}}`
 }
 
-export interface Field {
-  readonly kind: 'label' | 'metadata' | 'parsed'
-  readonly name: string
-  readonly value: string
+/** What an id says of when its line was, in ns; null: it is no id. */
+export function nanosOf(id: string): string | null {
+  return /^(\d{7,20})\.[0-9a-z]+$/.exec(id)?.[1] ?? null
 }
 
-export function fieldsOf(line: Line): Field[] {
-  const of = (kind: Field['kind'], all: Labels): Field[] => Object.entries(all).map(([name, value]) => ({ kind, name, value }))
-  return [...of('label', line.labels), ...of('metadata', line.metadata), ...of('parsed', line.parsed)]
+/** `nanos` moved by so many ms. */
+export function moved(nanos: string, ms: number): string {
+  const at = BigInt(nanos) + BigInt(Math.round(ms)) * 1_000_000n
+  return String(at < 0n ? 0n : at)
 }
 
-export const LINE_PX = 18
-/** Above, below, and the border. */
-const PAD_PX = 6
-export const FIELD_PX = 26
-/** A line of a megabyte does not push all others away: more of it is scrolled to. */
-const ROWS_MAX = 40
-
-/** Signs that take two places of a monospaced font: East Asian scripts and pictures. */
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\u{1f300}-\u{1faff}]/gu
-
-/** How many rows a text takes where `columns` signs fit. */
-export function rowsOf(text: string, columns: number): number {
-  let rows = 0
-  for (const part of text.split('\n')) {
-    // A tab is as wide as four signs (`tab-size`) at most.
-    const signs = part.length + 3 * (part.split('\t').length - 1) + (part.length < 20_000 ? (part.match(WIDE)?.filter((sign) => sign.length === 1).length ?? 0) : 0)
-    rows += Math.max(1, Math.ceil(signs / Math.max(1, columns)))
-  }
-  return Math.min(rows, ROWS_MAX)
-}
-
-/** How high a line is, in CSS pixels. */
-export function heightOf(line: Line, columns: number, isWrapped: boolean, isOpen: boolean): number {
-  const text = (isWrapped || isOpen ? rowsOf(line.text, columns) : 1) * LINE_PX + PAD_PX
-  return isOpen ? text + fieldsOf(line).length * FIELD_PX + 48 : text
+/** The lines before a moment (as answers have them: the newest first) and from it on, as one list, the oldest first; each once. */
+export function around(before: readonly Line[], after: readonly Line[]): Line[] {
+  const all = new Map<string, Line>()
+  for (const line of [...[...before].reverse(), ...after]) if (!all.has(line.id)) all.set(line.id, line)
+  return [...all.values()].sort((a, b) => earlier(a.nanos, b.nanos))
 }
