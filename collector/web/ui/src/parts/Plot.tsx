@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { axisTimes, number } from '../time/format'
+import { axisTimes, clockTime, number } from '../time/format'
 import { isUtc } from '../url/range'
 import { colour, theme } from './canvas'
 
@@ -40,6 +40,8 @@ export interface PlotProps {
   readonly gaps?: readonly { readonly from: number; readonly to: number; readonly why: string }[]
   /** From this value on it is bad. */
   readonly threshold?: number
+  /** Which side of the threshold is bad: the values from it on, if nothing is said. */
+  readonly bad?: 'above' | 'below' | 'none'
   readonly low?: number
   readonly height?: number
   /** The values lie on each other: what is between two is filled. */
@@ -52,6 +54,8 @@ export interface PlotProps {
   readonly onSpan?: (from: number, to: number) => void
 }
 
+/** A mark is meant from so many pixels away. */
+const NEAR_PX = 7
 /** About as wide as a letter of the axis is, in pixels. */
 const LETTER = 6.2
 const BINARY = Array.from({ length: 52 }, (_, power) => 2 ** power)
@@ -77,7 +81,8 @@ function shade(plot: uPlot, props: PlotProps): void {
     const y = plot.valToPos(props.threshold, 'y', true)
     ctx.fillStyle = colour('critical')
     ctx.globalAlpha = 0.08
-    ctx.fillRect(bbox.left, bbox.top, bbox.width, y - bbox.top)
+    if (props.bad === 'below') ctx.fillRect(bbox.left, y, bbox.width, bbox.top + bbox.height - y)
+    else if (props.bad !== 'none') ctx.fillRect(bbox.left, bbox.top, bbox.width, y - bbox.top)
     ctx.globalAlpha = 0.8
     ctx.fillRect(bbox.left, y, bbox.width, 1)
   }
@@ -112,7 +117,7 @@ function options(props: PlotProps, width: number, held: { props: PlotProps }): u
     tzDate: (seconds) => (isUtc.peek() ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
     scales: {
       x: { time: true, range: () => [held.props.from / 1000, held.props.to / 1000] },
-      y: { range: (_plot, low, high) => rangeOf(Math.min(low ?? 0, held.props.low ?? Infinity), high ?? 1, held.props.threshold) },
+      y: { range: (_plot, low, high) => rangeOf(Math.min(low ?? 0, held.props.low ?? Infinity, held.props.threshold ?? Infinity), high ?? 1, held.props.threshold) },
     },
     axes: [{ ...axis, size: 26, values: (_plot, splits) => axisTimes(splits, isUtc.peek()) }, { ...axis, size: (_plot, texts) => Math.max(58, ...(texts ?? []).map((text) => String(text).length * LETTER + 16)), ...(props.binary ? { incrs: BINARY } : {}), values: (_plot, values) => values.map((value) => (held.props.format ?? number)(value)) }],
     series: [{}, ...props.series.map((one, at) => lineOf(one, at, props))],
@@ -145,6 +150,16 @@ export function rangeOf(low: number, high: number, threshold?: number): [number,
   return [low >= 0 && low < top * 0.5 ? 0 : low - room, top + room]
 }
 
+/** What happened at the cursor: the words of the marks that are near it, the nearest first. */
+export function marksNear(marks: readonly PlotMark[], distance: (at: number) => number): string {
+  const near = marks.map((mark) => ({ mark, far: Math.abs(distance(mark.at)) })).filter(({ far }) => far <= NEAR_PX)
+  return near
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map(({ mark }) => `${clockTime(mark.at, isUtc.peek()).slice(0, 8)} ${mark.text}`)
+    .join('; ')
+}
+
 export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
@@ -161,9 +176,10 @@ export function Plot(props: PlotProps) {
       const at = self.cursor.idx
       const { series, format = number, bare, onCursor } = held.current.props
       onCursor?.(at ?? null)
-      if (bare) return
-      const values = at == null ? [] : series.slice(0, 6).map((one) => `${one.label} ${one.values[at] == null ? '-' : format(one.values[at] as number)}`)
-      if (read.current) read.current.textContent = values.join('  ')
+      const left = self.cursor.left ?? -1
+      const words = left < 0 ? '' : marksNear(held.current.props.marks ?? [], (ms) => self.valToPos(ms / 1000, 'x') - left)
+      const values = at == null || bare || words ? [] : series.slice(0, 6).map((one) => `${one.label} ${one.values[at] == null ? '-' : format(one.values[at] as number)}`)
+      if (read.current) read.current.textContent = words || values.join('  ')
     }
     made.hooks.setCursor = [write]
     plot.current = made

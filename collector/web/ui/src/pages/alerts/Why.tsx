@@ -3,6 +3,7 @@ import { useMemo } from 'preact/hooks'
 import type { Alert, Check, Matrix, Streams } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { Choice, Code, Lack, StateMark } from '../../parts'
+import { drawn } from '../../parts/expression'
 import { Plot, type PlotMark } from '../../parts/Plot'
 import { now } from '../../time/clock'
 import { clockTime, number, parseDuration } from '../../time/format'
@@ -10,7 +11,7 @@ import { api } from '../../url/link'
 import { param } from '../../url/query'
 import { isUtc, step } from '../../url/range'
 import { written } from '../calendar/matcher'
-import { drawn, seriesOf } from './expression'
+import { seriesOf } from './expression'
 
 const around = param('around', '30m')
 

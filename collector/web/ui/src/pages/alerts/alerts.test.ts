@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Alert } from '../../api/types'
-import { drawn, seriesOf } from './expression'
+import { seriesOf } from './expression'
 import { filterAlerts, rowsOf } from './filter'
 import { readTree, walk } from './walk'
-
-test('a comparison with a number is drawn without it, anything else as it is', () => {
-  assert.deepEqual(drawn('node_load1 > 0.01'), { query: 'node_load1', limit: 0.01, isAbove: true })
-  assert.deepEqual(drawn('sum by (a) (x{b=">1"}) <= -1e3'), { query: 'sum by (a) (x{b=">1"})', limit: -1000, isAbove: false })
-  for (const whole of ['a > b', 'a and b > 5', 'a > bool 5', 'a > 1 < 5', 'up', 'x{a="b > 5"}']) assert.deepEqual(drawn(whole), { query: whole, limit: null, isAbove: false }, whole)
-})
 
 test('the series of the alert are drawn, with gaps', () => {
   const result = [{ metric: { __name__: 'load', host: 'a' }, values: [[1, '2'], [3, 'NaN']] as const }, { metric: { __name__: 'load', host: 'b' }, values: [[2, '9']] as const }]

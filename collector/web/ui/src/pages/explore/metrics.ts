@@ -1,6 +1,7 @@
 // What a query of metrics may be, and what could be written at a place of it. Pure but for `complete`, which asks for names.
 import { ask } from '../../api/ask'
 import { quoted } from '../../api/matrix'
+import type { Labels } from '../../api/types'
 import type { Offer } from '../../parts/complete'
 import { OPERATORS, spanWord, shellWord, spotAt, valueOffers, WINDOWS, type Completion } from '../../parts/querytext'
 import { path } from '../../url/link'
@@ -20,6 +21,29 @@ export const letter = (at: number): string => String.fromCharCode(65 + at)
 export function queryOf(name: string, host: string): string {
   const selector = `${name}{host=${quoted(host)}}`
   return name.endsWith('_total') ? `rate(${selector}[5m])` : selector
+}
+
+export interface NameGroup {
+  readonly prefix: string
+  readonly names: readonly string[]
+}
+
+/** Names by their first two words, `node_cpu`; those that stay alone by their first. In the order of their letters. */
+export function groupsOf(names: readonly string[]): NameGroup[] {
+  const first = (name: string, words: number): string => name.split('_').slice(0, words).join('_')
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(first(name, 2), (counts.get(first(name, 2)) ?? 0) + 1)
+  const groups = new Map<string, string[]>()
+  for (const name of names) {
+    const prefix = (counts.get(first(name, 2)) ?? 0) > 1 ? first(name, 2) : first(name, 1)
+    groups.set(prefix, [...(groups.get(prefix) ?? []), name])
+  }
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([prefix, names]) => ({ prefix, names: [...names].sort() }))
+}
+
+/** The names of hosts in an answer: of whose events there are marks. */
+export function hostsOf(all: readonly { readonly metric: Labels }[]): string[] {
+  return [...new Set(all.flatMap(({ metric }) => (metric['host'] ? [metric['host']] : [])))].sort()
 }
 
 /** How many points a plot of this width has; the same one for widths that are near each other. */

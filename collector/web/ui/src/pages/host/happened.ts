@@ -48,13 +48,13 @@ const MARKS_MAX = 100
 const TONES: readonly string[] = ['accent', 'off', 'ok', 'busy', 'unknown', 'warning', 'critical']
 
 /** What is marked on plots: not who was told or has taken it, and a check's change not again as its alert. */
-export function marksOf(events: readonly Happened[], span: { from: number; to: number }): PlotMark[] {
+export function marksOf(events: readonly Happened[], span: { from: number; to: number }): (PlotMark & { readonly host: string })[] {
   const isChange = new Set(events.filter(({ kind }) => kind === 'check_state').map(({ labels }) => labels['check']))
-  const kept = new Map<number, PlotMark & { colour: string }>()
+  const kept = new Map<number, PlotMark & { colour: string; host: string }>()
   for (const event of events) {
     if (event.what === 'notice' || event.kind.endsWith('acknowledged') || (event.what === 'alert' && isChange.has(event.labels['check']))) continue
     const place = Math.floor(((event.ms - span.from) / (span.to - span.from)) * MARKS_MAX)
-    const [before, mark] = [kept.get(place), { at: event.ms, text: event.text, colour: toneOf(event) }]
+    const [before, mark] = [kept.get(place), { at: event.ms, text: event.text, colour: toneOf(event), host: event.labels['host'] ?? '' }]
     if (!before || TONES.indexOf(mark.colour) > TONES.indexOf(before.colour)) kept.set(place, mark)
   }
   return [...kept.values()]

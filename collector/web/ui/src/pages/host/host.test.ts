@@ -51,7 +51,7 @@ test('of many series those with the highest values are drawn', () => {
 test('events are marks once, and times away are gaps', () => {
   const events = happened({ data: { result: [{ stream: { event: 'boot', kind: 'host_booted' }, values: [['1795961913070000000', 'boots']] }, { stream: { event: 'notice', kind: 'notice_made' }, values: [['1795961914070000000', 'told']] }] } })
   assert.deepEqual(events.map(({ ms }) => ms), [1795961914070, 1795961913070])
-  assert.deepEqual(marksOf(events, { from: 1795961900000, to: 1795961920000 }), [{ at: 1795961913070, text: 'boots', colour: 'busy' }])
+  assert.deepEqual(marksOf(events, { from: 1795961900000, to: 1795961920000 }), [{ at: 1795961913070, text: 'boots', colour: 'busy', host: '' }])
   const twice = [event(9, 'alert_firing', { check: 'raid' }, 'alert'), event(8, 'check_state', { check: 'raid', to: 'CRITICAL' }), event(7, 'alert_firing', { severity: 'warning' }, 'alert')]
   const span = { from: 0, to: 100 }
   assert.deepEqual(marksOf(twice, span).map(({ at, colour }) => [at, colour]), [[8, 'critical'], [7, 'warning']])
