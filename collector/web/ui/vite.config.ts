@@ -24,7 +24,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
 }
 
 function manualChunks(id: string): string | undefined {
-  if (/\/uplot\/|\/src\/parts\/(Plot|Graph)\./.test(id)) return 'plot'
+  if (/\/uplot\/|\/src\/parts\/(Plot|Graph|unit|expression)\./.test(id)) return 'plot'
   if (/\/node_modules\/|preload-helper|\/src\/(api|parts|pages\/problems|shell|time|url)\/|\/query.css$/.test(id)) return 'base'
   if (/\/src\/lines\//.test(id)) return 'look'
   const page = /\/src\/pages\/([a-z]+)\//.exec(id)?.[1]

@@ -23,6 +23,8 @@ export interface PlotMark {
 
 export interface PlotProps {
   readonly title: string
+  /** Beside the title, in grey. */
+  readonly note?: string
   /** Seconds since 1970, rising. */
   readonly times: readonly number[]
   readonly series: readonly PlotSeries[]
@@ -204,7 +206,8 @@ export function Plot(props: PlotProps) {
   return (
     <figure class="plot" role="group" aria-label={words}>
       <figcaption class="title">
-        <strong>{props.title}</strong>
+        {props.title && <strong>{props.title}</strong>}
+        {props.note && <span class="small soft">{props.note}</span>}
         <span ref={read} class="small soft cut" aria-hidden="true" />
       </figcaption>
       <div ref={box} />

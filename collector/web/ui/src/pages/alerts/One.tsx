@@ -2,17 +2,18 @@
 import { useSignal } from '@preact/signals'
 import { may } from '../../api/me'
 import { change } from '../../api/ask'
-import type { Alert, Alerts, MailPreview } from '../../api/types'
+import type { Alert, Alerts } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Age, Button, Code, Labels, Lack, Link, Moment, Notice, say, StateMark, useKeys } from '../../parts'
+import { Age, Button, Code, Labels, Lack, Link, Moment, say, StateMark, useKeys } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { now } from '../../time/clock'
 import { api, to } from '../../url/link'
 import { PlanForm, type Plan } from '../calendar/Form'
 import { written } from '../calendar/matcher'
 import { HostLink } from '../problems/Detail'
-import { HoldText } from '../problems/Holds'
 import type { PageProps } from '../page'
+import { HeldBack } from './Holds'
+import { Mail } from './Mail'
 import { Tree } from './Tree'
 import { Evidence, Why } from './Why'
 import { useExplained } from './explain'
@@ -86,7 +87,7 @@ function Known({ alert, onDone }: { readonly alert: Alert; readonly onDone: () =
       </section>
       <div class="columns">
         <div class="stack"><Why alert={alert} /><Evidence alert={alert} /></div>
-        <div class="stack"><Who alert={alert} /><Mail id={alert.id} updated={alert.updated_ms} /></div>
+        <div class="stack"><Who alert={alert} /><Mail id={alert.id} /></div>
       </div>
       {plan.value && <PlanForm plan={plan.value} onClose={() => (plan.value = null)} onDone={onDone} />}
     </>
@@ -100,33 +101,10 @@ function Who({ alert }: { readonly alert: Alert }) {
   return (
     <section class="card pad stack">
       <h2>Who is told</h2>
-      {holds.length > 0 && <Notice tone="busy" title="Held back:">{holds.map((hold) => <div key={hold.why + hold.by}><HoldText hold={hold} /></div>)}</Notice>}
+      <HeldBack holds={holds} />
       <Lack answer={answer} what="explanation" flat />
       <Tree labels={alert.labels} explained={explained} />
       <Code text={`muster route explain ${alert.id}`} />
-    </section>
-  )
-}
-
-function Mail({ id }: { readonly id: string; readonly updated: number }) {
-  const isOpen = useSignal(false)
-  const asked = useAnswer<MailPreview>(() => (isOpen.value ? [api('mail', 'preview'), { alert: id }] : null))
-  const known = useShown(asked).value
-  return (
-    <section class="card pad stack">
-      <div class="row"><h2 class="grow">Mail</h2><Button small pressed={isOpen.value} onClick={() => (isOpen.value = !isOpen.value)}>Preview</Button></div>
-      {isOpen.value && <Lack answer={asked.answer.value} what="preview" flat />}
-      {isOpen.value && known && (
-        <>
-          <dl class="facts">
-            <dt>Subject</dt><dd class="any-word">{known.subject}</dd>
-            {known.recipient && <><dt>To</dt><dd class="any-word">{known.recipient}</dd></>}
-          </dl>
-          <pre class="mail" tabIndex={0}>{known.text}</pre>
-          <span class="small soft">Its text. The form with pictures is not shown, since the pages run nothing of others; <a href={`${api('mail', 'preview')}?alert=${encodeURIComponent(id)}`} target="_blank" rel="noreferrer noopener">the API has it</a>.</span>
-        </>
-      )}
-      {!isOpen.value && <p class="small soft">As it would be written now; nothing is sent.</p>}
     </section>
   )
 }

@@ -5,7 +5,7 @@ import { Lack, Moment } from '../../parts'
 import { duration } from '../../time/format'
 import { written } from '../calendar/matcher'
 import { HoldText } from '../problems/Holds'
-import { readTree, walk, type Step } from './walk'
+import { readTree, walk, type Route, type Step } from './walk'
 
 const SAID: Readonly<Record<Step['how'], readonly [string, string]>> = {
   told: ['\u2713 goes here', 'ok'],
@@ -33,8 +33,8 @@ export function Tree({ labels, explained }: { readonly labels: Labels | null; re
               <code class="any-word">{step.route.matchers.map(written).join(', ') || 'all'}</code>
               <span aria-hidden="true">&rarr;</span> <b class="any-word">{step.route.receiver}</b>
               {step.route.goesOn && <span class="badge" title="The routes after it are asked too">goes on</span>}
-              <span class="small soft">{step.route.groupBy.length > 0 && `by ${step.route.groupBy.join(', ')}`}{step.route.repeatMs !== null && `, again each ${duration(step.route.repeatMs)}`}</span>
             </span>
+            <div class="small soft any-word">{waitsOf(step.route)}</div>
             {step.why && <div class="small soft">{step.why}</div>}
             {rows.map((row) => <Told key={row.group} row={row} />)}
           </li>
@@ -47,11 +47,25 @@ export function Tree({ labels, explained }: { readonly labels: Labels | null; re
   )
 }
 
+/** How a route gathers and how often it tells, in words. */
+function waitsOf({ groupBy, waitMs, intervalMs, repeatMs }: Route): string {
+  const parts = [
+    groupBy.length > 0 && `one notice for each ${groupBy.map((name) => (name === '...' ? 'alert' : name)).join(', ')}`,
+    waitMs !== null && `first ${waitMs === 0 ? 'at once' : `after ${duration(waitMs)}`}`,
+    intervalMs !== null && `changes after ${duration(intervalMs)}`,
+    repeatMs !== null && `again each ${duration(repeatMs)}`,
+  ]
+  return parts.filter(Boolean).join(', ')
+}
+
 function Told({ row }: { readonly row: Explained['explanation']['routes'][number] }) {
   return (
     <div class="small told any-word">
+      <div>
+        group <code class="any-word">{row.group}</code>
+      </div>
       {row.told_ms !== null && <>told <Moment ms={row.told_ms} short /></>}
-      {row.next_ms !== null && <>{row.told_ms !== null && ', '}next <Moment ms={row.next_ms} short /></>}
+      {row.next_ms !== null && <>{row.told_ms !== null && ', '}{row.told_ms === null ? 'will be told' : 'next'} <Moment ms={row.next_ms} short /></>}
       {row.holds.map((hold) => <span key={hold.why + hold.by} class="badge tone-busy"><HoldText hold={hold} /></span>)}
       {row.notes.map((note) => <div key={note} class="soft">{note}</div>)}
     </div>

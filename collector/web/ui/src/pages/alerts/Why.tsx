@@ -1,17 +1,18 @@
-// Why an alert fired: its expression, the series around its onset, and what its host said then.
+// Why an alert fired: its course, the series of each of its conditions around the onset, and what its host said then.
 import { useMemo } from 'preact/hooks'
 import type { Alert, Check, Matrix, Streams } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Choice, Code, Lack, StateMark } from '../../parts'
-import { drawn } from '../../parts/expression'
+import { Choice, Code, Lack, Link, Moment, StateMark } from '../../parts'
+import { conditionsOf, drawn, sidesOf } from '../../parts/expression'
 import { Plot, type PlotMark } from '../../parts/Plot'
+import { formatOf, unitOf } from '../../parts/unit'
 import { now } from '../../time/clock'
-import { clockTime, number, parseDuration } from '../../time/format'
-import { api } from '../../url/link'
+import { clockTime, count, duration, parseDuration } from '../../time/format'
+import { api, to as path } from '../../url/link'
 import { param } from '../../url/query'
 import { isUtc, step } from '../../url/range'
 import { written } from '../calendar/matcher'
-import { seriesOf } from './expression'
+import { joined, seriesOf } from './expression'
 
 const around = param('around', '30m')
 
@@ -20,16 +21,12 @@ export function windowOf(alert: Alert, text: string, present: number): { from: n
   return { from: alert.active_ms - ms, to: Math.max(alert.active_ms + 60_000, Math.min(present, (alert.ends_ms ?? alert.active_ms) + ms)) }
 }
 
+/** More conditions than these are no picture; the expression has them all. */
+const CONDITIONS_MAX = 3
+
 export function Why({ alert }: { readonly alert: Alert }) {
   const { from, to } = useMemo(() => windowOf(alert, around.value, now()), [alert.id, alert.state, around.value])
-  const { query, limit, isAbove } = useMemo(() => drawn(alert.expression ?? ''), [alert.expression])
-  const seconds = step({ from, to }, 240, 1000) / 1000
-  const asked = useAnswer<Matrix>(() => (query ? ['/api/v1/query_range', { query, start: from / 1000, end: to / 1000, step: seconds }] : null))
-  const matrix = useShown(asked).value
-  const series = useMemo(() => (matrix ? seriesOf(matrix, alert.labels) : null), [matrix, alert.id])
-  const marks: PlotMark[] = [{ at: alert.active_ms, text: 'began' }]
-  if (alert.starts_ms !== null && alert.starts_ms !== alert.active_ms) marks.push({ at: alert.starts_ms, text: 'fires', colour: 'critical' })
-  if (alert.ends_ms !== null) marks.push({ at: alert.ends_ms, text: 'over', colour: 'ok' })
+  const conditions = useMemo(() => (alert.expression ? conditionsOf(alert.expression) : []), [alert.expression])
   const check = alert.origin.kind === 'check'
   return (
     <section class="card pad stack">
@@ -37,21 +34,86 @@ export function Why({ alert }: { readonly alert: Alert }) {
         <h2 class="grow">Why</h2>
         <Choice label="Around the onset" value={around.value} choices={[['10m', '10 m'], ['30m', '30 m'], ['2h', '2 h'], ['6h', '6 h']]} onChoose={(value) => (around.value = value)} />
       </div>
-      {alert.expression && (
-        <div>
-          <Code text={alert.expression} />
-          <span class="small soft">value <b class="value">{number(alert.value)}</b>{limit !== null && <>, {isAbove ? 'limit' : 'compared with'} {number(limit)}</>}</span>
-        </div>
-      )}
-      {query && <Lack answer={asked.answer.value} what="series" onAgain={asked.again} flat />}
-      {series && series.times.length > 0 && (
-        <Plot title={query.length > 60 ? 'Its series' : query} times={series.times} series={series.series} from={from} to={to} marks={marks} {...(limit !== null && isAbove ? { threshold: limit } : {})} height={190} />
-      )}
-      {series && series.times.length === 0 && <p class="soft">No sample of it is kept of this time.</p>}
-      {series && series.left > 0 && <p class="small soft">{series.left} more series are not drawn.</p>}
-      {!query && !check && <p class="soft">It has no expression: {alert.origin.kind === 'pushed' ? `it was pushed${alert.origin.by ? ` by ${alert.origin.by}` : ''}` : `the collector itself watches for it (${alert.origin.kind})`}.</p>}
+      <Course alert={alert} />
+      {alert.expression && <Code text={alert.expression} />}
+      {conditions.slice(0, CONDITIONS_MAX).map(({ word, query }, at) => (
+        <Series key={query} alert={alert} word={word} condition={query} from={from} to={to} isFirst={at === 0} />
+      ))}
+      {conditions.length > CONDITIONS_MAX && <p class="small soft">{count(conditions.length - CONDITIONS_MAX, 'more condition')} not drawn.</p>}
+      {conditions.length > 0 && <p class="small soft"><Link to={path(['explore'], { q: alert.expression, from: Math.round(from), to: Math.round(to) })}>Its series in Metrics</Link></p>}
+      {conditions.length === 0 && !check && <p class="soft">It has no expression: {alert.origin.kind === 'pushed' ? `it was pushed${alert.origin.by ? ` by ${alert.origin.by}` : ''}` : `the collector itself watches for it (${alert.origin.kind})`}.</p>}
       {check && alert.origin.host_id && alert.origin.check && <CheckNow host={alert.origin.host_id} check={alert.origin.check} />}
     </section>
+  )
+}
+
+/** Since when it was pending, fired and was over, and after how long. */
+function Course({ alert }: { readonly alert: Alert }) {
+  const { active_ms: began, starts_ms: fired, ends_ms: over } = alert
+  const waited = fired !== null ? fired - began : 0
+  return (
+    <dl class="facts">
+      {(fired === null || waited >= 1000) && <><dt>Pending since</dt><dd><Moment ms={began} /></dd></>}
+      {fired !== null && <><dt>Fires since</dt><dd><Moment ms={fired} />{waited >= 1000 && <span class="soft"> after {duration(waited)} of pending</span>}</dd></>}
+      {over !== null && <><dt>Over since</dt><dd><Moment ms={over} /><span class="soft"> after {duration(over - (fired ?? began))}</span></dd></>}
+      {alert.receivers.filter(({ told_ms }) => told_ms !== null).map(({ receiver, told_ms }) => <><dt>Told</dt><dd class="any-word"><b>{receiver}</b> <Moment ms={told_ms} /></dd></>)}
+    </dl>
+  )
+}
+
+interface SeriesProps {
+  readonly alert: Alert
+  readonly word: string
+  readonly condition: string
+  readonly from: number
+  readonly to: number
+  /** The alert's value is of the first condition. */
+  readonly isFirst: boolean
+}
+
+/** One condition: its series, and what they are compared with as a line, or as series where that is no number. */
+function Series({ alert, word, condition, from, to, isFirst }: SeriesProps) {
+  const { query, limit, isAbove, isBelow, other } = useMemo(() => {
+    const made = drawn(condition)
+    const sides = made.limit === null ? sidesOf(condition) : null
+    return sides ? { ...made, query: sides.left, isAbove: sides.sign.startsWith('>'), other: sides.right } : { ...made, other: null }
+  }, [condition])
+  const unit = useMemo(() => unitOf(query), [query])
+  const format = formatOf(unit)
+  const seconds = step({ from, to }, 240, 1000) / 1000
+  const grid = { start: Math.floor(from / 1000 / seconds) * seconds, end: to / 1000, step: seconds }
+  const asked = useAnswer<Matrix>(() => ['/api/v1/query_range', { query, ...grid }])
+  const limits = useAnswer<Matrix>(() => (other ? ['/api/v1/query_range', { query: other, ...grid }] : null))
+  const [matrix, limited] = [useShown(asked).value, useShown(limits).value]
+  const series = useMemo(() => {
+    if (!matrix) return null
+    const own = seriesOf(matrix, alert.labels)
+    return limited ? joined(own, seriesOf(limited, alert.labels), 'limit') : own
+  }, [matrix, limited, alert.id])
+  const marks = useMemo(() => {
+    const made: PlotMark[] = [{ at: alert.active_ms, text: alert.starts_ms === alert.active_ms ? 'fires' : 'pending', colour: alert.starts_ms === alert.active_ms ? 'critical' : 'warning' }]
+    if (alert.starts_ms !== null && alert.starts_ms !== alert.active_ms) made.push({ at: alert.starts_ms, text: 'fires', colour: 'critical' })
+    if (alert.ends_ms !== null) made.push({ at: alert.ends_ms, text: 'over', colour: 'ok' })
+    return made
+  }, [alert.active_ms, alert.starts_ms, alert.ends_ms])
+  return (
+    <div>
+      <div class="row small">
+        {word && <b>{word}</b>}
+        <code class="any-word grow">{condition}</code>
+        <span class="soft nowrap">
+          {isFirst && <>value <b class="value">{format(alert.value ?? NaN)}</b></>}
+          {limit !== null && <>{isFirst && ', '}{isAbove || isBelow ? 'limit' : 'compared with'} {format(limit)}</>}
+        </span>
+      </div>
+      <Lack answer={asked.answer.value} what="series" onAgain={asked.again} flat />
+      {other && <Lack answer={limits.answer.value} what="series of its limit" onAgain={limits.again} flat />}
+      {series && series.times.length > 0 && (
+        <Plot title="Its series" times={series.times} series={series.series} from={from} to={to} marks={marks} format={format} binary={unit === 'bytes' || unit === 'bytes/s'} {...(limit === null ? {} : { threshold: limit, bad: isAbove ? ('above' as const) : isBelow ? ('below' as const) : ('none' as const) })} height={170} sync="alert" />
+      )}
+      {series && series.times.length === 0 && <p class="soft">No sample of it is kept of this time.</p>}
+      {series && series.left > 0 && <p class="small soft">{count(series.left, 'more series', 'more series')} not drawn.</p>}
+    </div>
   )
 }
 

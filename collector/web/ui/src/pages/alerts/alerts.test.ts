@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Alert } from '../../api/types'
-import { seriesOf } from './expression'
+import { joined, seriesOf } from './expression'
 import { filterAlerts, rowsOf } from './filter'
 import { readTree, walk } from './walk'
+
+test('a limit that is a series lies on the same axis of times', () => {
+  const both = joined({ times: [1, 3], series: [{ label: 'a', values: [5, 6] }], left: 1 }, { times: [2, 3], series: [{ label: 'value', values: [7, 8] }], left: 0 }, 'limit')
+  assert.deepEqual(both, { times: [1, 2, 3], series: [{ label: 'a', values: [5, null, 6] }, { label: 'limit', values: [null, 7, 8] }], left: 1 })
+})
 
 test('the series of the alert are drawn, with gaps', () => {
   const result = [{ metric: { __name__: 'load', host: 'a' }, values: [[1, '2'], [3, 'NaN']] as const }, { metric: { __name__: 'load', host: 'b' }, values: [[2, '9']] as const }]
   assert.deepEqual(seriesOf({ data: { result } }, { host: 'a', alertname: 'X' }), { times: [1, 3], series: [{ label: 'load', values: [2, null] }], left: 0 })
   assert.equal(seriesOf({ data: { result } }, { host: 'c' }).series.length, 2)
+  // Labels that the alert lacks do not make it another's.
+  const mounted = [{ metric: { host: 'a', mountpoint: '/' }, values: [[1, '2']] as const }, { metric: { host: 'b', mountpoint: '/' }, values: [[1, '3']] as const }]
+  assert.deepEqual(seriesOf({ data: { result: mounted } }, { host: 'a' }).series, [{ label: 'host=a mountpoint=/', values: [2] }])
 })
 
 const alert = (id: string, state: Alert['state'], labels: Record<string, string>): Alert => ({ id, state, labels, annotations: { summary: 'it is full' }, origin: { kind: 'rule' }, active_ms: 1, starts_ms: null, ends_ms: null, updated_ms: 1, value: 1, expression: '', receivers: [], holds: [] })

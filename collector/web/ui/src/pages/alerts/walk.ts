@@ -8,6 +8,9 @@ export interface Route {
   readonly matchers: readonly Matcher[]
   readonly goesOn: boolean
   readonly groupBy: readonly string[]
+  /** How long a new group gathers, how long until changes of it are told, and until it is told again unchanged. */
+  readonly waitMs: number | null
+  readonly intervalMs: number | null
   readonly repeatMs: number | null
   readonly routes: readonly Route[]
 }
@@ -57,13 +60,18 @@ export function readTree(original: string): Route | null {
 
 function finish({ values, routes }: Making): Route {
   const matchers = list(values.get('matchers')).map((text) => parseMatchers(text))
-  const repeat = /^(\d+)ms$/.exec(values.get('repeat_interval') ?? '')
+  const ms = (name: string): number | null => {
+    const found = /^(\d+)ms$/.exec(values.get(name) ?? '')
+    return found ? Number(found[1]) : null
+  }
   return {
     receiver: list(`[${values.get('receiver') ?? '""'}]`)[0] ?? '',
     matchers: matchers.flatMap((one) => (typeof one === 'string' ? [] : one)),
     goesOn: values.get('continue') === 'true',
     groupBy: list(values.get('group_by')),
-    repeatMs: repeat ? Number(repeat[1]) : null,
+    waitMs: ms('group_wait'),
+    intervalMs: ms('group_interval'),
+    repeatMs: ms('repeat_interval'),
     routes: routes.map(finish),
   }
 }

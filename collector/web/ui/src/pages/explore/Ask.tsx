@@ -8,13 +8,13 @@ import { drawn } from '../../parts/expression'
 import { Graph, LINES_MAX } from '../../parts/Graph'
 import { QueryField } from '../../parts/QueryField'
 import { seriesNames } from '../../parts/series'
+import { formatOf, SAID, unitOf, type Unit } from '../../parts/unit'
 import { quarter } from '../../time/clock'
 import { number } from '../../time/format'
 import { param } from '../../url/query'
 import { range, setSpan, span, step } from '../../url/range'
 import { happened, marksOf, type Streams } from '../host/happened'
 import { command, complete, hostsOf, letter, NAMES } from './metrics'
-import { formatOf, SAID, unitOf, type Unit } from './unit'
 
 interface Values extends Vector {
   readonly data: Vector['data'] & { readonly resultType: string }
@@ -77,26 +77,24 @@ export function Ask({ at, points, isTable, isStacked, hasEvents, onRemove }: Ask
       {query.value && !answer && <div class="wait" />}
       {!isTable && !isRefused && known && lines.length === 0 && <p class="soft">No series in this time. Look at the labels, or at a longer time.</p>}
       {!isTable && !isRefused && lines.length > 0 && (
-        <>
-          {notes.length > 0 && <p class="small soft explore-notes">{notes.join('; ')}</p>}
-          <Graph
-            title={title}
-            times={times}
-            lines={lines}
-            from={axis.from}
-            to={axis.to}
-            only={only}
-            sort={sort}
-            sync="explore"
-            height={240}
-            onSpan={setSpan}
-            format={format}
-            binary={unit === 'bytes' || unit === 'bytes/s'}
-            isStacked={isStacked}
-            marks={marks}
-            {...(limit === null ? {} : { threshold: limit, bad: isAbove ? ('above' as const) : isBelow ? ('below' as const) : ('none' as const) })}
-          />
-        </>
+        <Graph
+          title={title}
+          note={notes.join('; ')}
+          times={times}
+          lines={lines}
+          from={axis.from}
+          to={axis.to}
+          only={only}
+          sort={sort}
+          sync="explore"
+          height={240}
+          onSpan={setSpan}
+          format={format}
+          binary={unit === 'bytes' || unit === 'bytes/s'}
+          isStacked={isStacked}
+          marks={marks}
+          {...(limit === null ? {} : { threshold: limit, bad: isAbove ? ('above' as const) : isBelow ? ('below' as const) : ('none' as const) })}
+        />
       )}
       {isTable && !isRefused && values && <Now values={values} title={title} unit={limit === null || !/\bbool\b/.test(query.value) ? unit : ''} />}
     </section>

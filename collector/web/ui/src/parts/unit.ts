@@ -1,6 +1,6 @@
 // What the numbers of a query are: by the names of its metrics, whose last word is their unit, and by what is done with them. Pure.
-import { bytes, dateTime, duration, number, percent } from '../../time/format'
-import { isUtc } from '../../url/range'
+import { bytes, dateTime, duration, number, percent } from '../time/format'
+import { isUtc } from '../url/range'
 
 /** `time` is seconds since 1970; `share` is 1 for all of it, `percent` is 100. */
 export type Unit = 'bytes' | 'bytes/s' | 'seconds' | 'time' | 'share' | 'percent' | '1/s' | 'celsius' | ''
