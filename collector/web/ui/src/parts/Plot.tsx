@@ -77,7 +77,12 @@ function shade(plot: uPlot, props: PlotProps): void {
   for (const gap of props.gaps ?? []) {
     ctx.fillStyle = colour('off')
     ctx.globalAlpha = 0.16
-    ctx.fillRect(x(gap.from), bbox.top, Math.max(1, x(gap.to) - x(gap.from)), bbox.height)
+    const wide = Math.max(2 * devicePixelRatio, x(gap.to) - x(gap.from))
+    ctx.fillRect(x(gap.from), bbox.top, wide, bbox.height)
+    // And on the axis, where nothing else is.
+    ctx.fillStyle = colour('unknown')
+    ctx.globalAlpha = 0.9
+    ctx.fillRect(x(gap.from), bbox.top + bbox.height - 3 * devicePixelRatio, wide, 3 * devicePixelRatio)
   }
   if (props.threshold !== undefined) {
     const y = plot.valToPos(props.threshold, 'y', true)
@@ -152,6 +157,11 @@ export function rangeOf(low: number, high: number, threshold?: number): [number,
   return [low >= 0 && low < top * 0.5 ? 0 : low - room, top + room]
 }
 
+/** What is missing at a time, as marks there. */
+function gapsAt(gaps: NonNullable<PlotProps['gaps']>, at: number): PlotMark[] {
+  return gaps.filter(({ from, to }) => from <= at && at <= to).map(({ why }) => ({ at, text: `no data: ${why}` }))
+}
+
 /** What happened at the cursor: the words of the marks that are near it, the nearest first. */
 export function marksNear(marks: readonly PlotMark[], distance: (at: number) => number): string {
   const near = marks.map((mark) => ({ mark, far: Math.abs(distance(mark.at)) })).filter(({ far }) => far <= NEAR_PX)
@@ -179,7 +189,8 @@ export function Plot(props: PlotProps) {
       const { series, format = number, bare, onCursor } = held.current.props
       onCursor?.(at ?? null)
       const left = self.cursor.left ?? -1
-      const words = left < 0 ? '' : marksNear(held.current.props.marks ?? [], (ms) => self.valToPos(ms / 1000, 'x') - left)
+      const { marks = [], gaps = [] } = held.current.props
+      const words = left < 0 ? '' : marksNear([...marks, ...gapsAt(gaps, self.posToVal(left, 'x') * 1000)], (ms) => self.valToPos(ms / 1000, 'x') - left)
       const values = at == null || bare || words ? [] : series.slice(0, 6).map((one) => `${one.label} ${one.values[at] == null ? '-' : format(one.values[at] as number)}`)
       if (read.current) read.current.textContent = words || values.join('  ')
     }

@@ -69,8 +69,40 @@ async function span(visit: Visit): Promise<void> {
   })
   await page.getByRole('button', { name: 'Back', exact: true }).click()
   await visit.until('the dragged span again', async () => new URL(page.url()).searchParams.get('from') === dragged.get('from'))
+  // What was dragged is what logs and events are of, here and in their own views.
+  const search = new URL(page.url()).searchParams
+  const [from, to] = [Number(search.get('from')), Number(search.get('to'))]
+  const count = async (query: string): Promise<number> => {
+    const path = `/loki/api/v1/query_range?limit=5000&start=${from}000000&end=${to}000000&query=${encodeURIComponent(query)}`
+    return ((await visit.api('GET', path)) as { data: { result: { values: unknown[] }[] } }).data.result.reduce((sum, { values }) => sum + values.length, 0)
+  }
+  const [lines, events] = [await count('{host="web-1",source!="muster"}'), await count('{host="web-1",source="muster"}')]
+  await visit.until('lines of the span', async () => ((await page.getByRole('region', { name: 'Log lines in this time' }).locator('h2').textContent()) ?? '').endsWith(` ${lines}`))
+  await page.getByRole('link', { name: 'Logs', exact: true }).last().click()
+  await page.waitForURL((url) => url.searchParams.get('from') === String(from) && url.searchParams.get('tab') === 'logs')
+  if (lines > 0) await page.getByRole('img', { name: new RegExp(`^Log lines by level: ${lines} in all`) }).waitFor()
+  else await visit.see('No lines')
+  await page.getByRole('link', { name: new RegExp(`^Events${events > 0 ? ` ${events}` : ''}$`) }).click()
+  await page.waitForURL((url) => url.searchParams.get('from') === String(from) && url.searchParams.get('tab') === 'events')
+  if (events === 0) await visit.see('Nothing happened in this time')
+  await page.goBack()
+  await page.goBack()
   await page.getByRole('button', { name: 'Last hour' }).click()
   await visit.until('the last hour', async () => !page.url().includes('from='))
+  // What happened is said at its mark.
+  await visit.open('/hosts/web-1?since=15m')
+  const plot = page.getByRole('group', { name: /^Load: .*\d/ })
+  await plot.waitFor()
+  const [over, caption] = [plot.locator('.u-over'), plot.locator('.title .cut')]
+  await visit.until('the words of a mark', async () => {
+    const box = await over.boundingBox()
+    if (!box) return false
+    for (let left = box.width - 1; left > 0; left -= 6) {
+      await page.mouse.move(box.x + left, box.y + 40)
+      if (/^\d\d:\d\d:\d\d (host|check) `/.test((await caption.textContent()) ?? '')) return true
+    }
+    return false
+  })
 }
 
 async function checks(visit: Visit): Promise<void> {
@@ -82,6 +114,7 @@ async function checks(visit: Visit): Promise<void> {
   visit.push('web-1', 'tapes', 'WARNING', `one is old ${HOSTILE}`)
   await visit.open('/hosts/web-1?tab=checks&since=15m')
   await visit.see(/one is old <img/)
+  await page.getByRole('img', { name: /^the time that is chosen: .*warning \d+ %/ }).waitFor()
   const words = ['push', '--state-dir', join(process.env['MUSTER_STATES'] ?? '', 'web-1'), 'space', '--state', 'OK', '--output', 'room enough', '--perfdata', '/srv=61%;80;90;0;100', '--ttl', '1h']
   execFileSync(join(process.env['MUSTER_PROGRAMS'] ?? '', 'muster-agent'), words)
   await page.getByRole('img', { name: /^\/srv 61 %, OK, warns at 80, critical at 90/ }).waitFor()
@@ -145,6 +178,8 @@ async function life(visit: Visit): Promise<void> {
   await visit.open('/hosts/db-1?tab=facts')
   await visit.see('Boot id')
   await visit.see(/by token:/)
+  for (const name of ['Clock offset', 'Lag of its numbers', 'Spool of numbers', 'Kernel', 'Certificate', 'Log files followed']) await page.getByText(name, { exact: true }).waitFor()
+  await page.getByRole('list', { name: 'Sources of log lines' }).getByRole('link', { name: /db-1\.app\.log/ }).waitFor()
   await visit.look('host-facts', 'Boot id')
   const find = async (name: string): Promise<HostRow | undefined> => ((await visit.api('GET', '/api/muster/v1/hosts')) as { hosts: HostRow[] }).hosts.find((host) => host.name === name)
   const choose = async (entry: string): Promise<void> => {

@@ -69,7 +69,7 @@ function Known({ alert, onDone }: { readonly alert: Alert; readonly onDone: () =
   return (
     <>
       <section class="card pad stack">
-        <div class="row">
+        <div class="row head">
           <StateMark state={alert.state} size={16} />
           <strong class="any-word grow">{labels['alertname']}{labels['host'] && <> on <HostLink host={labels['host']} /></>}</strong>
           <span class="soft small">since <Moment ms={alert.active_ms} short /> (<Age ms={alert.active_ms} after=" ago" />){alert.ends_ms !== null && <>, over <Age ms={alert.ends_ms} after=" ago" /></>}</span>

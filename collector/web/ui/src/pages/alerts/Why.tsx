@@ -37,7 +37,7 @@ export function Why({ alert }: { readonly alert: Alert }) {
       <Course alert={alert} />
       {alert.expression && <Code text={alert.expression} />}
       {conditions.slice(0, CONDITIONS_MAX).map(({ word, query }, at) => (
-        <Series key={query} alert={alert} word={word} condition={query} from={from} to={to} isFirst={at === 0} />
+        <Series key={query} alert={alert} word={word} condition={query} from={from} to={to} isFirst={at === 0} isAlone={conditions.length === 1} />
       ))}
       {conditions.length > CONDITIONS_MAX && <p class="small soft">{count(conditions.length - CONDITIONS_MAX, 'more condition')} not drawn.</p>}
       {conditions.length > 0 && <p class="small soft"><Link to={path(['explore'], { q: alert.expression, from: Math.round(from), to: Math.round(to) })}>Its series in Metrics</Link></p>}
@@ -69,10 +69,12 @@ interface SeriesProps {
   readonly to: number
   /** The alert's value is of the first condition. */
   readonly isFirst: boolean
+  /** The expression has no other. */
+  readonly isAlone: boolean
 }
 
 /** One condition: its series, and what they are compared with as a line, or as series where that is no number. */
-function Series({ alert, word, condition, from, to, isFirst }: SeriesProps) {
+function Series({ alert, word, condition, from, to, isFirst, isAlone }: SeriesProps) {
   const { query, limit, isAbove, isBelow, other } = useMemo(() => {
     const made = drawn(condition)
     const sides = made.limit === null ? sidesOf(condition) : null
@@ -96,22 +98,16 @@ function Series({ alert, word, condition, from, to, isFirst }: SeriesProps) {
     if (alert.ends_ms !== null) made.push({ at: alert.ends_ms, text: 'over', colour: 'ok' })
     return made
   }, [alert.active_ms, alert.starts_ms, alert.ends_ms])
+  const title = word ? `${word} ${condition}` : isAlone ? 'Its series' : condition
+  const note = [isFirst && `value ${format(alert.value ?? NaN)}`, limit !== null && `${isAbove || isBelow ? 'limit' : 'compared with'} ${format(limit)}`].filter(Boolean).join(', ')
   return (
     <div>
-      <div class="row small">
-        {word && <b>{word}</b>}
-        <code class="any-word grow">{condition}</code>
-        <span class="soft nowrap">
-          {isFirst && <>value <b class="value">{format(alert.value ?? NaN)}</b></>}
-          {limit !== null && <>{isFirst && ', '}{isAbove || isBelow ? 'limit' : 'compared with'} {format(limit)}</>}
-        </span>
-      </div>
       <Lack answer={asked.answer.value} what="series" onAgain={asked.again} flat />
       {other && <Lack answer={limits.answer.value} what="series of its limit" onAgain={limits.again} flat />}
       {series && series.times.length > 0 && (
-        <Plot title="Its series" times={series.times} series={series.series} from={from} to={to} marks={marks} format={format} binary={unit === 'bytes' || unit === 'bytes/s'} {...(limit === null ? {} : { threshold: limit, bad: isAbove ? ('above' as const) : isBelow ? ('below' as const) : ('none' as const) })} height={170} sync="alert" />
+        <Plot title={title} note={note} times={series.times} series={series.series} from={from} to={to} marks={marks} format={format} binary={unit === 'bytes' || unit === 'bytes/s'} {...(limit === null ? {} : { threshold: limit, bad: isAbove ? ('above' as const) : isBelow ? ('below' as const) : ('none' as const) })} height={170} sync="alert" />
       )}
-      {series && series.times.length === 0 && <p class="soft">No sample of it is kept of this time.</p>}
+      {series && series.times.length === 0 && <p class="soft"><b class="any-word">{title}</b> {note}. No sample of it is kept of this time.</p>}
       {series && series.left > 0 && <p class="small soft">{count(series.left, 'more series', 'more series')} not drawn.</p>}
     </div>
   )

@@ -76,6 +76,15 @@ export function awayOf(events: readonly Happened[], span: { from: number; to: nu
   return gaps
 }
 
+/** Times of which data is known to be missing for good: events of losses say from when to when. */
+export function lostOf(events: readonly Happened[], span: { from: number; to: number }): { from: number; to: number; why: string }[] {
+  return events.flatMap(({ what, labels, text }) => {
+    const [from, to] = [Number(labels['from_ms']), Number(labels['to_ms'])]
+    const isKnown = what === 'loss' && from > 0 && to >= from && to >= span.from && from <= span.to
+    return isKnown ? [{ from: Math.max(from, span.from), to: Math.min(to, span.to), why: text }] : []
+  })
+}
+
 const LETTER: Readonly<Record<string, string>> = { OK: '.', WARNING: 'w', CRITICAL: 'c', UNKNOWN: 'u' }
 const RANK = '-.uwc'
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Labels } from '../../api/types'
-import { awayOf, endOf, happened, isBad, marksOf, msOf, stateOfValue, stripOf, type Happened } from './happened'
+import { awayOf, endOf, happened, isBad, lostOf, marksOf, msOf, stateOfValue, stripOf, type Happened } from './happened'
 import { labelChanges, labelLines } from './labels'
 import { selector } from './loglines'
+import { sourcesOf } from './sources'
 import { GROUPS, linesOf, offered, question } from './plots'
 
 const AXIS = { from: 0, to: 40_000, step: 10_000 }
@@ -61,6 +62,8 @@ test('events are marks once, and times away are gaps', () => {
   assert.deepEqual(ends(event(60, 'host_silent'), event(30, 'host_returned')), [[0, 30], [60, 100]])
   assert.deepEqual(ends(event(50, 'host_returned'), event(40, 'host_silent'), event(20, 'agent_stopped')), [[20, 50]])
   assert.equal(msOf('1795961913070123456'), 1795961913070)
+  const lost = [event(90, 'gap', { from_ms: '10', to_ms: '120' }, 'loss'), event(80, 'gap', { from_ms: '200', to_ms: '210' }, 'loss'), event(70, 'log_lost', {}, 'loss')]
+  assert.deepEqual(lostOf(lost, span).map(({ from, to }) => [from, to]), [[10, 100]])
 })
 
 test('the strip of a check has its states, and nothing where nothing is known', () => {
@@ -98,4 +101,10 @@ test('labels are lines, and what changes in them is told', () => {
 test('lines are asked for by host and text', () => {
   assert.equal(selector('w"1', ' a.b ', ''), '{host="w\\"1",source!="muster"} |~ "(?i)a\\\\.b"')
   assert.equal(selector('w', '', 'warn'), '{host="w",source!="muster"} | level=~"(?i)warn.*"')
+})
+
+test('sources of lines stand once each, whatever else their streams have', () => {
+  const all = sourcesOf([{ host: 'w', filename: '/b', app: 'shop', level: 'x' }, { host: 'w', filename: '/b', app: 'shop', level: 'y' }, { host: 'w', unit: 'a.service', job: 'journal' }])
+  assert.deepEqual(all.map(({ name, note }) => [name, note]), [['/b', 'app=shop'], ['a.service', 'job=journal']])
+  assert.equal(all[0]?.query, '{host="w", filename="/b", app="shop", source!="muster"}')
 })

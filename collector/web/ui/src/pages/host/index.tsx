@@ -19,7 +19,7 @@ import { ActionDialog } from '../problems/Actions'
 import type { Action } from '../problems/act'
 import { problemsOf, type Problem } from '../problems/problem'
 import { Checks } from './Checks'
-import { awayOf, happened, marksOf, type Streams } from './happened'
+import { awayOf, happened, lostOf, marksOf, type Streams } from './happened'
 import { Events, Kind, Time } from './Events'
 import { Facts } from './Facts'
 import { Header } from './Header'
@@ -56,7 +56,7 @@ export default function Host({ parts }: PageProps) {
         host.state === 'pending' ? (
           <>
             <Header host={host} since={null} problems={null} onAction={() => undefined} onDone={asked.again} />
-            <Facts host={host} />
+            <Facts host={host} checks={null} />
           </>
         ) : (
           <Known key={host.id} host={host} onDone={asked.again} />
@@ -96,7 +96,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
   const list = useMemo(() => happened(knownEvents), [knownEvents])
   const time = useComputed(() => span(range.value, quarter.value))
   const marks = useMemo(() => marksOf(list, time.peek()), [list])
-  const gaps = useMemo(() => awayOf(list, time.peek()), [list])
+  const gaps = useMemo(() => [...awayOf(list, time.peek()), ...lostOf(list, time.peek())], [list])
   const since = happened(useShown(presence).value)[0]?.ms ?? null
   const act = (action: Action, problems: readonly Problem[]): void => void (acting.value = { action, problems })
   const bad = (knownChecks?.checks ?? []).filter(({ state }) => state !== 'OK').length
@@ -129,7 +129,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
       ) : tab.value === 'events' ? (
         <Events events={list} isMore={list.length >= EVENTS_MAX} />
       ) : tab.value === 'facts' ? (
-        <Facts host={host} />
+        <Facts host={host} checks={knownChecks?.checks ?? null} />
       ) : (
         <>
           <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
