@@ -1,19 +1,19 @@
 // Refuses a build that is too heavy for a phone in a cellar.
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import type { Plugin, Rollup } from 'vite'
 
-// Compressed by gzip, which is what a browser gets over plain HTTP: all pages together, and what index.html loads before it shows anything.
+// All pages together, compressed by brotli: what a browser gets from another machine, since that is always HTTPS.
 export const ALL_BYTES_MAX = 150_000
+// What index.html loads before it shows anything, by gzip: the heavier form, which plain HTTP on loopback gets.
 export const FIRST_BYTES_MAX = 60_000
 
 type Built = Record<string, { code?: string; source?: string | Uint8Array; imports?: string[]; css?: string[]; isEntry?: boolean }>
 
-/** The files that a page loads before it shows anything, and all files; bytes compressed. */
+/** The files that a page loads before it shows anything (gzip), and all files (brotli); bytes. */
 export function weigh(built: Built): { first: number; all: number } {
-  const size = (name: string): number => {
-    const file = built[name]
-    const bytes = file?.code ?? file?.source
-    return bytes === undefined ? 0 : gzipSync(bytes, { level: 9 }).length
+  const size = (name: string, compressed: (bytes: string | Uint8Array) => Uint8Array): number => {
+    const bytes = built[name]?.code ?? built[name]?.source
+    return bytes === undefined ? 0 : compressed(bytes).length
   }
   const first = new Set<string>()
   const take = (name: string): void => {
@@ -23,8 +23,8 @@ export function weigh(built: Built): { first: number; all: number } {
     for (const other of [...(file?.imports ?? []), ...(file?.css ?? [])]) take(other)
   }
   for (const [name, file] of Object.entries(built)) if (file.isEntry || name.endsWith('.html')) take(name)
-  const sum = (names: Iterable<string>): number => [...names].reduce((total, name) => total + size(name), 0)
-  return { first: sum(first), all: sum(Object.keys(built)) }
+  const sum = (names: Iterable<string>, compressed: (bytes: string | Uint8Array) => Uint8Array): number => [...names].reduce((total, name) => total + size(name, compressed), 0)
+  return { first: sum(first, (bytes) => gzipSync(bytes, { level: 9 })), all: sum(Object.keys(built), (bytes) => brotliCompressSync(bytes)) }
 }
 
 export function limit(): Plugin {

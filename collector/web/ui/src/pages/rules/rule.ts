@@ -1,6 +1,6 @@
 // Rules as rows: which are shown, which made the most noise, where an error of a file stands. Pure.
 import type { Finding, Matrix, Rule, RuleGroups } from '../../api/types'
-import { drawn, type Drawn } from '../alerts/expression'
+import { drawn, type Drawn } from '../../parts/expression'
 
 export type State = 'firing' | 'pending' | 'inactive' | 'recording' | 'error'
 
@@ -59,7 +59,7 @@ const SERIES = 8
 
 /** The series that the rule judges or records: the most of those that are near its limit. */
 export function plotted(rule: Pick<Rule, 'type' | 'name' | 'query'>): Drawn {
-  if (rule.type === 'recording') return { query: `topk(${SERIES}, ${rule.name})`, limit: null, isAbove: false }
+  if (rule.type === 'recording') return { query: `topk(${SERIES}, ${rule.name})`, limit: null, isAbove: false, isBelow: false }
   const found = drawn(rule.query)
   return { ...found, query: `${found.limit !== null && !found.isAbove ? 'bottomk' : 'topk'}(${SERIES}, ${found.query})` }
 }
