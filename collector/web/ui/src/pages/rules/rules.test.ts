@@ -27,7 +27,7 @@ test('a finding has its place where the file has one', () => {
 })
 
 test('a rule is plotted by what it judges, near its limit', () => {
-  assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'node_load1 > 8' }), { query: 'topk(8, node_load1)', limit: 8, isAbove: true })
+  assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'node_load1 > 8' }), { query: 'topk(8, node_load1)', limit: 8, isAbove: true, isBelow: false })
   assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'free / size < 0.05' }), { query: 'bottomk(8, free / size)', limit: 0.05, isAbove: false, isBelow: true })
   assert.deepEqual(plotted({ type: 'recording', name: 'load:sum', query: 'sum(x)' }), { query: 'topk(8, load:sum)', limit: null, isAbove: false, isBelow: false })
 })
