@@ -255,6 +255,16 @@ export interface Trouble {
   readonly where: string
   readonly remedy: string
 }
+/** How a group of rules did last. */
+export interface RuleGroupRun {
+  readonly file: string
+  readonly name: string
+  readonly interval_ms: number
+  readonly last_ms: number | null
+  readonly took_ms: number
+  readonly failing: number
+  readonly missed: number
+}
 export interface Status {
   readonly collector: {
     readonly version: string
@@ -264,7 +274,14 @@ export interface Status {
     readonly problems: readonly Trouble[]
   }
   readonly addresses: { readonly http: string; readonly agents: string }
-  readonly hosts: { readonly by_state: Readonly<Record<string, number>>; readonly by_presence: Readonly<Record<string, number>> }
+  readonly hosts: {
+    readonly by_state: Readonly<Record<string, number>>
+    readonly by_presence: Readonly<Record<string, number>>
+    /** By how far the newest of their samples is behind; those over 5 min are among those over 1 min. */
+    readonly lag?: { readonly known: number; readonly over_1m: number; readonly over_5m: number }
+  }
+  readonly ca?: { readonly expires_ms: number | null }
+  readonly rule_groups?: readonly RuleGroupRun[]
   readonly restored?: { readonly from_ms: number; readonly to_ms: number; readonly text: string } | null
   readonly rules_ms: number
   readonly storage: {
@@ -275,7 +292,7 @@ export interface Status {
     readonly free_bytes_a_day: number | null
     readonly full_in_seconds: number | null
   }
-  readonly mail: { readonly waiting: number; readonly waiting_bytes: number; readonly oldest_ms: number | null; readonly dead: number; readonly retrying?: number }
+  readonly mail: { readonly waiting: number; readonly waiting_bytes: number; readonly oldest_ms: number | null; readonly dead: number; readonly sending?: number; readonly retrying?: number }
   readonly https?: { readonly pin: string; readonly ca_pem: string; readonly is_own_ca: boolean; readonly names: readonly string[]; readonly addresses: readonly string[]; readonly expires_ms: number } | null
   readonly snapshots: { readonly count: number; readonly newest_ms: number | null; readonly newest_bytes: number | null; readonly is_running: boolean; readonly problem: string | null }
   readonly drops: readonly Reading[]

@@ -73,10 +73,20 @@ export default async function (visit: Visit): Promise<void> {
   const at = Date.now()
   const row = (notice: number, state: string, more: object) => ({ notice, state, receiver: 'ops', recipient: `${state}@example.org`, server: 'mail.example.org', attempts: 3, may_have_arrived: false, queued_ms: at - 600_000, next_ms: null, done_ms: null, subject: '<img src=x onerror=alert(1)> DiskFull', problem: '', ...more })
   const rows = [row(1, 'queued', { attempts: 0 }), row(2, 'deferred', { next_ms: at + 120_000, problem: '451 <b>try later</b>' }), row(3, 'dead', { problem: '550 no such user', done_ms: at })]
+  // What a newer collector tells is shown; this one may be silent about it.
+  await page.route('**/api/muster/v1/status', async (route) => {
+    const answer = await route.fetch()
+    const json = (await answer.json()) as { hosts: object }
+    const group = { file: '/rules/a.yml', name: 'hosts <b>', interval_ms: 30_000, last_ms: at - 5000, took_ms: 12.5, failing: 1, missed: 0 }
+    await route.fulfill({ response: answer, json: { ...json, hosts: { ...json.hosts, lag: { known: 9, over_1m: 3, over_5m: 1 } }, ca: { expires_ms: at + 1.5 * 86_400_000 }, rule_groups: [group] } })
+  })
   await page.route('**/api/muster/v1/mail*', (route) => route.fulfill({ json: { version: 1, rows } }))
   await page.reload()
   const queue = page.getByRole('region', { name: 'Queue of notices' })
   await queue.getByText('550 no such user').waitFor()
+  await visit.see('3 of 9 hosts older than 1 m, 1 than 5 m')
+  await visit.see('hosts <b>')
+  await visit.see(/^for 1 d/)
   const states = await queue.locator('tbody .badge').allTextContents()
   if (states.join() !== 'given up,tried again,waiting') throw new Error(`the queue is in the order ${states.join()}`)
   await queue.getByText(/^in \d/).waitFor()
@@ -86,4 +96,5 @@ export default async function (visit: Visit): Promise<void> {
   await page.getByText('One commit', { exact: true }).waitFor()
   await visit.look('health-work', '550 no such user')
   await page.unroute('**/api/muster/v1/mail*')
+  await page.unroute('**/api/muster/v1/status')
 }

@@ -60,10 +60,12 @@ export function MailCard() {
           none="Nothing waits to be sent, and nothing was given up."
         />
       )}
-      {rows.length > SHOWN && <p class="fold soft small">and {count(rows.length - SHOWN, 'more', 'more')}: <code>muster mail queue</code> has all</p>}
+      {rows.length > SHOWN && <p class="fold soft small"><span>and {count(rows.length - SHOWN, 'more', 'more')}: <code>muster mail queue</code> has all</span></p>}
       {dead + again > 0 && (
         <p class="fold soft small">
-          Whether a receiver is reached at all is tried by a test mail, in <Link to={to(['rules'], { tab: 'routes' })}>Rules, Routes</Link>. What was given up is not sent again; an alert that still fires is told anew at its repeat interval.
+          <span>
+            Whether a receiver is reached is tried by a test mail, in <Link to={to(['rules'], { tab: 'routes' })}>Rules, Routes</Link>. What was given up is not sent again; an alert that still fires is told anew.
+          </span>
         </p>
       )}
     </Section>

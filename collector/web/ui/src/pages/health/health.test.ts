@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { drops, hostLosses, isZero, rises, stepsOf } from './counters'
 import { lossOf } from './losses'
 import { plotsOf } from './work'
-import { byLevel, endsIn, forecast, inOrder, stateWord } from './say'
+import { byLevel, endsIn, forecast, inOrder, isLate, lagWords, stateWord, worstFirst } from './say'
 import type { MailRow } from '../../api/types'
 
 const NAME = 'muster_collector_ingest_lines_dropped_total'
@@ -97,4 +97,17 @@ test('the lines of all plots have keys of their own, and nothing is divided by n
   const lines = plotsOf(60).flatMap((plot) => plot.lines)
   assert.equal(new Set(lines.map((line) => line.key)).size, lines.length)
   for (const { expr } of lines) assert.ok(!expr.includes('/') || expr.includes('> 0'), expr)
+})
+
+test('groups of rules: failing, late, then slow ones', () => {
+  const group = (name: string, more: object) => ({ file: 'a.yml', name, interval_ms: 10_000, last_ms: 95_000, took_ms: 1, failing: 0, missed: 0, ...more })
+  const groups = [group('well', {}), group('slow', { took_ms: 9000 }), group('late', { last_ms: 50_000 }), group('never', { last_ms: null }), group('bad', { failing: 2 })]
+  assert.deepEqual(worstFirst(groups, 100_000).map((one) => one.name), ['bad', 'late', 'slow', 'well', 'never'])
+  assert.ok(!isLate(group('never', { last_ms: null }), 100_000))
+})
+
+test('how far hosts are behind, in words', () => {
+  assert.equal(lagWords({ known: 0, over_1m: 0, over_5m: 0 }), 'none known')
+  assert.equal(lagWords({ known: 2, over_1m: 0, over_5m: 0 }), '2 hosts within 1 m')
+  assert.equal(lagWords({ known: 9, over_1m: 3, over_5m: 1 }), '3 of 9 hosts older than 1 m, 1 than 5 m')
 })

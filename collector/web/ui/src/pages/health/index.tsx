@@ -12,7 +12,8 @@ import { DoctorCard } from './Doctor'
 import { Drops, HostDrops } from './Drops'
 import { MailCard } from './Mail'
 import { Plots } from './Plots'
-import { endsIn } from './say'
+import { RuleGroupsCard } from './RuleGroups'
+import { endsIn, lagWords } from './say'
 import { SnapshotsCard } from './Snapshots'
 import { Storage } from './Storage'
 import './health.css'
@@ -48,11 +49,11 @@ function Ends({ title, ms }: { readonly title: string; readonly ms: number }) {
 function Collector({ status }: { readonly status: Status }) {
   const { collector, addresses, hosts, mail } = status
   const kept = status.snapshots
-  const ca = status.numbers.find(({ name }) => name === 'muster_collector_ca_expiry_timestamp_seconds')?.value
+  const ca = status.ca?.expires_ms
   const [active, pending, aside] = [hosts.by_state['active'] ?? 0, hosts.by_state['pending'] ?? 0, hosts.by_state['quarantined'] ?? 0]
   return (
     <Section title="Collector" note={collector.is_ready ? 'ready' : 'not ready'}>
-      <dl class="facts inside-facts">
+      <dl class="facts">
         <dt>Version</dt>
         <dd>{collector.version}</dd>
         <dt>Up for</dt>
@@ -72,6 +73,12 @@ function Collector({ status }: { readonly status: Status }) {
             </>
           )}
         </dd>
+        {hosts.lag && (
+          <>
+            <dt>Newest samples</dt>
+            <dd class={hosts.lag.over_5m > 0 ? 'tone-warning' : undefined}>{lagWords(hosts.lag)}</dd>
+          </>
+        )}
         <dt>Pages and API</dt>
         <dd class="mono">{addresses.http}</dd>
         <dt>Agents</dt>
@@ -84,10 +91,11 @@ function Collector({ status }: { readonly status: Status }) {
               , the oldest for <Age ms={mail.oldest_ms} />
             </>
           )}
+          {!!mail.retrying && `, ${mail.retrying} tried again`}
           {mail.dead > 0 && <span class="tone-critical">, {mail.dead} given up</span>}
         </dd>
         {status.https && <Ends title="HTTPS" ms={status.https.expires_ms} />}
-        {ca !== undefined && <Ends title="CA" ms={ca * 1000} />}
+        {ca != null && <Ends title="CA" ms={ca} />}
         <dt>Snapshots</dt>
         <dd>
           {kept.count === 0 ? 'none' : count(kept.count, 'snapshot')}
@@ -139,6 +147,7 @@ export default function Health() {
       {me.value && may('admin') && <SnapshotsCard onMade={() => (made.value += 1)} />}
       {me.value && <MailCard />}
       {status && <Plots />}
+      {status?.rule_groups && <RuleGroupsCard groups={status.rule_groups} />}
       {status && <Drops status={status} />}
       {me.value && <HostDrops />}
     </div>

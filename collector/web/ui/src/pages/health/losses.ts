@@ -35,6 +35,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   outbox_dropped: 'Events are missing: see why the store takes none (disk, log of the collector).',
   queries_dropped: 'Ask for less at once, or give the collector more processors.',
   queries_refused: 'Mend the queries: the answers say where they are wrong.',
+  refused: 'Hosts that must wait, or have a wrong token or certificate: see Set up and the audit.',
   rule_batches_dropped: 'Recorded series have holes: see the disk of the collector.',
   rule_failures: 'See Rules, state error: each says what failed.',
   rule_restore_faults: 'Alerts that were open before a start fire anew if they still hold.',

@@ -1,7 +1,7 @@
 // What is said of findings and of the disk. Pure.
 import { own } from '../../api/own'
-import type { DoctorFinding, MailRow } from '../../api/types'
-import { duration } from '../../time/format'
+import type { DoctorFinding, MailRow, RuleGroupRun, Status } from '../../api/types'
+import { count, duration } from '../../time/format'
 
 const RANK = { problem: 0, warning: 1, ok: 2 } as const
 
@@ -44,4 +44,19 @@ export function inOrder(rows: readonly MailRow[]): readonly MailRow[] {
 export function endsIn(ms: number, now: number): { readonly tone: 'critical' | 'warning' | undefined; readonly text: string } {
   const left = ms - now
   return { tone: left <= 0 ? 'critical' : left < 7 * DAY_S * 1000 ? 'warning' : undefined, text: left <= 0 ? `expired ${duration(-left)} ago` : `for ${duration(left)} more` }
+}
+
+/** How far hosts are behind. */
+export function lagWords({ known, over_1m: over, over_5m: far }: NonNullable<Status['hosts']['lag']>): string {
+  if (known === 0) return 'none known'
+  if (over === 0) return `${count(known, 'host')} within 1 m`
+  return `${over} of ${count(known, 'host')} older than 1 m${far > 0 ? `, ${far} than 5 m` : ''}`
+}
+
+/** A round that did not come for three of its intervals. */
+export const isLate = (group: RuleGroupRun, now: number): boolean => group.last_ms !== null && now - group.last_ms > 3 * group.interval_ms
+
+/** Failing groups first, then late ones, then those that take longest of their interval. */
+export function worstFirst(groups: readonly RuleGroupRun[], now: number): readonly RuleGroupRun[] {
+  return [...groups].sort((a, b) => b.failing - a.failing || Number(isLate(b, now)) - Number(isLate(a, now)) || b.took_ms / b.interval_ms - a.took_ms / a.interval_ms)
 }

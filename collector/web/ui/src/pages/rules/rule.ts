@@ -1,6 +1,6 @@
 // Rules as rows: which are shown, which made the most noise, where an error of a file stands. Pure.
 import type { Finding, Matrix, Rule, RuleGroups } from '../../api/types'
-import { drawn, type Drawn } from '../../parts/expression'
+import { conditionsOf, drawn, type Drawn } from '../../parts/expression'
 
 export type State = 'firing' | 'pending' | 'inactive' | 'recording' | 'error'
 
@@ -60,7 +60,8 @@ const SERIES = 8
 /** The series that the rule judges or records: the most of those that are near its limit. */
 export function plotted(rule: Pick<Rule, 'type' | 'name' | 'query'>): Drawn {
   if (rule.type === 'recording') return { query: `topk(${SERIES}, ${rule.name})`, limit: null, isAbove: false, isBelow: false }
-  const found = drawn(rule.query)
+  // Of `a < 1 and on (host) b` it is `a` that is looked at.
+  const found = drawn(conditionsOf(rule.query)[0]?.query ?? rule.query)
   return { ...found, query: `${found.limit !== null && !found.isAbove ? 'bottomk' : 'topk'}(${SERIES}, ${found.query})` }
 }
 

@@ -30,6 +30,8 @@ test('a rule is plotted by what it judges, near its limit', () => {
   assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'node_load1 > 8' }), { query: 'topk(8, node_load1)', limit: 8, isAbove: true, isBelow: false })
   assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'free / size < 0.05' }), { query: 'bottomk(8, free / size)', limit: 0.05, isAbove: false, isBelow: true })
   assert.deepEqual(plotted({ type: 'recording', name: 'load:sum', query: 'sum(x)' }), { query: 'topk(8, load:sum)', limit: null, isAbove: false, isBelow: false })
+  assert.deepEqual(plotted({ type: 'alerting', name: 'A', query: 'a{b="c"} / d < 0.05 and on (host) e == 0' }), { query: 'bottomk(8, a{b="c"} / d)', limit: 0.05, isAbove: false, isBelow: true })
+  assert.equal(plotted({ type: 'alerting', name: 'A', query: '(a > 1 and b > 2) > 0 and c' }).query, 'topk(8, (a > 1 and b > 2))')
 })
 
 test('a test names its rule files, in both forms of a list', () => {

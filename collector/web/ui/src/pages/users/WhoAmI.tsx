@@ -9,7 +9,7 @@ export function WhoAmI({ me, sessions }: { readonly me: Me; readonly sessions: r
   const role = ROLES.find(([one]) => one === me.role)
   return (
     <Section title="You" note={me.by} actions={me.user && <Button small onClick={() => void logOut()}>Log out here</Button>}>
-      <dl class="facts inside-facts">
+      <dl class="facts">
         <dt>Name</dt>
         <dd class="any-word">{myName.value}</dd>
         {me.role && (

@@ -18,7 +18,7 @@ export const SCOPE_NOTES: Readonly<Record<TokenScope, string>> = {
 }
 
 /** What may be done, in words; a scope of a newer collector as it is. */
-const MAY: Readonly<Record<string, string>> = { ...SCOPE_NOTES, read: 'Looks at everything, as Grafana does', silence: 'Acknowledges, silences and plans downtimes' }
+const MAY: Readonly<Record<string, string>> = { ...SCOPE_NOTES, read: 'Looks at everything, as Grafana does', silence: 'Acknowledges, silences and plans downtimes', ask: 'Asks in plain words', 'task:request': 'Asks for tasks on hosts', 'task:approve': 'Approves tasks on hosts' }
 export const scopeWords = (scopes: readonly string[]): readonly string[] => (scopes.includes('admin') ? [MAY['admin'] ?? ''] : scopes.map((scope) => own(MAY, scope) ?? scope))
 
 /** By what the collector knows who asks. */
