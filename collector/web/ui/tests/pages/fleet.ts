@@ -81,11 +81,28 @@ async function load(visit: Visit): Promise<void> {
   await visit.see('host-4999')
   await page.getByRole('columnheader', { name: 'Host' }).getByRole('button').click()
   await page.waitForURL(/sort=-name/)
+  // Versions that are old, and data that is behind, each by its column; the URL keeps which.
+  await page.getByRole('columnheader', { name: 'Behind' }).getByRole('button').click()
+  await page.waitForURL(/sort=-lag/)
+  await page.reload()
+  await page.getByRole('row').nth(1).getByText(/^3 s$|^2 s$|^3\d{3} ms$/).waitFor()
+  await page.getByRole('columnheader', { name: 'Agent' }).getByRole('button').click()
+  await page.waitForURL(/sort=-?version/)
+  await page.getByRole('columnheader', { name: 'Agent' }).getByRole('button').click()
+  await visit.see('0.0.9 old')
+  // By keys alone: to the end and into that host.
+  await page.getByRole('grid', { name: 'Hosts' }).focus()
+  await page.keyboard.press('End')
+  await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('Home')
+  await page.keyboard.press('j')
   await page.getByRole('button', { name: 'Heat map' }).click()
   await page.getByRole('application', { name: /Hosts by state: 5000 squares/ }).waitFor()
   await visit.look('fleet-5000-map', 'Heat map')
   await visit.open('/fleet?group=env&sort=-state')
   await visit.see('dev')
+  await page.getByRole('button', { name: /^dev 1,667 hosts/ }).waitFor()
+  if (!/critical/i.test((await page.getByRole('button', { name: /^dev 1,667 hosts/ }).locator('.count').nth(1).getAttribute('title')) ?? '')) throw new Error('the worst states of a group are not first')
   await visit.look('fleet-5000-groups', 'dev')
   await page.unroute('**/api/muster/v1/fleet')
 }
@@ -101,6 +118,8 @@ export default async function (visit: Visit): Promise<void> {
   await visit.until('the state of web-1', async () => (await page.getByRole('row', { name: /web-1/ }).getByText('Critical', { exact: true }).count()) > 0)
   // The CPU of both in one question.
   await visit.until('CPU of both', async () => (await page.getByRole('img', { name: /^CPU of (web|db)-1: \d/ }).count()) === 2)
+  await visit.until('memory of both', async () => (await page.getByRole('img', { name: /^Memory of (web|db)-1: \d/ }).count()) === 2)
+  await page.getByRole('img', { name: /^the last 1 d: / }).first().waitFor()
   await visit.look('fleet', 'web-1')
 
   // What is pushed is on the page by news, and the list is not asked for again.

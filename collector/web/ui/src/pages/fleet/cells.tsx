@@ -1,16 +1,17 @@
 // The columns of the fleet.
-import { useComputed, useSignal, type ReadonlySignal } from '@preact/signals'
+import { useComputed, useSignal } from '@preact/signals'
 import { Component, type ComponentChildren } from 'preact'
 import { Age, Labels, Link, Spark, StateMark, Strip } from '../../parts'
 import { lookOf } from '../../parts/states'
 import { age, duration, percent } from '../../time/format'
 import { to } from '../../url/link'
 import { wordOf, type Row } from './rows'
-import type { Line } from './useCpu'
+import type { Lines } from './useSparks'
 
 /** What cells need beside their row. */
 export interface Around {
-  readonly cpu: ReadonlySignal<ReadonlyMap<string, Line>>
+  readonly cpu: Lines
+  readonly memory: Lines
   readonly newest: string
   /** When the rows were answered, in ms. */
   readonly at: number
@@ -78,14 +79,14 @@ function Seen({ row, at }: { readonly row: Row; readonly at: number }) {
 }
 
 /** Drawn anew by itself when its line comes. */
-function Cpu({ host, lines }: { readonly host: string; readonly lines: ReadonlySignal<ReadonlyMap<string, Line>> }) {
+function Share({ what, host, lines }: { readonly what: string; readonly host: string; readonly lines: Lines }) {
   const name = useSignal(host)
   name.value = host
   const values = useComputed(() => lines.value.get(name.value)).value
   const last = values?.filter((value) => value !== null).at(-1)
   return (
-    <span class="cpu">
-      {values && <Spark values={values} label={`CPU of ${host}`} low={0} high={1} format={percent} height={20} />}
+    <span class="share">
+      {values && <Spark values={values} label={`${what} of ${host}`} low={0} high={1} format={percent} height={20} />}
       <span class="small soft right">{last == null ? '' : `${Math.round(last * 100)} %`}</span>
     </span>
   )
@@ -116,9 +117,16 @@ export const COLUMNS: readonly FleetColumn[] = [
     title: 'CPU',
     width: '104px',
     from: 560,
-    cell: (row, { cpu }) => <Cpu host={row.name} lines={cpu} />,
+    cell: (row, { cpu }) => <Share what="CPU" host={row.name} lines={cpu} />,
   },
-  { name: 'labels', title: 'Labels', width: 'minmax(130px, 2.4fr)', from: 900, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
+  {
+    name: 'memory',
+    title: 'Memory',
+    width: '104px',
+    from: 760,
+    cell: (row, { memory }) => <Share what="Memory" host={row.name} lines={memory} />,
+  },
+  { name: 'labels', title: 'Labels', width: 'minmax(120px, 2.4fr)', from: 980, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
   { name: 'checks', title: 'Checks', width: '96px', from: 640, cell: (row) => <Checks row={row} /> },
   {
     name: 'version',
@@ -135,7 +143,7 @@ export const COLUMNS: readonly FleetColumn[] = [
       ),
   },
   { name: 'seen', title: 'Seen', width: '58px', right: true, cell: (row, { at }) => <Seen row={row} at={at} /> },
-  { name: 'lag', title: 'Behind', width: '64px', from: 760, right: true, cell: (row) => <Lag row={row} /> },
+  { name: 'lag', title: 'Behind', width: '64px', from: 700, right: true, cell: (row) => <Lag row={row} /> },
 ]
 
 /** The columns that a table of this width has: of two of one name the first that fits. */

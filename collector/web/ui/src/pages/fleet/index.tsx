@@ -15,7 +15,7 @@ import { hostPath, Overall, type Around } from './cells'
 import { List } from './List'
 import { byHost, METRICS } from './metrics'
 import { counts, filter, labelNames, lines, newestVersion, offers, sort as sorted, wordOf, type Row } from './rows'
-import { useCpu } from './useCpu'
+import { useSparks } from './useSparks'
 import { useFleet } from './useFleet'
 import './fleet.css'
 
@@ -32,11 +32,11 @@ const VALUES_EVERY_MS = 30_000
 
 export default function Fleet() {
   const { asked, rows } = useFleet()
-  const cpu = useCpu()
+  const sparks = useSparks()
   const active = useSignal(-1)
   const isMap = view.value === 'map'
   // Of all hosts only where all are coloured or sorted by it.
-  const wanted = useComputed(() => (view.value === 'map' ? own(METRICS, colour.value) : /^-?cpu$/.test(sort.value) ? METRICS['cpu'] : undefined))
+  const wanted = useComputed(() => (view.value === 'map' ? own(METRICS, colour.value) : /^-?(cpu|memory)$/.test(sort.value) ? own(METRICS, sort.value.replace('-', '')) : undefined))
   const valuesAsked = useAnswer<Vector>(() => {
     const metric = wanted.value
     return metric ? ['/api/v1/query', { query: metric.query, time: Math.floor(quarter.value / VALUES_EVERY_MS) * (VALUES_EVERY_MS / 1000) }] : null
@@ -58,7 +58,8 @@ export default function Fleet() {
   const fleet = answer?.kind === 'data' ? answer.data : answer?.last
   const around: Around = useMemo(
     () => ({
-      cpu: cpu.lines,
+      cpu: sparks.cpu,
+      memory: sparks.memory,
       newest,
       at: fleet?.now_ms ?? now(),
       stripTime: fleet ? `the last ${duration(fleet.strip.bucket_ms * fleet.strip.buckets)}` : '',
@@ -152,7 +153,7 @@ export default function Fleet() {
           active={active}
           onOpen={open}
           onTurn={(key) => (folds.value = [...toggled(folded, key)].join('\n'))}
-          onSight={(rows) => (cpu.sight.value = rows.map((row) => row.name).join('\n'))}
+          onSight={(rows) => (sparks.sight.value = rows.map((row) => row.name).join('\n'))}
         />
       )}
       {shown.length > 0 && shown.length < all.length && (

@@ -26,6 +26,12 @@ export function cpuOf(matcher: string, window: string): string {
   return `1 - avg by (host) (rate(node_cpu_seconds_total{${matcher ? `${matcher},` : ''}mode="idle"}[${window}]))`
 }
 
+/** The share of memory that is not available, by host. */
+export function memoryOf(matcher: string): string {
+  const of = matcher ? `{${matcher}}` : ''
+  return `1 - max by (host) (node_memory_MemAvailable_bytes${of}) / max by (host) (node_memory_MemTotal_bytes${of})`
+}
+
 export interface Metric {
   readonly title: string
   readonly query: string
@@ -37,7 +43,7 @@ export interface Metric {
 /** By which hosts can be coloured, beside their state. */
 export const METRICS: Readonly<Record<string, Metric>> = {
   cpu: { title: 'CPU', query: cpuOf('', '2m'), high: 1, format: percent },
-  memory: { title: 'Memory', query: '1 - max by (host) (node_memory_MemAvailable_bytes) / max by (host) (node_memory_MemTotal_bytes)', high: 1, format: percent },
+  memory: { title: 'Memory', query: memoryOf(''), high: 1, format: percent },
   disk: {
     title: 'Disk',
     query: 'max by (host) (1 - node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|squashfs|overlay|iso9660"} / node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|squashfs|overlay|iso9660"})',

@@ -135,6 +135,7 @@ export function orderOf(column: string, values: ReadonlyMap<string, number>): By
     case 'strip':
       return (row) => [...row.strip].reduce((sum, letter) => sum + (letter === '.' || letter === '-' ? 0 : letter === 'c' || letter === 's' ? 3 : 1), 0)
     case 'cpu':
+    case 'memory':
       return (row) => values.get(row.name) ?? -1
     case 'labels':
       return (row) => Object.entries(row.labels).join('\n')

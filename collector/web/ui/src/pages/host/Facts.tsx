@@ -32,7 +32,7 @@ export function Facts({ host, checks }: { readonly host: Host; readonly checks: 
   const expiry = host.certificate_expires_ms
   return (
     <div class="host-all-facts">
-      <Section title="Machine">
+      <Section title="Machine" class="padded">
         <List
           rows={[
             ['Host name by itself', facts.host_name],
@@ -49,7 +49,7 @@ export function Facts({ host, checks }: { readonly host: Host; readonly checks: 
         />
       </Section>
       {host.state === 'pending' ? null : <Agent host={host} />}
-      <Section title="Enrolment">
+      <Section title="Enrolment" class="padded">
         <List
           rows={[
             ['Name', host.name],
@@ -82,7 +82,7 @@ export function Facts({ host, checks }: { readonly host: Host; readonly checks: 
 
 function List({ rows }: { readonly rows: readonly Row[] }) {
   return (
-    <dl class="inside facts">
+    <dl class="facts">
       {rows.map(([name, value]) => (value === null || value === undefined || value === false || value === '' || value === 0 ? null : (
         <>
           <dt>{name}</dt>
@@ -108,7 +108,7 @@ function Agent({ host }: { readonly host: Host }) {
   const [offset, problems, boot] = [values.get('clock_offset_seconds'), values.get('log_problems'), values.get('node_boot_time_seconds')]
   const seconds = formatOf('seconds')
   return (
-    <Section title="Agent">
+    <Section title="Agent" class="padded">
       <div>
         <Lack answer={asked.answer.value} what="what the agent says of itself" onAgain={asked.again} flat />
         <Lack answer={lagged.answer.value} what="lag" onAgain={lagged.again} flat />

@@ -1,11 +1,11 @@
-// CPU over time of the hosts that are on screen: one question for all of them, asked when scrolling rests.
+// CPU and memory over time of the hosts that are on screen: one question each for all of them, asked when scrolling rests.
 import { signal, useSignalEffect, type ReadonlySignal, type Signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { axisOf, onGrid, type Axis, type Matrix } from '../../api/matrix'
 import { useAnswer } from '../../api/useAnswer'
 import { quarter } from '../../time/clock'
 import { range, span, step } from '../../url/range'
-import { cpuOf, hostMatcher } from './metrics'
+import { cpuOf, hostMatcher, memoryOf } from './metrics'
 
 export type Line = readonly (number | null)[]
 
@@ -20,14 +20,17 @@ export function axis(): Axis {
   return axisOf(time, step(time, POINTS, 30_000))
 }
 
-export interface Cpu {
-  readonly lines: ReadonlySignal<ReadonlyMap<string, Line>>
+export type Lines = ReadonlySignal<ReadonlyMap<string, Line>>
+
+export interface Sparks {
+  readonly cpu: Lines
+  readonly memory: Lines
   /** The names of those on screen, a line each. */
   readonly sight: Signal<string>
 }
 
-export function useCpu(): Cpu {
-  const made = useMemo(() => ({ lines: signal<ReadonlyMap<string, Line>>(new Map()), sight: signal(''), rested: signal('') }), [])
+export function useSparks(): Sparks {
+  const made = useMemo(() => ({ sight: signal(''), rested: signal('') }), [])
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
     const end = made.sight.subscribe((names) => {
@@ -39,24 +42,29 @@ export function useCpu(): Cpu {
       end()
     }
   }, [])
+  return { cpu: useLines(made.rested, cpuOf), memory: useLines(made.rested, memoryOf), sight: made.sight }
+}
+
+/** Of the hosts with these names, a line each; `query` is of a matcher and the window of rates. */
+function useLines(names: ReadonlySignal<string>, query: (matcher: string, window: string) => string): Lines {
+  const lines = useMemo(() => signal<ReadonlyMap<string, Line>>(new Map()), [])
   const asked = useAnswer<Matrix>(() => {
-    const names = made.rested.value
-    if (!names) return null
+    if (!names.value) return null
     const { from, to, step } = axis()
     // Samples may be a minute apart.
     const window = `${Math.max(120, (2 * step) / 1000)}s`
-    return ['/api/v1/query_range', { query: cpuOf(hostMatcher(names.split('\n')), window), start: from / 1000, end: to / 1000, step: step / 1000 }]
+    return ['/api/v1/query_range', { query: query(hostMatcher(names.value.split('\n')), window), start: from / 1000, end: to / 1000, step: step / 1000 }]
   })
   const at = axis()
   const frame = `${at.to - at.from} ${at.step}`
   useEffect(() => {
     // Of another time: not to be mixed.
-    made.lines.value = new Map()
+    lines.value = new Map()
   }, [frame])
   useSignalEffect(() => {
     const answer = asked.answer.value
     if (answer?.kind !== 'data') return
-    const next = new Map(made.lines.peek())
+    const next = new Map(lines.peek())
     const now = axis()
     for (const { metric, values } of answer.data.data.result) {
       const host = metric['host'] ?? ''
@@ -67,7 +75,7 @@ export function useCpu(): Cpu {
       if (next.size <= KEPT) break
       next.delete(host)
     }
-    made.lines.value = next
+    lines.value = next
   })
-  return made
+  return lines
 }
