@@ -3,6 +3,7 @@ import { signal, useComputed, type ReadonlySignal } from '@preact/signals'
 import { effect, untracked } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { keep, type Answer } from './answer'
+import { isAkin, type Question } from './akin'
 import { ask } from './ask'
 import { live, topics } from './live'
 import type { Topic } from './types'
@@ -54,9 +55,9 @@ function asking<T>(use: Use) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let [path, params]: readonly [string | null, Params?] = [null]
   let key: string | null = null
+  let answered: Question | null = null
   // News that came while a question was on its way: its answer may not have them.
   let isStale = false
-  let answeredKey: string | null = null
 
   const put = async (): Promise<void> => {
     clearTimeout(timer)
@@ -77,8 +78,9 @@ function asking<T>(use: Use) {
     current = null
     isAsking.value = false
     // What answered another question is shown while this one is on its way, and not as its answer.
-    answer.value = keep(next, answeredKey === key ? answer.peek() : null)
-    if (next.kind === 'data') answeredKey = key
+    const asked: Question = params === undefined ? [path] : [path, params]
+    answer.value = keep(next, isAkin(answered, asked) ? answer.peek() : null)
+    if (next.kind === 'data') answered = asked
     if (isStale) timer = setTimeout(() => void put(), GATHER_MS)
     else plan()
   }
