@@ -24,6 +24,8 @@ export interface VirtualRowsProps {
   /** It is as high as its rows, up to so many pixels; absent: up to what its place gives (`.page.fill > .fills`). */
   readonly most?: number
   readonly onWidth?: (width: number) => void
+  /** Rows keep no state of their own: those that go give their elements to those that come, which is cheaper than new ones. */
+  readonly isReused?: boolean
   /** Which rows are drawn now: for what is asked of these only. */
   readonly onSight?: (first: number, end: number) => void
 }
@@ -93,13 +95,21 @@ export function VirtualRows(props: VirtualRowsProps) {
   }
   const { first, end } = inSight(heights, scroll.value, view.value, isFar.value ? 0 : undefined)
   useEffect(() => latest.current.onSight?.(first, end), [first, end, heights])
+  // A power of two that all rows in sight fit in, so that a row keeps its elements as long as it is there.
+  const slots = useRef(1)
+  while (slots.current < end - first) slots.current *= 2
+  // The keyboard's place does not go along to another row.
+  const focused = useRef(-1)
+  useLayoutEffect(() => {
+    if (focused.current >= 0 && (focused.current < first || focused.current >= end)) held.current?.focus({ preventScroll: true })
+  }, [first, end])
   const rows = []
   for (let at = first; at < end; at += 1) {
     const isActive = at === active.value
     const classes = ['at', isActive ? 'active' : '', props.isChosen?.(at) ? 'chosen' : ''].filter(Boolean).join(' ')
     rows.push(
       <div
-        key={props.keyOf(at)}
+        key={props.isReused ? at % slots.current : props.keyOf(at)}
         id={`${id}-${at}`}
         class={classes}
         role="row"
@@ -107,6 +117,8 @@ export function VirtualRows(props: VirtualRowsProps) {
         aria-selected={props.isChosen ? props.isChosen(at) : undefined}
         style={{ top: `${heights.top(at)}px`, height: `${heights.height(at)}px` }}
         onClick={() => (active.value = at)}
+        onFocusIn={() => (focused.current = at)}
+        onFocusOut={() => (focused.current = -1)}
       >
         {props.row(at, isActive)}
       </div>,

@@ -71,6 +71,7 @@ export function List({ lines, around, sort, label, active, onOpen, onTurn, onSig
       head={head}
       headHeight={35}
       active={active}
+      isReused
       keyOf={(at) => {
         const line = lines[at]
         return line === undefined ? String(at) : line.kind === 'group' ? `group ${line.key}` : line.row.id
