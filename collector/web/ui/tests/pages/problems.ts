@@ -65,4 +65,61 @@ export default async function (visit: Visit): Promise<void> {
   await visit.until('the silence', async () => (await page.getByText('30 h ago').count()) === 0)
   const silences = (await visit.api('GET', '/api/v2/silences')) as { comment: string; createdBy: string }[]
   if (!silences.some((silence) => silence.comment === 'a test' && silence.createdBy === visit.user)) throw new Error(`no such silence: ${JSON.stringify(silences)}`)
+
+  await bulk(visit)
+  await suppressed(visit)
+  await nothing(visit)
+}
+
+/** Several taken over, and several given a downtime, at once. */
+async function bulk(visit: Visit): Promise<void> {
+  const { page } = visit
+  const checks = ['pump', 'valve']
+  for (const check of checks) visit.push('web-1', check, 'WARNING', `${check} is warm`)
+  await visit.open('/?group=none&q=is+warm')
+  for (const check of checks) await page.getByRole('checkbox', { name: `Choose ${check} on web-1` }).check()
+  // Whose they are and since when.
+  await page.getByRole('row', { name: /pump/ }).getByText('shop').first().waitFor()
+  await page.getByRole('row', { name: /pump/ }).locator('time').first().waitFor()
+  await page.getByRole('button', { name: 'Downtime', exact: true }).click()
+  await page.getByLabel('Reason').fill('both are changed')
+  await page.getByRole('dialog').getByRole('button', { name: /downtime/i }).last().click()
+  await visit.until('the downtime', async () => ((await visit.api('GET', '/api/muster/v1/downtimes')) as { downtimes: { reason: string }[] }).downtimes.some(({ reason }) => reason === 'both are changed'))
+  await visit.open('/?group=none&show=all&q=is+warm')
+  await visit.see(/Downtime until/)
+  for (const check of checks) await page.getByRole('checkbox', { name: `Choose ${check} on web-1` }).check()
+  await page.getByRole('toolbar').getByRole('button', { name: 'Acknowledge' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge', exact: true }).click()
+  await visit.until('both are taken', async () => {
+    const { checks: known } = (await visit.api('GET', '/api/muster/v1/checks?host=web-1')) as { checks: { check: string; acknowledgement: unknown }[] }
+    return checks.every((check) => known.some((one) => one.check === check && one.acknowledgement !== null))
+  })
+  for (const check of checks) visit.push('web-1', check, 'OK', 'cold')
+}
+
+/** Flapping, and each reason for which nobody is told, are badges. */
+async function suppressed(visit: Visit): Promise<void> {
+  const { page } = visit
+  const answer = (await visit.api('GET', '/api/muster/v1/problems?soft=true')) as { problems: Record<string, unknown>[] }
+  const [first] = answer.problems
+  if (!first) throw new Error('no problem to make others of')
+  const made = { ...first, id: 'made', title: 'to-and-fro', is_flapping: true, handled: false, acknowledgement: null, holds: ['parent_down', 'inhibited', 'mute_time', 'catching_up'].map((why) => ({ why, by: `because of ${why}`, until_ms: null })) }
+  await page.route('**/api/muster/v1/problems*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ ...answer, problems: [made] }) }))
+  await visit.open('/?group=none')
+  for (const badge of ['Flapping', 'Parent down', 'Inhibited', 'Mute time', 'Catching up']) await page.getByRole('row', { name: /to-and-fro/ }).getByText(badge, { exact: true }).waitFor()
+  await page.getByTitle('because of parent_down').waitFor()
+  await visit.look('problems-suppressed', 'to-and-fro')
+  await page.unroute('**/api/muster/v1/problems*')
+}
+
+/** Without problems it says how fresh that is, and who is not heard. */
+async function nothing(visit: Visit): Promise<void> {
+  const { page } = visit
+  const answer = (await visit.api('GET', '/api/muster/v1/problems?soft=true')) as { freshness: { hosts: object } }
+  const freshness = { ...answer.freshness, hosts: { ...answer.freshness.hosts, active: 3, heard: 2, silent: 1, unreachable: 0, stopped: 0, rebooting: 0, unheard: 0 } }
+  await page.route('**/api/muster/v1/problems*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ ...answer, problems: [], unhandled: 0, freshness }) }))
+  await visit.open('/')
+  await visit.see(/2 of 3 hosts heard \(1 silent\)\. The newest data came .* ago, rules and checks were looked at .* ago, this list is from/)
+  await visit.look('problems-none', 'No problems')
+  await page.unroute('**/api/muster/v1/problems*')
 }
