@@ -216,7 +216,7 @@ export function Plot(props: PlotProps) {
   const words = `${props.title}: ${props.series.map((one) => `${one.label} ${last(one.values)}`).slice(0, 8).join(', ') || 'no data'}`
   return (
     <figure class="plot" role="group" aria-label={words}>
-      <figcaption class="title">
+      <figcaption class={props.note === undefined ? 'title' : 'title noted'}>
         {props.title && <strong>{props.title}</strong>}
         {props.note && <span class="small soft">{props.note}</span>}
         <span ref={read} class="small soft cut" aria-hidden="true" />

@@ -114,7 +114,7 @@ async function checks(visit: Visit): Promise<void> {
   visit.push('web-1', 'tapes', 'WARNING', `one is old ${HOSTILE}`)
   await visit.open('/hosts/web-1?tab=checks&since=15m')
   await visit.see(/one is old <img/)
-  await page.getByRole('img', { name: /^the time that is chosen: .*warning \d+ %/ }).waitFor()
+  await page.getByRole('img', { name: /^the time that is chosen: .*warning \d+ %/ }).first().waitFor()
   const words = ['push', '--state-dir', join(process.env['MUSTER_STATES'] ?? '', 'web-1'), 'space', '--state', 'OK', '--output', 'room enough', '--perfdata', '/srv=61%;80;90;0;100', '--ttl', '1h']
   execFileSync(join(process.env['MUSTER_PROGRAMS'] ?? '', 'muster-agent'), words)
   await page.getByRole('img', { name: /^\/srv 61 %, OK, warns at 80, critical at 90/ }).waitFor()

@@ -1,5 +1,4 @@
 // The columns of the fleet.
-import { useComputed, useSignal } from '@preact/signals'
 import { Component, type ComponentChildren } from 'preact'
 import { Age, Labels, Link, Spark, StateMark, Strip } from '../../parts'
 import { lookOf } from '../../parts/states'
@@ -80,9 +79,7 @@ function Seen({ row, at }: { readonly row: Row; readonly at: number }) {
 
 /** Drawn anew by itself when its line comes. */
 function Share({ what, host, lines }: { readonly what: string; readonly host: string; readonly lines: Lines }) {
-  const name = useSignal(host)
-  name.value = host
-  const values = useComputed(() => lines.value.get(name.value)).value
+  const values = lines.value.get(host)
   const last = values?.filter((value) => value !== null).at(-1)
   return (
     <span class="share">
@@ -99,7 +96,7 @@ function Lag({ row }: { readonly row: Row }) {
 }
 
 export const COLUMNS: readonly FleetColumn[] = [
-  { name: 'state', title: 'State', width: '118px', from: 700, cell: (row) => <Overall state={row.overall} /> },
+  { name: 'state', title: 'State', width: '104px', from: 700, cell: (row) => <Overall state={row.overall} /> },
   { name: 'state', title: '', width: '16px', cell: (row) => <Overall state={row.overall} short /> },
   {
     name: 'name',
@@ -115,24 +112,24 @@ export const COLUMNS: readonly FleetColumn[] = [
   {
     name: 'cpu',
     title: 'CPU',
-    width: '104px',
+    width: '88px',
     from: 560,
     cell: (row, { cpu }) => <Share what="CPU" host={row.name} lines={cpu} />,
   },
   {
     name: 'memory',
     title: 'Memory',
-    width: '104px',
-    from: 760,
+    width: '88px',
+    from: 790,
     cell: (row, { memory }) => <Share what="Memory" host={row.name} lines={memory} />,
   },
-  { name: 'labels', title: 'Labels', width: 'minmax(120px, 2.4fr)', from: 980, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
-  { name: 'checks', title: 'Checks', width: '96px', from: 640, cell: (row) => <Checks row={row} /> },
+  { name: 'labels', title: 'Labels', width: 'minmax(100px, 2.4fr)', from: 980, cell: (row, { onPick }) => <Labels labels={row.labels} onPick={onPick} /> },
+  { name: 'checks', title: 'Checks', width: '84px', from: 640, cell: (row) => <Checks row={row} /> },
   {
     name: 'version',
     title: 'Agent',
-    width: '78px',
-    from: 820,
+    width: '72px',
+    from: 880,
     cell: (row, { newest }) =>
       row.agent_version && row.agent_version !== newest ? (
         <span class="badge tone-warning" title={`older than ${newest}, the newest of all hosts`}>
@@ -143,7 +140,7 @@ export const COLUMNS: readonly FleetColumn[] = [
       ),
   },
   { name: 'seen', title: 'Seen', width: '58px', right: true, cell: (row, { at }) => <Seen row={row} at={at} /> },
-  { name: 'lag', title: 'Behind', width: '64px', from: 700, right: true, cell: (row) => <Lag row={row} /> },
+  { name: 'lag', title: 'Behind', width: '62px', from: 700, right: true, cell: (row) => <Lag row={row} /> },
 ]
 
 /** The columns that a table of this width has: of two of one name the first that fits. */

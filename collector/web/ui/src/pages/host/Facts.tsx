@@ -164,7 +164,7 @@ function Followed({ host, checks }: { readonly host: Host; readonly checks: read
               <li key={check.check} class="row">
                 <StateMark state={check.state} short size={14} />
                 <span class="any-word">{check.check}</span>
-                <span class="small soft">{check.kind ?? ''} {check.interval_ms > 0 ? `every ${duration(check.interval_ms)}` : 'handed over'}</span>
+                <span class="small soft">{check.interval_ms > 0 ? `${check.kind ?? ''} every ${duration(check.interval_ms)}` : 'handed over'}</span>
               </li>
             ))}
           </ul>
