@@ -14,7 +14,7 @@ use muster_query::{AnswerEntry, Control, Direction, LogFields, LogPage, LogPipel
 use muster_store::{LineArrival, TailEntry, TailReceiver};
 use tokio::sync::Notify;
 
-use super::parameters::{SINCE_NS, bad, bounds, is_categorized, limit, refusal, within_max};
+use super::parameters::{SINCE_NS, bad, bounds, is_categorized, is_flagged, limit, refusal, within_max};
 use crate::auth::Asked;
 use crate::error::{ApiError, ErrorKind};
 use crate::form::Parameters;
@@ -82,7 +82,8 @@ impl TailAsked {
         let (start_ns, _) = bounds(&form, state.now(), SINCE_NS)?;
         let limit = within_max(limit(&form)?)?;
         let delay = delay(&form)?;
-        let categorized = is_categorized(&head.headers);
+        // A browser's EventSource and WebSocket send no headers of a page's choice.
+        let categorized = is_categorized(&head.headers) || form.all("encoding_flags").any(is_flagged);
         let expr = parse_log_query(&query).map_err(|error| refusal(&error))?;
         let pipeline = LogPipeline::new(&expr, categorized).map_err(|error| refusal(&error))?;
         let page = LogPage { categorized, ..LogPage::new(limit, Direction::Backward) };

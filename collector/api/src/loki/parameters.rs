@@ -166,8 +166,12 @@ pub(super) fn page(form: &Parameters, headers: &HeaderMap) -> Result<LogPage, Ap
 /// Whether the client wants labels told apart by where they come from.
 pub(super) fn is_categorized(headers: &HeaderMap) -> bool {
     let values = headers.get_all("x-loki-response-encoding-flags").iter();
-    let mut flags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    flags.any(|flag| flag.trim() == "categorize-labels")
+    values.filter_map(|value| value.to_str().ok()).any(is_flagged)
+}
+
+/// Whether a list of flags wants that.
+pub(super) fn is_flagged(flags: &str) -> bool {
+    flags.split(',').any(|flag| flag.trim() == "categorize-labels")
 }
 
 #[cfg(test)]

@@ -286,6 +286,23 @@ const TAIL: &str = "/api/muster/v1/logs/tail?query=%7Bapp%3D%22web%22%7D%20%7C%3
 const WEB: [(&str, &str); 1] = [("app", "web")];
 
 #[tokio::test]
+async fn a_tail_tells_labels_apart_for_who_can_send_no_header() {
+    let mut fixture = Fixture::new();
+    fixture.log(&WEB, &[(-3, b"x old", &[("trace", "7")])]);
+    let categorized = json!([{"stream": {"app": "web"}, "values": [
+        [(NOW_MS * 1_000_000 - 3).to_string(), "x old", {"structuredMetadata": {"trace": "7"}}],
+    ]}]);
+    let mut events = Events::open(&fixture, &format!("{TAIL}&encoding_flags=other,categorize-labels")).await;
+    assert_eq!(events.next().await.unwrap().data["streams"], categorized);
+    fixture.log(&WEB, &[(5, b"x new", &[("trace", "8")])]);
+    let next = events.next().await.unwrap().data;
+    assert_eq!(next["streams"][0]["values"][0][2], json!({"structuredMetadata": {"trace": "8"}}));
+    let mut plain = Events::open(&fixture, &format!("{TAIL}&encoding_flags=other")).await;
+    let first = plain.next().await.unwrap().data;
+    assert_eq!(first["streams"][0]["stream"], json!({"app": "web", "trace": "7"}), "as Loki has it by itself");
+}
+
+#[tokio::test]
 async fn lines_are_tailed_as_events() {
     let mut fixture = Fixture::new();
     fixture.log(&WEB, &[(-3, b"x old", &[]), (-2, b"y", &[])]);

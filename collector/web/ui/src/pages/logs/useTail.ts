@@ -21,7 +21,7 @@ export function useTail(query: string | null): Tailing {
   useEffect(() => {
     tail.value = START
     if (query === null) return
-    const source = new EventSource(api('logs', 'tail') + search({ query }))
+    const source = new EventSource(api('logs', 'tail') + search({ query, encoding_flags: 'categorize-labels' }))
     source.onopen = () => tell({ kind: 'opened' })
     source.onerror = () => tell({ kind: source.readyState === EventSource.CLOSED ? 'closed' : 'failed' })
     for (const name of ['lines', 'dropped', 'bye']) {
