@@ -13,7 +13,7 @@ pub use routes::{PAGES, router};
 
 /// What pages may do: load scripts, styles, pictures and answers from here, and nothing else from anywhere. No script or style that stands in
 /// a page or in an attribute's text runs, so that a log line or a label that gets into one by mistake does nothing.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ pub struct Preview {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// As `html`, with its picture inside.
+    pub html_alone: String,
     /// The mail whole, without Message-ID.
     pub eml: String,
 }
@@ -40,8 +42,9 @@ impl Alerting {
         let evidence = self.parts.evidence.gather(&notice, now);
         let letter = render(&settings, &letters.templates, &notice, &evidence, &Place::default());
         let eml = letter.mime(&recipient)?;
+        let html_alone = letter.html_alone();
         let (subject, text, html) = (letter.subject, letter.text, letter.html);
-        Ok(Some(Preview { receiver, recipient, subject, text, html, eml }))
+        Ok(Some(Preview { receiver, recipient, subject, text, html, html_alone, eml }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A mail, rendered once for all its recipients.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 
 use super::evidence::Evidence;
@@ -52,6 +54,12 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// The HTML by itself: with its picture inside instead of beside it.
+    pub fn html_alone(&self) -> String {
+        let Some(picture) = &self.picture else { return self.html.clone() };
+        self.html.replace(&format!("cid:{}", self.cid), &format!("data:image/png;base64,{}", STANDARD.encode(picture)))
+    }
+
     /// MIME for one recipient, ASCII, at most [`mime::MAIL_BYTES`], without Message-ID and references: the queue's row has these.
     ///
     /// # Errors

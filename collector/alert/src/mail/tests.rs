@@ -83,6 +83,8 @@ fn a_mail_has_its_evidence_in_words_html_and_picture() {
     }
     assert_eq!(text.matches("No space left").count(), 10);
     assert!(text.contains('\u{2588}'), "{text}");
+    let alone = letter.html_alone();
+    assert!(alone.contains("src=\"data:image/png;base64,iVBOR") && !alone.contains("cid:"), "{alone}");
     let picture = part(&mail, "image/png").unwrap();
     let cid = picture.headers.get_first_value("Content-ID").unwrap();
     assert!(html.contains(&format!("cid:{}", cid.trim_matches(['<', '>']))), "{cid}");

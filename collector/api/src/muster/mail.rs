@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
-use axum::http::StatusCode;
-use axum::response::Response;
-use muster_alert::alerting::TestError;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_alert::alerting::{Preview, TestError};
 use muster_alert::outgoing::{Key, Row, State as Way};
 use muster_fleet::EventKind;
 use serde::Deserialize;
@@ -59,7 +59,29 @@ fn row_json(key: Key, row: &Row) -> Value {
     })
 }
 
+/// What a mail may do in a browser: show itself. Its words are of hosts and logs; were one of them taken for a script or an address, nothing
+/// would run and nothing would be loaded, in an origin that is nobody's.
+const MAIL_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; sandbox; frame-ancestors 'self'";
+
 pub(super) async fn preview(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
+    let preview = previewed(&state, request).await?;
+    Ok(answer(
+        StatusCode::OK,
+        json!({
+            "receiver": preview.receiver, "recipient": preview.recipient, "subject": preview.subject,
+            "text": preview.text, "html": preview.html, "eml": preview.eml,
+        }),
+    ))
+}
+
+/// The mail as a page of its own, to be shown in a frame.
+pub(super) async fn preview_page(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
+    let preview = previewed(&state, request).await?;
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
+    Ok((headers, preview.html_alone).into_response())
+}
+
+async fn previewed(state: &State, request: Request) -> Result<Preview, MusterError> {
     let form = Parameters::of(request).await?;
     let Some(asked) = form.first("alert").map(str::to_owned) else {
         return Err(bad("parameter `alert`", "no alert is asked for", "`muster alerts` shows the ids").into());
@@ -73,18 +95,11 @@ pub(super) async fn preview(Shared(state): Shared<Arc<State>>, request: Request)
             .place("the alerting file")
             .remedy("correct the address there and reload")
     })?;
-    let Some(preview) = preview else {
+    preview.ok_or_else(|| {
         let gone =
             ApiError::new(ErrorKind::NotFound, format!("alert `{asked}` has just ended")).place("parameter `alert`");
-        return Err(gone.remedy("`muster alerts` shows those there are").into());
-    };
-    Ok(answer(
-        StatusCode::OK,
-        json!({
-            "receiver": preview.receiver, "recipient": preview.recipient, "subject": preview.subject,
-            "text": preview.text, "html": preview.html, "eml": preview.eml,
-        }),
-    ))
+        gone.remedy("`muster alerts` shows those there are").into()
+    })
 }
 
 #[derive(Deserialize)]

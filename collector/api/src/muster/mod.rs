@@ -86,6 +86,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/rules/unit", &["POST"], READ, || post(rules::unit)),
     route("/api/muster/v1/mail", &["GET"], READ, || get(mail::queue)),
     route("/api/muster/v1/mail/preview", &["GET"], READ, || get(mail::preview)),
+    route("/api/muster/v1/mail/preview.html", &["GET"], READ, || get(mail::preview_page)),
     route("/api/muster/v1/mail/test", &["POST"], ADMIN, || post(mail::test)),
     route("/api/muster/v1/snapshots", &["GET"], ADMIN, || get(snapshots::list)),
     route("/api/muster/v1/snapshots", &["POST"], ADMIN, || post(snapshots::make)),

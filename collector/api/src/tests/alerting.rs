@@ -386,7 +386,23 @@ async fn mail_is_previewed_and_a_test_tells_what_went_wrong() {
     {
         assert!(mail[part].as_str().unwrap().contains(word), "{part}: {}", mail[part]);
     }
-    assert_eq!(fixture.get("/api/muster/v1/mail/preview?alert=00aa").await.status, 404);
+    let page = fixture.get(&format!("/api/muster/v1/mail/preview.html?alert={id}")).await;
+    assert_eq!(
+        (page.status.as_u16(), &page.headers["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    assert!(
+        page.text.contains("<html") && page.text.contains("97 % used") && !page.text.contains("cid:"),
+        "{}",
+        page.text
+    );
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    for word in ["default-src 'none';", "; sandbox;", "frame-ancestors 'self'"] {
+        assert!(policy.contains(word) && !policy.contains("script-src") && !policy.contains("allow-"), "{policy}");
+    }
+    for path in ["preview", "preview.html"] {
+        assert_eq!(fixture.get(&format!("/api/muster/v1/mail/{path}?alert=00aa")).await.status, 404);
+    }
     let none = fixture.get("/api/muster/v1/mail/preview").await;
     assert_eq!((none.status.as_u16(), error(&none)[1].as_str()), (400, "parameter `alert`"));
 

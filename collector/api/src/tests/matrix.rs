@@ -121,6 +121,7 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/api/muster/v1/rules/unit", READ),
     ("GET", "/api/muster/v1/mail", READ),
     ("GET", "/api/muster/v1/mail/preview", READ),
+    ("GET", "/api/muster/v1/mail/preview.html", READ),
     ("POST", "/api/muster/v1/mail/test", ADMIN),
     ("GET", "/api/muster/v1/snapshots", ADMIN),
     ("POST", "/api/muster/v1/snapshots", ADMIN),
