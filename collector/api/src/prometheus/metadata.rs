@@ -1,5 +1,6 @@
 //! `metadata` and `status/buildinfo`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
@@ -23,6 +24,7 @@ pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>, request: Request
     let per_metric = number(&form, "limit_per_metric")?.filter(|count| *count > 0);
     let metric = form.first("metric").map(str::to_owned);
     let shared = Arc::clone(&state);
+    let own: HashMap<&str, &str> = state.stats().iter().map(|stat| (stat.name, stat.help)).collect();
     let mut known = state.pool.run(move |_| shared.reader.view().metadata()).await?;
     for (name, kind) in &mut known {
         name.truncate(family(name, *kind).len());
@@ -47,10 +49,12 @@ pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>, request: Request
                 let shown = &group[..group.len().min(per_metric.unwrap_or(usize::MAX))];
                 out.push(b':');
                 push_list(&mut *out, shown, |out, (_, kind)| {
-                    // Neither agents nor remote write version 1 send help or unit.
                     out.extend_from_slice(b"{\"type\":\"");
                     out.extend_from_slice(kind.name().as_bytes());
-                    out.extend_from_slice(b"\",\"help\":\"\",\"unit\":\"\"}");
+                    out.extend_from_slice(b"\",\"help\":");
+                    // The collector's own numbers have their words here. Neither agents nor remote write version 1 send any, and nobody a unit.
+                    push_html_safe_string(out, own.get(group[0].0.as_str()).copied().unwrap_or(""));
+                    out.extend_from_slice(b",\"unit\":\"\"}");
                 });
             }
             out.push(b'}');

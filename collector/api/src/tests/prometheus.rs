@@ -120,6 +120,16 @@ async fn labels_series_and_metadata_have_prometheus_bytes() {
 #[tokio::test]
 async fn metadata_names_families_and_zero_per_metric_is_no_limit() {
     let mut fixture = Fixture::new();
+    fixture.store(&[("__name__", "muster_collector_tails")], MetricKind::Gauge, &[(NOW_MS, 1.0)]);
+    let own = fixture.get("/api/v1/metadata?metric=muster_collector_tails").await.json();
+    let help = &own["data"]["muster_collector_tails"][0]["help"];
+    let stats = fixture.state.stats();
+    assert_eq!(
+        *help,
+        stats.iter().find(|stat| stat.name == "muster_collector_tails").unwrap().help,
+        "its own numbers have words"
+    );
+    let mut fixture = Fixture::new();
     for (name, kind) in [
         ("wait_bucket", MetricKind::Histogram),
         ("wait_count", MetricKind::Histogram),
