@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::Response;
+use muster_alert::RunningGroup;
 use muster_alert::outgoing::State as Way;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
@@ -39,8 +40,10 @@ fn told(state: &State, now: Timestamp) -> Value {
         "addresses": {"http": state.http.to_string(), "agents": state.agents.to_string()},
         "https": (state.hooks.https)().map(|https| https_json(&https)),
         "restored": state.fleet.restored().map(|restored| restored_json(&restored)),
-        "hosts": hosts(state),
+        "ca": {"expires_ms": ca_ms(&stats)},
+        "hosts": hosts(state, now),
         "rules_ms": state.alerting.last_round().millis(),
+        "rule_groups": rule_groups(state),
         "storage": storage::json(state, &stats, now),
         "mail": mail_json(state),
         "snapshots": snapshots_json(&(state.hooks.snapshots)()),
@@ -53,8 +56,44 @@ fn told(state: &State, now: Timestamp) -> Value {
 fn mail_json(state: &State) -> Value {
     state.alerting.ask(|desk| {
         let (queue, (waiting, bytes)) = (desk.queue(), desk.queue().waiting());
-        let dead = queue.rows().filter(|(_, row)| matches!(row.state, Way::Dead { .. })).count();
-        json!({"waiting": waiting, "waiting_bytes": bytes, "oldest_ms": queue.waiting_since_ms(), "dead": dead})
+        let (mut sending, mut retrying, mut dead) = (0_u64, 0_u64, 0_u64);
+        for (_, row) in queue.rows() {
+            match row.state {
+                Way::Leased { .. } => sending += 1,
+                Way::Deferred { .. } => retrying += 1,
+                Way::Dead { .. } => dead += 1,
+                Way::Queued | Way::Accepted { .. } | Way::Within { .. } => {}
+            }
+        }
+        json!({
+            "waiting": waiting, "sending": sending, "retrying": retrying, "waiting_bytes": bytes,
+            "oldest_ms": queue.waiting_since_ms(), "dead": dead,
+        })
+    })
+}
+
+/// When the CA that signs now ends.
+fn ca_ms(stats: &[Stat]) -> Option<i64> {
+    let ends = stats.iter().find(|stat| stat.name == "muster_collector_ca_expiry_timestamp_seconds")?.value;
+    (ends > 0.0).then_some((ends * 1_000.0).round() as i64)
+}
+
+/// How each group of rules did last.
+fn rule_groups(state: &State) -> Vec<Value> {
+    state.alerting.ask_rules(|ruler| {
+        let group_json = |group: &RunningGroup| {
+            let (spec, (took, _)) = (group.spec(), group.times());
+            let (mut last_ms, mut failing) = (None, 0_u64);
+            for (_, health, _) in group.rules() {
+                last_ms = last_ms.max(health.evaluated_ms);
+                failing += u64::from(health.error.is_some());
+            }
+            json!({
+                "file": spec.file, "name": spec.name, "interval_ms": spec.interval_ms, "last_ms": last_ms,
+                "took_ms": took.as_secs_f64() * 1_000.0, "failing": failing, "missed": group.counts().missed,
+            })
+        };
+        ruler.groups().iter().map(group_json).collect()
     })
 }
 
@@ -128,8 +167,9 @@ fn host_problems(state: &State) -> Vec<Value> {
 }
 
 /// Registered hosts by what ingest hears of them, the others by their state.
-fn hosts(state: &State) -> Value {
+fn hosts(state: &State, now: Timestamp) -> Value {
     let presence = state.presence();
+    let mut lags = Vec::new();
     let (mut by_presence, mut by_state) = (BTreeMap::new(), BTreeMap::new());
     for known in HostState::ALL {
         by_state.insert(known.as_str(), 0_u64);
@@ -139,9 +179,13 @@ fn hosts(state: &State) -> Value {
         if row.state == HostState::Active {
             let heard = presence.get(&row.id).map_or("unheard", |presence| presence.state.as_str());
             *by_presence.entry(heard.to_owned()).or_insert(0_u64) += 1;
+            let newest = presence.get(&row.id).and_then(|presence| presence.newest_data);
+            lags.extend(newest.map(|newest| now.millis().saturating_sub(newest.millis())));
         }
     }
-    json!({"by_state": by_state, "by_presence": by_presence})
+    let over = |minutes: i64| lags.iter().filter(|lag| **lag > minutes * 60_000).count();
+    let lag = json!({"known": lags.len(), "over_1m": over(1), "over_5m": over(5)});
+    json!({"by_state": by_state, "by_presence": by_presence, "lag": lag})
 }
 
 /// Everything that was dropped or refused, by reason; what never happened is left out.

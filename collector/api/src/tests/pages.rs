@@ -273,7 +273,29 @@ async fn the_status_tells_storage_mail_and_snapshots() {
     assert_eq!(names, ["metrics", "logs", "events"]);
     assert!(kinds.iter().all(|kind| kind["bytes"].is_number() && kind["rows"].is_number()), "{kinds:?}");
     assert_eq!(kinds[2]["retention_seconds"], 730 * 86_400);
-    assert_eq!(status["mail"], json!({"waiting": 0, "waiting_bytes": 0, "oldest_ms": null, "dead": 0}));
+    let mail = json!({"waiting": 0, "sending": 0, "retrying": 0, "waiting_bytes": 0, "oldest_ms": null, "dead": 0});
+    assert_eq!(status["mail"], mail);
     let snapshots = json!({"count": 1, "newest_ms": NOW_MS, "newest_bytes": 5, "is_running": true, "problem": null});
     assert_eq!((&status["snapshots"], &status["rules_ms"]), (&snapshots, &json!(NOW_MS)));
+    let ca_years = (status["ca"]["expires_ms"].as_i64().unwrap() - NOW_MS) / (365 * 86_400_000);
+    assert!((1..100).contains(&ca_years), "{}", status["ca"]);
+    let groups = status["rule_groups"].as_array().unwrap();
+    let group = groups.iter().find(|group| group["name"] == "planted").unwrap();
+    assert_eq!(
+        (&group["name"], &group["interval_ms"], &group["last_ms"]),
+        (&json!("planted"), &json!(30_000), &json!(null))
+    );
+    assert_eq!((&group["failing"], &group["missed"], group["took_ms"].is_number()), (&json!(0), &json!(0), true));
+}
+
+#[tokio::test]
+async fn the_status_counts_hosts_whose_data_is_behind() {
+    let fixture = Fixture::new();
+    for (number, behind_ms) in [0, 60_000, 60_001, 300_001].into_iter().enumerate() {
+        let host = host(&fixture, &format!("web-{number}"), number as u32 + 1).await;
+        heard(&fixture, host, "up", behind_ms);
+    }
+    host(&fixture, "web-9", 9).await;
+    let status = fixture.get("/api/muster/v1/status").await.json();
+    assert_eq!(status["hosts"]["lag"], json!({"known": 4, "over_1m": 2, "over_5m": 1}));
 }
