@@ -38,7 +38,7 @@ export function Mail({ id }: { readonly id: string }) {
             )}
           </dl>
           {form.value === 'html' ? (
-            <Html id={id} text={known.text} />
+            <Html id={id} />
           ) : (
             <pre class="mail" tabIndex={0}>
               {known.text}
@@ -50,33 +50,18 @@ export function Mail({ id }: { readonly id: string }) {
   )
 }
 
-function Html({ id, text }: { readonly id: string; readonly text: string }) {
-  const path = api('mail', 'preview.html')
-  const asked = useAnswer<unknown>(() => [path, { alert: id }])
+/** The frame asks for it by itself and shows it by the rules that come with it: nothing is run, nothing loaded. */
+function Html({ id }: { readonly id: string }) {
   const height = useSignal(420)
-  const answer = asked.answer.value
-  if (answer === null) return <div class="wait" role="status" aria-label="Asking for the mail" />
-  // A page is no JSON: that one came with a good status is all that is wanted; the frame asks for it by itself, with its own rules.
-  const isThere = answer.kind === 'data' || (answer.kind === 'half' && answer.status === 200)
-  if (isThere) {
-    return (
-      <>
-        <iframe class="mail-html" title="The mail" sandbox="" src={path + search({ alert: id })} style={{ height: `${height.value}px` }} />
-        <div class="row small soft">
-          <span class="grow">Nothing in it is run, and it loads nothing.</span>
-          <Button small onClick={() => (height.value = height.peek() === 420 ? 900 : 420)}>
-            {height.value === 420 ? 'Taller' : 'Shorter'}
-          </Button>
-        </div>
-      </>
-    )
-  }
   return (
     <>
-      {answer.kind === 'refused' && answer.status === 404 ? <p class="small soft">This collector shows no mail as HTML; this is its text.</p> : <Lack answer={answer} what="mail as HTML" onAgain={asked.again} flat />}
-      <pre class="mail" tabIndex={0}>
-        {text}
-      </pre>
+      <iframe class="mail-html" title="The mail" sandbox="" src={api('mail', 'preview.html') + search({ alert: id })} style={{ height: `${height.value}px` }} />
+      <div class="row small soft">
+        <span class="grow">Nothing in it is run, and it loads nothing.</span>
+        <Button small onClick={() => (height.value = height.peek() === 420 ? 900 : 420)}>
+          {height.value === 420 ? 'Taller' : 'Shorter'}
+        </Button>
+      </div>
     </>
   )
 }
