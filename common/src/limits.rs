@@ -32,6 +32,10 @@ pub const REPORT_TEXT_BYTES_MAX: usize = 64 << 10;
 pub const CHECK_PERFDATA_MAX: usize = 256;
 /// Checks of one host: one a second at the default interval of 60 s would be 60.
 pub const HOST_CHECKS_MAX: usize = 1_000;
+/// Processes of one look: the first 20 by CPU, by memory and by what they read and write, all of them different.
+pub const LOOK_PROCESSES_MAX: usize = 60;
+/// Name, command or user of one process: a command with its arguments is cut there, so that a look stays below 50 kB.
+pub const PROCESS_TEXT_BYTES_MAX: usize = 256;
 /// Sources and label sets of one p2 batch.
 pub const BATCH_STREAMS_MAX: usize = 4_096;
 /// Lines of one label set in a p2 batch: 4 MiB of 40-byte lines.

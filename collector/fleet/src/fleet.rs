@@ -70,6 +70,8 @@ pub(crate) struct Counts {
     pub refused: BTreeMap<&'static str, u64>,
     pub commits: u64,
     pub failed_commits: u64,
+    /// Looks at processes that went before their time.
+    pub early_looks: u64,
     /// Refusals that have no row of their own in the audit.
     pub summed_refusals: u64,
 }
@@ -216,6 +218,7 @@ impl Fleet {
             let memory = self.memory.read();
             let name = |host| memory.host(host).map(|row| row.name.clone()).unwrap_or_default();
             projected.tell(&mut self.losses.lock(), name);
+            projected.keep_looks(|host| memory.host(host).is_some_and(|row| row.state == HostState::Active));
         }
         let reports = std::mem::take(&mut projected.reports);
         let draft = Draft { projected: Some(projected), ..Draft::default() };
@@ -381,6 +384,7 @@ impl Fleet {
         let mut counts = self.counts.lock();
         counts.commits += 1;
         let committed = committed.inspect_err(|_| counts.failed_commits += 1)?;
+        counts.early_looks += committed.early_looks;
         drop(counts);
         {
             let mut sightings = self.sightings.lock();

@@ -87,6 +87,11 @@ impl Fleet {
                 refused,
             ),
             Stat::counter(
+                "muster_collector_process_looks_dropped_total",
+                "Looks at hosts' processes that were dropped before they were a day old, since there were too many.",
+                counts.early_looks,
+            ),
+            Stat::counter(
                 "muster_collector_certificates_issued_total",
                 "Enrolments answered with a certificate.",
                 counts.issued,

@@ -1,4 +1,4 @@
-//! The projection of inbox entries to small state: known gaps and lost log lines, and how far the inbox is applied, in one transaction.
+//! The projection of inbox entries to small state: known gaps, lost log lines and looks at processes, and how far the inbox is applied, in one transaction.
 //!
 //! `ingest::apply` is its only caller, live and at replay (EXACTLY-ONCE.md rule 19). Entries at or below the position reached
 //! change nothing, so a replay that begins too early does no harm.
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::by::By;
 use crate::checks::Reported;
+use crate::looks::LookRow;
 use crate::losses::{LogLoss, Losses};
 use crate::outbox::{Event, EventKind};
 use crate::rows::{encode, hex_bytes, host_id};
@@ -27,6 +28,8 @@ pub(crate) struct Projected {
     pub losses: Vec<Keyed<LogLoss>>,
     /// In the order of arrival.
     pub reports: Vec<Reported>,
+    /// Those of the reports that are looks at processes, made by [`Self::keep_looks`].
+    pub looks: Vec<LookRow>,
     pub reached: Position,
 }
 
@@ -97,7 +100,7 @@ impl Projected {
                 Keyed { position: entry.position, key, row, event: None }
             }));
         }
-        Some(Self { gaps, losses, reports, reached })
+        Some(Self { gaps, losses, reports, looks: Vec::new(), reached })
     }
 
     /// Makes the events of its rows. `name`: of a host.
@@ -108,6 +111,12 @@ impl Projected {
         for Keyed { row, event, .. } in &mut self.losses {
             *event = losses.tells(row.host, row.to_ms).then(|| row.event(&name(row.host)));
         }
+    }
+
+    /// Makes rows of the looks at processes of these hosts.
+    pub(crate) fn keep_looks(&mut self, is_active: impl Fn(HostId) -> bool) {
+        let kept = self.reports.iter().filter(|one| is_active(one.host));
+        self.looks = kept.filter_map(LookRow::of).collect();
     }
 
     /// Whether only the position moves.

@@ -28,6 +28,7 @@ use crate::copy::StateCounts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
+use crate::looks::write_looks;
 use crate::memory::Memory;
 use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
 use crate::projection::{Kept, apart, write_rows};
@@ -37,7 +38,7 @@ use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
     ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES,
-    META, OUTBOX, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -76,6 +77,8 @@ pub(crate) struct Committed {
     pub audit: Chain,
     pub gaps: Kept,
     pub log_losses: Kept,
+    /// Looks at processes that went before their time.
+    pub early_looks: u64,
 }
 
 impl State {
@@ -401,6 +404,7 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
     let (mut gaps, mut log_losses) = (memory.gaps, memory.log_losses);
     let mut restored: Vec<_> = draft.restored.iter().map(|restored| apart(&restored.gap())).collect();
     let mut told = Vec::new();
+    let mut early_looks = 0;
     if let Some(projected) = &mut draft.projected {
         if !projected.gaps.is_empty() {
             gaps = write_rows(&mut transaction.open_table(GAPS)?, &mut projected.gaps, gaps, &mut told)?;
@@ -408,6 +412,9 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
         if !projected.losses.is_empty() {
             let mut table = transaction.open_table(LOG_LOSSES)?;
             log_losses = write_rows(&mut table, &mut projected.losses, log_losses, &mut told)?;
+        }
+        if !projected.looks.is_empty() {
+            early_looks = write_looks(&mut transaction.open_table(PROCESS_LOOKS)?, &projected.looks)?;
         }
         puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
     }
@@ -449,7 +456,7 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
     }
     write_puts(&transaction, &puts)?;
     transaction.commit()?;
-    Ok(Committed { outbox, audit, gaps, log_losses })
+    Ok(Committed { outbox, audit, gaps, log_losses, early_looks })
 }
 
 /// The rows of `meta`, and how many events, gaps and losses there are.

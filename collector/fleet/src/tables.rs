@@ -39,6 +39,8 @@ pub(crate) const OUTBOX: Table = TableDefinition::new("outbox");
 pub(crate) const AUDIT: Table = TableDefinition::new("audit");
 /// Host id (16 bytes) and a check's name to how it stands; without a name: what was told of the host.
 pub(crate) const CHECKS: Table = TableDefinition::new("checks");
+/// (Minute since 1970, host id (16 bytes)) to the last look at its processes in it (a report's record).
+pub(crate) const PROCESS_LOOKS: Table = TableDefinition::new("process_looks");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -52,7 +54,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 23] = [
+pub(crate) const ALL: [Table; 24] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -70,6 +72,7 @@ pub(crate) const ALL: [Table; 23] = [
     CHECKS,
     DOWNTIMES,
     ENDED_DOWNTIMES,
+    PROCESS_LOOKS,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

@@ -6,15 +6,15 @@
 use super::error::ContentError;
 use super::message::{
     CheckDefinition, Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Perfdata,
-    Positions, Problems, Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
+    Positions, Problems, ProcessLook, Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::check::CheckKind;
 use crate::limits::{
     BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
     CHECK_PERFDATA_MAX, CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_CHECKS_MAX,
-    HOST_NAME_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, POSITIONS_PAGE_MAX,
-    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+    HOST_NAME_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX, POSITIONS_PAGE_MAX,
+    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
 };
 
 const SPLIT: &str = "send it as several frames";
@@ -214,7 +214,21 @@ pub(super) fn check_report(report: &Report) -> Result<(), ContentError> {
             at_most("text", event.text.len(), REPORT_TEXT_BYTES_MAX, SHORTEN)?;
             at_most("fields", event.fields.len(), LABELS_MAX, "send fewer fields")
         }
+        Report::Processes(look) => check_look(look),
     }
+}
+
+fn check_look(look: &ProcessLook) -> Result<(), ContentError> {
+    at_most("processes", look.processes.len(), LOOK_PROCESSES_MAX, "set a smaller `processes.top`")?;
+    for process in &look.processes {
+        for text in [&process.name, &process.command, &process.user] {
+            at_most("processes: text", text.len(), PROCESS_TEXT_BYTES_MAX, SHORTEN)?;
+        }
+        if !process.state.is_ascii_alphabetic() {
+            return Err(invalid("processes: state", format!("{} is no letter", process.state), FAULT));
+        }
+    }
+    check_extensions(&look.extensions)
 }
 
 fn check_perfdata(perfdata: &[Perfdata]) -> Result<(), ContentError> {

@@ -174,6 +174,24 @@ pub struct Welcome {
     pub extensions: Vec<Extension>,
 }
 
+impl Welcome {
+    /// Extension of welcome, one byte: the highest number of a [`Report`] that this collector reads. Absent: 2, `Checks`.
+    pub const REPORTS_KNOWN: u16 = 1;
+    /// The number of [`Report::Processes`].
+    const PROCESSES: u8 = 3;
+
+    /// What a collector of this version says of the reports that it reads.
+    pub fn reports_known() -> Extension {
+        Extension { id: Self::REPORTS_KNOWN, bytes: vec![Self::PROCESSES] }
+    }
+
+    /// Whether this collector reads [`Report::Processes`].
+    pub fn takes_processes(&self) -> bool {
+        let known = self.extensions.iter().find(|extension| extension.id == Self::REPORTS_KNOWN);
+        known.and_then(|extension| extension.bytes.first()).is_some_and(|highest| *highest >= Self::PROCESSES)
+    }
+}
+
 /// How far one lane of one epoch is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Mark {
@@ -389,6 +407,8 @@ pub enum Report {
     Check(CheckReport),
     Event(EventReport),
     Checks(CheckList),
+    /// Only to a collector whose welcome [`Welcome::takes_processes`].
+    Processes(ProcessLook),
 }
 
 /// One run of a check, with its definition.
@@ -478,6 +498,57 @@ pub struct EventReport {
     pub kind: String,
     pub text: String,
     pub fields: Vec<WireLabel>,
+}
+
+/// The processes that used most of the host over one span, and how many there were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ProcessLook {
+    /// When the look was taken, by the corrected clock: the end of the span.
+    pub at_ms: i64,
+    /// How long the span is over which shares and rates are taken.
+    pub span_ms: u64,
+    /// Between looks; 0: the host's configuration takes none, and this says so.
+    pub interval_ms: u64,
+    /// Processes that were looked at, and how many of them ran, waited for a disk, or were zombies.
+    pub seen: u32,
+    pub running: u32,
+    pub blocked: u32,
+    pub zombies: u32,
+    /// Processes that were there and were not looked at, since the look's time was up.
+    pub unseen: u32,
+    /// The first by CPU, by memory and by what they read and wrote, each once, by CPU.
+    pub processes: Vec<ProcessUse>,
+    pub extensions: Vec<Extension>,
+}
+
+/// What one process used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ProcessUse {
+    pub pid: u32,
+    /// When it began, by the corrected clock, to a hundredth of a second: with `pid` it is this process and no later one.
+    pub started_ms: i64,
+    /// As the kernel calls it, at most 15 bytes.
+    pub name: String,
+    /// The last part of the path that it was called by; with all arguments where the host's configuration says so. Empty: it has none.
+    pub command: String,
+    /// Arguments that it was called with, the command not counted.
+    pub arguments: u32,
+    /// The user's name, or number where it has none.
+    pub user: String,
+    /// The kernel's letter: `R` runs, `S` sleeps, `D` waits for a disk, `Z` is a zombie, ...
+    pub state: u8,
+    pub threads: u32,
+    /// Whether `cpu` is known: not where it was not looked at before.
+    pub has_cpu: bool,
+    /// Hundredths of a percent of one processor: 10,000 is one of them all the time.
+    pub cpu: u32,
+    /// Memory that it has in RAM.
+    pub rss_bytes: u64,
+    /// Whether the next two are known: of other users' processes only a privileged agent may read them.
+    pub has_io: bool,
+    /// Bytes a second, from and to disks.
+    pub read_rate: u64,
+    pub write_rate: u64,
 }
 
 /// p2: lines, and the ranges of the sources that they are.

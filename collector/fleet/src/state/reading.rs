@@ -13,7 +13,7 @@ use crate::losses::LogLoss;
 use crate::outbox::Event;
 use crate::projection::{GapRow, key_from};
 use crate::rows::decode;
-use crate::tables::{AUDIT, GAPS, LOG_LOSSES, META, OUTBOX, Table, meta};
+use crate::tables::{AUDIT, GAPS, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Table, meta};
 
 /// The tables at one moment.
 pub(crate) struct Reading {
@@ -84,6 +84,19 @@ impl Reading {
             Ok(table.get(meta::APPLIED)?.and_then(|bytes| position(bytes.value())))
         };
         read().map_err(|error| self.failed("read how far it is", error))
+    }
+
+    /// A row of looks at processes, read by `read`.
+    pub(crate) fn process_look<T>(
+        &self,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<T>, FleetError> {
+        const ACTION: &str = "read a look at processes";
+        let table = self.table(PROCESS_LOOKS, ACTION)?;
+        let Some(row) = table.get(key).map_err(|error| self.failed(ACTION, error.into()))? else { return Ok(None) };
+        let looked = read(row.value());
+        looked.map(Some).map_err(|what| damaged(self.path.display().to_string(), &PROCESS_LOOKS, key, what))
     }
 
     /// A whole table as bytes.

@@ -83,7 +83,7 @@ impl Session {
             position_pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             lanes: self.settings.lanes,
             throttle: self.shared.throttle,
-            extensions: Vec::new(),
+            extensions: vec![Welcome::reports_known()],
         }));
         for page in pages {
             self.send(Message::Positions(page));

@@ -63,6 +63,12 @@ pub(super) fn read_reports(batch: ReportBatch, budget: &mut SeriesBudget, admiss
                     kept.extend(events.record(&Report::Check(check), &what, admission));
                 }
             }
+            Report::Processes(look) => {
+                let what = "look at the processes";
+                if events.admits(look.at_ms, what, admission) {
+                    kept.extend(events.record(&Report::Processes(look), what, admission));
+                }
+            }
             Report::Checks(list) => {
                 let what = "list of checks";
                 if events.admits(list.at_ms, what, admission) {

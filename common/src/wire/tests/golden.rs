@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::samples::{assert_same, frames};
+use super::samples::{assert_same, frames, processes};
 use super::second;
 use crate::wire::frame::{FrameReader, encode};
-use crate::wire::message::FrameKind;
+use crate::wire::message::{Extension, FrameKind, Message, Welcome};
 
 fn path(kind: FrameKind) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v1/{}.bin", kind.name()))
@@ -44,6 +44,37 @@ fn golden_frames_of_every_kind_are_read_by_both_decoders() {
         let other = second::decode(&bytes).unwrap_or_else(|| panic!("{kind:?} by WIRE.md"));
         assert_same(&other, sample);
     }
+}
+
+#[test]
+fn golden_reports_of_processes_are_read_by_both_decoders() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1/reports_processes.bin");
+    let sample = processes();
+    if wants_update() {
+        std::fs::write(&path, encode(&sample).unwrap()).unwrap();
+    }
+    let bytes = std::fs::read(path).unwrap();
+    let mut reader = FrameReader::new();
+    reader.push(&bytes);
+    assert_same(&reader.next().unwrap().unwrap(), &sample);
+    assert_same(&second::decode(&bytes).unwrap(), &sample);
+    let today = encode(&sample).unwrap();
+    assert_eq!(second::body(&today), second::body(&bytes), "a changed report is a new kind");
+}
+
+#[test]
+fn only_a_collector_that_says_so_takes_reports_of_processes() {
+    let Message::Welcome(mut welcome) = second::decode(&read(FrameKind::Welcome)).unwrap().message else {
+        panic!("a welcome")
+    };
+    welcome.extensions.clear();
+    assert!(!welcome.takes_processes(), "one of before");
+    for (bytes, takes) in [(vec![], false), (vec![2], false), (vec![3], true), (vec![9, 1], true)] {
+        welcome.extensions = vec![Extension { id: Welcome::REPORTS_KNOWN, bytes }];
+        assert_eq!(welcome.takes_processes(), takes, "{:?}", welcome.extensions);
+    }
+    welcome.extensions = vec![Extension { id: 9, bytes: vec![9] }, Welcome::reports_known()];
+    assert!(welcome.takes_processes());
 }
 
 #[test]

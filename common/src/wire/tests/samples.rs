@@ -5,8 +5,8 @@ use crate::wire::message::{
     Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
     Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
     LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
-    Problems, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange,
-    Throttle, Welcome, WireLabel,
+    Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry,
+    SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 use crate::wire::metrics::RowCoder;
 
@@ -172,6 +172,50 @@ fn reports() -> ReportBatch {
         ],
         extensions: extensions(),
     }
+}
+
+/// Reports of kind 3, which came later than the others: a frame of their own.
+pub(super) fn processes() -> Frame {
+    let worker = ProcessUse {
+        pid: 70_000,
+        started_ms: NOW_MS - 86_400_000,
+        name: "postgres".into(),
+        command: "postgres".into(),
+        arguments: 3,
+        user: "postgres".into(),
+        state: b'R',
+        threads: 300,
+        has_cpu: true,
+        cpu: 39_950,
+        rss_bytes: 5 << 30,
+        has_io: true,
+        read_rate: 70_000,
+        write_rate: 0,
+    };
+    let unknown = ProcessUse {
+        pid: 1,
+        started_ms: -1,
+        name: "a \u{1b}[31m)".into(),
+        user: "4294967294".into(),
+        state: b'Z',
+        ..ProcessUse::default()
+    };
+    let look = ProcessLook {
+        at_ms: NOW_MS,
+        span_ms: 30_001,
+        interval_ms: 30_000,
+        seen: 251,
+        running: 2,
+        blocked: 1,
+        zombies: 65_536,
+        unseen: 7,
+        processes: vec![worker, unknown],
+        extensions: extensions(),
+    };
+    let off = ProcessLook { at_ms: NOW_MS + 1, ..ProcessLook::default() };
+    let reports = vec![Report::Processes(look), Report::Processes(off)];
+    let batch = ReportBatch { reports, extensions: Vec::new() };
+    Frame::batch(Lane::P0, EPOCH, 2, Message::Reports(batch))
 }
 
 fn logs() -> LogBatch {

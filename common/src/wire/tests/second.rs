@@ -7,8 +7,8 @@ use crate::wire::message::{
     Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
     Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
     LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
-    Problems, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange,
-    Throttle, Welcome, WireLabel,
+    Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry,
+    SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 
 /// Section 2: checks the header and gives the body.
@@ -348,7 +348,38 @@ impl Walk<'_> {
                 fields: self.labels()?,
             }),
             2 => Report::Checks(CheckList { at_ms: self.i64()?, checks: self.list(Self::text)? }),
+            3 => Report::Processes(ProcessLook {
+                at_ms: self.i64()?,
+                span_ms: self.varint()?,
+                interval_ms: self.varint()?,
+                seen: self.u32()?,
+                running: self.u32()?,
+                blocked: self.u32()?,
+                zombies: self.u32()?,
+                unseen: self.u32()?,
+                processes: self.list(Self::process)?,
+                extensions: self.extensions()?,
+            }),
             _ => return None,
+        })
+    }
+
+    fn process(&mut self) -> Option<ProcessUse> {
+        Some(ProcessUse {
+            pid: self.u32()?,
+            started_ms: self.i64()?,
+            name: self.text()?,
+            command: self.text()?,
+            arguments: self.u32()?,
+            user: self.text()?,
+            state: self.u8()?,
+            threads: self.u32()?,
+            has_cpu: self.flag()?,
+            cpu: self.u32()?,
+            rss_bytes: self.varint()?,
+            has_io: self.flag()?,
+            read_rate: self.varint()?,
+            write_rate: self.varint()?,
         })
     }
 

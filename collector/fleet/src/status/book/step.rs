@@ -37,6 +37,8 @@ impl StatusBook {
             Report::Checks(list) => self.list(host, list, arrived),
             // Told by whoever takes events.
             Report::Event(_) => {}
+            // Kept by the projection.
+            Report::Processes(_) => {}
         }
     }
 
