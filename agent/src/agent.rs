@@ -183,7 +183,8 @@ impl Agent {
         // First starts are spread by the host's id, which no other host has.
         let mut checks = Checks { host: host.to_string(), ..config.checks };
         add_host_pack(&mut checks, Path::new("/run"));
-        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, &own, now.wall)?;
+        let processes = (config.processes, config.metrics.proc.as_path());
+        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, processes, &own, now.wall)?;
         loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);
         // The receiver goes only with the program.

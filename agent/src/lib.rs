@@ -27,6 +27,7 @@ pub mod sources;
 pub mod spool;
 pub mod status;
 pub mod stop;
+mod top;
 pub mod uplink;
 
 #[cfg(test)]

@@ -120,6 +120,8 @@ pub struct Own {
     pub acked_batches: Count,
     pub reports: Count,
     pub report_batches: Count,
+    /// Looks at processes that were not sent.
+    pub looks_unsent: Count,
     pub log_batches: Count,
     pub log_rewinds: Count,
     pub log_refusals: Count,
@@ -217,13 +219,18 @@ impl Own {
         self.checks.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 22] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 23] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
             ("muster_agent_batches_acked_total", "Batches the collector has committed.", &self.acked_batches),
             ("muster_agent_reports_total", "Reports of checks handed to the uplink.", &self.reports),
             ("muster_agent_report_batches_total", "Batches of reports numbered.", &self.report_batches),
+            (
+                "muster_agent_process_looks_unsent_total",
+                "Looks at processes that were not sent: the collector was not heard yet, or does not read them.",
+                &self.looks_unsent,
+            ),
             ("muster_agent_log_batches_total", "Batches of log lines sent.", &self.log_batches),
             (
                 "muster_agent_log_rewinds_total",
@@ -279,6 +286,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (22 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
+        assert_eq!((seen.len(), sum), (23 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
     }
 }

@@ -1,4 +1,5 @@
-//! Between those who make reports of checks and the session: the check engine on its thread, and other processes through files.
+//! Between those who make reports and the session: the check engine and who looks at processes on their threads, and other processes
+//! through files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::checks::worker::{CheckError, CheckWorker};
 use crate::handed::give::folder_of;
 use crate::handed::worker::{HandedNews, HandedWorker};
 use crate::own::Own;
+use crate::top::ProcessesConfig;
+use crate::top::worker::TopWorker;
 use crate::uplink::{HandedFrame, HandedOrder};
 
 /// Results that may wait for the agent's loop, which takes them at once: as many as checks can end in a moment.
@@ -29,6 +32,7 @@ pub(crate) struct ReportSide {
     handed: HandedWorker,
     /// Held so that it ends with the agent, and its plugins with it. `None`: no check is configured.
     _checks: Option<CheckWorker>,
+    _top: TopWorker,
 }
 
 /// Why nobody can make reports.
@@ -43,6 +47,11 @@ pub enum ReportError {
     },
     #[error(transparent)]
     Checks(#[from] CheckError),
+    #[error("no thread can be started to look at processes: {source}; raise the limit of tasks for this user")]
+    Processes {
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// What the agent hears of them.
@@ -60,12 +69,16 @@ impl ReportSide {
     pub(crate) fn start(
         state_dir: &Path,
         checks: Checks,
+        (processes, proc): (ProcessesConfig, &Path),
         own: &Arc<Own>,
         now: Timestamp,
     ) -> Result<(Self, ReportEars, Vec<HandedFrame>), ReportError> {
         let handed = HandedWorker::start(Arc::new(RealDisk), folder_of(state_dir));
         let (handed, (frames, news), placed) = handed.map_err(|source| ReportError::Handed { source })?;
         let (say, results) = mpsc::channel(REPORTS_MAX);
+        let told = say.clone();
+        let top = TopWorker::start(processes, proc, Arc::clone(own), move |report| hand_on(&told, report));
+        let top = top.map_err(|source| ReportError::Processes { source })?;
         let checks = if checks.checks.is_empty() {
             // Those that an earlier configuration had are no more: for that word no thread is needed, and an empty channel takes it.
             drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
@@ -73,7 +86,7 @@ impl ReportSide {
         } else {
             Some(CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report))?)
         };
-        Ok((Self { handed, _checks: checks }, ReportEars { results, handed: frames, news }, placed))
+        Ok((Self { handed, _checks: checks, _top: top }, ReportEars { results, handed: frames, news }, placed))
     }
 
     /// What the session says of a handed report.

@@ -13,9 +13,10 @@ use super::{AgentConfig, CollectorConfig, Config, DEFAULT_FILE, DEFAULT_SPOOL_BY
 use crate::checks::settings::Checks as ChecksConfig;
 use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
+use crate::top::ProcessesConfig;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 18] = [
+pub const KEYS: [(&str, &str); 22] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
@@ -29,6 +30,10 @@ pub const KEYS: [(&str, &str); 18] = [
     ("sources.*.enabled", "true, for interrupts and tcpstat false"),
     ("sources.*.interval", "each tick, or 60s for the slow ones"),
     ("spool.max_bytes", "1073741824"),
+    ("processes.enabled", "true"),
+    ("processes.interval", "\"30s\""),
+    ("processes.top", "5"),
+    ("processes.arguments", "false"),
     ("logs", "the journal, or the classic files of the system"),
     ("journal.enabled", "true, with [[logs]] false"),
     ("journal.from", "\"end\""),
@@ -99,6 +104,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
             sources: checks.sources(),
         },
         spool: SpoolConfig { max_bytes: checks.bytes("spool.max_bytes").unwrap_or(DEFAULT_SPOOL_BYTES) },
+        processes: checks.processes(),
         logs: checks.logs(),
         checks: ChecksConfig::default(),
     };
@@ -165,6 +171,27 @@ impl Checks {
             let message = format!("is no number of bytes of at least {SPOOL_BYTES_MIN}");
             self.problem(&entry.place, key, message, "write an integer, such as 1073741824 for 1 GiB");
             return None;
+        }
+        number
+    }
+
+    fn processes(&mut self) -> ProcessesConfig {
+        let default = ProcessesConfig::default();
+        ProcessesConfig {
+            enabled: self.boolean("processes.enabled").unwrap_or(default.enabled),
+            interval: self.span("processes.interval", ProcessesConfig::INTERVAL).unwrap_or(default.interval),
+            top: self.top("processes.top").unwrap_or(default.top),
+            arguments: self.boolean("processes.arguments").unwrap_or(default.arguments),
+        }
+    }
+
+    fn top(&mut self, key: &str) -> Option<usize> {
+        let entry = self.take(key)?;
+        let number = if let Value::Integer(number) = entry.value { usize::try_from(number).ok() } else { None };
+        let number = number.filter(|number| (1..=ProcessesConfig::TOP_MAX).contains(number));
+        if number.is_none() {
+            let message = format!("is no number from 1 to {}", ProcessesConfig::TOP_MAX);
+            self.problem(&entry.place, key, message, "write an integer, such as 5");
         }
         number
     }
@@ -302,7 +329,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }
@@ -346,6 +373,11 @@ mod tests {
 
     [spool]
     max_bytes = 2_000_000
+
+    [processes]
+    interval = "1m"
+    top = 20
+    arguments = true
     "#;
 
     fn problems(text: &str, sets: &[&str]) -> Vec<String> {
@@ -370,6 +402,9 @@ mod tests {
         assert_eq!(metrics.sources["netclass"].interval, Some(Duration::from_secs(300)));
         assert_eq!(metrics.sources["arp"].enabled, Some(false));
         assert_eq!(config.spool.max_bytes, 2_000_000);
+        let processes = &config.processes;
+        assert_eq!((processes.enabled, processes.interval.as_secs()), (true, 60));
+        assert_eq!((processes.top, processes.arguments), (20, true));
     }
 
     #[test]
@@ -397,6 +432,7 @@ mod tests {
         let config = parse("agent.toml", "[metrics]\n", &[]).unwrap();
         assert_eq!(config.metrics, MetricsConfig::default());
         assert_eq!(config.spool.max_bytes, DEFAULT_SPOOL_BYTES);
+        assert_eq!(config.processes, ProcessesConfig::default());
         assert_eq!(config.agent.state_dir, Path::new(DEFAULT_STATE_DIR));
         assert!(load(Some(Path::new("/nonexistent/agent.toml")), &[]).is_err());
     }
@@ -449,6 +485,10 @@ mod tests {
             ("[sources.cpu]\ninterval = \"2h\"\n", "1s to 5m: beyond it PromQL, which looks back 5 min"),
             ("[sources.cpu]\ninterval = \"6m\"\n", "1s to 5m"),
             ("[spool]\nmax_bytes = 10\n", "1048576"),
+            ("[processes]\ntop = 21\n", "from 1 to 20"),
+            ("[processes]\ntop = \"many\"\n", "from 1 to 20"),
+            ("[processes]\ninterval = \"1s\"\n", "5s to 5m"),
+            ("[processes]\narguments = 1\n", "true or false"),
             ("[[checks]]\nname = \"disk\"\n", "neither `command` nor `kind`"),
             ("metrics = 5\n", "is no setting"),
             ("[metrics]\ninterval = \"10s\"\ninterval = \"20s\"\n", "no valid TOML"),

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use crate::checks::settings::Checks as ChecksConfig;
 use crate::logs::settings::LogsConfig;
 use crate::sampler::MetricsConfig;
+use crate::top::ProcessesConfig;
 
 /// Where the configuration stands unless told otherwise. Its absence is no error.
 pub const DEFAULT_FILE: &str = "/etc/muster/agent.toml";
@@ -32,6 +33,7 @@ pub struct Config {
     pub agent: AgentConfig,
     pub metrics: MetricsConfig,
     pub spool: SpoolConfig,
+    pub processes: ProcessesConfig,
     /// `[[logs]]`, `[journal]` and `[redaction]`
     pub logs: LogsConfig,
     /// `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`

@@ -238,6 +238,8 @@ pub struct Session {
     linger: Duration,
     hold_until: Duration,
     lanes: u8,
+    /// Whether the collector that was heard last reads looks at processes.
+    takes_processes: bool,
     store: Option<StoreSeen>,
     /// Bytes of backlog that may be sent now; live batches earn it.
     credit: i64,
@@ -277,6 +279,7 @@ impl Session {
             context: None,
             hold_until: Duration::ZERO,
             lanes: 0,
+            takes_processes: false,
             store: loaded.table.store,
             credit: CREDIT_FIRST,
             moves: VecDeque::new(),

@@ -52,18 +52,26 @@ impl Waiting {
         self.queue.len() > WAITING_MAX || self.bytes > WAITING_BYTES_MAX
     }
 
-    /// Those of one batch.
+    /// Those of one batch. Looks at processes go apart from the others: a collector that was set back to an older version since refuses
+    /// their batch, which must cost no result of a check.
     fn take(&mut self) -> Vec<Report> {
-        let (mut reports, mut bytes) = (Vec::new(), 0);
+        let (mut reports, mut bytes) = (Vec::<Report>::new(), 0);
         while let Some(next) = self.queue.front() {
             bytes += bytes_of(next);
-            if reports.len() >= BATCH_REPORTS_MAX || (bytes > BATCH_BYTES && !reports.is_empty()) {
+            if reports.last().is_some_and(|last| is_look(last) != is_look(next))
+                || reports.len() >= BATCH_REPORTS_MAX
+                || (bytes > BATCH_BYTES && !reports.is_empty())
+            {
                 break;
             }
             reports.extend(self.pop());
         }
         reports
     }
+}
+
+const fn is_look(report: &Report) -> bool {
+    matches!(report, Report::Processes(_))
 }
 
 /// What a report takes, roughly.
@@ -77,6 +85,10 @@ fn bytes_of(report: &Report) -> usize {
                 check.output.len() + check.long_output.len() + perfdata.sum::<usize>() + labels.sum::<usize>()
             }
             Report::Checks(list) => list.checks.iter().map(|name| name.len() + 8).sum(),
+            Report::Processes(look) => {
+                let texts = look.processes.iter().map(|one| 64 + one.name.len() + one.command.len() + one.user.len());
+                texts.sum::<usize>()
+            }
             Report::Event(event) => {
                 event.text.len() + event.fields.iter().map(|field| field.name.len() + field.value.len()).sum::<usize>()
             }
@@ -89,13 +101,18 @@ fn at_ms(report: &Report) -> i64 {
         Report::Check(check) => check.at_ms,
         Report::Checks(list) => list.at_ms,
         Report::Event(event) => event.at_ms,
+        Report::Processes(look) => look.at_ms,
     }
 }
 
 impl Session {
     pub(super) fn take_reports(&mut self, now: Moment, reports: Vec<Report>) {
-        self.own.reports.add(reports.len() as u64);
         for report in reports {
+            if is_look(&report) && !self.takes_processes {
+                self.own.looks_unsent.add(1);
+                continue;
+            }
+            self.own.reports.add(1);
             self.reports.push(now.steady, report);
         }
         while self.reports.is_over() && self.reports.pop().is_some() {

@@ -16,6 +16,8 @@ pub(crate) struct Store {
     pub(crate) report_marks: BTreeMap<Epoch, (u64, i64)>,
     /// Numbers of results, in the order in which they were committed.
     pub(crate) results: Vec<u64>,
+    /// Looks at processes.
+    pub(crate) looks: Vec<Report>,
     /// Places of p0 named as missing.
     pub(crate) report_gaps: Vec<(Epoch, u64, Gap)>,
     /// How often each number was committed.
@@ -56,6 +58,8 @@ pub(crate) struct Collector {
     pub(crate) clock_ahead_ms: i64,
     /// Bits of the lanes it offers.
     pub(crate) lanes: u8,
+    /// Says in its welcome that it reads looks at processes.
+    pub(crate) takes_processes: bool,
     /// Contexts are thrown away as they come.
     pub(crate) refuses_contexts: bool,
     /// So many frames of the lane are lost on their way to the disk.
@@ -84,6 +88,7 @@ impl Default for Collector {
             throttle: Throttle::default(),
             clock_ahead_ms: 0,
             lanes: 0b011,
+            takes_processes: false,
             refuses_contexts: false,
             ignores: 0,
             named: 0,
@@ -161,7 +166,7 @@ impl Collector {
             position_pages: self.logs.pages().len() as u32,
             lanes: self.lanes,
             throttle: self.throttle,
-            extensions: Vec::new(),
+            extensions: if self.takes_processes { vec![Welcome::reports_known()] } else { Vec::new() },
         })
     }
 
@@ -204,6 +209,11 @@ impl Collector {
         }
         match frame.message {
             Message::Gap(gap) => self.store.report_gaps.push((epoch, mark + 1, gap)),
+            Message::Reports(batch) if matches!(batch.reports[..], [Report::Processes(_), ..]) => {
+                assert!(self.takes_processes, "a report that was not asked for");
+                assert!(batch.reports.iter().all(|report| matches!(report, Report::Processes(_))), "apart from others");
+                self.store.looks.extend(batch.reports);
+            }
             Message::Reports(batch) => self.store.results.extend(batch.reports.iter().map(number_of)),
             other => panic!("unexpected on lane p0: {other:?}"),
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use muster_common::disk::Disk;
+use muster_common::wire::message::{ProcessLook, Report};
 
 use super::rules::{hold, welcomed};
 use super::world::World;
@@ -32,6 +33,38 @@ fn online(world: &mut World) {
     world.network_up = true;
     world.pass(61_000);
     world.settle(200);
+}
+
+/// Looks at processes, by when they were taken.
+fn looks(world: &World) -> Vec<i64> {
+    let at = |report: &Report| if let Report::Processes(look) = report { look.at_ms } else { 0 };
+    world.collector.store.looks.iter().map(at).collect()
+}
+
+#[test]
+fn looks_at_processes_go_only_where_they_are_read_and_apart_from_results() {
+    let mut world = welcomed(41);
+    let look = |at_ms| Report::Processes(ProcessLook { at_ms, ..ProcessLook::default() });
+    world.tell(vec![look(1)]);
+    world.pass(200);
+    assert_eq!((looks(&world), world.own.looks_unsent.value()), (vec![], 1), "a collector of before");
+    world.collector.takes_processes = true;
+    world.break_connection();
+    world.pass(61_000);
+    world.settle(100);
+    world.say();
+    world.tell(vec![look(2), look(3)]);
+    world.say();
+    world.pass(200);
+    assert_eq!((looks(&world), arrived(&world)), (vec![2, 3], upto(2)));
+    // Away it may come back as it was: what is taken meanwhile is kept like results.
+    offline(&mut world);
+    world.tell(vec![look(4)]);
+    world.pass(2_000);
+    world.crash(true);
+    world.start();
+    online(&mut world);
+    assert_eq!((looks(&world), world.own.looks_unsent.value()), (vec![2, 3, 4], 1));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use muster_common::disk::cut::CutDisk;
 use muster_common::host::HostId;
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::{GoodbyeReason, Message};
+use muster_common::wire::message::{GoodbyeReason, Message, Report};
 
 use super::model::{Collector, result};
 use crate::handed::folder::HandedFolder;
@@ -324,6 +324,11 @@ impl World {
         let at_ms = self.moment().wall.millis();
         self.step(Input::Reports(vec![result(self.said, at_ms)]));
         self.said
+    }
+
+    /// Reports of another kind than results.
+    pub(super) fn tell(&mut self, reports: Vec<Report>) {
+        self.step(Input::Reports(reports));
     }
 
     /// Handed reports get their places while the session gives any.
