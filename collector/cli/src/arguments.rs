@@ -176,6 +176,15 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What processes are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProcessOrder {
+    Cpu,
+    Memory,
+    /// Bytes read and written.
+    Io,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum HostsVerb {
     /// All hosts: those registered, those that wait, those set aside.
@@ -183,6 +192,17 @@ pub enum HostsVerb {
         /// Retired hosts too.
         #[arg(long)]
         all: bool,
+    },
+    /// Which processes used most of a host, now or at a moment of the last day.
+    Processes {
+        /// Name or id.
+        host: String,
+        /// The moment: RFC 3339, seconds since 1970, or how long ago (5m). Without it: the newest look.
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        at: Option<String>,
+        /// By what they are sorted.
+        #[arg(long, value_enum, default_value_t = ProcessOrder::Cpu)]
+        by: ProcessOrder,
     },
     /// Let a waiting host in.
     Approve {

@@ -21,6 +21,7 @@ mod mutes;
 mod openapi;
 mod problem;
 mod problems;
+mod processes;
 mod routes;
 mod rules;
 mod snapshots;
@@ -65,6 +66,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/events", &["GET"], READ, || get(events::list)),
     route("/api/muster/v1/hosts", &["GET"], READ, || get(hosts::list)),
     route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),
+    route("/api/muster/v1/hosts/{host}/processes", &["GET"], READ, || get(processes::show)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),

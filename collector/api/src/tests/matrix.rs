@@ -100,6 +100,7 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/muster/v1/events", READ),
     ("GET", "/api/muster/v1/hosts", READ),
     ("GET", "/api/muster/v1/hosts/{host}", READ),
+    ("GET", "/api/muster/v1/hosts/{host}/processes", READ),
     ("POST", "/api/muster/v1/hosts/{host}/approve", ADMIN),
     ("POST", "/api/muster/v1/hosts/{host}/rename", ADMIN),
     ("POST", "/api/muster/v1/hosts/{host}/labels", ADMIN),

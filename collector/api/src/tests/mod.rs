@@ -15,4 +15,5 @@ mod loki_tail;
 mod matrix;
 mod muster;
 mod pages;
+mod processes;
 mod prometheus;

@@ -1,8 +1,8 @@
-//! `muster hosts list|approve|rename|label|replace|retire`.
+//! `muster hosts list|processes|approve|rename|label|replace|retire`.
 
 use serde_json::{Value, json};
 
-use super::Printed;
+use super::{Printed, processes};
 use crate::arguments::{HostsVerb, Output};
 use crate::client::Client;
 pub(super) use crate::client::escape;
@@ -26,6 +26,9 @@ pub async fn run(client: &Client, verb: &HostsVerb, output: Output, now_ms: i64)
                 )),
                 Output::Csv => Printed::text(rows(&answer, now_ms, output).to_csv()),
             });
+        }
+        HostsVerb::Processes { host, at, by } => {
+            return processes::run(client, (host, at.as_deref(), *by), output, now_ms).await;
         }
         HostsVerb::Approve { host, name, labels } => {
             let labels: serde_json::Map<String, Value> =

@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod login;
 pub mod logs;
 pub mod mail;
+pub mod processes;
 pub mod query;
 pub mod route;
 pub mod rules;
