@@ -173,6 +173,39 @@ async function lines(visit: Visit): Promise<void> {
   await visit.see('No event fits the filter')
 }
 
+interface Looked {
+  readonly state: string
+  readonly looked_at_ms?: number
+  readonly processes: readonly { readonly pid: number; readonly name: string }[]
+}
+
+/** Who uses the host, now and at a moment that the URL names. */
+async function processes(visit: Visit): Promise<void> {
+  const { page } = visit
+  const looked = async (): Promise<Looked> => (await visit.api('GET', '/api/muster/v1/hosts/web-1/processes')) as Looked
+  await visit.until('a look at the processes', async () => (await looked()).state === 'known')
+  await visit.open('/hosts/web-1?tab=processes&since=15m')
+  await visit.see(/Looked at/)
+  const table = page.getByRole('grid', { name: 'Processes' })
+  const first = (await looked()).processes[0]
+  if (first === undefined) throw new Error('a look without processes')
+  await table.getByText(first.name, { exact: true }).first().waitFor()
+  await table.getByRole('button', { name: 'Memory' }).click()
+  await page.waitForURL(/by=memory/)
+  await visit.axe()
+  await visit.look('host-processes', /Looked at/)
+
+  await page.getByRole('button', { name: 'A minute earlier' }).click()
+  await page.waitForURL(/at=\d+/)
+  await page.reload()
+  await visit.see(/Looked at/)
+  await page.getByRole('button', { name: 'Newest' }).click()
+  await visit.until('the newest look', async () => !page.url().includes('at='))
+  // Of a moment of which nothing is known the nearest is shown, and said to be that.
+  await visit.open(`/hosts/web-1?tab=processes&at=${((await looked()).looked_at_ms ?? 0) - 5 * 3_600_000}`)
+  await visit.see('Of another moment:')
+}
+
 async function life(visit: Visit): Promise<void> {
   const { page } = visit
   await visit.open('/hosts/db-1?tab=facts')
@@ -293,6 +326,7 @@ export default async function (visit: Visit): Promise<void> {
   await span(visit)
   await checks(visit)
   await lines(visit)
+  await processes(visit)
   await life(visit)
   await waiting(visit)
   visit.push('web-1', 'tapes', 'OK', 'all are new')

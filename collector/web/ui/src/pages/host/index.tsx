@@ -25,6 +25,7 @@ import { Facts } from './Facts'
 import { Header } from './Header'
 import { Logs, LogsBelow } from './Logs'
 import { Metrics } from './Metrics'
+import { Processes } from './Processes'
 import { moveTo } from './moved'
 import { zoomOut } from './time'
 import './host.css'
@@ -50,7 +51,7 @@ export default function Host({ parts }: PageProps) {
     })
   }, [answer])
   return (
-    <div class={`page host${tab.value === 'logs' || tab.value === 'events' ? ' fill' : ''}`}>
+    <div class={`page host${['logs', 'events', 'processes'].includes(tab.value) ? ' fill' : ''}`}>
       <Lack answer={answer} what={`the host ${path}`} onAgain={asked.again} />
       {host ? (
         host.state === 'pending' ? (
@@ -111,6 +112,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
           tab={tab}
           tabs={[
             ['metrics', 'Metrics'],
+            ['processes', 'Processes'],
             ['checks', knownChecks ? `Checks ${bad > 0 ? `${bad}/` : ''}${knownChecks.checks.length}` : 'Checks'],
             ['logs', 'Logs'],
             ['events', `Events${list.length > 0 ? ` ${list.length}` : ''}`],
@@ -119,7 +121,9 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         />
         {tab.value !== 'facts' && <Zoom />}
       </div>
-      {tab.value === 'checks' ? (
+      {tab.value === 'processes' ? (
+        <Processes host={host} marks={marks} />
+      ) : tab.value === 'checks' ? (
         <>
           <Lack answer={checks.answer.value} what="its checks" onAgain={checks.again} />
           {knownChecks ? <Checks host={host.name} checks={knownChecks.checks} problems={own} events={list} onAction={act} /> : <div class="wait" role="status" aria-label="Asking for checks" />}
