@@ -13,6 +13,7 @@ mod kill;
 mod life_cycle;
 mod logs;
 mod operator;
+mod processes;
 mod receivers;
 mod restore;
 mod snapshot;

@@ -99,7 +99,9 @@ fn agent(programs: &Path, collector: &Collector, folder: &Path, name: &str, labe
     std::fs::write(&log, lines(name)).unwrap();
     let text = format!("[[logs]]\npaths = [{:?}]\nfrom = \"start\"\nlabels = {{ app = \"shop\" }}\n", log.display());
     std::fs::write(&config, text).unwrap();
-    let settings = ["--set", "metrics.interval=1s", "--set", "processes.interval=5s", "--config", &config.to_string_lossy()].map(str::to_owned);
+    let settings =
+        ["--set", "metrics.interval=1s", "--set", "processes.interval=5s", "--config", &config.to_string_lossy()]
+            .map(str::to_owned);
     home.start_with(&settings).unwrap()
 }
 

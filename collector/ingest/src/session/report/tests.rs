@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_common::host::HostId;
-use muster_common::wire::message::{CheckDefinition, CheckList, Perfdata};
+use muster_common::wire::message::{CheckDefinition, CheckList, Perfdata, ProcessLook};
 use muster_common::wire::record::decode_report;
 
 use super::*;
@@ -117,6 +117,15 @@ fn results_of_one_check_share_their_series_and_stay_in_order() {
     let SampleBlock::Points { table, points } = block else { panic!("points") };
     assert_eq!((table.len(), points.len()), (2, 4));
     assert_eq!(reports(&read), said);
+}
+
+#[test]
+fn a_look_at_processes_is_a_report_and_no_sample() {
+    let look = |at_ms| Report::Processes(ProcessLook { at_ms, interval_ms: 30_000, ..ProcessLook::default() });
+    let (read, _) = read(vec![look(NOW), look(NOW + 600_001)]);
+    assert_eq!((reports(&read), read.samples), (vec![look(NOW)], 0));
+    let told = events(&read);
+    assert!(told.len() == 1 && told[0].contains("look at the processes is refused"), "{told:?}");
 }
 
 #[test]
