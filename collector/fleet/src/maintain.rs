@@ -59,8 +59,9 @@ impl Fleet {
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let losses = loss_stats(&memory, self.losses.lock().untold);
+        let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
+        let losses = loss_stats(&memory, untold, counts.early_looks);
         let mut stats = Vec::new();
         for state in HostState::ALL {
             let help = "Rows of the registry by state.";
@@ -85,11 +86,6 @@ impl Fleet {
                 "muster_collector_checks_refused_total",
                 "Results of checks that were not taken because their host has too many, or their name is the collector's own.",
                 refused,
-            ),
-            Stat::counter(
-                "muster_collector_process_looks_dropped_total",
-                "Looks at hosts' processes that were dropped before they were a day old, since there were too many.",
-                counts.early_looks,
             ),
             Stat::counter(
                 "muster_collector_certificates_issued_total",
@@ -150,7 +146,7 @@ fn people_stats(memory: &Memory, summed_refusals: u64) -> [Stat; 4] {
 }
 
 /// Numbers of what is known to be missing.
-fn loss_stats(memory: &Memory, untold: u64) -> [Stat; 5] {
+fn loss_stats(memory: &Memory, untold: u64, early_looks: u64) -> [Stat; 6] {
     [
         Stat::gauge("muster_collector_gaps", "Known gaps kept.", memory.gaps.rows as f64),
         Stat::counter(
@@ -168,6 +164,11 @@ fn loss_stats(memory: &Memory, untold: u64) -> [Stat; 5] {
             "muster_collector_gap_events_untold_total",
             "Gaps and losses of log lines that became no event, since their host had told too many in the hour.",
             untold,
+        ),
+        Stat::counter(
+            "muster_collector_process_looks_dropped_total",
+            "Looks at hosts' processes that were dropped before they were a day old, since there were too many.",
+            early_looks,
         ),
     ]
 }

@@ -191,7 +191,7 @@ async function processes(visit: Visit): Promise<void> {
   if (first === undefined) throw new Error('a look without processes')
   await table.getByText(first.name, { exact: true }).first().waitFor()
   await table.getByRole('button', { name: 'Memory' }).click()
-  await page.waitForURL(/by=memory/)
+  await page.waitForURL(/by=-memory/)
   await visit.axe()
   await visit.look('host-processes', /Looked at/)
 

@@ -12,12 +12,21 @@ import { setSearch } from '../../url/location'
 import { param } from '../../url/query'
 import { range, setSpan } from '../../url/range'
 import { GROUPS, linesOf, question } from './plots'
-import { calledOf, cpu, ioOf, isOld, momentOf, rate, spanOf, STEP_MS, stepped, totalsOf, type Look, type Process } from './looks'
+import { calledOf, cpu, ioOf, isOld, momentOf, rate, spanOf, STEP_MS, stepped, totalsOf, turned, type Look, type Process } from './looks'
 import { axis } from './time'
 import './looks.css'
 
 const at = param('at')
 const sort = param('by', '-cpu')
+/** As the URL has it; of a column that somebody turns to the most comes first. */
+const order = {
+  get value() {
+    return sort.value
+  },
+  set value(next: string) {
+    sort.value = turned(sort.peek(), next)
+  },
+}
 const HEIGHT = 120
 const EVERY_MS = 15_000
 const CPU = GROUPS[0]?.plots[0]
@@ -39,7 +48,7 @@ const COLUMNS: readonly Column<Process>[] = [
   { name: 'user', title: 'User', width: 'minmax(0, 110px)', from: 640, by: ({ user }) => user, cell: ({ user }) => user },
   { name: 'cpu', title: 'CPU', width: '70px', right: true, by: ({ cpu_percent }) => cpu_percent ?? -1, cell: ({ cpu_percent }) => cpu(cpu_percent) },
   { name: 'memory', title: 'Memory', width: '84px', right: true, by: ({ rss_bytes }) => rss_bytes, cell: ({ rss_bytes }) => bytes(rss_bytes) },
-  { name: 'io', title: 'Disk', width: '92px', right: true, by: (row) => ioOf(row) ?? -1, cell: (row) => <span title={`read ${rate(row.read_bytes_per_second)}, written ${rate(row.written_bytes_per_second)}`}>{rate(ioOf(row))}</span> },
+  { name: 'io', title: 'Disk', width: '92px', right: true, from: 420, by: (row) => ioOf(row) ?? -1, cell: (row) => <span title={`read ${rate(row.read_bytes_per_second)}, written ${rate(row.written_bytes_per_second)}`}>{rate(ioOf(row))}</span> },
   { name: 'threads', title: 'Threads', width: '76px', right: true, from: 760, by: ({ threads }) => threads, cell: ({ threads }) => threads },
   { name: 'state', title: 'State', width: '84px', from: 860, by: ({ state }) => state, cell: ({ state }) => STATES[state] ?? state },
   { name: 'started', title: 'Runs for', width: '96px', right: true, from: 700, by: ({ started_ms }) => -started_ms, cell: ({ started_ms }) => <Age ms={started_ms} /> },
@@ -74,7 +83,7 @@ export function Processes({ host, marks }: { readonly host: Host; readonly marks
         <>
           <Head look={look} moment={moment} />
           {look.processes.length > 0 ? (
-            <VirtualTable class="fills" label="Processes" rows={look.processes} columns={COLUMNS} keyOf={(row) => `${row.pid} ${row.started_ms}`} rowHeight={30} sort={sort} />
+            <VirtualTable class="fills" label="Processes" rows={look.processes} columns={COLUMNS} keyOf={(row) => `${row.pid} ${row.started_ms}`} rowHeight={30} sort={order} />
           ) : (
             <p class="none soft">None of them used anything.</p>
           )}

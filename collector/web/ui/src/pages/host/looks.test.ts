@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { calledOf, cpu, ioOf, isOld, momentOf, rate, spanOf, stepped, totalsOf, type Look, type Process } from './looks'
+import { calledOf, cpu, ioOf, isOld, momentOf, rate, spanOf, stepped, totalsOf, turned, type Look, type Process } from './looks'
 
 const PROCESS: Process = { pid: 7, name: 'sh', command: 'sh', arguments: 2, user: 'web', state: 'R', threads: 1, started_ms: 5, cpu_percent: 99.87, rss_bytes: 1024, read_bytes_per_second: null, written_bytes_per_second: null }
 const LOOK: Look = { state: 'known', kept_ms: 86_400_000, looked_at_ms: 1_000_000, span_ms: 30_010, interval_ms: 30_000, covers: true, totals: { seen: 150, unseen: 0, running: 2, blocked: 0, zombies: 0 }, processes: [PROCESS] }
@@ -14,6 +14,10 @@ test('the moment is the one of the URL, else the end of a span, else now', () =>
 
 test('steps go back from now and end there', () => {
   assert.deepEqual([stepped(null, -60, 1000), stepped(900, 60, 1000), stepped(940, 60, 1000), stepped(500, -60, 1000)], [940, 960, null, 440])
+})
+
+test('of a column that is turned to the most comes first', () => {
+  assert.deepEqual([turned('-cpu', 'memory'), turned('-memory', 'memory'), turned('memory', '-memory'), turned('-cpu', 'name')], ['-memory', 'memory', '-memory', 'name'])
 })
 
 test('what is not known is a dash, and what is hidden is counted', () => {

@@ -90,3 +90,10 @@ export function totalsOf({ totals }: Look): string {
 export function spanOf({ span_ms: ms }: Look): string {
   return ms === undefined ? '' : `over the ${duration(Math.round(ms / 1000) * 1000)} before`
 }
+
+/** The next sorting: texts from A on, of anything else the most first when its column was not the one before. */
+export function turned(before: string, next: string): string {
+  const name = next.replace(/^-/, '')
+  const isOther = before.replace(/^-/, '') !== name
+  return isOther && !['name', 'user', 'state'].includes(name) ? `-${name}` : next
+}
