@@ -125,7 +125,8 @@ const LOGGED_OUT = '{"version":1,"error":{"code":"unauthorized","message":"the s
 /** What is asked by itself, by time or since somebody looks again, is asked now. */
 async function askAnew(visit: Visit): Promise<void> {
   await visit.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
-  await visit.page.clock.runFor(WAITED_MS)
+  // Bounded: a page that goes elsewhere meanwhile may never tell that its time is over.
+  await Promise.race([visit.page.clock.runFor(WAITED_MS).catch(() => undefined), visit.page.waitForTimeout(5000)])
 }
 
 /** The collector away, half heard and slow: the page says so, goes on showing what it knew, and asks again by itself. */

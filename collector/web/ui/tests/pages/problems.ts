@@ -76,7 +76,7 @@ async function bulk(visit: Visit): Promise<void> {
   const { page } = visit
   const checks = ['pump', 'valve']
   for (const check of checks) visit.push('web-1', check, 'WARNING', `${check} is warm`)
-  await visit.open('/?group=none&q=is+warm')
+  await visit.open('/?group=none&show=all&q=is+warm')
   for (const check of checks) await page.getByRole('checkbox', { name: `Choose ${check} on web-1` }).check()
   // Whose they are and since when.
   await page.getByRole('row', { name: /pump/ }).getByText('shop').first().waitFor()
