@@ -33,6 +33,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   metric_results_dropped: 'Let checks over metrics keep the label host of registered hosts.',
   notices_dead: 'Nobody was told by these: see the queue of notices above, then mend address or server.',
   outbox_dropped: 'Events are missing: see why the store takes none (disk, log of the collector).',
+  process_looks_dropped: 'Which processes used a host is known for a shorter time: keep fewer of them, or look less often.',
   queries_dropped: 'Ask for less at once, or give the collector more processors.',
   queries_refused: 'Mend the queries: the answers say where they are wrong.',
   refused: 'Hosts that must wait, or have a wrong token or certificate: see Set up and the audit.',
@@ -75,6 +76,7 @@ export const ON_HOSTS: Readonly<Record<string, readonly [what: string, remedy: s
   check_timeouts: ['Runs of checks ended at their time limit', 'Make the check faster, or its limit longer.'],
   check_unparsed: ['Pieces of perfdata not understood', 'Mend the output of the plugin.'],
   refusals: ['Refusals by the collector', '`muster-agent status` on the host says why.'],
+  process_looks_unsent: ['Looks at processes while the collector was not known to take them', 'Update the collector; after a start of the agent this is usual.'],
   renewal_failures: ['Renewals of the certificate that failed', 'See `muster-agent doctor` on the host.'],
   reverts: ['Times that the machine was found set back or copied', 'Enrol copies as hosts of their own.'],
 }
