@@ -242,7 +242,7 @@ fn a_busy_process_of_this_machine_is_the_first() {
 
 #[test]
 fn the_thread_tells_looks_and_a_host_without_them_that_it_takes_none() {
-    let (say, hear) = std::sync::mpsc::channel();
+    let (say, hear) = std::sync::mpsc::sync_channel(1_000);
     let config = ProcessesConfig { interval: std::time::Duration::from_millis(20), ..ProcessesConfig::default() };
     let own = std::sync::Arc::new(crate::own::Own::default());
     own.clock_correction_ms.set(86_400_000);
