@@ -251,11 +251,7 @@ fn buffer_of_command() -> Vec<u8> {
 }
 
 /// The beginning of a file, as much as the buffer takes.
-fn read_at(
-    folder: impl std::os::fd::AsFd,
-    path: impl rustix::path::Arg,
-    buffer: &mut [u8],
-) -> Result<&[u8], Errno> {
+fn read_at(folder: impl std::os::fd::AsFd, path: impl rustix::path::Arg, buffer: &mut [u8]) -> Result<&[u8], Errno> {
     // A pipe in place of a file must not hold up the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::openat(folder, path, flags, Mode::empty())?;
