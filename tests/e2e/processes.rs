@@ -76,7 +76,7 @@ fn a_busy_process_is_named_now_later_and_after_a_restart() {
     assert_eq!(code, 0, "{error}");
     assert!(text.lines().any(|line| line.starts_with(&pid.to_string()) && line.contains("sh (+3)")), "{text}");
     assert!(text.contains(" processes, ") && text.contains("ago)"), "{text}");
-    let bad = collector.get("/api/muster/v1/hosts/busy1/processes?at=yesterday").unwrap();
+    let bad = collector.request("GET", "/api/muster/v1/hosts/busy1/processes?at=yesterday", b"").unwrap();
     assert!(bad.status == 400 && bad.text().contains("milliseconds"), "{}", bad.text());
 
     let before = processes(&collector, "busy1", "")["processes"].clone();
