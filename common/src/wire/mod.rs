@@ -14,6 +14,7 @@ pub mod message;
 pub mod metrics;
 mod reader;
 pub mod record;
+mod report;
 
 #[cfg(test)]
 mod tests;
