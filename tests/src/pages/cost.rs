@@ -20,6 +20,10 @@ const CHECKS: usize = 20;
 const PROBLEM_EVERY: usize = 10;
 /// Answers that are measured, so that ticks of 10 ms do not matter.
 const ANSWERS: u32 = 40;
+/// Hosts that report at once while the trial begins.
+const REPORTERS: usize = 32;
+/// Longer than a long answer is given again (1 s): each is made anew.
+const APART: Duration = Duration::from_millis(1_100);
 
 /// What one path's answers cost.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +65,9 @@ impl Large {
             reconnects: 0,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let (crowd, enrolled) = runtime.block_on(async {
-            let enrolled = wire::enrol(&load).await?;
-            for (number, host) in enrolled.iter().enumerate() {
-                report(collector.agents, host, number.is_multiple_of(PROBLEM_EVERY)).await?;
-            }
-            anyhow::Ok((wire::connect(collector.agents, &enrolled).await?, enrolled))
-        })?;
+        let enrolled = runtime.block_on(wire::enrol(&load))?;
+        report_all(collector.agents, &enrolled)?;
+        let crowd = runtime.block_on(wire::connect(collector.agents, &enrolled))?;
         let problems = hosts.div_ceil(PROBLEM_EVERY);
         until("all problems", Duration::from_secs(120), || {
             let json = collector.get("/api/muster/v1/problems")?.json()?;
@@ -101,7 +101,7 @@ impl Large {
         Ok(Cost { first_ms: first * 1_000.0, mean_ms: all * 1_000.0 / f64::from(ANSWERS), bytes })
     }
 
-    /// CPU seconds of so many answers, and the bytes of the last.
+    /// CPU seconds of so many answers, each made anew, and the bytes of the last.
     fn asked(&self, path: &str, times: u32) -> Result<(f64, usize)> {
         let (begun, before) = (time::monotonic(), cpu_seconds(self.collector.id)?);
         let mut bytes = 0;
@@ -111,6 +111,7 @@ impl Large {
                 bail!("{path}: {}: {}", answer.status, answer.text());
             }
             bytes = answer.body.len();
+            std::thread::sleep(APART);
         }
         let (took, cost) = (time::monotonic() - begun, cpu_seconds(self.collector.id)? - before);
         // As long again without questions: keeping 5,000 hosts connected costs something too.
@@ -120,6 +121,27 @@ impl Large {
         let idle = (cpu_seconds(self.collector.id)? - before) * took.as_secs_f64() / idle_for.as_secs_f64();
         Ok(((cost - idle).max(0.0), bytes))
     }
+}
+
+/// Each host's results, several hosts at once: one after the other waits for 5,000 commits.
+fn report_all(target: std::net::SocketAddr, hosts: &[Host]) -> Result<()> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..REPORTERS)
+            .map(|worker| {
+                scope.spawn(move || -> Result<()> {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                    for (number, host) in hosts.iter().enumerate().skip(worker).step_by(REPORTERS) {
+                        runtime.block_on(report(target, host, number.is_multiple_of(PROBLEM_EVERY)))?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.join().map_err(|_| anyhow::anyhow!("a reporter panicked"))??;
+        }
+        Ok(())
+    })
 }
 
 /// One result of each of a host's checks; the first may be bad.
