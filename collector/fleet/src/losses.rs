@@ -119,15 +119,11 @@ impl LogLoss {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use muster_common::disk::cut::CutDisk;
     use muster_common::wire::message::{Epoch, GapReason, Lane};
     use muster_store::{GapRecord, Past, Position, Reborn};
 
     use super::*;
-    use crate::testing::{Bench, at};
+    use crate::testing::{Bench, after_each_cut, at};
 
     fn lost(host: HostId, path: &str, bytes: u64, reason: &str, from_ms: i64, arrived_ms: i64) -> StateRecord {
         let (path, reason) = (path.to_owned(), reason.to_owned());
@@ -196,28 +192,14 @@ mod tests {
 
     #[test]
     fn a_replay_after_a_cut_tells_a_loss_once() {
-        for operation in 0.. {
-            let disk = CutDisk::new(operation);
-            let bench = Bench::on(Arc::new(disk.clone()), Path::new("/data"));
+        let entries = |bench: &Bench| {
             let host = bench.host("web1").id();
-            let entries: Vec<_> =
-                (1..3).map(|number| entry(number, vec![lost(host, "/a", number, "gone", 1, 2)])).collect();
-            bench.fleet.apply(&entries[..1]).unwrap();
-            disk.power_off_at(disk.operations() + operation);
-            let _ = bench.fleet.apply(&entries);
-            let finished = !disk.is_off();
-            disk.cut();
-            let bench = bench.reopen();
-            let reached = bench.fleet.applied().unwrap().entry;
-            assert_eq!(told(&bench).len() as u64, reached, "operation {operation}");
-            bench.fleet.apply(&entries).unwrap();
-            assert_eq!(told(&bench).len(), 2, "operation {operation}");
-            assert_eq!(bench.fleet.log_losses(0, 10).unwrap().len(), 2, "operation {operation}");
-            if finished {
-                assert!(operation > 2, "{operation}");
-                return;
-            }
-        }
+            [1, 2].map(|number| entry(number, vec![lost(host, "/a", number, "gone", 1, 2)]))
+        };
+        after_each_cut(entries, |bench, known, operation| {
+            assert_eq!(told(bench).len() as u64, known, "operation {operation}");
+            assert_eq!(bench.fleet.log_losses(0, 10).unwrap().len() as u64, known, "operation {operation}");
+        });
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::disk::Disk;
+use muster_common::disk::cut::CutDisk;
 use muster_common::disk::real::RealDisk;
 use muster_common::host::HostId;
 use muster_common::identity::{Identity, TokenWord, certificate};
 use muster_common::time::Timestamp;
 use muster_common::wire::message::{Enrol, Enrolled, Epoch, HeldEpoch, Hello, HostFacts, PROTOCOL, Refused};
+use muster_store::ReplayEntry;
 
 use crate::{Binding, By, EnrolOutcome, Event, EventKind, Fleet, HostRow, HostState, TokenSpec, open};
 
@@ -193,5 +195,30 @@ pub(crate) fn pattern(pattern: &str) -> TokenSpec {
         uses: 100,
         ttl: Duration::from_secs(DAY),
         ..TokenSpec::default()
+    }
+}
+
+/// Cuts the power at each operation in turn while the second of two entries is applied. `judge` sees what opens then, and what stands once both
+/// were applied again, each time with the number of entries that the file says to hold, and the operation.
+pub(crate) fn after_each_cut(entries: impl Fn(&Bench) -> [ReplayEntry; 2], judge: impl Fn(&Bench, u64, u64)) {
+    for operation in 0.. {
+        let disk = CutDisk::new(operation);
+        let bench = Bench::on(Arc::new(disk.clone()), Path::new("/data"));
+        let entries = entries(&bench);
+        bench.fleet.apply(&entries[..1]).unwrap();
+        disk.power_off_at(disk.operations() + operation);
+        let is_applied = bench.fleet.apply(&entries).is_ok();
+        let is_finished = !disk.is_off();
+        disk.cut();
+        let bench = bench.reopen();
+        let reached = bench.fleet.applied().unwrap().entry;
+        assert!(reached == 2 || !is_applied && reached == 1, "operation {operation}: {reached}");
+        judge(&bench, reached, operation);
+        bench.fleet.apply(&entries).unwrap();
+        judge(&bench, 2, operation);
+        if is_finished {
+            assert!(operation > 2, "only {operation} operations were cut");
+            return;
+        }
     }
 }

@@ -12,6 +12,24 @@ use crate::alert::{Held, HeldReason};
 /// How far ahead the end of an interval is looked for: a week and a day, since most intervals are of weeks. Beyond it no end is told.
 const LOOK_AHEAD_DAYS: i64 = 8;
 
+/// As configurations write them, from Sunday on.
+pub const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+/// From January on.
+pub const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
 /// A range with both ends in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntervalRange {

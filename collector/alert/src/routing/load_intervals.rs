@@ -2,28 +2,13 @@
 
 use jiff::tz::TimeZone;
 
-use super::intervals::{IntervalRange, Period, TimeInterval};
+use super::intervals::{IntervalRange, MONTHS, Period, TimeInterval, WEEKDAYS};
 use super::load::{Entries, Loading};
 use crate::rules::Yaml;
 
 const INTERVAL_KEYS: &[&str] = &["name", "time_intervals"];
 const PERIOD_KEYS: &[&str] = &["times", "weekdays", "days_of_month", "months", "years", "location"];
 const TIME_KEYS: &[&str] = &["start_time", "end_time"];
-const WEEKDAYS: &[&str] = &["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-const MONTHS: &[&str] = &[
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 /// Those of `time_intervals` and of its older name `mute_time_intervals`.
 pub(super) fn intervals(loading: &mut Loading<'_>, top: &Entries<'_>) -> Vec<TimeInterval> {
@@ -54,12 +39,14 @@ fn period(loading: &mut Loading<'_>, yaml: &Yaml) -> Period {
     });
     Period {
         times: entries.get("times").map(|_| times(loading, &entries)),
-        weekdays: ranges(loading, &entries, "weekdays", "monday or monday:friday", &|text| place_in(WEEKDAYS, text, 0)),
+        weekdays: ranges(loading, &entries, "weekdays", "monday or monday:friday", &|text| {
+            place_in(&WEEKDAYS, text, 0)
+        }),
         days_of_month: ranges(loading, &entries, "days_of_month", "1:7 or -3:-1 or 31", &|text| {
             text.parse().ok().filter(|day: &i32| *day != 0 && (-31..=31).contains(day))
         }),
         months: ranges(loading, &entries, "months", "may, may:august or 5:8", &|text| {
-            place_in(MONTHS, text, 1).or_else(|| text.parse().ok().filter(|month| (1..=12).contains(month)))
+            place_in(&MONTHS, text, 1).or_else(|| text.parse().ok().filter(|month| (1..=12).contains(month)))
         }),
         years: ranges(loading, &entries, "years", "2026 or 2026:2030", &|text| {
             text.parse().ok().filter(|year| (0..=9_999).contains(year))

@@ -16,7 +16,7 @@ mod silence;
 
 pub use config::{AlertingConfig, Global};
 pub use inhibit::{InhibitRule, Inhibitor, inhibits};
-pub use intervals::{IntervalRange, Period, TimeInterval, TimeIntervals};
+pub use intervals::{IntervalRange, MONTHS, Period, TimeInterval, TimeIntervals, WEEKDAYS};
 pub use load::{ReadFile, load_config};
 pub use receivers::{Authorization, EmailConfig, HttpConfig, Receiver, Secret, SmtpConfig, TlsConfig, WebhookConfig};
 pub use route::{GroupBy, Route, RouteTree};

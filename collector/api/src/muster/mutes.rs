@@ -6,28 +6,11 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_alert::routing::{IntervalRange, Period, Route, TimeInterval};
+use muster_alert::routing::{IntervalRange, MONTHS, Period, Route, TimeInterval, WEEKDAYS};
 use serde_json::{Map, Value, json};
 
 use super::body::answer;
 use crate::state::State;
-
-/// As the configuration writes them, from Sunday and from January on.
-const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 pub(super) async fn list(Shared(state): Shared<Arc<State>>) -> Response {
     let now_ms = state.now().millis();

@@ -11,7 +11,7 @@ use redb::{ReadableDatabase, ReadableTable};
 use super::*;
 use crate::rows::Registration;
 use crate::tables::{LOG_LOSSES, META, OUTBOX, Table, meta};
-use crate::testing::{Bench, Machine, OPERATOR, at, day, pattern};
+use crate::testing::{Bench, Machine, OPERATOR, after_each_cut, at, day, pattern};
 use crate::{By, ErrorKind, FILE_NAME, OUTBOX_ROWS_MAX, RestoredWhy, Scope};
 
 const FOLDER: &str = "/data";
@@ -470,25 +470,12 @@ fn a_cut_at_any_operation_of_the_first_opening_leaves_a_folder_that_opens() {
 
 #[test]
 fn replays_after_a_cut_apply_each_entry_once() {
-    for operation in 0.. {
-        let disk = CutDisk::new(operation);
-        let bench = Bench::on(Arc::new(disk.clone()), Path::new(FOLDER));
-        let entries = [entry(1, 1, &[gap(1, 1, 2)]), entry(1, 2, &[gap(2, 3, 4)])];
-        bench.fleet.apply(&entries[..1]).unwrap();
-        disk.power_off_at(disk.operations() + operation);
-        let applied = bench.fleet.apply(&entries).is_ok();
-        let finished = !disk.is_off();
-        disk.cut();
-        let bench = bench.reopen();
-        let reached = bench.fleet.applied().unwrap().entry;
-        assert_eq!(bench.fleet.gaps(0, 10).unwrap().len() as u64, reached, "operation {operation}");
-        assert!(reached == 2 || !applied && reached == 1);
-        bench.fleet.apply(&entries).unwrap();
-        assert_eq!(bench.fleet.gaps(0, 10).unwrap().len(), 2);
-        if finished {
-            return;
-        }
-    }
+    after_each_cut(
+        |_| [entry(1, 1, &[gap(1, 1, 2)]), entry(1, 2, &[gap(2, 3, 4)])],
+        |bench, known, operation| {
+            assert_eq!(bench.fleet.gaps(0, 10).unwrap().len() as u64, known, "operation {operation}");
+        },
+    );
 }
 
 #[test]

@@ -1,13 +1,9 @@
-use std::path::Path;
-use std::sync::Arc;
-
-use muster_common::disk::cut::CutDisk;
 use muster_common::wire::message::ProcessUse;
 use muster_store::{Past, Position, Reborn, ReplayEntry, ReportRecord, StateRecord};
 
 use super::*;
 use crate::By;
-use crate::testing::{Bench, at};
+use crate::testing::{Bench, after_each_cut, at};
 
 fn used(pid: u32, name: &str) -> ProcessUse {
     ProcessUse {
@@ -104,25 +100,11 @@ fn looks_are_the_same_after_a_replay_a_restart_and_a_restore() {
 
 #[test]
 fn a_look_is_durable_with_the_position_that_names_it() {
-    for operation in 0.. {
-        let disk = CutDisk::new(operation);
-        let bench = Bench::on(Arc::new(disk.clone()), Path::new("/data"));
+    let entries = |bench: &Bench| {
         let host = bench.host("web1").id();
-        let entries = [entry(1, 41, host, look(40, "a")), entry(2, 131, host, look(130, "b"))];
-        bench.fleet.apply(&entries[..1]).unwrap();
-        disk.power_off_at(disk.operations() + operation);
-        let _ = bench.fleet.apply(&entries);
-        let finished = !disk.is_off();
-        disk.cut();
-        let bench = bench.reopen();
-        assert_eq!(rows(&bench) as u64, bench.fleet.applied().unwrap().entry, "operation {operation}");
-        bench.fleet.apply(&entries).unwrap();
-        assert_eq!(rows(&bench), 2, "operation {operation}");
-        if finished {
-            assert!(operation > 2, "{operation}");
-            return;
-        }
-    }
+        [entry(1, 41, host, look(40, "a")), entry(2, 131, host, look(130, "b"))]
+    };
+    after_each_cut(entries, |bench, known, operation| assert_eq!(rows(bench) as u64, known, "operation {operation}"));
 }
 
 #[test]

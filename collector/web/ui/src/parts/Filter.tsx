@@ -1,8 +1,9 @@
 // A text that filters, with completion of the word at the caret.
 import { useSignal } from '@preact/signals'
 import { useEffect, useId, useRef } from 'preact/hooks'
-import { apply, fitting, wordAt, type Offer } from './complete'
+import { apply, fitting, stepped, wordAt, type Offer } from './complete'
 import { Icon } from './Icon'
+import { OfferList } from './OfferList'
 
 export interface FilterProps {
   readonly label: string
@@ -52,8 +53,8 @@ export function Filter({ label, value, onInput, offers, placeholder, onEnter }: 
   }
   const onKeyDown = (event: KeyboardEvent): void => {
     const count = found.value.length
-    if (event.key === 'ArrowDown' && count > 0) at.value = (at.value + 1) % count
-    else if (event.key === 'ArrowUp' && count > 0) at.value = (at.value - 1 + count) % count
+    const next = stepped(event.key, at.value, count)
+    if (next !== null) at.value = next
     else if (event.key === 'Escape') {
       if (count > 0) shut()
       else input.current?.blur()
@@ -94,25 +95,7 @@ export function Filter({ label, value, onInput, offers, placeholder, onEnter }: 
         onBlur={shut}
         onKeyDown={onKeyDown}
       />
-      {isOpen && (
-        <ul class="offers" id={list} role="listbox" aria-label={`${label}: offers`}>
-          {found.value.map((offer, number) => (
-            <li
-              key={offer.text}
-              id={`${list}-${number}`}
-              role="option"
-              aria-selected={number === at.value}
-              onPointerDown={(event) => {
-                event.preventDefault()
-                take(offer)
-              }}
-            >
-              {offer.text}
-              {offer.note && <span>{offer.note}</span>}
-            </li>
-          ))}
-        </ul>
-      )}
+      {isOpen && <OfferList id={list} label={label} offers={found.value} at={at.value} onTake={take} />}
     </div>
   )
 }

@@ -2,7 +2,8 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
-import { fitting, type Offer } from './complete'
+import { fitting, stepped, type Offer } from './complete'
+import { OfferList } from './OfferList'
 import '../style/query.css'
 import { errorPlace, type Completion } from './querytext'
 
@@ -68,8 +69,8 @@ export function QueryField({ label, value, onRun, complete, wrong, placeholder, 
   const onKeyDown = (event: KeyboardEvent): void => {
     const { offers } = found.value
     const offer = offers[at.value]
-    if (event.key === 'ArrowDown' && offers.length > 0) at.value = (at.value + 1) % offers.length
-    else if (event.key === 'ArrowUp' && offers.length > 0) at.value = (at.value - 1 + offers.length) % offers.length
+    const next = stepped(event.key, at.value, offers.length)
+    if (next !== null) at.value = next
     else if (event.key === 'Escape') {
       if (offers.length > 0) shut()
       else area.current?.blur()
@@ -111,28 +112,7 @@ export function QueryField({ label, value, onRun, complete, wrong, placeholder, 
             onBlur={shut}
             onKeyDown={onKeyDown}
           />
-          {offers.length > 0 && (
-            <ul class="offers" id={id} role="listbox" aria-label={`${label}: offers`}>
-              {offers.map((offer, number) => (
-                <li
-                  key={offer.text}
-                  id={`${id}-${number}`}
-                  role="option"
-                  aria-selected={number === at.value}
-                  ref={(item) => {
-                    if (item && number === at.value) item.scrollIntoView({ block: 'nearest' })
-                  }}
-                  onPointerDown={(event) => {
-                    event.preventDefault()
-                    take(offer)
-                  }}
-                >
-                  {offer.text}
-                  {offer.note && <span>{offer.note}</span>}
-                </li>
-              ))}
-            </ul>
-          )}
+          {offers.length > 0 && <OfferList id={id} label={label} offers={offers} at={at.value} onTake={take} />}
         </div>
         <button type="button" class={`button${draft.value === value ? '' : ' accent'}`} onClick={run}>
           Run

@@ -28,3 +28,10 @@ export function fitting(offers: readonly Offer[], word: string, most = 12): Offe
   const has = offers.filter((offer) => !offer.text.toLowerCase().startsWith(low) && offer.text.toLowerCase().includes(low))
   return [...begins, ...has].slice(0, most)
 }
+
+/** Where the arrow keys go in a list of so many, round and round; null: the key is another one, or nothing is offered. */
+export function stepped(key: string, at: number, count: number): number | null {
+  if (count === 0) return null
+  if (key === 'ArrowDown') return (at + 1) % count
+  return key === 'ArrowUp' ? (at <= 0 ? count : at) - 1 : null
+}

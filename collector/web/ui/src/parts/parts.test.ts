@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { apply, fitting, wordAt } from './complete'
+import { apply, fitting, stepped, wordAt } from './complete'
 import { LOOKS, lookOf, ofSeverity } from './states'
 import { decode, inWords, runs } from './pieces'
 import { inSight, moved, reveal, uniform, varied } from './virtual'
@@ -83,4 +83,10 @@ test('completion goes on from the word at the caret', () => {
   const offers = ['host=', 'check=', 'ghost='].map((text) => ({ text }))
   assert.deepEqual(fitting(offers, 'ho').map((offer) => offer.text), ['host=', 'ghost='])
   assert.deepEqual(fitting(offers, 'host='), [{ text: 'ghost=' }])
+})
+
+test('the arrow keys go round in what is offered', () => {
+  const all = [['ArrowDown', -1], ['ArrowDown', 2], ['ArrowUp', -1], ['ArrowUp', 1], ['Enter', 1]] as const
+  assert.deepEqual(all.map(([key, at]) => stepped(key, at, 3)), [0, 0, 2, 0, null])
+  assert.equal(stepped('ArrowDown', -1, 0), null)
 })
