@@ -31,7 +31,7 @@ pub fn see(programs: &Path, large: &Large, folder: &Path) -> Result<Seen> {
         bail!("muster user add: {error}");
     }
     let (host, other) = (large.host(0), large.host(1));
-    let samples = history::fill_collector(programs, &large.collector, &host, time::now().millis())?;
+    let samples = history::fill(programs, &large.collector, &host, time::now().millis())?;
     let mut command = Command::new("node");
     command.args(["tests/pages.mjs", "--of", "figures"]).current_dir(ui()).stdin(Stdio::null()).stdout(Stdio::piped());
     command.env("MUSTER_URL", format!("http://{}", large.collector.http)).env("MUSTER_TOKEN", &large.collector.token);

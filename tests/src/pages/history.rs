@@ -5,18 +5,21 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::harness::agent::run;
+use crate::harness::collector::Collector;
 use crate::load::remote_write::{Series, Writer};
 
 /// Between two samples: the agent's own interval.
 const STEP_MS: i64 = 10_000;
+const DAY_MS: i64 = 86_400_000;
 /// Samples of a series in one request.
 const CHUNK: i64 = 360;
 
-/// Writes the last `hours` of the host's metrics up to `now_ms`; gives how many samples that were.
+/// Writes the last day of the host's metrics up to `now_ms`; gives how many samples that were.
 ///
 /// # Errors
 /// When the agent shows no metrics, or the collector refuses them.
-pub fn fill(programs: &Path, writer: &mut Writer, host: &str, hours: i64, now_ms: i64) -> Result<u64> {
+pub(super) fn fill(programs: &Path, collector: &Collector, host: &str, now_ms: i64) -> Result<u64> {
+    let mut writer = Writer::open(collector.http, Some(&collector.token)).context("remote write")?;
     let (code, exposition, error) = run(programs, "muster-agent", &["collect", "--once"])?;
     if code != 0 {
         bail!("muster-agent collect: {error}");
@@ -25,7 +28,7 @@ pub fn fill(programs: &Path, writer: &mut Writer, host: &str, hours: i64, now_ms
     if series.is_empty() {
         bail!("muster-agent collect has shown no metric");
     }
-    let ticks = hours * 3_600_000 / STEP_MS;
+    let ticks = DAY_MS / STEP_MS;
     let start_ms = now_ms - ticks * STEP_MS;
     let mut samples = 0;
     for chunk in (0..ticks).step_by(usize::try_from(CHUNK)?) {
@@ -75,20 +78,6 @@ fn closing(text: &str) -> Option<usize> {
         is_escaped = letter == '\\' && !is_escaped;
         ends.then_some(at)
     })
-}
-
-/// The host's history over this collector's remote write.
-///
-/// # Errors
-/// As [`fill`].
-pub(super) fn fill_collector(
-    programs: &Path,
-    collector: &crate::harness::collector::Collector,
-    host: &str,
-    now_ms: i64,
-) -> Result<u64> {
-    let mut writer = Writer::open(collector.http, Some(&collector.token)).context("remote write")?;
-    fill(programs, &mut writer, host, 24, now_ms)
 }
 
 #[cfg(test)]

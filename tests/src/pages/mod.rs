@@ -6,4 +6,3 @@ mod history;
 
 pub use browser::{Seen, see};
 pub use cost::{Cost, Large};
-pub use history::fill;

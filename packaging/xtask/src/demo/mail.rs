@@ -91,20 +91,10 @@ impl Demo {
     }
 
     fn wait_for_state(&self, state: &str) -> Result<()> {
-        #[expect(clippy::disallowed_methods, reason = "a command that says how long it waits")]
-        let start = std::time::Instant::now();
-        loop {
-            let listed = self.muster(&["checks", "list"]).output()?;
-            let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        self.wait_for(&["checks", "list"], &format!("check `{CHECK}` that is {state}"), |text| {
             let line = text.lines().find(|line| line.contains(CHECK));
-            if line.is_some_and(|line| line.split_whitespace().nth(2) == Some(state)) {
-                return Ok(());
-            }
-            if start.elapsed() > STEP {
-                bail!("check `{CHECK}` was not {state} within {STEP:?}:\n{text}");
-            }
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
+            line.is_some_and(|line| line.split_whitespace().nth(2) == Some(state))
+        })
     }
 }
 

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result};
 
-use super::run::{Demo, HOST, STEP};
+use super::run::{Demo, HOST};
 use crate::process::{Kept, output};
 
 /// Who may log in to the demo's pages. It listens on loopback alone and is gone with its end, so that its password may be known.
@@ -56,7 +55,7 @@ impl Demo {
             push.arg("--state-dir").arg(&self.state);
             output(&mut push)?;
         }
-        self.wait_for_json(&["checks", "list"], "three pushed results", |text| {
+        self.wait_for(&["-o", "json", "checks", "list"], "three pushed results", |text| {
             ["backup", "disk /srv", "fans"].iter().all(|check| text.contains(check))
         })?;
         let host = format!("host={HOST}");
@@ -94,14 +93,14 @@ impl Demo {
         enrol.args(["enrol", "--collector", &self.agents, "--token", &word, "--name", HOST, "--state"]).arg(state);
         // It would wait for as long as it takes.
         let waits = Kept::start(&mut enrol)?;
-        self.wait_for_json(&["hosts", "list"], "Set up", |text| text.contains("\"pending\""))?;
+        self.wait_for(&["-o", "json", "hosts", "list"], "Set up", |text| text.contains("\"pending\""))?;
         waits.kill()
     }
 
     /// Each page's question has something in its answer.
     fn see_each_page(&self) -> Result<()> {
         let has = |what: &str, words: &[&str], expected: &str| {
-            self.wait_for_json(words, what, |text| text.contains(expected))
+            self.wait_for(&[&["-o", "json"], words].concat(), what, |text| text.contains(expected))
         };
         has("Problems", &["checks", "list", "--problems"], "disk /srv")?;
         has("Alerts", &["alerts"], "backup")?;
@@ -116,27 +115,5 @@ impl Demo {
             self.url
         );
         Ok(())
-    }
-
-    /// Asks until the answer fits.
-    fn wait_for_json(&self, words: &[&str], what: &str, fits: impl Fn(&str) -> bool) -> Result<()> {
-        #[expect(clippy::disallowed_methods, reason = "a command that says how long it waits")]
-        let start = std::time::Instant::now();
-        loop {
-            // Exit code 1 says that there is a problem, which there is.
-            let answer = self.muster(&[&["-o", "json"], words].concat()).output()?;
-            let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-            if serde_json::from_str::<Value>(&text).is_ok() && fits(&text) {
-                return Ok(());
-            }
-            if start.elapsed() > STEP {
-                bail!(
-                    "{what}: `muster {}` shows nothing of it:\n{text}{}",
-                    words.join(" "),
-                    String::from_utf8_lossy(&answer.stderr)
-                );
-            }
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
     }
 }

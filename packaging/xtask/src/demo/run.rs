@@ -200,6 +200,25 @@ impl Demo {
         }
     }
 
+    /// Asks `muster` until what it prints fits.
+    pub(super) fn wait_for(&self, words: &[&str], what: &str, fits: impl Fn(&str) -> bool) -> Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "a command that says how long it waits")]
+        let start = Instant::now();
+        loop {
+            // Exit code 1 says that there is a problem, which there may be.
+            let answer = self.muster(words).output()?;
+            let text = String::from_utf8_lossy(&answer.stdout);
+            if fits(&text) {
+                return Ok(());
+            }
+            if start.elapsed() > STEP {
+                let said = String::from_utf8_lossy(&answer.stderr);
+                bail!("{what}: `muster {}` shows nothing of it within {STEP:?}:\n{text}{said}", words.join(" "));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     fn show_arrival(&self, stop: &AtomicBool) -> Result<()> {
         let (load, took) = self.until(stop, &format!("node_load1{{host=\"{HOST}\"}}"), |_| true)?;
         println!("sample      first one queried {:.1} s after the start: node_load1 = {load}", took.as_secs_f64());
