@@ -46,13 +46,13 @@ impl Trial {
     }
 
     async fn until(&self, what: &str, mut ready: impl FnMut(&TestCollector) -> bool) {
-        for _ in 0..1_000 {
+        for _ in 0..6_000 {
             if ready(&self.collector) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{what} did not happen within 10 s: {:?}", Status::read(self.folder.path()));
+        panic!("{what} did not happen within 60 s: {:?}", Status::read(self.folder.path()));
     }
 
     fn batches(collector: &TestCollector) -> usize {
@@ -103,7 +103,8 @@ async fn what_was_made_while_the_collector_was_away_arrives_after_a_restart() {
     let (stop, run) = trial.start();
     trial.until("the hello", |collector| collector.with_model(|model| !model.hellos.is_empty())).await;
     // No lane is offered, so nothing may be sent; what was made by then goes to the spool at the end.
-    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    let made = || Status::read(trial.folder.path()).ok().flatten().is_some_and(|status| status.totals.batches >= 1);
+    trial.until("a batch that waits", |_| made()).await;
     stop.send(GoodbyeReason::Restart).unwrap();
     run.await.unwrap().unwrap();
     assert_eq!(Trial::batches(&trial.collector), 0);

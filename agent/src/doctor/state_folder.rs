@@ -8,7 +8,7 @@ use super::account::{Account, Names};
 use super::look::{Look, Obstacle, RealLook, give, lack, way};
 use super::rights::Right;
 use super::scene::Scene;
-use crate::spool::limits::{Room, SpoolLimits};
+use crate::spool::limits::{Room, SpoolLimits, kept_free};
 
 /// A batch of a busy host: less room than for one of these and nothing can be spooled.
 const BATCH_BYTES: u64 = 256 << 10;
@@ -120,9 +120,9 @@ fn judge(found: FileSystem, limits: SpoolLimits, held: u64, place: &str) -> Vec<
     let of = format!("{} of {} MiB are free", mib(free_bytes), mib(total_bytes));
     match limits.room(found.space, Lane::P1, (held, held), BATCH_BYTES) {
         Room::Short => {
-            let percent = limits.free_percent;
+            let kept = mib(kept_free(found.space, limits.free_percent));
             let what =
-                format!("{of}, and {percent} % stay free for others: while the collector is away nothing is kept");
+                format!("{of}, and {kept} MiB stay free for others: while the collector is away nothing is kept");
             findings.push(Finding::problem(
                 what,
                 place,
@@ -170,7 +170,7 @@ mod tests {
             "{well:?}"
         );
         for (found, level, what) in [
-            (found(0xef53, 5 * GIB), Level::Problem, "10 % stay free"),
+            (found(0xef53, 4 * GIB), Level::Problem, "4096 of 102400 MiB are free, and 4096 MiB stay free"),
             (found(0x0102_1994, 50 * GIB), Level::Warning, "on tmpfs"),
             (found(0x794c_7630, 50 * GIB), Level::Warning, "with the container"),
             (FileSystem { is_read_only: true, ..found(0xef53, 50 * GIB) }, Level::Problem, "read-only"),

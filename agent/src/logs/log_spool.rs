@@ -13,12 +13,13 @@ use muster_common::wire::message::SourceId;
 
 use super::content::FINGERPRINT_BYTES;
 use super::kept::{Body, Kept};
+use crate::spool::limits::kept_free;
 
 /// All files together: what an orderly end writes within its 5 s on a slow disk.
 pub const BYTES_MAX: u64 = 64 << 20;
 /// Of the file system: as much as the rest of the spool may take, and what stays free.
 const SHARE_PERCENT: u64 = 5;
-const FREE_PERCENT: u64 = 10;
+const FREE_PERCENT: u8 = 10;
 
 const FOLDER: &str = "spool-logs";
 const MAGIC: [u8; 8] = *b"MSTRLOG\0";
@@ -284,7 +285,7 @@ impl LogSpool {
 
     fn room(&self, space: Space) -> u64 {
         let share = (space.total_bytes / 100 * SHARE_PERCENT).min(self.bytes_max);
-        let free = space.free_bytes.saturating_sub(space.total_bytes / 100 * FREE_PERCENT);
+        let free = space.free_bytes.saturating_sub(kept_free(space, FREE_PERCENT));
         share.saturating_sub(self.bytes()).min(free)
     }
 

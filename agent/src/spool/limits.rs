@@ -3,6 +3,10 @@
 use muster_common::disk::Space;
 use muster_common::wire::message::Lane;
 
+/// What stays free of a file system is never more than this, however large it is: a tenth of a disk of 1 TiB that is nearly full is still
+/// room for years of spool. 4 GiB is where journald stops too (`SystemKeepFree=` in journald.conf(5)).
+pub const FREE_BYTES_MAX: u64 = 4 << 30;
+
 /// Bounds of the spool. The defaults are the documented ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpoolLimits {
@@ -10,7 +14,7 @@ pub struct SpoolLimits {
     pub bytes_max: u64,
     /// All lanes together, per cent of the file system.
     pub file_system_percent: u8,
-    /// Of the file system, per cent that must stay free.
+    /// Of the file system, per cent that must stay free, up to [`FREE_BYTES_MAX`].
     pub free_percent: u8,
     /// Lane p1's part of the spool, per cent; logs have files of their own.
     pub metrics_percent: u8,
@@ -38,7 +42,7 @@ impl SpoolLimits {
     /// Whether `more_bytes` fit beside the `own_bytes` of their lane; `droppable_bytes` of the spool may go for them. That they do only where
     /// it makes the room: not for a disk that other data fills.
     pub fn room(&self, space: Space, lane: Lane, (own_bytes, droppable_bytes): (u64, u64), more_bytes: u64) -> Room {
-        let free_wanted = percent(space.total_bytes, self.free_percent).saturating_add(more_bytes);
+        let free_wanted = kept_free(space, self.free_percent).saturating_add(more_bytes);
         let share_bytes = self.share_bytes(lane, space);
         if more_bytes > share_bytes {
             Room::TooLarge
@@ -68,6 +72,11 @@ pub enum Room {
     TooLarge,
 }
 
+/// Bytes of a file system that others shall find free.
+pub fn kept_free(space: Space, free_percent: u8) -> u64 {
+    percent(space.total_bytes, free_percent).min(FREE_BYTES_MAX)
+}
+
 /// Rounded down, without overflow for any size.
 fn percent(of: u64, percent: u8) -> u64 {
     (of / 100).saturating_mul(u64::from(percent)).saturating_add((of % 100) * u64::from(percent) / 100)
@@ -91,21 +100,26 @@ mod tests {
     #[test]
     fn the_last_tenth_stays_free() {
         let limits = SpoolLimits::default();
-        let space = |free| Space { total_bytes: 100 * GIB, free_bytes: free };
-        assert_eq!(limits.room(space(11 * GIB), Lane::P1, (0, 0), 4 << 20), Room::Fits);
-        assert_eq!(limits.room(space(10 * GIB), Lane::P1, (0, 0), 1), Room::Short);
-        assert_eq!(limits.room(space(50 * GIB), Lane::P1, (GIB / 4, GIB / 4), 1), Room::AfterOwnDrop);
+        let room = |total_bytes, free_bytes, held| {
+            limits.room(Space { total_bytes, free_bytes }, Lane::P1, (held, held), 4 << 20)
+        };
+        assert_eq!(room(20 * GIB, 3 * GIB, 0), Room::Fits);
+        assert_eq!(room(20 * GIB, 2 * GIB, 0), Room::Short);
+        assert_eq!(room(20 * GIB, 10 * GIB, GIB / 4), Room::AfterOwnDrop);
+        for total in [40 * GIB, 252 * GIB, u64::MAX] {
+            assert_eq!((room(total, 5 * GIB, 0), room(total, 4 * GIB, 0)), (Room::Fits, Room::Short), "{total}");
+        }
     }
 
     #[test]
     fn what_is_held_goes_only_where_that_makes_the_room() {
         let limits = SpoolLimits::default();
         let room = |free, held| {
-            limits.room(Space { total_bytes: 100 * GIB, free_bytes: free }, Lane::P1, (held, held), 1 << 20)
+            limits.room(Space { total_bytes: 20 * GIB, free_bytes: free }, Lane::P1, (held, held), 1 << 20)
         };
-        assert_eq!(room(9 * GIB, GIB / 5), Room::Short);
-        assert_eq!(room(9 * GIB, GIB / 4), Room::Short, "its own share is full too, and still it would not help");
-        assert_eq!(room(10 * GIB - GIB / 8, GIB / 5), Room::AfterDrop);
+        assert_eq!(room(GIB, GIB / 5), Room::Short);
+        assert_eq!(room(GIB, GIB / 4), Room::Short, "its own share is full too, and still it would not help");
+        assert_eq!(room(2 * GIB - GIB / 8, GIB / 5), Room::AfterDrop);
         assert_eq!(
             limits.room(Space { total_bytes: GIB, free_bytes: GIB }, Lane::P1, (0, 0), 64 << 20),
             Room::TooLarge

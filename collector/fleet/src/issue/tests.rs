@@ -105,7 +105,8 @@ fn a_leaf_has_the_host_id_as_its_only_name_and_30_days() {
     assert_eq!((facts.host, facts.for_clients, facts.is_ca), (Some(machine.id()), true, false));
     assert_eq!(facts.not_after, day(30));
     assert!(facts.not_before < at(0));
-    assert_eq!(facts.serial.as_bytes().len(), 16);
+    // Of 16 random bytes, without their leading zeros: four of them are seen once in four thousand million runs.
+    assert!((13..=16).contains(&facts.serial.as_bytes().len()), "{}", facts.serial);
     assert!(!String::from_utf8_lossy(machine.leaf()).contains("db1"), "a name that changes is not in it");
     let (_, parsed) = x509_parser::parse_x509_certificate(machine.leaf()).unwrap();
     assert_eq!(parsed.subject().iter().count(), 0);
