@@ -275,7 +275,7 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
 
 fn run_pages(programs: &std::path::Path, hosts: usize, is_seen: bool) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("muster-pages-").tempdir()?;
-    let large = pages::Large::start(programs, &folder.path().join("data"), hosts)?;
+    let mut large = pages::Large::start(programs, &folder.path().join("data"), hosts)?;
     let mut words = vec![format!("hosts={hosts}")];
     for (name, path) in [("problems", "/api/muster/v1/problems"), ("fleet", "/api/muster/v1/fleet")] {
         let pages::Cost { first_ms, mean_ms, bytes } = large.cost(path)?;
@@ -285,6 +285,7 @@ fn run_pages(programs: &std::path::Path, hosts: usize, is_seen: bool) -> Result<
         let seen = pages::see(programs, &large, folder.path())?;
         words.extend(seen.iter().map(|(name, value)| format!("{name}={value:.1}")));
     }
+    large.check()?;
     println!("{}", words.join(" "));
     Ok(())
 }

@@ -64,7 +64,7 @@ const BUSY_MAX: u32 = 600;
 /// The collector's refusal, or a broken connection.
 pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
     let word = TokenWord::parse(&load.word).context("the enrolment word")?;
-    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let endpoint = endpoint()?;
     let trust = Trust::Pin(word.pin);
     let config = quic_config(&trust, None)?;
     let mut hosts = Vec::with_capacity(load.hosts);
@@ -226,23 +226,59 @@ impl Session {
 /// A refusal by the collector, or a broken connection.
 pub async fn send(target: SocketAddr, host: &Host, frames: &[Frame]) -> Result<()> {
     let last = frames.last().context("nothing to send")?;
-    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    let config = quic_config(&Trust::Roots(host.identity.chain_der[1..].to_vec()), Some(&host.identity))?;
-    let hello = hello(host.number, time::now().millis(), HeldEpoch { epoch: last.epoch, last_seq: [0; 3] });
-    let (mut session, _) = Session::open(endpoint.connect_with(config, target, SERVER_NAME)?, hello).await?;
-    for frame in frames {
-        session.lane.write_all(&encode(frame)?).await?;
-    }
-    loop {
-        match tokio::time::timeout(Duration::from_secs(20), session.control.next()).await.context("no ack")?? {
-            Message::Ack(ack) if (ack.epoch, Some(ack.lane)) == (last.epoch, last.lane) && ack.seq >= last.seq => break,
-            Message::Ack(_) | Message::Throttle(_) => {}
-            other => bail!("the session ends with {other:?}"),
-        }
-    }
-    session.connection.close(0u32.into(), b"done");
+    let endpoint = endpoint()?;
+    let mut lasting = Lasting::open(&endpoint, target, host, last.epoch).await?;
+    lasting.send(frames).await?;
+    lasting.session.connection.close(0u32.into(), b"done");
     endpoint.wait_idle().await;
     Ok(())
+}
+
+/// A socket of its own, on loopback.
+///
+/// # Errors
+/// When there is none.
+pub fn endpoint() -> Result<Endpoint> {
+    Ok(Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?)
+}
+
+/// A session that stays, for the frames of one epoch.
+pub struct Lasting {
+    session: Session,
+}
+
+impl Lasting {
+    /// Connects a host that holds nothing of this epoch yet.
+    ///
+    /// # Errors
+    /// A refusal by the collector, or a broken connection.
+    pub async fn open(endpoint: &Endpoint, target: SocketAddr, host: &Host, epoch: Epoch) -> Result<Self> {
+        let config = quic_config(&Trust::Roots(host.identity.chain_der[1..].to_vec()), Some(&host.identity))?;
+        let hello = hello(host.number, time::now().millis(), HeldEpoch { epoch, last_seq: [0; 3] });
+        let (session, _) = Session::open(endpoint.connect_with(config, target, SERVER_NAME)?, hello).await?;
+        Ok(Self { session })
+    }
+
+    /// Sends these frames of one lane; returns when the last is acknowledged.
+    ///
+    /// # Errors
+    /// A refusal by the collector, or a broken connection.
+    pub async fn send(&mut self, frames: &[Frame]) -> Result<()> {
+        let last = frames.last().context("nothing to send")?;
+        let session = &mut self.session;
+        for frame in frames {
+            session.lane.write_all(&encode(frame)?).await?;
+        }
+        loop {
+            match tokio::time::timeout(Duration::from_secs(20), session.control.next()).await.context("no ack")?? {
+                Message::Ack(ack) if (ack.epoch, Some(ack.lane)) == (last.epoch, last.lane) && ack.seq >= last.seq => {
+                    return Ok(());
+                }
+                Message::Ack(_) | Message::Throttle(_) => {}
+                other => bail!("the session ends with {other:?}"),
+            }
+        }
+    }
 }
 
 /// Hosts that are connected and send nothing.
@@ -256,7 +292,7 @@ pub struct Crowd {
 /// # Errors
 /// A refusal by the collector, or a broken connection.
 pub async fn connect(target: SocketAddr, hosts: &[Host]) -> Result<Crowd> {
-    let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let endpoint = endpoint()?;
     let mut sessions = Vec::with_capacity(hosts.len());
     for host in hosts {
         let config = quic_config(&Trust::Roots(host.identity.chain_der[1..].to_vec()), Some(&host.identity))?;
@@ -328,7 +364,7 @@ impl<F: Feed> Sender<F> {
     }
 
     async fn run(&mut self) -> Result<()> {
-        let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let endpoint = endpoint()?;
         let config = quic_config(&Trust::Roots(self.host.identity.chain_der[1..].to_vec()), Some(&self.host.identity))?;
         let mut breaks = 0;
         loop {

@@ -5,23 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use muster_common::time;
-use muster_common::wire::frame::Frame;
-use muster_common::wire::message::{CheckDefinition, CheckReport, Epoch, Lane, Message, Report, ReportBatch};
 
 use crate::harness::agent::until;
 use crate::harness::collector::{Collector, Options};
 use crate::harness::programs::cpu_seconds;
-use crate::load::wire::{self, Crowd, Host, Load};
+use crate::load::wire::{self, Load};
 use crate::load::workload::host_name;
 
-/// Checks of a host, as a usual configuration has them.
-const CHECKS: usize = 20;
-/// Every so manieth host has a problem: 500 of 5,000.
-const PROBLEM_EVERY: usize = 10;
+use super::reporting::{PROBLEM_EVERY, Reporting, runtime};
+
 /// Answers that are measured, so that ticks of 10 ms do not matter.
 const ANSWERS: u32 = 40;
-/// Hosts that report at once while the trial begins.
-const REPORTERS: usize = 32;
 /// Longer than a long answer is given again (1 s): each is made anew.
 const APART: Duration = Duration::from_millis(1_100);
 
@@ -34,11 +28,10 @@ pub struct Cost {
     pub bytes: usize,
 }
 
-/// A collector with this many hosts, each connected, with checks.
+/// A collector with this many hosts, each connected, with checks that report each minute.
 pub struct Large {
     pub collector: Collector,
-    hosts: Vec<Host>,
-    _crowd: Crowd,
+    reporting: Reporting,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -64,17 +57,16 @@ impl Large {
             pause: Duration::ZERO,
             reconnects: 0,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = runtime()?;
         let enrolled = runtime.block_on(wire::enrol(&load))?;
-        report_all(collector.agents, &enrolled)?;
-        let crowd = runtime.block_on(wire::connect(collector.agents, &enrolled))?;
+        let reporting = runtime.block_on(Reporting::start(collector.agents, &enrolled))?;
         let problems = hosts.div_ceil(PROBLEM_EVERY);
         until("all problems", Duration::from_secs(120), || {
             let json = collector.get("/api/muster/v1/problems")?.json()?;
             let count = json["problems"].as_array().map_or(0, Vec::len);
             Ok((count >= problems).then_some(()))
         })?;
-        Ok(Self { collector, hosts: enrolled, _crowd: crowd, runtime })
+        Ok(Self { collector, reporting, runtime })
     }
 
     /// The name of a host.
@@ -87,8 +79,15 @@ impl Large {
     /// # Errors
     /// When there is no such host, or the collector does not take it.
     pub fn make_problem(&self, number: usize) -> Result<()> {
-        let host = self.hosts.get(number).with_context(|| format!("there is no host {number}"))?;
-        self.runtime.block_on(report(self.collector.agents, host, true))
+        self.runtime.block_on(self.reporting.make_problem(number))
+    }
+
+    /// Whether all hosts are still reporting, so that what was measured was measured beside them.
+    ///
+    /// # Errors
+    /// Why one is not.
+    pub fn check(&mut self) -> Result<()> {
+        self.reporting.check()
     }
 
     /// What answers of this path cost.
@@ -114,53 +113,11 @@ impl Large {
             std::thread::sleep(APART);
         }
         let (took, cost) = (time::monotonic() - begun, cpu_seconds(self.collector.id)? - before);
-        // As long again without questions: keeping 5,000 hosts connected costs something too.
+        // As long again without questions: taking what 5,000 hosts report costs something too.
         let idle_for = took.max(Duration::from_secs(2));
         let before = cpu_seconds(self.collector.id)?;
         std::thread::sleep(idle_for);
         let idle = (cpu_seconds(self.collector.id)? - before) * took.as_secs_f64() / idle_for.as_secs_f64();
         Ok(((cost - idle).max(0.0), bytes))
     }
-}
-
-/// Each host's results, several hosts at once: one after the other waits for 5,000 commits.
-fn report_all(target: std::net::SocketAddr, hosts: &[Host]) -> Result<()> {
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..REPORTERS)
-            .map(|worker| {
-                scope.spawn(move || -> Result<()> {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                    for (number, host) in hosts.iter().enumerate().skip(worker).step_by(REPORTERS) {
-                        runtime.block_on(report(target, host, number.is_multiple_of(PROBLEM_EVERY)))?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for worker in workers {
-            worker.join().map_err(|_| anyhow::anyhow!("a reporter panicked"))??;
-        }
-        Ok(())
-    })
-}
-
-/// One result of each of a host's checks; the first may be bad.
-async fn report(target: std::net::SocketAddr, host: &Host, has_problem: bool) -> Result<()> {
-    let at_ms = time::now().millis();
-    let reports = (0..CHECKS).map(|check| {
-        let is_bad = has_problem && check == 0;
-        Report::Check(CheckReport {
-            at_ms,
-            check: format!("check-{check:02}"),
-            state: if is_bad { 2 } else { 0 },
-            output: if is_bad { "CRITICAL: 96 % of /var are used".into() } else { "OK: 41 %".into() },
-            long_output: String::new(),
-            perfdata: Vec::new(),
-            duration_ms: 3,
-            definition: CheckDefinition { ttl_ms: 7_200_000, ..CheckDefinition::default() },
-        })
-    });
-    let batch = ReportBatch { reports: reports.collect(), extensions: Vec::new() };
-    let frame = Frame::batch(Lane::P0, Epoch::new(at_ms, host.number as u64), 1, Message::Reports(batch));
-    wire::send(target, host, &[frame]).await
 }

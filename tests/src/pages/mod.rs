@@ -3,6 +3,7 @@
 mod browser;
 mod cost;
 mod history;
+mod reporting;
 
 pub use browser::{Seen, see};
 pub use cost::{Cost, Large};
