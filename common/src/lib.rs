@@ -10,6 +10,7 @@ pub mod disk;
 pub mod finding;
 pub mod host;
 pub mod identity;
+pub mod inventory;
 pub mod label;
 pub mod limits;
 pub mod matcher;

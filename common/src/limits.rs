@@ -36,6 +36,10 @@ pub const HOST_CHECKS_MAX: usize = 1_000;
 pub const LOOK_PROCESSES_MAX: usize = 60;
 /// Name, command or user of one process: a command with its arguments is cut there, so that a look stays below 50 kB.
 pub const PROCESS_TEXT_BYTES_MAX: usize = 256;
+/// Rows of one table of one host's inventory: the largest installations have some 8,000 packages.
+pub const INVENTORY_ROWS_MAX: usize = 20_000;
+/// One text of an inventory: the command line of a kernel, the members of a group. Longer ones are cut.
+pub const INVENTORY_TEXT_BYTES_MAX: usize = 1 << 10;
 /// Sources and label sets of one p2 batch.
 pub const BATCH_STREAMS_MAX: usize = 4_096;
 /// Lines of one label set in a p2 batch: 4 MiB of 40-byte lines.

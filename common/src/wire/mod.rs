@@ -9,6 +9,7 @@ mod codec;
 mod error;
 pub mod frame;
 mod head;
+pub mod inventory;
 pub mod kind;
 pub mod message;
 pub mod metrics;
