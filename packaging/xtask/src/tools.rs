@@ -57,6 +57,11 @@ pub(crate) fn ensure_node() -> Result<()> {
     NODE.iter().try_for_each(|(program, package)| ensure_installed(program, package))
 }
 
+/// What opens pages.
+pub(crate) fn ensure_browser() -> Result<()> {
+    ensure_installed("chromium", "chromium")
+}
+
 pub(crate) fn ensure() -> Result<()> {
     ensure_node()?;
     for &(program, package) in INSTALLED {

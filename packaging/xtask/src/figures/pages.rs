@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::row::{Row, row};
-use crate::bench;
+use crate::{bench, tools};
 
 pub(super) fn page_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
+    tools::ensure_browser()?;
     let hosts = if quick { "500" } else { "5000" };
     let values =
         bench::trial(programs, &["pages", "--programs", &programs.to_string_lossy(), "--hosts", hosts, "--seen"])?;

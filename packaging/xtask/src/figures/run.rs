@@ -16,10 +16,12 @@ use super::row::{Row, row};
 use super::snapshots::snapshot_rows;
 use super::tail::tail_rows;
 use super::trials::{kill_rows, simulator_rows};
-use crate::build;
+use crate::{build, web};
 
-/// Builds product and trial for release: separately, so that no switch of the tests reaches the product.
+/// Builds product and trial for release: separately, so that no switch of the tests reaches the product, and with the pages, which a browser is
+/// to open.
 pub(crate) fn release_programs() -> Result<PathBuf> {
+    web::build()?;
     build::programs(&["muster-tests"], true)?;
     build::programs(&build::PRODUCT, true)
 }
