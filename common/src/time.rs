@@ -56,6 +56,13 @@ pub fn monotonic() -> Duration {
     START.get_or_init(std::time::Instant::now).elapsed()
 }
 
+/// Processor time that the calling thread has used, so that the cost of a piece of work does not depend on what else runs.
+pub fn thread_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // Neither is negative, and a second has so many nanoseconds.
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
 /// Why a text is no span of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no duration: write a number and a unit, such as `10s`, `5m`, `1h30m` or `90d`")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use muster_common::stat::Stat;
+use muster_common::time;
 
 /// How long an answer is good when nothing has told that it changed: whom ingest hears, and what time alone brings about, tell nobody.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(1);
@@ -38,11 +39,19 @@ pub struct Remembered {
     kept: [Mutex<Option<Kept>>; LONG],
     made: AtomicU64,
     given_again: AtomicU64,
+    /// Processor time of those that were made, nanoseconds.
+    cpu: AtomicU64,
 }
 
 impl Remembered {
     pub fn new(good_for: Duration) -> Self {
-        Self { good_for, kept: Default::default(), made: AtomicU64::new(0), given_again: AtomicU64::new(0) }
+        Self {
+            good_for,
+            kept: Default::default(),
+            made: AtomicU64::new(0),
+            given_again: AtomicU64::new(0),
+            cpu: AtomicU64::new(0),
+        }
     }
 
     /// The answer as it is now. `versions` were read before, so that what changes meanwhile makes the next one new.
@@ -63,19 +72,26 @@ impl Remembered {
             return Ok(kept.bytes.clone());
         }
         *kept = None;
+        // `make` does all of its work on this thread.
+        let before = time::thread_cpu();
         let bytes = make()?;
+        let cost = time::thread_cpu().saturating_sub(before);
+        self.cpu.fetch_add(u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.made.fetch_add(1, Ordering::Relaxed);
         *kept = Some(Kept { versions, made: now, bytes: bytes.clone() });
         Ok(bytes)
     }
 
-    pub(crate) fn stats(&self) -> [Stat; 2] {
+    pub(crate) fn stats(&self) -> [Stat; 3] {
         let help = "Answers of fleet and problems, by whether they were made or given again.";
         let stat = |how: &'static str, count: &AtomicU64| {
             Stat::counter("muster_collector_http_long_answers_total", help, count.load(Ordering::Relaxed))
                 .with("how", how)
         };
-        [stat("made", &self.made), stat("given_again", &self.given_again)]
+        let help = "Processor time of making answers of fleet and problems.";
+        let cpu = self.cpu.load(Ordering::Relaxed) as f64 / 1e9;
+        let cpu = Stat { value: cpu, ..Stat::counter("muster_collector_http_long_answers_cpu_seconds_total", help, 0) };
+        [stat("made", &self.made), stat("given_again", &self.given_again), cpu]
     }
 }
 
@@ -97,6 +113,8 @@ mod tests {
         let failed = remembered.of(Long::Fleet, [9, 9, 9], Duration::from_secs(2), || Err(7));
         assert_eq!(failed, Err(7));
         assert_eq!(ask(Long::Fleet, [1, 2, 1], 2_000, "f"), "f", "nothing is left of one that failed");
-        assert_eq!(remembered.stats().map(|stat| stat.value), [5.0, 1.0]);
+        let [made, again, cpu] = remembered.stats().map(|stat| stat.value);
+        assert_eq!((made, again), (5.0, 1.0));
+        assert!((0.0..1.0).contains(&cpu), "{cpu}");
     }
 }

@@ -8,21 +8,20 @@ use muster_common::time;
 
 use crate::harness::agent::until;
 use crate::harness::collector::{Collector, Options};
-use crate::harness::programs::cpu_seconds;
 use crate::load::wire::{self, Load};
 use crate::load::workload::host_name;
 
 use super::reporting::{PROBLEM_EVERY, Reporting, runtime};
 
-/// Answers that are measured, so that ticks of 10 ms do not matter.
-const ANSWERS: u32 = 40;
+/// Answers that are measured.
+const ANSWERS: u32 = 20;
 /// Longer than a long answer is given again (1 s): each is made anew.
 const APART: Duration = Duration::from_millis(1_100);
 
 /// What one path's answers cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// Of the first answer of the process, and of one of those after it; what the collector does meanwhile is taken off.
+    /// Processor time of the first answer of the process, and of one of those after it.
     pub first_ms: f64,
     pub mean_ms: f64,
     pub bytes: usize,
@@ -90,10 +89,10 @@ impl Large {
         self.reporting.check()
     }
 
-    /// What answers of this path cost.
+    /// What answers of this path cost, by the collector's own account.
     ///
     /// # Errors
-    /// When it is refused.
+    /// When it is refused, or was not made anew each time.
     pub fn cost(&self, path: &str) -> Result<Cost> {
         let (first, bytes) = self.asked(path, 1)?;
         let (all, _) = self.asked(path, ANSWERS)?;
@@ -102,7 +101,7 @@ impl Large {
 
     /// CPU seconds of so many answers, each made anew, and the bytes of the last.
     fn asked(&self, path: &str, times: u32) -> Result<(f64, usize)> {
-        let (begun, before) = (time::monotonic(), cpu_seconds(self.collector.id)?);
+        let before = self.account()?;
         let mut bytes = 0;
         for _ in 0..times {
             let answer = self.collector.get(path)?;
@@ -112,12 +111,24 @@ impl Large {
             bytes = answer.body.len();
             std::thread::sleep(APART);
         }
-        let (took, cost) = (time::monotonic() - begun, cpu_seconds(self.collector.id)? - before);
-        // As long again without questions: taking what 5,000 hosts report costs something too.
-        let idle_for = took.max(Duration::from_secs(2));
-        let before = cpu_seconds(self.collector.id)?;
-        std::thread::sleep(idle_for);
-        let idle = (cpu_seconds(self.collector.id)? - before) * took.as_secs_f64() / idle_for.as_secs_f64();
-        Ok(((cost - idle).max(0.0), bytes))
+        let after = self.account()?;
+        let made = after.0 - before.0;
+        if made != f64::from(times) {
+            bail!("{path}: {made} of {times} answers were made anew");
+        }
+        Ok((after.1 - before.1, bytes))
+    }
+
+    /// Long answers that were made, and their processor seconds. That of the whole process has what 5,000 hosts report in it, too.
+    fn account(&self) -> Result<(f64, f64)> {
+        let text = self.collector.get("/metrics")?.text();
+        let value = |series: &str| -> Result<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(series));
+            Ok(line.with_context(|| format!("no {series} in /metrics"))?.trim().parse()?)
+        };
+        Ok((
+            value("muster_collector_http_long_answers_total{how=\"made\"}")?,
+            value("muster_collector_http_long_answers_cpu_seconds_total")?,
+        ))
     }
 }

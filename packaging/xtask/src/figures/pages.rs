@@ -14,7 +14,7 @@ pub(super) fn page_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
         bench::trial(programs, &["pages", "--programs", &programs.to_string_lossy(), "--hosts", hosts, "--seen"])?;
     let get = |key: &str| values.get(key).copied().unwrap_or(f64::NAN);
     let load = format!(
-        "{hosts} connected hosts with 20 checks each, one host of ten with a problem; mean of 40 answers, each made anew"
+        "{hosts} connected hosts with 20 checks each, one host of ten with a problem; mean of 20 answers, each made anew"
     );
     let one = |name: &str, of: &str| {
         let [mean, first, bytes] = ["ms", "first_ms", "bytes"].map(|key| get(&format!("{name}_{key}")));
