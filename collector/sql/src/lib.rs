@@ -14,6 +14,7 @@ mod plan;
 mod relation;
 mod table;
 mod versions;
+mod walk;
 
 pub use answer::{Answer, Cell};
 pub use ask::{Database, Limits};

@@ -77,18 +77,46 @@ pub(crate) struct Comparison {
     pub(crate) with: Value,
 }
 
-/// The comparisons of a plan as SQLite keeps them between planning and asking, such as `1=,4~`.
-pub(crate) fn write(plan: &[(usize, Operator)]) -> String {
+/// One column of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) column: usize,
+    pub(crate) is_descending: bool,
+}
+
+impl Term {
+    /// `column` as SQLite has it: -1 is the number of a row, which is no column here.
+    pub(crate) fn of(column: i32, is_descending: bool) -> Option<Self> {
+        Some(Self { column: usize::try_from(column).ok()?, is_descending })
+    }
+}
+
+/// The comparisons and the order of a plan as SQLite keeps them between planning and asking, such as `1=,4~;2,3-`.
+pub(crate) fn write(plan: &[(usize, Operator)], order: &[Term]) -> String {
     let mut text = String::new();
     for (column, operator) in plan {
         let letter = Operator::LETTERS.iter().find(|(known, _)| known == operator).map_or('=', |(_, letter)| *letter);
         let _ = write!(text, "{}{column}{letter}", if text.is_empty() { "" } else { "," });
     }
+    text.push(';');
+    for (at, term) in order.iter().enumerate() {
+        let direction = if term.is_descending { "-" } else { "" };
+        let _ = write!(text, "{}{}{direction}", if at == 0 { "" } else { "," }, term.column);
+    }
     text
 }
 
-/// The comparisons of such a text, with the values that SQLite has for them now. What cannot be judged here is left out.
-pub(crate) fn read<'v>(text: &str, values: impl Iterator<Item = ValueRef<'v>>) -> Vec<Comparison> {
+/// The comparisons of such a text, with the values that SQLite has for them now, and the order. What cannot be judged here is left out.
+pub(crate) fn read<'v>(text: &str, values: impl Iterator<Item = ValueRef<'v>>) -> (Vec<Comparison>, Vec<Term>) {
+    let (comparisons, order) = text.split_once(';').unwrap_or((text, ""));
+    let order = order.split(',').filter_map(|part| {
+        let column = part.trim_end_matches('-').parse().ok()?;
+        Some(Term { column, is_descending: part.ends_with('-') })
+    });
+    (compared(comparisons, values), order.collect())
+}
+
+fn compared<'v>(text: &str, values: impl Iterator<Item = ValueRef<'v>>) -> Vec<Comparison> {
     let parts = text.split(',').filter(|part| !part.is_empty());
     parts
         .zip(values)
@@ -148,12 +176,14 @@ mod tests {
             Operator::LETTERS.iter().enumerate().map(|(at, (operator, _))| (at * 7, *operator)).collect();
         let null = |operator| matches!(operator, Operator::IsNull | Operator::IsNotNull);
         let values = plan.iter().map(|(_, one)| if null(*one) { ValueRef::Null } else { ValueRef::Integer(3) });
-        let read = read(&write(&plan), values);
+        let order = [Term::of(3, false).unwrap(), Term::of(0, true).unwrap()];
+        let (read, terms) = read(&write(&plan, &order), values);
+        assert_eq!(terms, order);
         assert_eq!(read.iter().map(|one| (one.column, one.operator)).collect::<Vec<_>>(), plan);
         assert!(read.iter().all(|one| one.with == if null(one.operator) { Value::Null } else { 3.into() }));
-        assert_eq!(super::read("", std::iter::empty()), []);
+        assert_eq!(super::read("", std::iter::empty()), (vec![], vec![]));
         // Reals and bytes are SQLite's to compare.
-        assert_eq!(super::read("1=,2=", [ValueRef::Real(1.5), ValueRef::Blob(b"x")].into_iter()), []);
+        assert_eq!(super::read("1=,2=;", [ValueRef::Real(1.5), ValueRef::Blob(b"x")].into_iter()).0, []);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use muster_common::inventory::{Row, Value};
 
+use crate::plan::Term;
+
 pub use muster_common::inventory::Kind;
 
 /// One column.
@@ -49,7 +51,9 @@ pub struct HostRows {
 
 impl Shared {
     /// Numbers beyond `rows` are passed over.
-    pub fn new(fields: Vec<Field>, rows: Vec<Arc<Row>>, hosts: Vec<(Arc<str>, Arc<[u32]>)>) -> Self {
+    pub fn new(fields: Vec<Field>, rows: Vec<Arc<Row>>, mut hosts: Vec<(Arc<str>, Arc<[u32]>)>) -> Self {
+        // So that what is grouped by host need not be sorted.
+        hosts.sort_by(|one, other| one.0.cmp(&other.0));
         let hosts = hosts.into_iter().map(|(host, rows)| HostRows { host, rows }).collect();
         Self { fields, rows, hosts, counts: OnceLock::new() }
     }
@@ -85,6 +89,15 @@ impl Relation {
             Self::Shared(shared) => first(Field::new("host", Kind::Text), shared),
             Self::Counted(shared) => first(Field::new("hosts", Kind::Integer), shared),
         }
+    }
+
+    /// Whether a cursor can give its rows in this order by itself: by host, or by columns of the row, which are sorted once for all hosts.
+    pub(crate) fn keeps(&self, order: &[Term]) -> bool {
+        let of_row = |term: &Term| term.column > 0;
+        let of_host = |term: &Term| term.column == 0;
+        matches!(self, Self::Shared(_))
+            && !order.is_empty()
+            && (order.iter().all(of_row) || matches!(order, [term] if of_host(term)))
     }
 
     /// Rows, about.

@@ -7,15 +7,15 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use muster_common::inventory::Value;
 use rusqlite::types::Null;
 use rusqlite::vtab::{Context, Filters, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor};
 use rusqlite::{Connection, ffi};
 
-use crate::plan::{self, Comparison, Operator};
-use crate::relation::{Kind, Relation, Shared, value};
+use crate::plan::{self, Operator, Term};
+use crate::relation::{Kind, Relation, value};
+use crate::walk::Walk;
 
 /// Makes a relation a table of this name.
 ///
@@ -80,7 +80,12 @@ unsafe impl<'vtab> VTab<'vtab> for MemoryTable {
         info.set_estimated_rows(rows as i64);
         // Each different row is judged, and each host's are looked through.
         info.set_estimated_cost(rows + self.relation.size() as f64 / 100.0);
-        info.set_idx_str(&plan::write(&plan));
+        let order: Option<Vec<Term>> =
+            info.order_bys().map(|term| Term::of(term.column(), term.is_order_by_desc())).collect();
+        let order = order.unwrap_or_default();
+        let is_kept = self.relation.keeps(&order);
+        info.set_order_by_consumed(is_kept);
+        info.set_idx_str(&plan::write(&plan, if is_kept { &order } else { &[] }));
         Ok(true)
     }
 
@@ -106,101 +111,23 @@ pub(crate) struct MemoryCursor<'vtab> {
     table: PhantomData<&'vtab MemoryTable>,
 }
 
-/// Where a cursor stands.
-enum Walk {
-    /// In a list of rows.
-    Rows { numbers: Vec<u32>, at: usize },
-    /// At row `at` of one of the hosts. `wanted` has a place for each different row.
-    Hosts { hosts: Vec<u32>, host: usize, at: usize, wanted: Option<Vec<bool>> },
-}
-
-impl Walk {
-    /// The rows and hosts that these comparisons allow.
-    fn of(relation: &Relation, comparisons: &[Comparison]) -> Self {
-        // The first column is the host, or how many there are; a row begins behind it.
-        let (outer, inner): (Vec<&Comparison>, Vec<&Comparison>) = comparisons.iter().partition(|one| one.column == 0);
-        let is_wanted = |row: &[Value]| inner.iter().all(|one| one.allows(value(row, one.column - 1)));
-        let numbers = |matching: &mut dyn Iterator<Item = (usize, bool)>| {
-            // Numbers of rows have 32 bits wherever they are kept.
-            matching.filter(|(_, is_in)| *is_in).map(|(at, _)| at as u32).collect()
-        };
-        match relation {
-            Relation::Plain { rows, .. } => {
-                let all = |row: &[Value]| comparisons.iter().all(|one| one.allows(value(row, one.column)));
-                let numbers = numbers(&mut rows.iter().map(|row| all(row)).enumerate());
-                Self::Rows { numbers, at: 0 }
-            }
-            Relation::Counted(shared) => {
-                let counts = shared.counts();
-                let count = |at: usize| Value::Integer(counts.get(at).copied().map_or(0, i64::from));
-                let is_in = |(at, row): (usize, &Arc<Vec<Value>>)| {
-                    let count = count(at);
-                    // A row that no host has any more is none.
-                    count != Value::Integer(0) && outer.iter().all(|one| one.allows(&count)) && is_wanted(row)
-                };
-                Self::Rows { numbers: numbers(&mut shared.rows.iter().enumerate().map(is_in).enumerate()), at: 0 }
-            }
-            Relation::Shared(shared) => {
-                let wanted = (!inner.is_empty()).then(|| shared.rows.iter().map(|row| is_wanted(row)).collect());
-                let is_in = |host: &Arc<str>| {
-                    outer.is_empty() || {
-                        let name = Value::from(&**host);
-                        outer.iter().all(|one| one.allows(&name))
-                    }
-                };
-                let hosts = numbers(&mut shared.hosts.iter().map(|host| is_in(&host.host)).enumerate());
-                let mut walk = Self::Hosts { hosts, host: 0, at: 0, wanted };
-                walk.settle(shared);
-                walk
-            }
-        }
-    }
-
-    /// Goes on to the first row from here that is wanted.
-    fn settle(&mut self, shared: &Shared) {
-        let Self::Hosts { hosts, host, at, wanted } = self else { return };
-        while let Some(rows) = hosts.get(*host).and_then(|number| shared.hosts.get(*number as usize)) {
-            let is_wanted = |number: &u32| {
-                wanted
-                    .as_ref()
-                    .map_or((*number as usize) < shared.rows.len(), |all| all.get(*number as usize) == Some(&true))
-            };
-            match rows.rows.get(*at..).unwrap_or_default().iter().position(is_wanted) {
-                Some(further) => {
-                    *at += further;
-                    return;
-                }
-                None => (*host, *at) = (*host + 1, 0),
-            }
-        }
-    }
-}
-
 // SAFETY: as of the table.
 unsafe impl VTabCursor for MemoryCursor<'_> {
     fn filter(&mut self, _plan: c_int, plan: Option<&str>, arguments: &Filters<'_>) -> rusqlite::Result<()> {
-        let comparisons = plan::read(plan.unwrap_or_default(), arguments.iter());
-        self.walk = Walk::of(&self.relation, &comparisons);
+        let (comparisons, order) = plan::read(plan.unwrap_or_default(), arguments.iter());
+        self.walk = Walk::of(&self.relation, &comparisons, &order);
         self.number = 0;
         Ok(())
     }
 
     fn next(&mut self) -> rusqlite::Result<()> {
         self.number += 1;
-        match &mut self.walk {
-            Walk::Rows { at, .. } | Walk::Hosts { at, .. } => *at += 1,
-        }
-        if let Relation::Shared(shared) = &self.relation {
-            self.walk.settle(shared);
-        }
+        self.walk.step(&self.relation);
         Ok(())
     }
 
     fn eof(&self) -> bool {
-        match &self.walk {
-            Walk::Rows { numbers, at } => *at >= numbers.len(),
-            Walk::Hosts { hosts, host, .. } => *host >= hosts.len(),
-        }
+        self.walk.is_over()
     }
 
     fn column(&self, context: &mut Context, column: c_int) -> rusqlite::Result<()> {
@@ -243,12 +170,9 @@ impl MemoryCursor<'_> {
                 let count = shared.counts().get(number).copied().map_or(0, i64::from);
                 (Some(First::Count(count)), shared.rows.get(number).map_or(&[], |row| row))
             }
-            (Relation::Shared(shared), Walk::Hosts { hosts, host, at, .. }) => {
-                let Some(own) = hosts.get(*host).and_then(|number| shared.hosts.get(*number as usize)) else {
-                    return (None, &[]);
-                };
-                let row = own.rows.get(*at).and_then(|number| shared.rows.get(*number as usize));
-                (Some(First::Host(&own.host)), row.map_or(&[], |row| row))
+            (Relation::Shared(shared), walk) => {
+                let Some((own, row)) = walk.of_host(shared) else { return (None, &[]) };
+                (Some(First::Host(&own.host)), row)
             }
             _ => (None, &[]),
         }

@@ -217,11 +217,26 @@ fn what_is_left_out_early_changes_no_answer() {
             let kind = if column == "size" || column == "hosts" { "INTEGER" } else { "TEXT" };
             parts[1].push(format!("CAST(+{column} AS {kind}) {operator} {with}{collate}"));
         }
-        let ask = |parts: &[String]| {
-            let sql = format!("SELECT {first}, name, version, size FROM {table} WHERE {}", parts.join(" AND "));
+        let names = ["name", "version", "size", first];
+        let terms: Vec<(&str, &str)> = (0..random.usize(0..3))
+            .map(|_| (names[random.usize(0..4)], ["", " DESC", " COLLATE NOCASE"][random.usize(0..3)]))
+            .collect();
+        // What is only ordered by comes first in each line.
+        let keys: String = terms.iter().map(|(name, _)| format!("{name}, ")).collect();
+        let ask = |parts: &[String], plus: &str| {
+            let terms: Vec<String> = terms.iter().map(|(name, direction)| format!("{plus}{name}{direction}")).collect();
+            let order = if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) };
+            let sql =
+                format!("SELECT {keys}{first}, name, version, size FROM {table} WHERE {}{order}", parts.join(" AND "));
             lines(&database.ask(&sql, &Limits::default()).unwrap_or_else(|error| panic!("{sql}: {error}")))
         };
-        let (early, late) = (ask(&parts[0]), ask(&parts[1]));
+        let (mut early, mut late) = (ask(&parts[0], ""), ask(&parts[1], "+"));
+        let of_order = |line: &String| line.split('|').take(terms.len()).collect::<Vec<_>>().join("|");
+        let nocase = |lines: &[String]| lines.iter().map(|line| of_order(line).to_lowercase()).collect::<Vec<_>>();
+        assert_eq!(nocase(&early), nocase(&late), "{parts:?} {terms:?}");
+        // Rows that are equal in their order may come in any.
+        early.sort();
+        late.sort();
         assert_eq!(early, late, "{parts:?}");
         found += usize::from(!early.is_empty());
     }
