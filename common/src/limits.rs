@@ -40,6 +40,12 @@ pub const PROCESS_TEXT_BYTES_MAX: usize = 256;
 pub const INVENTORY_ROWS_MAX: usize = 20_000;
 /// One text of an inventory: the command line of a kernel, the members of a group. Longer ones are cut.
 pub const INVENTORY_TEXT_BYTES_MAX: usize = 1 << 10;
+/// Tables of one report of an inventory: three times those that there are.
+pub const INVENTORY_TABLES_MAX: usize = 64;
+/// Values of one row: the widest table has 9, and a later version adds some.
+pub const INVENTORY_COLUMNS_MAX: usize = 64;
+/// Parts of a table that no single report takes: 20,000 rows of a few long texts are some 20 of them.
+pub const INVENTORY_PARTS_MAX: usize = 256;
 /// Sources and label sets of one p2 batch.
 pub const BATCH_STREAMS_MAX: usize = 4_096;
 /// Lines of one label set in a p2 batch: 4 MiB of 40-byte lines.

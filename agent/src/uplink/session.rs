@@ -240,6 +240,8 @@ pub struct Session {
     lanes: u8,
     /// Whether the collector that was heard last reads looks at processes.
     takes_processes: bool,
+    /// And whether it reads inventories.
+    takes_inventory: bool,
     store: Option<StoreSeen>,
     /// Bytes of backlog that may be sent now; live batches earn it.
     credit: i64,
@@ -280,6 +282,7 @@ impl Session {
             hold_until: Duration::ZERO,
             lanes: 0,
             takes_processes: false,
+            takes_inventory: false,
             store: loaded.table.store,
             credit: CREDIT_FIRST,
             moves: VecDeque::new(),

@@ -8,6 +8,6 @@ mod tables;
 
 pub use difference::{Difference, DifferenceError};
 pub use rows::{Digest, Rows, RowsError, key_of, row_hash};
-pub use tables::{Column, Kind, TABLES, Table, named, numbered};
+pub use tables::{Column, Kind, QUIET, TABLES, Table, named, numbered};
 
 pub use crate::wire::inventory::{Row, Value};

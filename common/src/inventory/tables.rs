@@ -181,6 +181,18 @@ pub static TABLES: [Table; 21] = [
     table(21, "modules", "kernel module", 1, &[text("name"), integer("size_bytes"), text("used_by")]),
 ];
 
+/// Columns that change all the time, or that follow from another: that they differ is kept, and is no news to tell people of. What a unit or a
+/// container does is its state, which checks watch; a reboot has an event of its own; a file's new size comes with a new hash.
+pub static QUIET: [(&str, &[&str]); 7] = [
+    ("kernel", &["boot_time"]),
+    ("units", &["active_state", "sub_state"]),
+    ("listening_ports", &["process"]),
+    ("interfaces", &["state"]),
+    ("containers", &["state"]),
+    ("files", &["size_bytes"]),
+    ("modules", &["used_by"]),
+];
+
 /// The table of this name.
 pub fn named(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
@@ -195,6 +207,12 @@ impl Table {
     /// The place of a column in a row.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Whether it is no news that the column at this place is otherwise.
+    pub fn is_quiet(&self, place: usize) -> bool {
+        let quiet = QUIET.iter().find(|(table, _)| *table == self.name).map_or(&[][..], |(_, columns)| columns);
+        self.columns.get(place).is_some_and(|column| quiet.contains(&column.name))
     }
 }
 
@@ -217,6 +235,14 @@ mod tests {
             for (place, column) in table.columns.iter().enumerate() {
                 assert_eq!(table.column(column.name), Some(place));
             }
+        }
+        for (table, columns) in QUIET {
+            let table = named(table).unwrap();
+            for name in columns {
+                let place = table.column(name).unwrap();
+                assert!(table.is_quiet(place) && place >= table.keys, "{name} of {}", table.name);
+            }
+            assert!(!table.is_quiet(0) && !table.is_quiet(99));
         }
         assert_eq!((named("nothing"), numbered(0), TABLES[0].column("nothing")), (None, None, None));
     }

@@ -4,17 +4,21 @@
 //! ingest's to judge: there one of them is dropped and counted, here the whole frame is refused.
 
 use super::error::ContentError;
+use super::inventory::{InventoryReport, InventoryWord, Row, TableReport, Value};
 use super::message::{
-    CheckDefinition, Context, Enrol, Extension, Gap, Hello, HostFacts, Lane, LogBatch, Message, MetricBatch, Perfdata,
-    Positions, Problems, ProcessLook, Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
+    CheckDefinition, Context, Enrol, Extension, Gap, Hello, HostFacts, InventoryWanted, Lane, LogBatch, Message,
+    MetricBatch, Perfdata, Positions, Problems, ProcessLook, Refused, Report, ReportBatch, SourceId, SourceRange,
+    Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::check::CheckKind;
 use crate::limits::{
     BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
     CHECK_PERFDATA_MAX, CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_CHECKS_MAX,
-    HOST_NAME_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX, POSITIONS_PAGE_MAX,
-    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+    HOST_NAME_BYTES_MAX, INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX, INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX,
+    INVENTORY_TEXT_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX,
+    POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX,
+    TEXT_BYTES_MAX,
 };
 
 const SPLIT: &str = "send it as several frames";
@@ -40,6 +44,7 @@ pub(super) fn check(seq: u64, message: &Message) -> Result<(), ContentError> {
         Message::Refused(refused) => check_refused(refused),
         Message::Problems(problems) => check_problems(problems),
         Message::Positions(positions) => check_positions(positions),
+        Message::InventoryWanted(wanted) => check_wanted(wanted),
         Message::Context(context) => check_context(context),
         Message::Metrics(batch) => check_metrics(batch),
         Message::Reports(batch) => check_reports(batch),
@@ -215,7 +220,58 @@ pub(super) fn check_report(report: &Report) -> Result<(), ContentError> {
             at_most("fields", event.fields.len(), LABELS_MAX, "send fewer fields")
         }
         Report::Processes(look) => check_look(look),
+        Report::Inventory(report) => check_inventory(report),
     }
+}
+
+fn check_wanted(wanted: &InventoryWanted) -> Result<(), ContentError> {
+    at_most("tables", wanted.tables.len(), INVENTORY_TABLES_MAX, FAULT)?;
+    check_extensions(&wanted.extensions)
+}
+
+/// Tables and columns of a later version are none of its business: whoever reads them passes them over.
+fn check_inventory(report: &InventoryReport) -> Result<(), ContentError> {
+    at_most("tables", report.tables.len(), INVENTORY_TABLES_MAX, SPLIT)?;
+    for (index, table) in report.tables.iter().enumerate() {
+        let place = format!("tables[{index}]");
+        let is_part = |table: &TableReport| matches!(table.word, InventoryWord::Whole { .. });
+        let told = report.tables[..index].iter().find(|other| other.table == table.table);
+        if told.is_some_and(|told| !is_part(told) || !is_part(table)) {
+            return Err(invalid(place, format!("table {} is told twice", table.table), FAULT));
+        }
+        match &table.word {
+            InventoryWord::Unchanged => {}
+            InventoryWord::Failed { problem } => {
+                at_most(&format!("{place}.problem"), problem.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+            }
+            InventoryWord::Changed { gone, now, .. } => {
+                check_rows(&format!("{place}.gone"), gone)?;
+                check_rows(&format!("{place}.now"), now)?;
+            }
+            InventoryWord::Whole { part, parts, rows } => {
+                at_most(&format!("{place}.parts"), usize::from(*parts), INVENTORY_PARTS_MAX, "tell fewer rows")?;
+                if part >= parts {
+                    let problem = format!("part {part} of {parts}, counted from 0");
+                    return Err(invalid(format!("{place}.part"), problem, FAULT));
+                }
+                check_rows(&format!("{place}.rows"), rows)?;
+            }
+        }
+    }
+    check_extensions(&report.extensions)
+}
+
+fn check_rows(place: &str, rows: &[Row]) -> Result<(), ContentError> {
+    at_most(place, rows.len(), INVENTORY_ROWS_MAX, "leave rows out and count them")?;
+    for row in rows {
+        at_most(&format!("{place}: row"), row.len(), INVENTORY_COLUMNS_MAX, FAULT)?;
+        for value in row {
+            if let Value::Text(text) = value {
+                at_most(&format!("{place}: text"), text.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_look(look: &ProcessLook) -> Result<(), ContentError> {

@@ -23,7 +23,7 @@ pub enum Carries {
 
 impl FrameKind {
     /// Every kind of version 1, by number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Hello,
         Self::Enrol,
         Self::Renew,
@@ -40,6 +40,7 @@ impl FrameKind {
         Self::NeedContext,
         Self::Refused,
         Self::Positions,
+        Self::InventoryWanted,
         Self::Context,
         Self::Metrics,
         Self::Reports,
@@ -75,6 +76,7 @@ impl FrameKind {
             Self::NeedContext => "need_context",
             Self::Refused => "refused",
             Self::Positions => "positions",
+            Self::InventoryWanted => "inventory_wanted",
             Self::Context => "context",
             Self::Metrics => "metrics",
             Self::Reports => "reports",
@@ -136,6 +138,7 @@ impl Message {
             Self::NeedContext(_) => FrameKind::NeedContext,
             Self::Refused(_) => FrameKind::Refused,
             Self::Positions(_) => FrameKind::Positions,
+            Self::InventoryWanted(_) => FrameKind::InventoryWanted,
             Self::Context(_) => FrameKind::Context,
             Self::Metrics(_) => FrameKind::Metrics,
             Self::Reports(_) => FrameKind::Reports,

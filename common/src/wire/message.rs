@@ -5,6 +5,9 @@
 
 use bincode::{Decode, Encode};
 
+use crate::inventory::Digest;
+use crate::limits::INVENTORY_TABLES_MAX;
+
 pub use super::report::{
     CheckDefinition, CheckList, CheckReport, EventReport, Perfdata, ProcessLook, ProcessUse, Report, ReportBatch,
 };
@@ -81,6 +84,7 @@ pub enum FrameKind {
     NeedContext = 0x28,
     Refused = 0x29,
     Positions = 0x2a,
+    InventoryWanted = 0x2b,
     Context = 0x40,
     Metrics = 0x41,
     Reports = 0x42,
@@ -108,6 +112,7 @@ pub enum Message {
     NeedContext(NeedContext),
     Refused(Refused),
     Positions(Positions),
+    InventoryWanted(InventoryWanted),
     Context(Context),
     Metrics(MetricBatch),
     Reports(ReportBatch),
@@ -136,6 +141,22 @@ pub struct Hello {
     /// Every epoch of which the agent still holds something, and the one it writes to, oldest first.
     pub epochs: Vec<HeldEpoch>,
     pub extensions: Vec<Extension>,
+}
+
+impl Hello {
+    /// Extension of hello, one byte: the highest number of a [`FrameKind`] of the collector that this agent reads. Absent: 2a, positions.
+    pub const FRAMES_KNOWN: u16 = 1;
+
+    /// What an agent of this version says of the frames that it reads.
+    pub fn frames_known() -> Extension {
+        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::InventoryWanted.number()] }
+    }
+
+    /// Whether this agent reads frames of this kind.
+    pub fn reads(&self, kind: FrameKind) -> bool {
+        let highest = byte_of(&self.extensions, Self::FRAMES_KNOWN).unwrap_or(FrameKind::Positions.number());
+        kind.number() <= highest
+    }
 }
 
 /// What the agent holds of one epoch.
@@ -181,19 +202,53 @@ pub struct Welcome {
 impl Welcome {
     /// Extension of welcome, one byte: the highest number of a [`Report`] that this collector reads. Absent: 2, `Checks`.
     pub const REPORTS_KNOWN: u16 = 1;
-    /// The number of [`Report::Processes`].
+    /// Extension of welcome: which rows the collector has of this host, for each table its number and its digest (8 bytes, little-endian).
+    pub const INVENTORY_DIGESTS: u16 = 2;
+    /// The numbers of [`Report::Processes`] and [`Report::Inventory`].
     const PROCESSES: u8 = 3;
+    const INVENTORY: u8 = 4;
 
     /// What a collector of this version says of the reports that it reads.
     pub fn reports_known() -> Extension {
-        Extension { id: Self::REPORTS_KNOWN, bytes: vec![Self::PROCESSES] }
+        Extension { id: Self::REPORTS_KNOWN, bytes: vec![Self::INVENTORY] }
     }
 
     /// Whether this collector reads [`Report::Processes`].
     pub fn takes_processes(&self) -> bool {
-        let known = self.extensions.iter().find(|extension| extension.id == Self::REPORTS_KNOWN);
-        known.and_then(|extension| extension.bytes.first()).is_some_and(|highest| *highest >= Self::PROCESSES)
+        self.takes(Self::PROCESSES)
     }
+
+    /// Whether this collector reads [`Report::Inventory`].
+    pub fn takes_inventory(&self) -> bool {
+        self.takes(Self::INVENTORY)
+    }
+
+    fn takes(&self, report: u8) -> bool {
+        byte_of(&self.extensions, Self::REPORTS_KNOWN).is_some_and(|highest| highest >= report)
+    }
+
+    /// Says which rows the collector has of the tables with these numbers; of the first 64.
+    pub fn digests_known(digests: &[(u8, Digest)]) -> Extension {
+        let known = digests.iter().take(INVENTORY_TABLES_MAX);
+        let bytes = known.flat_map(|(table, digest)| std::iter::once(*table).chain(digest.0.to_le_bytes())).collect();
+        Extension { id: Self::INVENTORY_DIGESTS, bytes }
+    }
+
+    /// Which rows the collector has, by the tables' numbers. It has none of a table that is not here.
+    pub fn inventory_digests(&self) -> Vec<(u8, Digest)> {
+        let known = self.extensions.iter().find(|extension| extension.id == Self::INVENTORY_DIGESTS);
+        let rows = known.into_iter().flat_map(|extension| extension.bytes.chunks_exact(9)).take(INVENTORY_TABLES_MAX);
+        let digest = |row: &[u8]| {
+            let (table, digest) = row.split_first()?;
+            Some((*table, Digest(u64::from_le_bytes(digest.try_into().ok()?))))
+        };
+        rows.filter_map(digest).collect()
+    }
+}
+
+/// The first byte of an extension.
+fn byte_of(extensions: &[Extension], id: u16) -> Option<u8> {
+    extensions.iter().find(|extension| extension.id == id)?.bytes.first().copied()
 }
 
 /// How far one lane of one epoch is committed.
@@ -464,6 +519,15 @@ pub struct Position {
     pub source: SourceId,
     pub offset: u64,
     pub tail_hash: u64,
+}
+
+/// Collector to agent: what it was told of these tables cannot be worked in; tell them whole. Only to an agent whose hello says that it
+/// [reads it](Hello::reads).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct InventoryWanted {
+    /// Numbers of tables, each once.
+    pub tables: Vec<u8>,
+    pub extensions: Vec<Extension>,
 }
 
 /// Seqs that will never come: from the frame's seq to `to`, both included.

@@ -1,7 +1,8 @@
-//! What hosts report beside samples and lines: results of checks, events, who uses the host.
+//! What hosts report beside samples and lines: results of checks, events, who uses the host, what it has and is.
 
 use bincode::{Decode, Encode};
 
+use super::inventory::InventoryReport;
 use super::message::{Extension, WireLabel};
 
 /// p0: reports in order.
@@ -18,6 +19,8 @@ pub enum Report {
     Checks(CheckList),
     /// Only to a collector that [takes them](super::message::Welcome::takes_processes).
     Processes(ProcessLook),
+    /// Only to a collector that [takes them](super::message::Welcome::takes_inventory).
+    Inventory(InventoryReport),
 }
 
 /// One run of a check, with its definition.

@@ -415,7 +415,7 @@ impl Running {
                 let greeting = match standing {
                     Some(Ok((marks, positions))) => {
                         let (store_id, incarnation) = (self.writer.store_id(), self.writer.incarnation());
-                        Ok(Greeting { store_id, incarnation, marks, positions })
+                        Ok(Greeting { store_id, incarnation, marks, positions, inventory: Vec::new() })
                     }
                     Some(Err(error)) => Err(error.to_string()),
                     None => continue,

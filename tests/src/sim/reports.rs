@@ -190,6 +190,6 @@ impl ReportLedger {
 fn number_of(report: &Report) -> Option<u64> {
     match report {
         Report::Check(check) => check.perfdata.first().map(|one| one.value as u64),
-        Report::Checks(_) | Report::Event(_) | Report::Processes(_) => None,
+        Report::Checks(_) | Report::Event(_) | Report::Processes(_) | Report::Inventory(_) => None,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use muster_common::limits::BATCH_REPORTS_MAX;
 use muster_common::wire::frame::Frame;
+use muster_common::wire::inventory::{InventoryWord, Row, Value};
 use muster_common::wire::message::{Lane, Message, Report, ReportBatch};
 
 use super::super::moment::Moment;
@@ -52,13 +53,13 @@ impl Waiting {
         self.queue.len() > WAITING_MAX || self.bytes > WAITING_BYTES_MAX
     }
 
-    /// Those of one batch. Looks at processes go apart from the others: a collector that was set back to an older version since refuses
-    /// their batch, which must cost no result of a check.
+    /// Those of one batch. Looks at processes and inventories go apart from the others: a collector that was set back to an older version
+    /// since refuses their batch, which must cost no result of a check.
     fn take(&mut self) -> Vec<Report> {
         let (mut reports, mut bytes) = (Vec::<Report>::new(), 0);
         while let Some(next) = self.queue.front() {
             bytes += bytes_of(next);
-            if reports.last().is_some_and(|last| is_look(last) != is_look(next))
+            if reports.last().is_some_and(|last| class_of(last) != class_of(next))
                 || reports.len() >= BATCH_REPORTS_MAX
                 || (bytes > BATCH_BYTES && !reports.is_empty())
             {
@@ -70,8 +71,36 @@ impl Waiting {
     }
 }
 
-const fn is_look(report: &Report) -> bool {
-    matches!(report, Report::Processes(_))
+/// What travels together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// What every collector reads.
+    Plain,
+    Look,
+    Inventory,
+}
+
+const fn class_of(report: &Report) -> Class {
+    match report {
+        Report::Check(_) | Report::Checks(_) | Report::Event(_) => Class::Plain,
+        Report::Processes(_) => Class::Look,
+        Report::Inventory(_) => Class::Inventory,
+    }
+}
+
+/// What rows of an inventory take, roughly.
+fn bytes_of_rows(rows: &[Row]) -> usize {
+    let of = |value: &Value| if let Value::Text(text) = value { 3 + text.len() } else { 9 };
+    rows.iter().map(|row| 1 + row.iter().map(of).sum::<usize>()).sum()
+}
+
+fn bytes_of_word(word: &InventoryWord) -> usize {
+    match word {
+        InventoryWord::Unchanged => 0,
+        InventoryWord::Changed { gone, now, .. } => bytes_of_rows(gone) + bytes_of_rows(now),
+        InventoryWord::Whole { rows, .. } => bytes_of_rows(rows),
+        InventoryWord::Failed { problem } => problem.len(),
+    }
 }
 
 /// What a report takes, roughly.
@@ -89,6 +118,7 @@ fn bytes_of(report: &Report) -> usize {
                 let texts = look.processes.iter().map(|one| 64 + one.name.len() + one.command.len() + one.user.len());
                 texts.sum::<usize>()
             }
+            Report::Inventory(look) => look.tables.iter().map(|table| 24 + bytes_of_word(&table.word)).sum(),
             Report::Event(event) => {
                 event.text.len() + event.fields.iter().map(|field| field.name.len() + field.value.len()).sum::<usize>()
             }
@@ -102,13 +132,19 @@ fn at_ms(report: &Report) -> i64 {
         Report::Checks(list) => list.at_ms,
         Report::Event(event) => event.at_ms,
         Report::Processes(look) => look.at_ms,
+        Report::Inventory(look) => look.at_ms,
     }
 }
 
 impl Session {
     pub(super) fn take_reports(&mut self, now: Moment, reports: Vec<Report>) {
         for report in reports {
-            if is_look(&report) && !self.takes_processes {
+            let is_read = match class_of(&report) {
+                Class::Plain => true,
+                Class::Look => self.takes_processes,
+                Class::Inventory => self.takes_inventory,
+            };
+            if !is_read {
                 self.own.looks_unsent.add(1);
                 continue;
             }

@@ -17,6 +17,7 @@ impl Session {
         self.refusal = None;
         self.lanes = welcome.lanes;
         self.takes_processes = welcome.takes_processes();
+        self.takes_inventory = welcome.takes_inventory();
         self.own.connected.set(1);
         let (host_name, host_id) = (welcome.host_name.clone(), welcome.host_id);
         self.note(Note::Welcomed { host_name, host_id });

@@ -69,6 +69,12 @@ pub(super) fn read_reports(batch: ReportBatch, budget: &mut SeriesBudget, admiss
                     kept.extend(events.record(&Report::Processes(look), what, admission));
                 }
             }
+            Report::Inventory(look) => {
+                let what = "look at what the host has";
+                if events.admits(look.at_ms, what, admission) {
+                    kept.extend(events.record(&Report::Inventory(look), what, admission));
+                }
+            }
             Report::Checks(list) => {
                 let what = "list of checks";
                 if events.admits(list.at_ms, what, admission) {

@@ -3,16 +3,18 @@
 use super::alloc;
 use super::samples::{EPOCH, assert_same, context, frames};
 use crate::limits::{
-    BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX, LABELS_MAX,
-    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX,
+    BATCH_SCRAPES_MAX, CONTEXT_SERIES_MAX, FRAME_PAYLOAD_BYTES_MAX, HELLO_EPOCHS_MAX, INVENTORY_COLUMNS_MAX,
+    INVENTORY_ROWS_MAX, INVENTORY_TEXT_BYTES_MAX, LABELS_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX,
 };
 use crate::wire::frame::{
     ContentError, EncodeError, Encoder, FLAG_ZSTD, Frame, FrameError, FrameReader, HEAD_BYTES, checksum, decode,
     decode_head, encode,
 };
+use crate::wire::inventory::{InventoryReport, InventoryWord, TableReport, Value};
 use crate::wire::message::{
-    Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, Lane, LogBatch, LogLine, LogStream,
-    Message, MetricBatch, Problem, Problems, RefusalCode, Scrape, SourceId, SourceRange, WireLabel,
+    Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, InventoryWanted, Lane, LogBatch,
+    LogLine, LogStream, Message, MetricBatch, Problem, Problems, RefusalCode, Report, ReportBatch, Scrape, SourceId,
+    SourceRange, WireLabel,
 };
 
 /// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
@@ -90,9 +92,9 @@ fn a_reader_holds_one_frame_and_one_push_and_refuses_more() {
 
 #[test]
 fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
-    let Message::Metrics(mut batch) = frames()[17].message.clone() else { panic!("the order of samples changed") };
+    let Message::Metrics(mut batch) = frames()[18].message.clone() else { panic!("the order of samples changed") };
     batch.scrapes[0].differs.push(0);
-    let mut bytes = encode(&frames()[17]).unwrap();
+    let mut bytes = encode(&frames()[18]).unwrap();
     let mut body = Vec::new();
     crate::wire::codec::encode_body(&Message::Metrics(batch), &mut body).unwrap();
     bytes.truncate(HEAD_BYTES);
@@ -273,6 +275,48 @@ fn messages_beyond_their_limits_are_neither_sent_nor_taken() {
 }
 
 #[test]
+fn an_inventory_beyond_its_limits_is_neither_sent_nor_taken() {
+    let told = |tables: Vec<TableReport>| {
+        let report = Report::Inventory(InventoryReport { tables, ..InventoryReport::default() });
+        let batch = ReportBatch { reports: vec![report], extensions: Vec::new() };
+        match encode(&Frame::batch(Lane::P0, EPOCH, 1, Message::Reports(batch))) {
+            Err(EncodeError::Content { reason: ContentError::Invalid { place, .. }, .. }) => place,
+            other => format!("{:?}", other.map(|_| ())),
+        }
+    };
+    let table = |table, word| TableReport { table, digest: 0, dropped: 0, word };
+    let whole = |part, parts, rows| table(6, InventoryWord::Whole { part, parts, rows });
+    let changed = |gone, now| table(6, InventoryWord::Changed { from: 0, gone, now });
+    let failed = |bytes| table(6, InventoryWord::Failed { problem: "x".repeat(bytes) });
+    let row = |bytes| vec![Value::Text("x".repeat(bytes))];
+    let fine = "Ok(())";
+    let (rows, text, columns) = (INVENTORY_ROWS_MAX, INVENTORY_TEXT_BYTES_MAX, INVENTORY_COLUMNS_MAX);
+    for (tables, place) in [
+        ((0..=64).map(|number| table(number, InventoryWord::Unchanged)).collect(), "reports[0].tables"),
+        // A later version's table.
+        (vec![table(255, InventoryWord::Unchanged), whole(0, 2, vec![]), whole(1, 2, vec![])], fine),
+        (vec![whole(0, 2, vec![]), table(6, InventoryWord::Unchanged)], "reports[0].tables[1]"),
+        (vec![failed(text)], fine),
+        (vec![failed(text + 1)], "reports[0].tables[0].problem"),
+        (vec![whole(255, 256, vec![row(text), vec![]])], fine),
+        (vec![whole(0, 257, vec![])], "reports[0].tables[0].parts"),
+        (vec![whole(1, 1, vec![])], "reports[0].tables[0].part"),
+        (vec![whole(0, 0, vec![])], "reports[0].tables[0].part"),
+        (vec![whole(0, 1, vec![vec![]; rows])], fine),
+        (vec![whole(0, 1, vec![vec![]; rows + 1])], "reports[0].tables[0].rows"),
+        (vec![whole(0, 1, vec![row(text + 1)])], "reports[0].tables[0].rows: text"),
+        (vec![changed(vec![vec![Value::Null; columns]], vec![])], fine),
+        (vec![changed(vec![vec![Value::Null; columns + 1]], vec![])], "reports[0].tables[0].gone: row"),
+        (vec![changed(vec![], vec![vec![]; rows + 1])], "reports[0].tables[0].now"),
+    ] {
+        assert_eq!(told(tables), place);
+    }
+    let wanted =
+        |tables| encode(&Frame::control(Message::InventoryWanted(InventoryWanted { tables, extensions: vec![] })));
+    assert!(wanted(vec![1; 64]).is_ok() && wanted(vec![1; 65]).is_err());
+}
+
+#[test]
 fn a_frame_in_the_wrong_place_is_not_sent() {
     let gap = Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 };
     for wrong in [
@@ -285,7 +329,7 @@ fn a_frame_in_the_wrong_place_is_not_sent() {
         Frame::gap(Lane::P0, EPOCH, 0, gap.clone()),
         Frame::gap(Lane::P0, Epoch::NONE, 1, gap.clone()),
         Frame { lane: None, ..Frame::gap(Lane::P0, EPOCH, 1, gap) },
-        Frame::batch(Lane::P0, EPOCH, 1, frames()[17].message.clone()),
+        Frame::batch(Lane::P0, EPOCH, 1, frames()[18].message.clone()),
     ] {
         assert!(matches!(encode(&wrong), Err(EncodeError::Head { .. })), "{wrong:?}");
     }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::samples::{assert_same, frames, processes};
+use super::samples::{assert_same, frames, inventory, processes};
 use super::second;
-use crate::wire::frame::{FrameReader, encode};
-use crate::wire::message::{Extension, FrameKind, Message, Welcome};
+use crate::inventory::Digest;
+use crate::wire::frame::{Frame, FrameReader, encode};
+use crate::wire::message::{Extension, FrameKind, Hello, Message, Welcome};
 
 fn path(kind: FrameKind) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v1/{}.bin", kind.name()))
@@ -47,34 +48,78 @@ fn golden_frames_of_every_kind_are_read_by_both_decoders() {
 }
 
 #[test]
-fn golden_reports_of_processes_are_read_by_both_decoders() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1/reports_processes.bin");
-    let sample = processes();
-    if wants_update() {
-        std::fs::write(&path, encode(&sample).unwrap()).unwrap();
+fn golden_reports_of_later_kinds_are_read_by_both_decoders() {
+    for (name, sample) in [("reports_processes", processes()), ("reports_inventory", inventory())] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/v1/{name}.bin"));
+        if wants_update() {
+            std::fs::write(&path, encode(&sample).unwrap()).unwrap();
+        }
+        let bytes = std::fs::read(path).unwrap();
+        let mut reader = FrameReader::new();
+        reader.push(&bytes);
+        assert_same(&reader.next().unwrap().unwrap(), &sample);
+        assert_same(&second::decode(&bytes).unwrap(), &sample);
+        let today = encode(&sample).unwrap();
+        assert_eq!(second::body(&today), second::body(&bytes), "a changed report is a new kind");
     }
-    let bytes = std::fs::read(path).unwrap();
-    let mut reader = FrameReader::new();
-    reader.push(&bytes);
-    assert_same(&reader.next().unwrap().unwrap(), &sample);
-    assert_same(&second::decode(&bytes).unwrap(), &sample);
-    let today = encode(&sample).unwrap();
-    assert_eq!(second::body(&today), second::body(&bytes), "a changed report is a new kind");
+}
+
+fn golden_welcome() -> Welcome {
+    match second::decode(&read(FrameKind::Welcome)).unwrap().message {
+        Message::Welcome(welcome) => welcome,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn only_a_collector_that_says_so_takes_reports_of_processes() {
-    let Message::Welcome(mut welcome) = second::decode(&read(FrameKind::Welcome)).unwrap().message else {
-        panic!("a welcome")
-    };
+fn only_a_collector_that_says_so_takes_reports_of_later_kinds() {
+    let mut welcome = golden_welcome();
     welcome.extensions.clear();
-    assert!(!welcome.takes_processes(), "one of before");
-    for (bytes, takes) in [(vec![], false), (vec![2], false), (vec![3], true), (vec![9, 1], true)] {
+    assert!(!welcome.takes_processes() && !welcome.takes_inventory(), "one of before");
+    for (bytes, takes) in [
+        (vec![], (false, false)),
+        (vec![2], (false, false)),
+        (vec![3], (true, false)),
+        (vec![4], (true, true)),
+        (vec![9, 1], (true, true)),
+    ] {
         welcome.extensions = vec![Extension { id: Welcome::REPORTS_KNOWN, bytes }];
-        assert_eq!(welcome.takes_processes(), takes, "{:?}", welcome.extensions);
+        assert_eq!((welcome.takes_processes(), welcome.takes_inventory()), takes, "{:?}", welcome.extensions);
     }
     welcome.extensions = vec![Extension { id: 9, bytes: vec![9] }, Welcome::reports_known()];
-    assert!(welcome.takes_processes());
+    assert!(welcome.takes_processes() && welcome.takes_inventory());
+}
+
+#[test]
+fn a_welcome_says_which_rows_the_collector_has() {
+    let mut welcome = golden_welcome();
+    assert_eq!(welcome.inventory_digests(), [], "one of before");
+    let digests = [(1, Digest(0x0102)), (6, Digest(u64::MAX))];
+    let known = Welcome::digests_known(&digests);
+    assert_eq!(known.bytes[..9], [1, 2, 1, 0, 0, 0, 0, 0, 0]);
+    welcome.extensions.push(known);
+    let Message::Welcome(mut read) =
+        second::decode(&encode(&Frame::control(Message::Welcome(welcome))).unwrap()).unwrap().message
+    else {
+        panic!("a welcome")
+    };
+    assert_eq!(read.inventory_digests(), digests);
+    let last = read.extensions.last_mut().unwrap();
+    last.bytes.pop();
+    assert_eq!(read.inventory_digests(), digests[..1], "what is cut off is not known");
+    read.extensions = vec![Extension { id: Welcome::INVENTORY_DIGESTS, bytes: vec![5; 9 * 100] }];
+    assert_eq!(read.inventory_digests().len(), 64);
+}
+
+#[test]
+fn only_an_agent_that_says_so_is_asked_for_whole_tables() {
+    let Message::Hello(mut hello) = second::decode(&read(FrameKind::Hello)).unwrap().message else { panic!("a hello") };
+    let reads = |hello: &Hello| [FrameKind::Positions, FrameKind::InventoryWanted].map(|kind| hello.reads(kind));
+    assert_eq!(reads(&hello), [true, false], "one of before");
+    hello.extensions.push(Extension { id: Hello::FRAMES_KNOWN, bytes: Vec::new() });
+    assert_eq!(reads(&hello), [true, false]);
+    hello.extensions = vec![Hello::frames_known()];
+    assert_eq!(reads(&hello), [true, true]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::alloc::peak_bytes;
 use super::frames::fix_checksum;
 use super::golden;
-use super::samples::{EPOCH, frames};
+use super::samples::{EPOCH, frames, inventory, processes};
 use crate::limits::{
     CONTROL_DECODE_BYTES_MAX, CONTROL_PLAIN_BYTES_MAX, FRAME_DECODE_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX,
     FRAME_PLAIN_BYTES_MAX,
@@ -128,6 +128,9 @@ fn huge_counts_take_no_memory() {
         (FrameKind::Logs, &[0]),
         (FrameKind::Logs, &[0, 0]),
         (FrameKind::Reports, &[]),
+        (FrameKind::Reports, INVENTORY),
+        (FrameKind::InventoryWanted, &[]),
+        (FrameKind::InventoryWanted, &[0]),
         (FrameKind::Metrics, &[1]),
         (FrameKind::Context, &[1]),
         (FrameKind::Context, &zero_series_context),
@@ -153,6 +156,9 @@ fn huge_counts_take_no_memory() {
     }
 }
 
+/// A batch with one report, an inventory with one whole table, up to its rows.
+const INVENTORY: &[u8] = &[1, 4, 0, 0, 1, 6, 0, 0, 2, 0, 1];
+
 #[test]
 fn the_worst_bodies_stay_within_the_bound_of_memory() {
     // Lists of elements that are many times larger in memory than on the wire, as many as a body holds.
@@ -170,6 +176,9 @@ fn the_worst_bodies_stay_within_the_bound_of_memory() {
         (FrameKind::Metrics, [&[1][..], &repeated(nothing, &[0, 0, 0, 0, 0], 110_000, &[0], 1)].concat()),
         (FrameKind::Context, [&[1][..], &repeated(nothing, &[0, 0, 0, 0], 200_000, &[0, 0], 1)].concat()),
         (FrameKind::Reports, repeated(nothing, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 90_000, &[0], 1)),
+        // reports: one table of an inventory, of very many rows without values, and of one row of very many values
+        (FrameKind::Reports, [INVENTORY, &repeated(nothing, &[0], 500_000, &[0, 0], 1)].concat()),
+        (FrameKind::Reports, [INVENTORY, &[1], &repeated(nothing, &[0], 500_000, &[0, 0], 1)].concat()),
         (FrameKind::Problems, repeated(nothing, &[0, 0, 0], 150_000, &[0], 1)),
         (FrameKind::Enrolled, [&[0; 17][..], &repeated(nothing, &[0], 8000, nothing, 1)].concat()),
     ];
@@ -265,7 +274,7 @@ const MUTATIONS: u64 = 100_000;
 fn mutate(seeds: std::ops::Range<u64>) {
     let mut bodies: Vec<Vec<u8>> = FrameKind::ALL.into_iter().map(golden::read).collect();
     // Most bodies in the clear, so that mutations reach the decoder and not only zstd.
-    bodies.extend(frames().iter().map(|sample| {
+    bodies.extend(frames().iter().chain(&[processes(), inventory()]).map(|sample| {
         let mut body = Vec::new();
         crate::wire::codec::encode_body(&sample.message, &mut body).unwrap();
         plain(sample.message.kind(), &body)

@@ -1,12 +1,13 @@
 //! One frame of every kind, with every field filled and every form of number in it. The golden files hold just these.
 
 use crate::wire::frame::Frame;
+use crate::wire::inventory::{InventoryReport, InventoryWord, TableReport, Value};
 use crate::wire::message::{
     Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
-    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
-    LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
-    Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry,
-    SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
+    InventoryWanted, Lane, LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position,
+    Positions, Problem, Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch,
+    Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 use crate::wire::metrics::RowCoder;
 
@@ -218,6 +219,38 @@ pub(super) fn processes() -> Frame {
     Frame::batch(Lane::P0, EPOCH, 2, Message::Reports(batch))
 }
 
+/// Reports of kind 4, which came later still.
+pub(super) fn inventory() -> Frame {
+    let package = |version: &str| -> Vec<Value> {
+        vec!["dpkg".into(), "openssl".into(), "amd64".into(), version.into(), Value::Null, "installed".into()]
+    };
+    let table = |table, digest, word| TableReport { table, digest, dropped: 70_000, word };
+    let look = InventoryReport {
+        at_ms: NOW_MS,
+        since_ms: NOW_MS - 900_000,
+        tables: vec![
+            table(1, u64::MAX, InventoryWord::Unchanged),
+            table(
+                6,
+                1 << 63,
+                InventoryWord::Changed {
+                    from: 251,
+                    gone: vec![package("")[..3].to_vec(), Vec::new()],
+                    now: vec![package("3.0.2")],
+                },
+            ),
+            table(200, 0, InventoryWord::Failed { problem: "/var/lib/dpkg/status: \u{e9}".into() }),
+        ],
+        extensions: extensions(),
+    };
+    let rows = |number: i64| vec![vec![Value::Text(format!("u{number}")), number.into()]];
+    let part = |part, number| table(10, 7, InventoryWord::Whole { part, parts: 256, rows: rows(number) });
+    let parts =
+        InventoryReport { at_ms: -1, tables: vec![part(254, -1), part(255, i64::MIN)], ..InventoryReport::default() };
+    let reports = vec![Report::Inventory(look), Report::Inventory(parts)];
+    Frame::batch(Lane::P0, EPOCH, 3, Message::Reports(ReportBatch { reports, extensions: Vec::new() }))
+}
+
 fn logs() -> LogBatch {
     LogBatch {
         ranges: vec![SourceRange {
@@ -290,6 +323,7 @@ pub(super) fn frames() -> Vec<Frame> {
             page: 0,
             positions: vec![Position { source: source("journal"), offset: 1 << 40, tail_hash: 12 }],
         })),
+        Frame::control(Message::InventoryWanted(InventoryWanted { tables: vec![6, 255], extensions: extensions() })),
         Frame::context(EPOCH, context()),
         Frame::batch(
             Lane::P1,

@@ -3,12 +3,13 @@
 //! It takes well-formed frames of version 1; what is wrong gives `None`.
 
 use crate::wire::frame::Frame;
+use crate::wire::inventory::{InventoryReport, InventoryWord, Row, TableReport, Value};
 use crate::wire::message::{
     Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
-    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts, Lane,
-    LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position, Positions, Problem,
-    Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch, Scrape, SeriesEntry,
-    SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
+    InventoryWanted, Lane, LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position,
+    Positions, Problem, Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch,
+    Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
 };
 
 /// Section 2: checks the header and gives the body.
@@ -250,6 +251,7 @@ impl Walk<'_> {
                 };
                 Message::Positions(Positions { page: self.u32()?, positions: self.list(position)? })
             }
+            0x2b => Message::InventoryWanted(InventoryWanted { tables: self.bytes()?, extensions: self.extensions()? }),
             0x40 => Message::Context(self.context()?),
             0x41 => Message::Metrics(self.metrics()?),
             0x42 => Message::Reports(ReportBatch { reports: self.list(Self::report)?, extensions: self.extensions()? }),
@@ -360,7 +362,36 @@ impl Walk<'_> {
                 processes: self.list(Self::process)?,
                 extensions: self.extensions()?,
             }),
+            4 => Report::Inventory(InventoryReport {
+                at_ms: self.i64()?,
+                since_ms: self.i64()?,
+                tables: self.list(Self::table)?,
+                extensions: self.extensions()?,
+            }),
             _ => return None,
+        })
+    }
+
+    fn table(&mut self) -> Option<TableReport> {
+        let (table, digest, dropped) = (self.u8()?, self.varint()?, self.varint()?);
+        let word = match self.u32()? {
+            0 => InventoryWord::Unchanged,
+            1 => {
+                InventoryWord::Changed { from: self.varint()?, gone: self.list(Self::row)?, now: self.list(Self::row)? }
+            }
+            2 => InventoryWord::Whole { part: self.u16()?, parts: self.u16()?, rows: self.list(Self::row)? },
+            3 => InventoryWord::Failed { problem: self.text()? },
+            _ => return None,
+        };
+        Some(TableReport { table, digest, dropped, word })
+    }
+
+    fn row(&mut self) -> Option<Row> {
+        self.list(|walk| match walk.u32()? {
+            0 => Some(Value::Null),
+            1 => Some(Value::Integer(walk.i64()?)),
+            2 => Some(Value::Text(walk.text()?)),
+            _ => None,
         })
     }
 

@@ -38,7 +38,7 @@ impl StatusBook {
             // Told by whoever takes events.
             Report::Event(_) => {}
             // Kept by the projection.
-            Report::Processes(_) => {}
+            Report::Processes(_) | Report::Inventory(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use muster_common::host::HostId;
+use muster_common::wire::inventory::InventoryReport;
 use muster_common::wire::message::{CheckDefinition, CheckList, Perfdata, ProcessLook};
 use muster_common::wire::record::decode_report;
 
@@ -126,6 +127,15 @@ fn a_look_at_processes_is_a_report_and_no_sample() {
     assert_eq!((reports(&read), read.samples), (vec![look(NOW)], 0));
     let told = events(&read);
     assert!(told.len() == 1 && told[0].contains("look at the processes is refused"), "{told:?}");
+}
+
+#[test]
+fn an_inventory_is_a_report_and_no_sample() {
+    let look = |at_ms| Report::Inventory(InventoryReport { at_ms, ..InventoryReport::default() });
+    let (read, _) = read(vec![look(NOW), look(NOW + 600_001)]);
+    assert_eq!((reports(&read), read.samples), (vec![look(NOW)], 0));
+    let told = events(&read);
+    assert!(told.len() == 1 && told[0].contains("look at what the host has is refused"), "{told:?}");
 }
 
 #[test]
