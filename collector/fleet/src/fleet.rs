@@ -21,6 +21,7 @@ use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::follower::Follower;
 use crate::host::{HostRow, HostState};
+use crate::inventory::{InventorySnapshot, InventoryState};
 use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::moves::Moves;
@@ -47,6 +48,8 @@ pub struct Fleet {
     /// Status; differs from the file only while that is locked, after a failed commit, or until the next one by what hosts said of
     /// their absence and what their clocks showed.
     pub(crate) book: Mutex<StatusBook>,
+    /// Inventories, as far as they are durable.
+    pub(crate) inventory: RwLock<InventoryState>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
     pub(crate) used: Mutex<BTreeMap<String, i64>>,
@@ -55,6 +58,9 @@ pub struct Fleet {
     pub(crate) losses: Mutex<Losses>,
     /// The next seq of the outbox, as far as is durable.
     pub(crate) grown: watch::Sender<u64>,
+    /// Changes of inventories taken, and how often whole tables were wanted.
+    pub(crate) inventory_moved: watch::Sender<u64>,
+    pub(crate) inventory_asks: watch::Sender<u64>,
     feed: Mutex<Feed>,
     pub(crate) moves: Mutex<Moves>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
@@ -81,17 +87,20 @@ pub(crate) struct Counts {
 /// # Errors
 /// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
-    let (state, Loaded { memory, sightings, book }) = State::open(disk, folder, now)?;
+    let (state, Loaded { memory, sightings, book, inventory }) = State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
         scans: RwLock::new(()),
         memory: RwLock::new(memory),
         book: Mutex::new(book),
+        inventory: RwLock::new(inventory),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
         session_used: Mutex::new(HashMap::new()),
         losses: Mutex::new(Losses::default()),
         grown: watch::Sender::new(0),
+        inventory_moved: watch::Sender::new(0),
+        inventory_asks: watch::Sender::new(0),
         feed: Mutex::new(Feed::new()),
         moves: Mutex::new(Moves::new()),
         follower: RwLock::new(None),
@@ -221,7 +230,14 @@ impl Fleet {
             projected.keep_looks(|host| memory.host(host).is_some_and(|row| row.state == HostState::Active));
         }
         let reports = std::mem::take(&mut projected.reports);
-        let draft = Draft { projected: Some(projected), ..Draft::default() };
+        let mut draft = Draft::default();
+        projected.inventory = {
+            let memory = self.memory.read();
+            let active = |host| memory.host(host).filter(|row| row.state == HostState::Active);
+            self.inventory.read().plan(&reports, |host| active(host).map(|row| row.name.clone()))
+        };
+        draft.events.extend(projected.inventory.iter_mut().flat_map(|step| std::mem::take(&mut step.events)));
+        draft.projected = Some(projected);
         match self.step_reports(&reports) {
             Some(now) => self.commit_status(&mut state, draft, now),
             None => self.commit(&mut state, draft),
@@ -264,6 +280,19 @@ impl Fleet {
         let reading = state.reading()?;
         drop(state);
         read(&reading)
+    }
+
+    /// As [`Self::scan`], with the inventories of the same commit.
+    pub(crate) fn scan_inventory<T>(
+        &self,
+        read: impl FnOnce(&Reading, &InventorySnapshot) -> Result<T, FleetError>,
+    ) -> Result<T, FleetError> {
+        let state = self.sure_state()?;
+        let _reading = self.scans.read();
+        let reading = state.reading()?;
+        let snapshot = self.inventory.read().snapshot();
+        drop(state);
+        read(&reading, &snapshot)
     }
 
     /// Holds state.redb as it is now, to be copied while changes go on. Called while the store holds its commits, the two are of one
@@ -351,6 +380,12 @@ impl Fleet {
             let before = std::mem::replace(&mut *book, loaded.book);
             book.go_on(&before);
             drop(book);
+            let mut inventory = self.inventory.write();
+            let mut before = std::mem::replace(&mut *inventory, loaded.inventory);
+            inventory.go_on(&mut before);
+            drop(inventory);
+            // A commit that was taken for failed may have brought changes.
+            self.inventory_moved.send_modify(|moved| *moved += 1);
             memory.applied = applied;
             self.grown.send_replace(memory.outbox.next_seq);
             drop(memory);
@@ -377,6 +412,11 @@ impl Fleet {
 
     fn commit_all(&self, state: &mut State, mut draft: Draft) -> Result<(), FleetError> {
         let riding = self.sightings.lock().ride(&mut draft);
+        let gone = gone_hosts(&draft);
+        if !gone.is_empty() {
+            let inventory = self.inventory.read();
+            draft.rows.extend(gone.iter().flat_map(|host| inventory.removals(*host)));
+        }
         let committed = {
             let memory = self.memory.read();
             state.commit(&mut draft, &memory)
@@ -392,6 +432,7 @@ impl Fleet {
             sightings.forget(&draft.forgotten);
         }
         self.losses.lock().forget(&draft.forgotten);
+        self.take_inventory(&mut draft, &gone);
         let changes = std::mem::take(&mut draft.changes);
         let next_seq = committed.outbox.next_seq;
         self.memory.write().take(draft, committed)?;
@@ -400,9 +441,33 @@ impl Fleet {
         Ok(())
     }
 
+    /// Takes what was made durable of inventories into memory, and tells it.
+    fn take_inventory(&self, draft: &mut Draft, gone: &[HostId]) {
+        let step = draft.projected.as_mut().and_then(|projected| projected.inventory.take());
+        if step.is_none() && gone.is_empty() {
+            return;
+        }
+        let mut inventory = self.inventory.write();
+        let (changes, asks) = step.map_or((0, false), |step| inventory.take(step));
+        inventory.forget(gone);
+        drop(inventory);
+        if changes > 0 || !gone.is_empty() {
+            self.inventory_moved.send_modify(|moved| *moved += changes.max(1));
+        }
+        if asks {
+            self.inventory_asks.send_modify(|asks| *asks += 1);
+        }
+    }
+
     pub(crate) fn count_refusal(&self, code: RefusalCode) {
         *self.counts.lock().refused.entry(code_name(code)).or_default() += 1;
     }
+}
+
+/// Hosts that leave the fleet by this draft.
+fn gone_hosts(draft: &Draft) -> Vec<HostId> {
+    let retired = draft.hosts.iter().filter(|row| row.state == HostState::Retired).map(|row| row.id);
+    draft.forgotten.iter().copied().chain(retired).collect()
 }
 
 #[cfg(test)]

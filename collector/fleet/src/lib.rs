@@ -29,6 +29,7 @@ mod follower;
 mod glance;
 mod host;
 mod http_tokens;
+mod inventory;
 mod issue;
 mod looks;
 mod losses;
@@ -76,6 +77,10 @@ pub use follower::{Follower, SmallChange, SmallEvent, SmallRow, SmallTable};
 pub use glance::{BadCheck, HostGlance};
 pub use host::{HostRow, HostState};
 pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
+pub use inventory::{
+    CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX as INVENTORY_CHANGES_MAX, ChangeCursor, ChangePage, ChangeQuery,
+    HostInventory, HostTable, InventoryChange, InventorySnapshot, RowBook, RowChange, RowSince, TableKnown,
+};
 pub use issue::{Admitted, RenewOutcome};
 pub use looks::{LOOKS_KEPT_MS, LOOKS_MAX, covers};
 pub use losses::LogLoss;

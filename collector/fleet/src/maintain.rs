@@ -12,6 +12,7 @@ use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
+use crate::inventory::InventoryState;
 use crate::memory::Memory;
 use crate::sessions;
 
@@ -59,10 +60,10 @@ impl Fleet {
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
+        let mut stats = inventory_stats(&self.inventory.read()).to_vec();
         let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
         let losses = loss_stats(&memory, untold, counts.early_looks);
-        let mut stats = Vec::new();
         for state in HostState::ALL {
             let help = "Rows of the registry by state.";
             let count = memory.count(state) as f64;
@@ -169,6 +170,36 @@ fn loss_stats(memory: &Memory, untold: u64, early_looks: u64) -> [Stat; 6] {
             "muster_collector_process_looks_dropped_total",
             "Looks at hosts' processes that were dropped before they were a day old, since there were too many.",
             early_looks,
+        ),
+    ]
+}
+
+/// Numbers of what hosts have and are.
+fn inventory_stats(inventory: &InventoryState) -> [Stat; 7] {
+    let ((hosts, rows), counts) = (inventory.sizes(), inventory.counts());
+    [
+        Stat::gauge("muster_collector_inventory_hosts", "Hosts of which an inventory is known.", hosts as f64),
+        Stat::gauge("muster_collector_inventory_rows", "Different rows of all inventories.", rows as f64),
+        Stat::counter("muster_collector_inventory_changes_total", "Changes of inventories taken.", counts.changes),
+        Stat::counter(
+            "muster_collector_inventory_changes_dropped_total",
+            "Changes of inventories that were dropped before they were 400 days old, since there were too many.",
+            counts.early_changes,
+        ),
+        Stat::counter(
+            "muster_collector_inventory_changes_untold_total",
+            "Changes of inventories that became no event, since their host had told too many in the hour.",
+            counts.untold,
+        ),
+        Stat::counter(
+            "muster_collector_inventory_refused_total",
+            "Tables of inventories that were not taken, since their rows break a rule.",
+            counts.refused,
+        ),
+        Stat::counter(
+            "muster_collector_inventory_asked_total",
+            "Tables of inventories that hosts were to tell whole, since what they told did not follow from what was known.",
+            counts.asked,
         ),
     ]
 }

@@ -91,6 +91,8 @@ pub enum EventKind {
     ReceiverTested,
     /// A copy of everything was asked for.
     SnapshotBegun,
+    /// A look at what a host has and is found it otherwise than before.
+    InventoryChange,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -186,6 +188,7 @@ impl EventKind {
             Self::StoreFlushed => "store_flushed",
             Self::ReceiverTested => "receiver_tested",
             Self::SnapshotBegun => "snapshot_begun",
+            Self::InventoryChange => "inventory_change",
         }
     }
 
@@ -326,6 +329,7 @@ mod tests {
             (EventKind::StoreFlushed, "store_flushed", "change"),
             (EventKind::ReceiverTested, "receiver_tested", "change"),
             (EventKind::SnapshotBegun, "snapshot_begun", "change"),
+            (EventKind::InventoryChange, "inventory_change", "change"),
         ] {
             assert_eq!((kind.as_str(), kind.class().as_str()), (name, class));
             assert_eq!(serde_json::to_value(kind).unwrap(), name);

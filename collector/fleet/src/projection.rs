@@ -1,4 +1,4 @@
-//! The projection of inbox entries to small state: known gaps, lost log lines and looks at processes, and how far the inbox is applied, in one transaction.
+//! The projection of inbox entries to small state: known gaps, lost log lines, looks at processes and inventories, and how far the inbox is applied, in one transaction.
 //!
 //! `ingest::apply` is its only caller, live and at replay (EXACTLY-ONCE.md rule 19). Entries at or below the position reached
 //! change nothing, so a replay that begins too early does no harm.
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::by::By;
 use crate::checks::Reported;
+use crate::inventory::InventoryStep;
 use crate::looks::LookRow;
 use crate::losses::{LogLoss, Losses};
 use crate::outbox::{Event, EventKind};
@@ -30,6 +31,8 @@ pub(crate) struct Projected {
     pub reports: Vec<Reported>,
     /// Those of the reports that are looks at processes, made by [`Self::keep_looks`].
     pub looks: Vec<LookRow>,
+    /// What those of the reports that are of inventories change; `None`: none are.
+    pub inventory: Option<InventoryStep>,
     pub reached: Position,
 }
 
@@ -100,7 +103,7 @@ impl Projected {
                 Keyed { position: entry.position, key, row, event: None }
             }));
         }
-        Some(Self { gaps, losses, reports, looks: Vec::new(), reached })
+        Some(Self { gaps, losses, reports, looks: Vec::new(), inventory: None, reached })
     }
 
     /// Makes the events of its rows. `name`: of a host.

@@ -28,6 +28,7 @@ use crate::copy::StateCounts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
+use crate::inventory::{InventoryState, Loading, write_inventory};
 use crate::looks::write_looks;
 use crate::memory::Memory;
 use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
@@ -37,8 +38,8 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, LEAVES, LOG_LOSSES,
-    META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES,
+    LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -69,6 +70,7 @@ pub(crate) struct Loaded {
     pub memory: Memory,
     pub sightings: HashMap<HostId, Sighting>,
     pub book: StatusBook,
+    pub inventory: InventoryState,
 }
 
 /// What a commit numbered and counted.
@@ -281,7 +283,21 @@ impl State {
             sightings.insert(HostId(host), row);
         }
         let book = self.book(&transaction, &memory)?;
-        Ok(Loaded { memory, sightings, book })
+        let inventory = self.inventory(&transaction)?;
+        Ok(Loaded { memory, sightings, book, inventory })
+    }
+
+    /// Row by row: all of them as bytes may be some hundred MB.
+    fn inventory(&self, transaction: &ReadTransaction) -> Result<InventoryState, FleetError> {
+        let mut loading = Loading::new();
+        let failed = |error: redb::Error| self.failed("read inventories", error);
+        let table = transaction.open_table(INVENTORY).map_err(|error| failed(error.into()))?;
+        for row in table.iter().map_err(|error| failed(error.into()))? {
+            let (key, value) = row.map_err(|error| failed(error.into()))?;
+            let taken = loading.take(key.value(), value.value());
+            taken.map_err(|what| self.damaged(&INVENTORY, key.value(), what))?;
+        }
+        Ok(loading.finish())
     }
 
     fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
@@ -415,6 +431,9 @@ fn write_draft(database: &Database, draft: &mut Draft, memory: &Memory) -> Resul
         }
         if !projected.looks.is_empty() {
             early_looks = write_looks(&mut transaction.open_table(PROCESS_LOOKS)?, &projected.looks)?;
+        }
+        if let Some(step) = &mut projected.inventory {
+            write_inventory(&transaction, step)?;
         }
         puts.push(Put::set(META, meta::APPLIED, position_bytes(projected.reached)));
     }

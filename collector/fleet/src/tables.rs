@@ -41,6 +41,12 @@ pub(crate) const AUDIT: Table = TableDefinition::new("audit");
 pub(crate) const CHECKS: Table = TableDefinition::new("checks");
 /// (Minute since 1970, host id (16 bytes)) to the last look at its processes in it (a report's record).
 pub(crate) const PROCESS_LOOKS: Table = TableDefinition::new("process_looks");
+/// (Host id (16 bytes), table's number or 0) to its packed rows, or all else about the host's tables.
+pub(crate) const INVENTORY: Table = TableDefinition::new("inventory");
+/// (Host id (16 bytes), moment, table, number among those of the same) to a change of its inventory.
+pub(crate) const INVENTORY_CHANGES: Table = TableDefinition::new("inventory_changes");
+/// (Moment, host id (16 bytes), table, number) of each change, to nothing.
+pub(crate) const INVENTORY_TIMES: Table = TableDefinition::new("inventory_times");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -54,7 +60,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 24] = [
+pub(crate) const ALL: [Table; 27] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -73,6 +79,9 @@ pub(crate) const ALL: [Table; 24] = [
     DOWNTIMES,
     ENDED_DOWNTIMES,
     PROCESS_LOOKS,
+    INVENTORY,
+    INVENTORY_CHANGES,
+    INVENTORY_TIMES,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

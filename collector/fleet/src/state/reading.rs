@@ -99,6 +99,41 @@ impl Reading {
         looked.map(Some).map_err(|what| damaged(self.path.display().to_string(), &PROCESS_LOOKS, key, what))
     }
 
+    /// One value.
+    pub(crate) fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, FleetError> {
+        const ACTION: &str = "read a row";
+        let value = self.table(table, ACTION)?.get(key).map_err(|error| self.failed(ACTION, error.into()))?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    /// Hands on the rows from one key to before another, the last first, for as long as `each` wants more.
+    pub(crate) fn newest_first(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, FleetError>,
+    ) -> Result<(), FleetError> {
+        const ACTION: &str = "read changes of inventories";
+        if from >= to {
+            return Ok(());
+        }
+        let opened = self.table(table, ACTION)?;
+        let rows = opened.range(from..to).map_err(|error| self.failed(ACTION, error.into()))?;
+        for row in rows.rev() {
+            let (key, value) = row.map_err(|error| self.failed(ACTION, error.into()))?;
+            if !each(key.value(), value.value())? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that cannot be what it should.
+    pub(crate) fn damage(&self, table: Table, key: &[u8], what: String) -> FleetError {
+        damaged(self.path.display().to_string(), &table, key, what)
+    }
+
     /// A whole table as bytes.
     pub(crate) fn pairs(&self, table: Table) -> Result<Vec<Pair>, FleetError> {
         read_pairs(&self.transaction, table).map_err(|error| self.failed("read a table", error))

@@ -1,0 +1,25 @@
+//! What hosts have and are: the rows of each table as the last look told them, what changed when, and both at any moment of the past.
+//!
+//! A projection of reports as gaps and looks at processes are, written in the transaction that says how far the inbox is applied:
+//! [`step`] decides over the rows in memory what a report changes, [`log`] writes it, and only then [`state`] takes it in. [`snapshot`] is
+//! what readers hold without a lock; [`query`] has the questions. `INVENTORY.md` tells rows, log, rules and bytes.
+
+mod book;
+mod log;
+mod packed;
+mod query;
+mod snapshot;
+mod state;
+mod step;
+mod words;
+
+pub use self::book::RowBook;
+pub(crate) use self::log::write_inventory;
+pub use self::log::{CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX};
+pub use self::query::{ChangeCursor, ChangePage, ChangeQuery, InventoryChange, RowChange, RowSince, TableKnown};
+pub use self::snapshot::{HostInventory, HostTable, InventorySnapshot};
+pub(crate) use self::state::{InventoryState, Loading};
+pub(crate) use self::step::InventoryStep;
+
+#[cfg(test)]
+mod tests;
