@@ -21,7 +21,7 @@ use crate::error_text::chain;
 use crate::guards::{Claimed, Connected, Place, Registered, Shaking};
 use crate::host_labels::HostLabels;
 use crate::hub::{Hub, Live, ORDERS_MAX, Order};
-use crate::session::{Effect, Input, Peer, Session, Shared};
+use crate::session::{Effect, Greeting, Input, Peer, Session, Shared};
 use crate::silence::for_a_moment;
 
 /// How long the other end may leave what was sent to it unread.
@@ -345,7 +345,9 @@ impl Served {
             Effect::Fence => self.claim(),
             Effect::AskMarks { held } => {
                 let (host, _) = self.host?;
-                Some(Input::Marks(self.hub.queue.hello(host, held).await))
+                let greeting = self.hub.queue.hello(host, held).await;
+                let inventory = self.hub.fleet.inventory_digests(host);
+                Some(Input::Marks(greeting.map(|greeting| Greeting { inventory, ..greeting })))
             }
             Effect::Welcomed => {
                 if let Some((host, _)) = self.host {

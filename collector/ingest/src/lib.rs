@@ -19,6 +19,7 @@ pub mod host_labels;
 pub mod http;
 mod hub;
 mod ingest;
+mod inventory;
 mod listener;
 pub mod loki_push;
 pub mod outbox;

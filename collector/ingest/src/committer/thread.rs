@@ -145,7 +145,7 @@ impl Committer {
             let answer = match standing {
                 Ok((marks, positions)) => {
                     let (store_id, incarnation) = (self.writer.store_id(), self.writer.incarnation());
-                    Ok(Greeting { store_id, incarnation, marks, positions })
+                    Ok(Greeting { store_id, incarnation, marks, positions, inventory: Vec::new() })
                 }
                 Err(error) => {
                     self.counters.one(Count::CommitsFailed);

@@ -71,6 +71,10 @@ impl Session {
         }
         let takes_lines = self.settings.lanes & (1 << Lane::P2 as u8) != 0 && !greeting.positions.is_empty();
         let pages = if takes_lines { pages(&greeting.positions) } else { Vec::new() };
+        let mut extensions = vec![Welcome::reports_known()];
+        if !greeting.inventory.is_empty() {
+            extensions.push(Welcome::digests_known(&greeting.inventory));
+        }
         self.stage = Stage::Open;
         self.shared.counters.one(Count::Sessions);
         self.send(Message::Welcome(Welcome {
@@ -83,7 +87,7 @@ impl Session {
             position_pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             lanes: self.settings.lanes,
             throttle: self.shared.throttle,
-            extensions: vec![Welcome::reports_known()],
+            extensions,
         }));
         for page in pages {
             self.send(Message::Positions(page));

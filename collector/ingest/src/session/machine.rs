@@ -6,8 +6,8 @@ use std::sync::Arc;
 use muster_common::time::Timestamp;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
-    ClockAnswer, CollectorGoodbye, Enrolled, Epoch, HeldEpoch, Lane, Message, PROTOCOL, RefusalCode, Refused, Renewed,
-    Throttle,
+    ClockAnswer, CollectorGoodbye, Enrolled, Epoch, FrameKind, HeldEpoch, InventoryWanted, Lane, Message, PROTOCOL,
+    RefusalCode, Refused, Renewed, Throttle,
 };
 use parking_lot::Mutex;
 
@@ -60,6 +60,8 @@ pub struct Session {
     renews_only: bool,
     /// What hello held, from then until the welcome.
     pub(super) held: Vec<HeldEpoch>,
+    /// The agent said in hello that it may be asked for whole tables of its inventory.
+    reads_wanted: bool,
     pub(super) contexts: Contexts,
     pub(super) tracks: HashMap<(Epoch, Lane), Track>,
     pub(super) outstanding: Outstanding,
@@ -83,6 +85,7 @@ impl Session {
             newest: Epoch::NONE,
             effects: Vec::new(),
             held: Vec::new(),
+            reads_wanted: false,
             since: now,
             renews_only,
             settings,
@@ -125,6 +128,13 @@ impl Session {
                 self.shared.throttle = throttle;
                 if matches!(self.stage, Stage::Open) {
                     self.send(Message::Throttle(throttle));
+                }
+            }
+            Input::TablesWanted(tables) => {
+                // One that cannot be asked learns at its next hello what is known of it.
+                if self.reads_wanted && matches!(self.stage, Stage::Open) {
+                    self.shared.counters.one(Count::TablesAsked);
+                    self.send(Message::InventoryWanted(InventoryWanted { tables, extensions: Vec::new() }));
                 }
             }
             Input::Fenced => self.fenced(),
@@ -211,6 +221,7 @@ impl Session {
             (Stage::AwaitHello, Message::Hello(hello)) if hello.protocol == PROTOCOL => {
                 self.stage = Stage::Seeing;
                 self.held.clone_from(&hello.epochs);
+                self.reads_wanted = hello.reads(FrameKind::InventoryWanted);
                 self.effects.push(Effect::See(Box::new(hello)));
             }
             (Stage::AwaitHello, Message::Hello(hello)) => self.refuse_version(hello.protocol),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::inventory::Digest;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
     Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Problem, Refused, Renew, Renewed, Throttle,
@@ -87,6 +88,8 @@ pub struct Greeting {
     pub marks: Vec<MarkRow>,
     /// How far the host's log sources are committed.
     pub positions: Vec<PositionRow>,
+    /// Which rows of the host's inventory are known, by the tables' numbers.
+    pub inventory: Vec<(u8, Digest)>,
 }
 
 /// Something that happened to a session.
@@ -129,6 +132,8 @@ pub enum Input {
     Renewed(Option<Result<Renewed, Refused>>),
     /// The registry changed this host's name or labels.
     HostChanged(Arc<HostLabels>),
+    /// What was told of these tables of the inventory cannot be worked in.
+    TablesWanted(Vec<u8>),
     /// How much the collector can take now.
     Throttle(Throttle),
     /// A later hello of this host arrived.

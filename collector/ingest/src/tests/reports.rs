@@ -1,11 +1,13 @@
 //! Reports of checks over QUIC: stored once, whatever is cut, as samples, for the small state and as events.
 
+use muster_common::inventory::{Rows, named};
 use muster_common::wire::frame::Frame;
+use muster_common::wire::inventory::{InventoryReport, InventoryWord, TableReport};
 use muster_common::wire::message::{
-    CheckDefinition, CheckReport, Epoch, EventReport, Lane, Message, Report, ReportBatch,
+    CheckDefinition, CheckReport, Epoch, EventReport, Hello, Lane, Message, Report, ReportBatch,
 };
 
-use super::agent::{Agent, epoch};
+use super::agent::{Agent, epoch, hello};
 use super::events::texts;
 use super::*;
 
@@ -69,4 +71,41 @@ async fn a_report_out_of_bounds_takes_its_seq_and_is_told_alone() {
     assert_eq!((count("check `backup` is refused"), count("a bad sector")), (2, 1), "{told:?}");
     assert_eq!(collector.stat("reports_dropped_total", "future"), 2.0);
     assert_eq!(collector.fleet.gaps(0, i64::MAX).unwrap(), [], "nothing is missing that was not told");
+}
+
+#[tokio::test]
+async fn an_inventory_that_does_not_follow_is_asked_for_and_the_next_welcome_tells_what_is_known() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let (one, now) = (epoch(1), time::now().millis());
+    let users = named("users").unwrap();
+    let rows = Rows::of(users, [vec!["ann".into(), 1_000.into()]]).unwrap();
+    let look = |at_ms, word| {
+        let table = TableReport { table: users.number, digest: rows.digest().0, dropped: 0, word };
+        Report::Inventory(InventoryReport { at_ms, tables: vec![table], ..InventoryReport::default() })
+    };
+    let mut agent = Agent::dial(address, &credentials).await;
+    agent.say(Message::Hello(Hello { extensions: vec![Hello::frames_known()], ..hello(&[one]) })).await;
+    let Some(Message::Welcome(welcome)) = agent.hear().await else { panic!("a welcome") };
+    assert_eq!((welcome.takes_inventory(), welcome.inventory_digests()), (true, vec![]));
+    agent.send(&batch(one, 1, vec![look(now, InventoryWord::Unchanged)])).await;
+    let mut wanted = None;
+    while wanted.is_none() {
+        match agent.hear().await {
+            Some(Message::InventoryWanted(asked)) => wanted = Some(asked.tables),
+            Some(Message::Ack(ack)) => assert_eq!(ack.seq, 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(wanted, Some(vec![users.number]));
+    let whole = InventoryWord::Whole { part: 0, parts: 1, rows: rows.iter().cloned().collect() };
+    agent.send(&batch(one, 2, vec![look(now + 1, whole)])).await;
+    agent.acked(2).await;
+    drop(agent);
+    let (_, welcome) = Agent::open(address, &credentials, &[one]).await;
+    assert_eq!(welcome.inventory_digests(), [(users.number, rows.digest())]);
+    let collector = collector.restart().await;
+    let (_, welcome) = Agent::open(collector.ingest.agents_addr(), &credentials, &[one]).await;
+    assert_eq!(welcome.inventory_digests(), [(users.number, rows.digest())]);
 }

@@ -180,7 +180,7 @@ fn positions_follow_the_welcome_in_pages_and_marks_of_lines_show_no_revert() {
         bench.step(Input::Seen(Ok(())));
         bench.step(Input::Drained);
         let marks = vec![MarkRow { epoch: one, lane, seq: 9, arrived_ms: NOW }];
-        let greeting = Greeting { store_id: [0; 16], incarnation: 1, marks, positions };
+        let greeting = Greeting { store_id: [0; 16], incarnation: 1, marks, positions, inventory: Vec::new() };
         let mut effects = Vec::new();
         bench.session.step(bench.now, Input::Marks(Ok(greeting)), &mut effects);
         let Some(Effect::Send(Message::Welcome(welcome))) = effects.first() else { panic!("{effects:?}") };
