@@ -12,6 +12,7 @@ mod events;
 mod fleet;
 mod holds;
 mod hosts;
+mod inventory;
 mod live;
 mod log_tail;
 mod login;
@@ -67,6 +68,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/hosts", &["GET"], READ, || get(hosts::list)),
     route("/api/muster/v1/hosts/{host}", &["GET"], READ, || get(hosts::one)),
     route("/api/muster/v1/hosts/{host}/processes", &["GET"], READ, || get(processes::show)),
+    route("/api/muster/v1/hosts/{host}/inventory", &["GET"], READ, || get(inventory::tables_of_host)),
+    route("/api/muster/v1/hosts/{host}/inventory/{table}", &["GET"], READ, || get(inventory::rows)),
+    route("/api/muster/v1/inventory/tables", &["GET"], READ, || get(inventory::tables)),
+    route("/api/muster/v1/inventory/query", &["GET"], READ, || get(inventory::ask)),
+    route("/api/muster/v1/inventory/query", &["POST"], READ, || post(inventory::ask)),
+    route("/api/muster/v1/inventory/compare", &["GET"], READ, || get(inventory::compare)),
+    route("/api/muster/v1/changes", &["GET"], READ, || get(inventory::changes)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),

@@ -34,6 +34,7 @@ const NO_CHANGE: &[(&str, &str)] = &[
     ("POST", "/loki/api/v1/detected_fields"),
     ("POST", "/loki/api/v1/detected_field/{name}/values"),
     ("POST", "/loki/api/v1/patterns"),
+    ("POST", "/api/muster/v1/inventory/query"),
     ("POST", "/api/muster/v1/routes/explain"),
     ("POST", "/api/muster/v1/rules/lint"),
     ("POST", "/api/muster/v1/rules/unit"),

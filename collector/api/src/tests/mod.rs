@@ -8,6 +8,7 @@ mod doctor;
 mod fixture;
 mod gaps;
 mod install;
+mod inventory;
 mod live;
 mod logins;
 mod loki;

@@ -24,6 +24,11 @@ impl RowBook {
         self.shared(number).map_or(&[], |row| row.as_slice())
     }
 
+    /// All rows by number, also those that no host has any more: empty ones.
+    pub fn rows(&self) -> impl Iterator<Item = Arc<Row>> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter().cloned())
+    }
+
     fn shared(&self, number: u32) -> Option<&Arc<Row>> {
         let number = number as usize;
         self.chunks.get(number / CHUNK)?.get(number % CHUNK)

@@ -103,4 +103,9 @@ impl HostTable {
     pub fn numbers(&self) -> &[u32] {
         &self.rows
     }
+
+    /// The same, to be held.
+    pub fn shared_numbers(&self) -> Arc<[u32]> {
+        Arc::clone(&self.rows)
+    }
 }

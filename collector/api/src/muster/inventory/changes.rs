@@ -1,0 +1,119 @@
+//! Every change of what hosts have and are, newest first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Request, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Response;
+use muster_common::host::HostId;
+use muster_common::inventory::Value as Cell;
+use muster_fleet::{ChangeCursor, ChangePage, ChangeQuery, Fleet, FleetError, InventoryChange};
+use serde_json::{Value, json};
+
+use super::words::{cells, host, moment, row, table};
+use crate::error::{ApiError, MusterError};
+use crate::form::Parameters;
+use crate::muster::body::{answer, bad};
+use crate::state::State;
+use crate::work::blocking;
+
+const LIMIT: usize = 100;
+const LIMIT_MAX: usize = 10_000;
+
+/// What is asked for.
+struct Wanted {
+    hosts: Vec<String>,
+    query: ChangeQuery,
+}
+
+/// The changes of `host` (several: those of each; none: of all), of `table`, with `text` in them, from `from` on and before `to`.
+pub(in crate::muster) async fn list(
+    Shared(state): Shared<Arc<State>>,
+    request: Request,
+) -> Result<Response, MusterError> {
+    let wanted = wanted(&Parameters::of(request).await?)?;
+    let fleet = Arc::clone(&state.fleet);
+    Ok(answer(StatusCode::OK, blocking("the changes asked for", move || found(&fleet, wanted)).await?))
+}
+
+fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
+    let limit = match form.first("limit").map(str::parse::<usize>) {
+        None => LIMIT,
+        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
+        Some(_) => {
+            return Err(bad(
+                "parameter `limit`",
+                "it is no number of changes",
+                format!("write a number from 1 to {LIMIT_MAX}"),
+            ));
+        }
+    };
+    let before = form.first("before").map(|text| {
+        ChangeCursor::parse(text).ok_or_else(|| {
+            bad("parameter `before`", "it is no place in the list", "give back the `next` of the page before")
+        })
+    });
+    let millis = |name, otherwise| Ok::<_, ApiError>(moment(form, name)?.map_or(otherwise, |at| at.millis()));
+    let query = ChangeQuery {
+        hosts: None,
+        table: form.first("table").map(table).transpose()?,
+        key: form.first("key").map_or_else(Vec::new, |key| vec![Cell::from(key)]),
+        text: form.first("text").unwrap_or_default().to_owned(),
+        from_ms: millis("from", i64::MIN)?,
+        to_ms: millis("to", i64::MAX)?,
+        limit,
+        before: before.transpose()?,
+    };
+    Ok(Wanted { hosts: form.all("host").map(str::to_owned).collect(), query })
+}
+
+fn found(fleet: &Fleet, wanted: Wanted) -> Result<Value, FleetError> {
+    let hosts: Vec<HostId> =
+        wanted.hosts.iter().map(|asked| Ok(host(fleet, asked)?.id)).collect::<Result<_, FleetError>>()?;
+    let query = ChangeQuery { hosts: (!hosts.is_empty()).then_some(hosts), ..wanted.query };
+    let ChangePage { changes, next } = fleet.inventory_changes(&query)?;
+    let mut names = Names { fleet, known: HashMap::new() };
+    let all: Vec<Value> = changes.iter().map(|change| change_json(change, names.of(change.host))).collect();
+    Ok(json!({"changes": all, "next": next.map(|cursor| cursor.to_string())}))
+}
+
+/// Names of hosts, each looked up once.
+pub(super) struct Names<'f> {
+    pub(super) fleet: &'f Fleet,
+    pub(super) known: HashMap<HostId, String>,
+}
+
+impl Names<'_> {
+    /// Its id where it has none any more.
+    pub(super) fn of(&mut self, host: HostId) -> String {
+        let name = || self.fleet.host(host).map_or_else(|| host.to_string(), |row| row.name);
+        self.known.entry(host).or_insert_with(name).clone()
+    }
+}
+
+pub(super) const fn kind(change: &InventoryChange) -> &'static str {
+    match (&change.before, &change.after) {
+        (None, _) => "added",
+        (Some(_), None) => "removed",
+        (Some(_), Some(_)) => "changed",
+    }
+}
+
+fn change_json(change: &InventoryChange, host: String) -> Value {
+    let shown = |one: &Option<Vec<Cell>>| one.as_ref().map(|one| row(change.table, one));
+    json!({
+        "host": host,
+        "host_id": change.host.to_string(),
+        "table": change.table.name,
+        "kind": kind(change),
+        "words": change.words,
+        "after_ms": change.since_ms,
+        "until_ms": change.at_ms,
+        "arrived_ms": change.arrived_ms,
+        "key": cells(&change.key),
+        "before": shown(&change.before),
+        "after": shown(&change.after),
+        "is_news": change.is_news,
+    })
+}

@@ -1,0 +1,265 @@
+//! What hosts have and are, and every change: told by reports, asked by every route.
+
+use muster_common::host::HostId;
+use muster_common::inventory::{Difference, Row, Rows, Value as Cell, named};
+use muster_common::time::Timestamp;
+use muster_common::wire::inventory::{InventoryReport, InventoryWord, TableReport};
+use muster_common::wire::message::Report;
+use muster_common::wire::record::encode_report;
+use muster_store::{Position, ReplayEntry, ReportRecord, StateRecord};
+use serde_json::{Value, json};
+
+use super::fixture::{Fixture, NOW_MS, now};
+use super::muster::ask;
+
+const PACKAGES: &str = "packages";
+
+fn package(name: &str, version: &str) -> Row {
+    [Cell::from("dpkg"), name.into(), "amd64".into(), version.into(), Cell::Null, "installed".into()].into()
+}
+
+fn packages(rows: &[(&str, &str)]) -> Rows {
+    Rows::of(named(PACKAGES).unwrap(), rows.iter().map(|(name, version)| package(name, version))).unwrap()
+}
+
+/// Two hosts that are let in.
+async fn two_hosts() -> (Fixture, [HostId; 2]) {
+    let fixture = Fixture::new();
+    for (name, number) in [("web-1", 1), ("web-2", 2)] {
+        ask(&fixture, name, number);
+        fixture.post_json(&format!("/api/muster/v1/hosts/{name}/approve"), "{}").await;
+    }
+    let hosts = ["web-1", "web-2"].map(|name| fixture.fleet().find(name).unwrap());
+    (fixture, hosts)
+}
+
+/// A look that ended so many seconds ago, after one 60 s before it.
+fn tell(fixture: &Fixture, entry: u64, host: HostId, ago: i64, digest: u64, word: InventoryWord) {
+    let at_ms = NOW_MS - ago * 1_000;
+    let table = named(PACKAGES).unwrap().number;
+    let tables = vec![TableReport { table, digest, dropped: 0, word }];
+    let report = Report::Inventory(InventoryReport { at_ms, since_ms: at_ms - 60_000, tables, extensions: Vec::new() });
+    let records = vec![StateRecord::Report(ReportRecord { host, report: encode_report(&report).unwrap().into() })];
+    let (position, arrived) = (Position { generation: 1, entry }, Timestamp::from_millis(at_ms));
+    fixture.fleet().apply(&[ReplayEntry { position, arrived, live: true, records }]).unwrap();
+}
+
+fn whole(fixture: &Fixture, entry: u64, host: HostId, ago: i64, rows: &Rows) {
+    let word = InventoryWord::Whole { part: 0, parts: 1, rows: rows.iter().cloned().collect() };
+    tell(fixture, entry, host, ago, rows.digest().0, word);
+}
+
+fn changed(fixture: &Fixture, entry: u64, host: HostId, ago: i64, (before, after): (&Rows, &Rows)) {
+    let Difference { gone, now } = Difference::between(before, after);
+    let word = InventoryWord::Changed { from: before.digest().0, gone, now };
+    tell(fixture, entry, host, ago, after.digest().0, word);
+}
+
+async fn asked(fixture: &Fixture, path: &str) -> Value {
+    let answer = fixture.get(&format!("/api/muster/v1/{path}")).await;
+    assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text);
+    answer.json()
+}
+
+async fn sql(fixture: &Fixture, sql: &str) -> Value {
+    let encoded = percent(sql);
+    asked(fixture, &format!("inventory/query?sql={encoded}")).await["rows"].clone()
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// web-1 is upgraded 600 s ago and gets curl 300 s ago; web-2 stays.
+async fn told() -> Fixture {
+    let (fixture, [one, other]) = two_hosts().await;
+    let old = packages(&[("bash", "5.2"), ("openssl", "3.0.2")]);
+    let new = packages(&[("bash", "5.2"), ("openssl", "3.0.11")]);
+    let newest = packages(&[("bash", "5.2"), ("curl", "8"), ("openssl", "3.0.11")]);
+    whole(&fixture, 1, one, 3_000, &old);
+    whole(&fixture, 2, other, 2_900, &old);
+    changed(&fixture, 3, one, 600, (&old, &new));
+    changed(&fixture, 4, one, 300, (&new, &newest));
+    fixture
+}
+
+#[tokio::test]
+async fn a_hosts_tables_are_told_now_and_at_a_moment() {
+    let fixture = told().await;
+    let all = asked(&fixture, "hosts/web-1/inventory").await;
+    let table = &all["tables"][0];
+    assert_eq!((&table["table"], &table["one"], &table["rows"]), (&json!(PACKAGES), &json!("package"), &json!(3)));
+    let times = ["known_from_ms", "seen_ms", "changed_ms"].map(|name| table[name].as_i64().unwrap());
+    assert_eq!((times, &table["problem"]), ([NOW_MS - 3_000_000, NOW_MS - 300_000, NOW_MS - 300_000], &Value::Null));
+
+    let versions = |answer: &Value| -> Vec<String> {
+        answer["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| format!("{} {}", row[1].as_str().unwrap(), row[3].as_str().unwrap()))
+            .collect()
+    };
+    let now = asked(&fixture, "hosts/web-1/inventory/packages?since=true").await;
+    assert_eq!(versions(&now), ["bash 5.2", "curl 8", "openssl 3.0.11"]);
+    assert_eq!((&now["columns"][3], &now["keys"]), (&json!({"name": "version", "kind": "text"}), &json!(3)));
+    let since = |after: Value, ago: i64| json!({"after_ms": after, "until_ms": NOW_MS - ago * 1_000});
+    assert_eq!(now["since"][0], since(Value::Null, 3_000), "it was there at the first look");
+    assert_eq!(now["since"][1], since(json!(NOW_MS - 360_000), 300));
+    for (ago, expect) in [(301, vec!["bash 5.2", "openssl 3.0.11"]), (601, vec!["bash 5.2", "openssl 3.0.2"])] {
+        let then = asked(&fixture, &format!("hosts/web-1/inventory/packages?at={}", NOW_MS - ago * 1_000)).await;
+        assert_eq!(versions(&then), expect, "{ago}");
+    }
+    for (path, status, told) in [
+        ("hosts/web-1/inventory/packages?at=1", 404, "at that time is not known"),
+        ("hosts/web-1/inventory/users", 404, "what web-1 had in table users is not known"),
+        ("hosts/web-1/inventory/nothing", 400, "there is no table `nothing`"),
+        ("hosts/web-1/inventory/packages?at=soon", 400, "`soon` is no time"),
+        ("hosts/web-1/inventory/packages?at=1&since=true", 400, "of the present alone"),
+        ("hosts/nobody/inventory", 404, "nobody"),
+        ("hosts/nobody/inventory/packages", 404, "nobody"),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/{path}")).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{path}: {}", answer.text);
+    }
+    let (silent, _) = two_hosts().await;
+    let none = asked(&silent, "hosts/web-2/inventory").await;
+    assert!(none["tables"] == json!([]) && none["note"].as_str().unwrap().contains("[inventory]"), "{none}");
+}
+
+#[tokio::test]
+async fn sql_is_asked_over_all_hosts_now_and_at_a_moment() {
+    let fixture = told().await;
+    for (question, expect) in [
+        (
+            "SELECT host, version FROM packages WHERE name = 'openssl' ORDER BY host",
+            json!([["web-1", "3.0.11"], ["web-2", "3.0.2"]]),
+        ),
+        (
+            "SELECT host FROM packages WHERE name = 'openssl' AND version_compare(version, '3.0.11') < 0",
+            json!([["web-2"]]),
+        ),
+        ("SELECT hosts, name FROM packages_counted WHERE name = 'bash'", json!([[2, "bash"]])),
+        ("SELECT count(*) FROM packages_counted", json!([[4]])),
+        (
+            "SELECT h.host FROM hosts h WHERE NOT EXISTS (SELECT 1 FROM packages p WHERE p.host = h.host AND p.name = 'curl')",
+            json!([["web-2"]]),
+        ),
+        (
+            "SELECT host, kind, words FROM changes WHERE words LIKE '%openssl%'",
+            json!([["web-1", "changed", "package openssl 3.0.2 -> 3.0.11"]]),
+        ),
+        ("SELECT until - after FROM changes", json!([[60], [60]])),
+        ("SELECT state, labels ->> '$.env', enrolled FROM hosts LIMIT 1", json!([["active", null, null]])),
+        ("SELECT name FROM users", json!([])),
+        ("SELECT 1.5, NULL, x'ff'", json!([[1.5, null, "ff"]])),
+    ] {
+        assert_eq!(sql(&fixture, question).await, expect, "{question}");
+    }
+    let question = percent("SELECT version FROM packages WHERE host = 'web-1' AND name = 'openssl'");
+    let then = asked(&fixture, &format!("inventory/query?at={}&sql={question}", NOW_MS - 700_000)).await;
+    assert_eq!(
+        (&then["rows"], &then["cut"], &then["columns"]),
+        (&json!([["3.0.2"]]), &json!(false), &json!(["version"]))
+    );
+    let csv = fixture.get(&format!("/api/muster/v1/inventory/query?format=csv&sql={question}")).await;
+    assert_eq!((csv.status.as_u16(), csv.text.as_str()), (200, "version\r\n3.0.11\r\n"));
+    for (question, status, told) in [
+        ("sql=SELECT%20x%20FROM%20packages", 400, "packages has host, manager, name"),
+        ("sql=SELECT%20*%20FROM%20package", 400, "the tables are addresses, addresses_counted"),
+        ("sql=SELECT%20FROM", 400, "at character 8"),
+        ("sql=DELETE%20FROM%20packages", 400, "only a single SELECT"),
+        ("sql=ATTACH%20'/etc/passwd'%20AS%20p", 400, "only a single SELECT"),
+        ("sql=SELECT%201&format=xml", 400, "write json or csv"),
+        ("", 400, "parameter `sql`"),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/inventory/query?{question}")).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{question}: {}", answer.text);
+    }
+    let tables = asked(&fixture, "inventory/tables").await;
+    let names: Vec<&str> =
+        tables["tables"].as_array().unwrap().iter().map(|one| one["table"].as_str().unwrap()).collect();
+    assert!(names.contains(&"packages") && names.contains(&"hosts") && names.contains(&"changes"), "{names:?}");
+}
+
+#[tokio::test]
+async fn changes_are_listed_newest_first_and_page_by_page() {
+    let fixture = told().await;
+    let all = asked(&fixture, "changes").await;
+    let words = |answer: &Value| -> Vec<String> {
+        answer["changes"].as_array().unwrap().iter().map(|one| one["words"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(words(&all), ["package curl 8 is new", "package openssl 3.0.2 -> 3.0.11"]);
+    let one = &all["changes"][1];
+    let expect = json!({
+        "host": "web-1", "host_id": fixture.fleet().find("web-1").unwrap().to_string(), "table": "packages", "kind": "changed",
+        "words": "package openssl 3.0.2 -> 3.0.11", "after_ms": NOW_MS - 660_000, "until_ms": NOW_MS - 600_000,
+        "arrived_ms": NOW_MS - 600_000, "key": ["dpkg", "openssl", "amd64"], "is_news": true,
+        "before": ["dpkg", "openssl", "amd64", "3.0.2", null, "installed"],
+        "after": ["dpkg", "openssl", "amd64", "3.0.11", null, "installed"],
+    });
+    assert_eq!(*one, expect);
+    let first = asked(&fixture, "changes?limit=1").await;
+    assert_eq!(words(&first), ["package curl 8 is new"]);
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(
+        words(&asked(&fixture, &format!("changes?limit=1&before={next}")).await),
+        ["package openssl 3.0.2 -> 3.0.11"]
+    );
+    for (query, count) in [
+        ("host=web-1", 2),
+        ("host=web-2", 0),
+        ("host=web-1&host=web-2", 2),
+        ("table=packages", 2),
+        ("table=users", 0),
+        ("text=CURL", 1),
+        ("key=dpkg", 2),
+        (&format!("from={}", NOW_MS - 400_000), 1),
+        (&format!("to={}", NOW_MS - 400_000), 1),
+    ] {
+        assert_eq!(words(&asked(&fixture, &format!("changes?{query}")).await).len(), count, "{query}");
+    }
+    let events = asked(&fixture, "events").await.to_string();
+    assert!(events.contains("inventory_change") && events.contains("package openssl 3.0.2 -> 3.0.11"), "{events}");
+    for (query, told) in [
+        ("limit=0", "from 1 to"),
+        ("before=zz", "`next` of the page before"),
+        ("table=x", "no table `x`"),
+        ("from=x", "no time"),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/changes?{query}")).await;
+        assert!(answer.status.as_u16() == 400 && answer.text.contains(told), "{query}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn two_hosts_and_two_moments_are_compared() {
+    let fixture = told().await;
+    let hosts = asked(&fixture, "inventory/compare?one=web-2&other=web-1&table=packages").await;
+    let table = &hosts["tables"][0];
+    let rows: Vec<(&str, &Value, &Value)> = table["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["key"][1].as_str().unwrap(), &row["one"][3], &row["other"][3]))
+        .collect();
+    assert_eq!(rows, [("curl", &Value::Null, &json!("8")), ("openssl", &json!("3.0.2"), &json!("3.0.11"))]);
+    let path = format!("inventory/compare?one=web-1&one_at={}&other=web-1", NOW_MS - 700_000);
+    let moments = asked(&fixture, &path).await;
+    let of =
+        |name: &str| moments["tables"].as_array().unwrap().iter().find(|table| table["table"] == name).unwrap().clone();
+    assert_eq!((of("packages")["rows"].as_array().unwrap().len(), &of("packages")["known"]), (2, &json!(true)));
+    assert_eq!((&of("users")["known"], &of("users")["rows"]), (&json!(false), &json!([])));
+    assert_eq!(moments["one"], json!({"host": "web-1", "at_ms": NOW_MS - 700_000}));
+    for (query, told) in [
+        ("one=web-1", "parameter `other`"),
+        ("one=web-1&other=x", "`x`"),
+        ("one=web-1&other=web-2&table=x", "no table"),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/inventory/compare?{query}")).await;
+        assert!(answer.status.is_client_error() && answer.text.contains(told), "{query}: {}", answer.text);
+    }
+    assert_eq!(now().millis(), NOW_MS);
+}
