@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod inventory;
 mod people;
 
 pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
     SilenceAdd, SilenceVerb,
 };
+pub use inventory::{ChangesArguments, InventoryVerb};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
@@ -75,6 +77,11 @@ pub enum Noun {
     /// The hosts and their life cycle.
     #[command(subcommand)]
     Hosts(HostsVerb),
+    /// What hosts have and are: packages, users, ports, mounts and more, now or then.
+    #[command(subcommand)]
+    Inventory(InventoryVerb),
+    /// What changed on hosts.
+    Changes(ChangesArguments),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.

@@ -5,8 +5,8 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, audit, bundle, checks, doctor, hosts, login, logs, mail, query, route, rules, silence, snapshot,
-    status, token, user,
+    Printed, alerts, audit, bundle, changes, checks, doctor, hosts, inventory, login, logs, mail, query, route, rules,
+    silence, snapshot, status, token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -32,6 +32,8 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Logout => login::log_out(&client, sessions, url, output).await,
         Noun::Audit(verb) => audit::run(&client, verb, output, now_ms).await,
         Noun::Hosts(verb) => hosts::run(&client, verb, output, now_ms).await,
+        Noun::Inventory(verb) => inventory::run(&client, verb, output, now_ms).await,
+        Noun::Changes(asked) => changes::run(&client, asked, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,

@@ -35,7 +35,7 @@ impl Rows {
         table.set_header(self.headings.iter().map(|heading| heading.trim_start_matches('>')));
         for row in &self.rows {
             // A line break in a foreign text would break the table.
-            table.add_row(row.iter().map(|cell| cell.replace(['\n', '\r', '\t'], " ")));
+            table.add_row(row.iter().map(|cell| plain(&cell.replace(['\n', '\r', '\t'], " "))));
         }
         let last = self.headings.len() - 1;
         for (column, heading) in table.column_iter_mut().zip(&self.headings) {
@@ -75,6 +75,13 @@ impl Rows {
     }
 }
 
+/// What steers a terminal, or turns the direction of a text, is written out: names of hosts, packages and processes are other people's.
+pub fn plain(text: &str) -> String {
+    let is_bidi = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let escaped = |c: char| if c.is_control() || is_bidi(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +96,13 @@ mod tests {
             "NAME        VALUE  NOTE\na               1  x,y\nlong name  1234.5  two lines\n"
         );
         assert_eq!(rows.to_csv(), "name,value,note\na,1,\"x,y\"\nlong name,1234.5,\"two\nlines\"\n");
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_written_out() {
+        let mut rows = Rows::new(&["A"]);
+        rows.rows.push(vec!["\u{1b}[2Jx\u{202e}y\u{7}".into()]);
+        assert_eq!(rows.to_table("none"), "A\n\\u{1b}[2Jx\\u{202e}y\\u{7}\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::hosts::escape;
 use crate::arguments::{AuditVerb, Output};
 use crate::client::Client;
 use crate::error::Failure;
-use crate::table::Rows;
+use crate::table::{Rows, plain};
 use crate::time::{moment, parse_moment};
 
 const PATH: &str = "/api/muster/v1/audit";
@@ -89,13 +89,6 @@ fn rows(all: &[Value], output: Output) -> Rows {
         rows.rows.push(cells);
     }
     rows
-}
-
-/// A text without characters that a terminal would act on: what is audited is partly what strangers sent.
-fn plain(text: &str) -> String {
-    let is_bidi = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    let escaped = |c: char| if c.is_control() || is_bidi(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 fn verdict(answer: &Value) -> String {

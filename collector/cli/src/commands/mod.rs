@@ -3,10 +3,12 @@
 pub mod alerts;
 pub mod audit;
 pub mod bundle;
+pub mod changes;
 pub mod checks;
 pub mod doctor;
 pub mod downtime;
 pub mod hosts;
+pub mod inventory;
 pub mod login;
 pub mod logs;
 pub mod mail;

@@ -1,0 +1,87 @@
+//! `muster changes`: what changed on hosts, newest last.
+
+use serde_json::{Value, json};
+
+use super::Printed;
+use super::hosts::escape;
+use super::inventory::text;
+use crate::arguments::{ChangesArguments, Output};
+use crate::client::Client;
+use crate::error::Failure;
+use crate::table::Rows;
+use crate::time::{moment, parse_moment};
+
+const PATH: &str = "/api/muster/v1/changes";
+/// Changes of one answer.
+const PAGE: usize = 1_000;
+
+/// # Errors
+/// [`Failure`] in the collector's words, or when a time is none.
+pub async fn run(client: &Client, asked: &ChangesArguments, output: Output, now_ms: i64) -> Result<Printed, Failure> {
+    let since = parse_moment(asked.since.as_deref().unwrap_or("24h"), now_ms)?;
+    let mut query = format!("&from={since}");
+    if let Some(until) = &asked.until {
+        query.push_str(&format!("&to={}", parse_moment(until, now_ms)?));
+    }
+    let hosts = asked.hosts.iter().map(|host| ("host", host));
+    let texts = [("table", &asked.table), ("text", &asked.text)];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+    for (name, value) in hosts.chain(texts) {
+        query.push_str(&format!("&{name}={}", escape(value)));
+    }
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let (mut all, mut place): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    let is_more = loop {
+        let before = place.as_ref().map(|place| format!("&before={place}")).unwrap_or_default();
+        let mut answer = client.get(&format!("{PATH}?limit={PAGE}{query}{before}")).await?;
+        if let Value::Array(changes) = answer["changes"].take() {
+            all.extend(changes.into_iter().filter(|change| asked.all || change["is_news"] != false));
+        }
+        place = answer["next"].as_str().map(str::to_owned);
+        if place.is_none() || all.len() > limit {
+            break all.len() > limit;
+        }
+    };
+    all.truncate(limit);
+    all.reverse();
+    let mut printed = match output {
+        Output::Json => Printed::json(&json!({"version": 1, "changes": all})),
+        Output::Csv => Printed::text(rows(&all, output).to_csv()),
+        Output::Table | Output::Raw => Printed::text(rows(&all, output).to_table("nothing changed")),
+    };
+    if is_more {
+        printed.notes.push(format!("these are the newest {limit}, and there are more: --limit shows them"));
+    }
+    Ok(printed)
+}
+
+/// A change happened between two looks: people are shown when it was seen, CSV has both.
+fn rows(all: &[Value], output: Output) -> Rows {
+    let mut rows = if output == Output::Csv {
+        Rows::new(&["AFTER", "UNTIL", "HOST", "TABLE", "KIND", "WHAT"])
+    } else {
+        Rows::new(&["SEEN", "HOST", "TABLE", "WHAT"])
+    };
+    for change in all {
+        let [host, table, kind, words] = ["host", "table", "kind", "words"].map(|key| text(&change[key]));
+        rows.rows.push(if output == Output::Csv {
+            vec![text(&change["after_ms"]), text(&change["until_ms"]), host, table, kind, words]
+        } else {
+            vec![moment(change["until_ms"].as_i64().unwrap_or(0)), host, table, words]
+        });
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_see_when_and_programs_between_when() {
+        let one = json!({"host": "db1", "table": "users", "kind": "added", "words": "user eve is new", "after_ms": 0, "until_ms": 60_000});
+        let line = |output| rows(std::slice::from_ref(&one), output).rows[0].join("|");
+        assert_eq!(line(Output::Table), "1970-01-01 00:01:00 UTC|db1|users|user eve is new");
+        assert_eq!(line(Output::Csv), "0|60000|db1|users|added|user eve is new");
+    }
+}
