@@ -193,6 +193,9 @@ impl InventoryState {
     /// Goes on where another left off that the file was read anew after.
     pub(crate) fn go_on(&mut self, before: &mut Self) {
         self.counts = before.counts;
+        // Parts that the failed commit was to bring are told again, or do not follow and are asked for.
+        self.partials = std::mem::take(&mut before.partials);
+        self.limits = before.limits;
         self.budgets = std::mem::take(&mut before.budgets);
         self.asked = std::mem::take(&mut before.asked);
         self.wanted = std::mem::take(&mut before.wanted);

@@ -13,6 +13,7 @@ use muster_store::{Past, Position, Reborn, ReplayEntry, ReportRecord, StateRecor
 use super::log::Limits;
 use super::*;
 use crate::EventKind;
+use crate::checks::Reported;
 use crate::tables::{INVENTORY, INVENTORY_CHANGES, INVENTORY_TIMES};
 use crate::testing::{Bench, OPERATOR, after_each_cut, at};
 
@@ -468,6 +469,26 @@ fn the_inventory_goes_with_its_host_and_follows_its_name() {
     bench.fleet.apply(&[entry(5, web, 500, vec![whole(&one)])]).unwrap();
     judge(&bench);
     judge(&bench.reopen());
+}
+
+#[test]
+fn parts_that_wait_are_bounded_and_the_oldest_go() {
+    let mut state = Loading::new().finish();
+    let long = "x".repeat(1_000);
+    // Some 4.1 MB: sixteen of them are within the bound.
+    let rows: Vec<Row> = (0..3_900).map(|number| package(&format!("p{number}"), &long)).collect();
+    let part = word(&self::rows(&[]), InventoryWord::Whole { part: 0, parts: 2, rows });
+    for host in 0..18 {
+        let seconds = u64::from(host);
+        let tables = vec![TableReport { digest: 5, ..part.clone() }];
+        let look = InventoryReport { at_ms: ms(seconds), tables, ..InventoryReport::default() };
+        let arrived = at(seconds);
+        let one = Reported { host: HostId([host; 16]), arrived, is_live: true, report: Report::Inventory(look) };
+        let step = state.plan(&[one], |_| Some("web".to_owned())).unwrap();
+        state.take(step);
+    }
+    let waits = |host| state.partials.contains_key(&(HostId([host; 16]), 6));
+    assert_eq!((state.partials.len(), waits(0), waits(1), waits(2), waits(17)), (16, false, false, true, true));
 }
 
 #[test]

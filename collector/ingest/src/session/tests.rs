@@ -1,9 +1,9 @@
+mod inventory;
 mod lines;
 
 use std::collections::BTreeMap;
 
 use muster_common::host::HostId;
-use muster_common::inventory::Digest;
 use muster_common::time::Timestamp;
 use muster_common::wire::frame::Frame;
 use muster_common::wire::message::{
@@ -585,28 +585,6 @@ fn marks_that_cannot_be_read_end_the_session_and_reverts_are_counted() {
         inventory: Vec::new(),
     })));
     assert_eq!(bench.counters.value(Count::SessionsReverted), 1);
-}
-
-#[test]
-fn a_welcome_tells_the_rows_that_are_known_and_whole_tables_are_asked_of_those_who_read_it() {
-    for (reads, asks) in [(true, 1), (false, 0)] {
-        let mut bench = Bench::host();
-        let mut hello = hello(&[]);
-        hello.extensions = if reads { vec![Hello::frames_known()] } else { Vec::new() };
-        bench.step(Input::Frame(Frame::control(Message::Hello(hello))));
-        bench.step(Input::Seen(Ok(())));
-        assert_eq!(bench.step(Input::TablesWanted(vec![6])), [""; 0], "before the welcome");
-        bench.step(Input::Drained);
-        let inventory = vec![(6, Digest(7))];
-        let greeting =
-            Greeting { store_id: [1; 16], incarnation: 7, marks: Vec::new(), positions: Vec::new(), inventory };
-        let mut effects = Vec::new();
-        bench.session.step(bench.now, Input::Marks(Ok(greeting)), &mut effects);
-        let Some(Effect::Send(Message::Welcome(welcome))) = effects.first() else { panic!("{effects:?}") };
-        assert_eq!((welcome.inventory_digests(), welcome.takes_inventory()), (vec![(6, Digest(7))], true));
-        assert_eq!(bench.step(Input::TablesWanted(vec![6, 7])), vec!["send inventory_wanted"; asks]);
-        assert_eq!(bench.counters.value(Count::TablesAsked), asks as u64);
-    }
 }
 
 #[test]
