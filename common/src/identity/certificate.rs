@@ -39,6 +39,9 @@ pub struct CertificateFacts {
     /// The host that it was issued to: its one name `muster:host/<id>`. `None` for any other certificate, and for one with several names.
     pub host: Option<HostId>,
     pub serial: Serial,
+    /// Names of the owner and of the issuer, as `C=DE, O=Example, CN=www`.
+    pub subject: String,
+    pub issuer: String,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
     pub is_ca: bool,
@@ -90,6 +93,8 @@ pub fn read(der: &[u8]) -> Result<CertificateFacts, CertificateError> {
     Ok(CertificateFacts {
         host: read_host(&certificate)?,
         serial: Serial::from_bytes(certificate.raw_serial()),
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
         not_before: moment(certificate.validity().not_before.timestamp()),
         not_after: moment(certificate.validity().not_after.timestamp()),
         is_ca: certificate.is_ca(),
@@ -188,5 +193,24 @@ impl fmt::Display for Serial {
 impl fmt::Debug for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::DnType;
+
+    use super::*;
+
+    #[test]
+    fn names_of_owner_and_issuer_are_read() {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = CertificateParams::new(vec!["www.example.org".to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "Example");
+        params.distinguished_name.push(DnType::CommonName, "www");
+        let facts = read(params.self_signed(&key).unwrap().der()).unwrap();
+        assert_eq!((facts.subject.as_str(), facts.issuer.as_str()), ("O=Example, CN=www", "O=Example, CN=www"));
+        assert_eq!((facts.dns_names, facts.is_own_issuer), (vec!["www.example.org".to_owned()], true));
     }
 }
