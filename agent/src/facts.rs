@@ -30,7 +30,7 @@ pub fn boot_id(proc: &Path) -> [u8; 16] {
 }
 
 /// The id that the installation was given: the same after a reboot, another on every properly cloned machine.
-fn machine_id(root: &Path) -> String {
+pub(crate) fn machine_id(root: &Path) -> String {
     let read_id = |file: &str| read(&root.join(file)).trim().to_owned();
     let id = read_id("etc/machine-id");
     // systemd writes `uninitialized` while the image is being made.
@@ -39,16 +39,26 @@ fn machine_id(root: &Path) -> String {
 
 /// What the host runs in or on, as far as files tell: a container's kind, a hypervisor's, or `none`.
 fn virtualisation(root: &Path) -> String {
+    container(root).unwrap_or_else(|| hypervisor(root))
+}
+
+/// The kind of the container that this is, if it is one.
+pub(crate) fn container(root: &Path) -> Option<String> {
     // A container manager says so itself (systemd's convention), or leaves its mark.
     let container = read(&root.join("run/systemd/container"));
     if !container.trim().is_empty() {
-        return container.trim().to_owned();
+        return Some(container.trim().to_owned());
     }
     for (file, name) in [(".dockerenv", "docker"), ("run/.containerenv", "podman"), ("proc/vz/version", "openvz")] {
         if root.join(file).exists() {
-            return name.to_owned();
+            return Some(name.to_owned());
         }
     }
+    None
+}
+
+/// The hypervisor's kind, or `none`.
+pub(crate) fn hypervisor(root: &Path) -> String {
     let firmware = ["sys_vendor", "product_name", "bios_vendor", "board_vendor"]
         .map(|file| read(&root.join("sys/class/dmi/id").join(file)))
         .join(" ")

@@ -140,7 +140,7 @@ fn matches_parts(parts: &[String], names: &[&str]) -> bool {
 }
 
 /// Walks pattern and name with one place to come back to, so that no pattern takes more than their product.
-pub(super) fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut taken, mut back) = (0, 0, None);
     while taken < name.len() {
         let step = match pattern.get(at) {

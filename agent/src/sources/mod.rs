@@ -51,6 +51,7 @@ use rustix::io::Errno;
 
 pub(crate) use metric::{Column, Devices, Info, Metric};
 pub(crate) use mounts::parse_mounts;
+pub(crate) use operating_system::os_release_value;
 pub(crate) use procfs::{ProcFile, Roots, Scratch, Shape};
 pub(crate) use timex::clock_state;
 

@@ -13,6 +13,7 @@ pub(crate) struct Mount {
     pub(super) major: Vec<u8>,
     pub(super) minor: Vec<u8>,
     pub(super) read_only: bool,
+    pub(super) options: Vec<u8>,
 }
 
 impl Mount {
@@ -23,6 +24,19 @@ impl Mount {
 
     pub(crate) fn point(&self) -> &[u8] {
         &self.point
+    }
+
+    pub(crate) fn device(&self) -> &[u8] {
+        &self.device
+    }
+
+    pub(crate) fn kind(&self) -> &[u8] {
+        &self.kind
+    }
+
+    /// Those of the mount, with commas; not those of the file system under it.
+    pub(crate) fn options(&self) -> &[u8] {
+        &self.options
     }
 
     /// Whether it stands on this host's own devices or memory, as far as its line tells.
@@ -58,7 +72,7 @@ fn parse_mount(line: &[u8]) -> Option<Mount> {
     let kind = words.next()?.to_vec();
     let device = unescape(words.next()?);
     let read_only = has_option(options, b"ro") || words.next().is_some_and(|options| has_option(options, b"ro"));
-    Some(Mount { device, point, kind, major, minor, read_only })
+    Some(Mount { device, point, kind, major, minor, read_only, options: options.to_vec() })
 }
 
 fn has_option(options: &[u8], wanted: &[u8]) -> bool {

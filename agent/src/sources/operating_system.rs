@@ -93,6 +93,12 @@ fn parse_os_release(text: &[u8]) -> [String; KEYS.len()] {
     values
 }
 
+/// One value of an os-release file; `None`: it has none, or an empty one.
+pub(crate) fn os_release_value(text: &str, key: &str) -> Option<String> {
+    let of = |line: &str| line.trim().strip_prefix(key)?.strip_prefix('=').map(unquote);
+    text.lines().find_map(of).filter(|value| !value.is_empty())
+}
+
 fn unquote(value: &str) -> String {
     let quoted = |mark: char| value.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark));
     if let Some(inner) = quoted('\'') {

@@ -1,4 +1,4 @@
-//! As much of D-Bus as a question about a property needs: one connection to the system bus, some calls, their answers.
+//! As much of D-Bus as a question needs: one connection to the system bus, some calls, their answers.
 //!
 //! Asking systemd so costs no process; `systemctl` starts one to do the same. Source: the D-Bus Specification, "Message Protocol" and
 //! "Authentication Protocol".
@@ -14,6 +14,9 @@ const LINE_BYTES_MAX: usize = 256;
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Messages read before the answers are there: signals may come between.
 const MESSAGES_MAX: usize = 64;
+/// Numbers of the first two calls.
+const GREETING_SERIAL: u32 = 1;
+const FIRST_SERIAL: u32 = 2;
 /// Numbers of message types and header fields.
 const METHOD_CALL: u8 = 1;
 const METHOD_RETURN: u8 = 2;
@@ -27,7 +30,7 @@ const SIGNATURE: u8 = 8;
 
 /// Why the bus tells nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BusError {
+pub(crate) enum BusError {
     #[error("the system bus cannot be used: {0}")]
     Io(#[from] std::io::Error),
     #[error("the system bus does not let this user in: {0}")]
@@ -43,20 +46,10 @@ pub(super) async fn properties<const N: usize>(
     path: &str,
     wanted: [(&str, &str); N],
 ) -> Result<[Option<String>; N], BusError> {
-    let mut stream = UnixStream::connect(socket).await?;
-    let user = rustix::process::geteuid().as_raw().to_string();
-    let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
-    stream.write_all(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes()).await?;
-    let line = read_line(&mut stream).await?;
-    if !line.starts_with("OK") {
-        return Err(BusError::Refused(line));
-    }
-    let bus =
-        Call { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+    let mut stream = let_in(socket).await?;
     let object = Call { destination, path, interface: "org.freedesktop.DBus.Properties" };
-    let mut bytes = b"BEGIN\r\n".to_vec();
-    bytes.extend(bus.encode(1, "Hello", &[]));
-    let first = 2u32;
+    let mut bytes = greeting();
+    let first = FIRST_SERIAL;
     for (serial, (interface, name)) in (first..).zip(wanted) {
         bytes.extend(object.encode(serial, "Get", &[interface, name]));
     }
@@ -67,7 +60,7 @@ pub(super) async fn properties<const N: usize>(
         if missing == 0 {
             return Ok(answers);
         }
-        let message = read_message(&mut stream).await?;
+        let message = read_message(&mut stream, MESSAGE_BYTES_MAX).await?;
         let place = message.reply_serial.and_then(|serial| usize::try_from(serial.checked_sub(first)?).ok());
         match (message.kind, place.and_then(|place| answers.get_mut(place))) {
             (METHOD_RETURN, Some(answer)) => {
@@ -76,13 +69,114 @@ pub(super) async fn properties<const N: usize>(
             }
             (ERROR, Some(_)) => missing -= 1,
             // The bus refuses the greeting itself.
-            (ERROR, None) if message.reply_serial == Some(1) => {
+            (ERROR, None) if message.reply_serial == Some(GREETING_SERIAL) => {
                 return Err(BusError::Refused("its greeting failed".to_owned()));
             }
             _ => {}
         }
     }
     Err(BusError::Malformed)
+}
+
+/// A method without arguments.
+pub(crate) struct Method<'m> {
+    pub(crate) destination: &'m str,
+    pub(crate) path: &'m str,
+    pub(crate) interface: &'m str,
+    pub(crate) member: &'m str,
+}
+
+/// Calls a method; its answer has at most `bytes_max`.
+pub(crate) async fn call(socket: &Path, method: Method<'_>, bytes_max: usize) -> Result<Answer, BusError> {
+    let mut stream = let_in(socket).await?;
+    let Method { destination, path, interface, member } = method;
+    let mut bytes = greeting();
+    bytes.extend(Call { destination, path, interface }.encode(FIRST_SERIAL, member, &[]));
+    stream.write_all(&bytes).await?;
+    for _ in 0..MESSAGES_MAX {
+        let message = read_message(&mut stream, bytes_max).await?;
+        match (message.kind, message.reply_serial) {
+            (METHOD_RETURN, Some(FIRST_SERIAL)) => {
+                return Ok(Answer { body: message.body, is_little: message.is_little });
+            }
+            (ERROR, Some(FIRST_SERIAL)) => return Err(BusError::Refused(format!("{member} failed"))),
+            (ERROR, Some(GREETING_SERIAL)) => return Err(BusError::Refused("its greeting failed".to_owned())),
+            _ => {}
+        }
+    }
+    Err(BusError::Malformed)
+}
+
+/// What a method answered.
+pub(crate) struct Answer {
+    body: Vec<u8>,
+    is_little: bool,
+}
+
+impl Answer {
+    pub(crate) fn reader(&self) -> AnswerReader<'_> {
+        AnswerReader { answer: self, at: 0 }
+    }
+}
+
+/// Reads an answer value by value, by the signature that the method is known to have. `None`: these bytes are not of that signature.
+pub(crate) struct AnswerReader<'a> {
+    answer: &'a Answer,
+    at: usize,
+}
+
+impl AnswerReader<'_> {
+    /// How far it is.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Structures begin at multiples of 8.
+    pub(crate) fn align(&mut self, to: usize) {
+        self.at = self.at.next_multiple_of(to);
+    }
+
+    pub(crate) fn number(&mut self) -> Option<u32> {
+        self.align(4);
+        let number = number_at(&self.answer.body, self.at, self.answer.is_little)?;
+        self.at += 4;
+        Some(number)
+    }
+
+    /// A text, or an object's path.
+    pub(crate) fn text(&mut self) -> Option<String> {
+        let length = self.number()? as usize;
+        let end = self.at.checked_add(length)?;
+        let text = String::from_utf8_lossy(self.answer.body.get(self.at..end)?).into_owned();
+        self.at = end + 1;
+        Some(text)
+    }
+
+    /// The place where an array of values that begin at multiples of `element` ends.
+    pub(crate) fn array(&mut self, element: usize) -> Option<usize> {
+        let bytes = self.number()? as usize;
+        self.align(element);
+        self.at.checked_add(bytes).filter(|end| *end <= self.answer.body.len())
+    }
+}
+
+/// Connects as this user.
+async fn let_in(socket: &Path) -> Result<UnixStream, BusError> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
+    stream.write_all(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes()).await?;
+    let line = read_line(&mut stream).await?;
+    if line.starts_with("OK") { Ok(stream) } else { Err(BusError::Refused(line)) }
+}
+
+/// What the bus wants to hear first.
+fn greeting() -> Vec<u8> {
+    let bus =
+        Call { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+    let mut bytes = b"BEGIN\r\n".to_vec();
+    bytes.extend(bus.encode(GREETING_SERIAL, "Hello", &[]));
+    bytes
 }
 
 /// The object path's last part for any name, as systemd makes it.
@@ -170,7 +264,7 @@ struct Message {
     body: Vec<u8>,
 }
 
-async fn read_message(stream: &mut UnixStream) -> Result<Message, BusError> {
+async fn read_message(stream: &mut UnixStream, bytes_max: usize) -> Result<Message, BusError> {
     let mut head = [0; 16];
     stream.read_exact(&mut head).await?;
     let is_little = match head[0] {
@@ -180,7 +274,7 @@ async fn read_message(stream: &mut UnixStream) -> Result<Message, BusError> {
     };
     let number = |at: usize| number_at(&head, at, is_little).unwrap_or(u32::MAX) as usize;
     let (body, fields) = (number(4), number(12));
-    if body > MESSAGE_BYTES_MAX || fields > MESSAGE_BYTES_MAX {
+    if body > bytes_max || fields > MESSAGE_BYTES_MAX {
         return Err(BusError::Malformed);
     }
     let mut rest = vec![0; fields.next_multiple_of(8) + body];

@@ -6,7 +6,7 @@
 pub(crate) mod keys;
 mod reading;
 
-mod bus;
+pub(crate) mod bus;
 mod disk;
 mod file_age;
 mod http;
