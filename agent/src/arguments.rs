@@ -32,6 +32,8 @@ pub enum Command {
     Run(Common),
     /// Print what would be sent, in Prometheus' text form
     Collect(CollectArguments),
+    /// Print what this host has and is, as the collector is told it
+    Inventory(InventoryArguments),
     /// Show how the running agent is: exit code 0 when all is well
     Status(StatusArguments),
     /// Look at everything that the agent stands on, and say how to mend what is wrong: exit code 1 when there is a problem
@@ -164,6 +166,19 @@ pub struct CollectArguments {
     /// One row, then the end
     #[arg(long, required = true)]
     pub once: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct InventoryArguments {
+    /// One table, such as packages [default: all]
+    pub table: Option<String>,
+    /// Print what each look costs instead of what it finds
+    #[arg(long, conflicts_with = "output")]
+    pub cost: bool,
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Output,
     #[command(flatten)]
     pub common: Common,
 }

@@ -15,6 +15,7 @@ pub mod enrol;
 pub mod facts;
 pub mod handed;
 pub mod identity_files;
+pub mod inventory;
 mod log_side;
 pub mod logs;
 pub mod own;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use muster_agent::arguments::{
     Arguments, BundleArguments, CheckCommand, CheckRunArguments, Command, Common, DoctorArguments, DoctorOutput,
-    EnrolArguments, ExecArguments, ExecCheckArguments, ImportArguments, Output, PushArguments, StatusArguments,
+    EnrolArguments, ExecArguments, ExecCheckArguments, ImportArguments, InventoryArguments, Output, PushArguments,
+    StatusArguments,
 };
 use muster_agent::checks::exec_check::{self, ExecLimits};
 use muster_agent::checks::import::import;
@@ -18,6 +19,7 @@ use muster_agent::enrol::{self, EnrolOptions};
 use muster_agent::handed::exec::{self, ExecOptions};
 use muster_agent::handed::give;
 use muster_agent::handed::push::{self, PushOptions};
+use muster_agent::inventory::show::{self, Asked};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
 use muster_agent::{agent, bundle, checks, collect, facts};
@@ -92,6 +94,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status(status) => show_status(&status),
+        Command::Inventory(asked) => show_inventory(&asked),
         Command::Exec(exec) => exec_check(exec),
         Command::Push(push) => push_result(push),
     }
@@ -290,6 +293,21 @@ fn push_result(arguments: PushArguments) -> Result<ExitCode> {
     };
     give::give(&RealDisk, &state_dir, now, at_ms, Report::Check(push::report(options, at_ms)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn show_inventory(arguments: &InventoryArguments) -> Result<ExitCode> {
+    let config = load(&arguments.common)?.inventory;
+    let asked = match (arguments.cost, arguments.output) {
+        (true, _) => Asked::Cost,
+        (false, Output::Table) => Asked::Text,
+        (false, Output::Json) => Asked::Json,
+    };
+    let shown = show::show(&config, arguments.table.as_deref(), asked).map_err(|error| Usage(error.to_string()))?;
+    std::io::stdout().write_all(shown.text.as_bytes()).context("the inventory cannot be printed")?;
+    for problem in &shown.problems {
+        let _ = writeln!(std::io::stderr(), "muster-agent: {problem}");
+    }
+    Ok(if shown.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn show_status(arguments: &StatusArguments) -> Result<ExitCode> {

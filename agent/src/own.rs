@@ -122,6 +122,12 @@ pub struct Own {
     pub report_batches: Count,
     /// Looks at processes that were not sent.
     pub looks_unsent: Count,
+    pub inventory_looks: Count,
+    /// Looks at a table that could not be taken.
+    pub inventory_failures: Count,
+    pub inventory_reports: Count,
+    /// Words of the collector that found no place while a look took its time.
+    pub inventory_words_dropped: Count,
     pub log_batches: Count,
     pub log_rewinds: Count,
     pub log_refusals: Count,
@@ -219,7 +225,7 @@ impl Own {
         self.checks.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 23] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 27] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
@@ -230,6 +236,14 @@ impl Own {
                 "muster_agent_process_looks_unsent_total",
                 "Looks at processes that were not sent: the collector was not heard yet, or does not read them.",
                 &self.looks_unsent,
+            ),
+            ("muster_agent_inventory_looks_total", "Looks at tables of the inventory.", &self.inventory_looks),
+            ("muster_agent_inventory_failures_total", "Looks at tables that failed.", &self.inventory_failures),
+            ("muster_agent_inventory_reports_total", "Reports made of looks at tables.", &self.inventory_reports),
+            (
+                "muster_agent_inventory_words_dropped_total",
+                "Words of the collector about its inventory that found no place.",
+                &self.inventory_words_dropped,
             ),
             ("muster_agent_log_batches_total", "Batches of log lines sent.", &self.log_batches),
             (
@@ -286,6 +300,6 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (23 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
+        assert_eq!((seen.len(), sum), (27 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
     }
 }

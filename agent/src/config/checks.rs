@@ -362,7 +362,12 @@ impl Checks {
         }
     }
 
-    fn span_of(&mut self, key: &str, entry: &Entry, (least, most): (Duration, Duration)) -> Option<Duration> {
+    pub(super) fn span_of(
+        &mut self,
+        key: &str,
+        entry: &Entry,
+        (least, most): (Duration, Duration),
+    ) -> Option<Duration> {
         let Value::Text(text) = &entry.value else {
             self.wrong(key, entry, "a text", "write a duration, such as \"60s\"");
             return None;

@@ -11,12 +11,13 @@ use super::document::{Document, Entry, Value, nearest};
 use super::error::{ConfigErrors, Place, Problem};
 use super::{AgentConfig, CollectorConfig, Config, DEFAULT_FILE, DEFAULT_SPOOL_BYTES, DEFAULT_STATE_DIR, SpoolConfig};
 use crate::checks::settings::Checks as ChecksConfig;
+use crate::inventory::InventoryConfig;
 use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
 use crate::top::ProcessesConfig;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 22] = [
+pub const KEYS: [(&str, &str); 26] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
@@ -34,6 +35,10 @@ pub const KEYS: [(&str, &str); 22] = [
     ("processes.interval", "\"30s\""),
     ("processes.top", "5"),
     ("processes.arguments", "false"),
+    ("inventory.enabled", "true"),
+    ("inventory.interval", "\"15m\""),
+    ("inventory.files", "[] (the built-in ones always count)"),
+    ("inventory.certificates", "[] (the built-in ones always count)"),
     ("logs", "the journal, or the classic files of the system"),
     ("journal.enabled", "true, with [[logs]] false"),
     ("journal.from", "\"end\""),
@@ -105,6 +110,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
         },
         spool: SpoolConfig { max_bytes: checks.bytes("spool.max_bytes").unwrap_or(DEFAULT_SPOOL_BYTES) },
         processes: checks.processes(),
+        inventory: checks.inventory(),
         logs: checks.logs(),
         checks: ChecksConfig::default(),
     };
@@ -182,6 +188,20 @@ impl Checks {
             interval: self.span("processes.interval", ProcessesConfig::INTERVAL).unwrap_or(default.interval),
             top: self.top("processes.top").unwrap_or(default.top),
             arguments: self.boolean("processes.arguments").unwrap_or(default.arguments),
+        }
+    }
+
+    fn inventory(&mut self) -> InventoryConfig {
+        let default = InventoryConfig::default();
+        let interval = self.take("inventory.interval");
+        let interval = interval.and_then(|entry| self.span_of("inventory.interval", &entry, InventoryConfig::INTERVAL));
+        let mut globs = |key: &str| self.take(key).map(|entry| self.patterns(key, &entry)).unwrap_or_default();
+        let (files, certificates) = (globs("inventory.files"), globs("inventory.certificates"));
+        InventoryConfig {
+            enabled: self.boolean("inventory.enabled").unwrap_or(default.enabled),
+            interval: interval.unwrap_or(default.interval),
+            files,
+            certificates,
         }
     }
 
@@ -329,7 +349,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [inventory], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }
@@ -378,6 +398,12 @@ mod tests {
     interval = "1m"
     top = 20
     arguments = true
+
+    [inventory]
+    enabled = false
+    interval = "1h"
+    files = ["/srv/app/*.toml"]
+    certificates = ["/srv/app/tls/*.pem", "/srv/**/*.crt"]
     "#;
 
     fn problems(text: &str, sets: &[&str]) -> Vec<String> {
@@ -405,6 +431,9 @@ mod tests {
         let processes = &config.processes;
         assert_eq!((processes.enabled, processes.interval.as_secs()), (true, 60));
         assert_eq!((processes.top, processes.arguments), (20, true));
+        let inventory = &config.inventory;
+        assert_eq!((inventory.enabled, inventory.interval.as_secs()), (false, 3_600));
+        assert_eq!((inventory.files.len(), inventory.certificates[1].text()), (1, "/srv/**/*.crt"));
     }
 
     #[test]
@@ -433,6 +462,7 @@ mod tests {
         assert_eq!(config.metrics, MetricsConfig::default());
         assert_eq!(config.spool.max_bytes, DEFAULT_SPOOL_BYTES);
         assert_eq!(config.processes, ProcessesConfig::default());
+        assert_eq!(config.inventory, InventoryConfig::default());
         assert_eq!(config.agent.state_dir, Path::new(DEFAULT_STATE_DIR));
         assert!(load(Some(Path::new("/nonexistent/agent.toml")), &[]).is_err());
     }
@@ -489,6 +519,10 @@ mod tests {
             ("[processes]\ntop = \"many\"\n", "from 1 to 20"),
             ("[processes]\ninterval = \"1s\"\n", "5s to 5m"),
             ("[processes]\narguments = 1\n", "true or false"),
+            ("[inventory]\ninterval = \"5s\"\n", "1m to 1d"),
+            ("[inventory]\nfiles = [\"etc/hosts\"]\n", "no absolute path"),
+            ("[inventory]\ncertificates = []\n", "is empty"),
+            ("[inventory]\nfolder_names = 1\n", "[inventory] has inventory.enabled"),
             ("[[checks]]\nname = \"disk\"\n", "neither `command` nor `kind`"),
             ("metrics = 5\n", "is no setting"),
             ("[metrics]\ninterval = \"10s\"\ninterval = \"20s\"\n", "no valid TOML"),

@@ -80,7 +80,7 @@ impl Checks {
         Some(LogGroup { paths: paths?, exclude, labels, from: from.unwrap_or_default(), multiline })
     }
 
-    fn patterns(&mut self, key: &str, entry: &Entry) -> Vec<Glob> {
+    pub(super) fn patterns(&mut self, key: &str, entry: &Entry) -> Vec<Glob> {
         const REMEDY: &str =
             "write absolute paths, with * ? [a-z] or ** as wildcards, such as [\"/var/log/app/*.log\"]";
         let Value::List(items) = &entry.value else {

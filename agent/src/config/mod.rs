@@ -15,6 +15,7 @@ pub use load::{KEYS, load, parse};
 use std::path::PathBuf;
 
 use crate::checks::settings::Checks as ChecksConfig;
+use crate::inventory::InventoryConfig;
 use crate::logs::settings::LogsConfig;
 use crate::sampler::MetricsConfig;
 use crate::top::ProcessesConfig;
@@ -34,6 +35,7 @@ pub struct Config {
     pub metrics: MetricsConfig,
     pub spool: SpoolConfig,
     pub processes: ProcessesConfig,
+    pub inventory: InventoryConfig,
     /// `[[logs]]`, `[journal]` and `[redaction]`
     pub logs: LogsConfig,
     /// `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`

@@ -1,0 +1,103 @@
+//! Parameters of the running kernel that people change: a fixed list, since a host has some thousand and most are counters or per interface.
+
+use muster_common::inventory::Rows;
+
+use super::{Problem, Scene};
+
+const NAMES: [&str; 84] = [
+    "fs.aio-max-nr",
+    "fs.file-max",
+    "fs.inotify.max_user_instances",
+    "fs.inotify.max_user_watches",
+    "fs.nr_open",
+    "fs.protected_fifos",
+    "fs.protected_hardlinks",
+    "fs.protected_regular",
+    "fs.protected_symlinks",
+    "fs.suid_dumpable",
+    "kernel.core_pattern",
+    "kernel.core_uses_pid",
+    "kernel.dmesg_restrict",
+    "kernel.hostname",
+    "kernel.hung_task_panic",
+    "kernel.io_uring_disabled",
+    "kernel.kexec_load_disabled",
+    "kernel.kptr_restrict",
+    "kernel.modules_disabled",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.numa_balancing",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.perf_event_paranoid",
+    "kernel.pid_max",
+    "kernel.randomize_va_space",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.sysrq",
+    "kernel.tainted",
+    "kernel.threads-max",
+    "kernel.unprivileged_bpf_disabled",
+    "kernel.unprivileged_userns_clone",
+    "kernel.yama.ptrace_scope",
+    "net.core.bpf_jit_harden",
+    "net.core.default_qdisc",
+    "net.core.netdev_max_backlog",
+    "net.core.rmem_max",
+    "net.core.somaxconn",
+    "net.core.wmem_max",
+    "net.ipv4.conf.all.accept_redirects",
+    "net.ipv4.conf.all.accept_source_route",
+    "net.ipv4.conf.all.log_martians",
+    "net.ipv4.conf.all.rp_filter",
+    "net.ipv4.conf.all.send_redirects",
+    "net.ipv4.conf.default.accept_redirects",
+    "net.ipv4.conf.default.rp_filter",
+    "net.ipv4.icmp_echo_ignore_broadcasts",
+    "net.ipv4.ip_forward",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_nonlocal_bind",
+    "net.ipv4.tcp_congestion_control",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_max_syn_backlog",
+    "net.ipv4.tcp_mtu_probing",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_sack",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_timestamps",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.tcp_wmem",
+    "net.ipv6.conf.all.accept_ra",
+    "net.ipv6.conf.all.accept_redirects",
+    "net.ipv6.conf.all.disable_ipv6",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv6.conf.default.accept_ra",
+    "net.netfilter.nf_conntrack_max",
+    "user.max_user_namespaces",
+    "vm.dirty_background_ratio",
+    "vm.dirty_ratio",
+    "vm.max_map_count",
+    "vm.min_free_kbytes",
+    "vm.mmap_min_addr",
+    "vm.nr_hugepages",
+    "vm.overcommit_memory",
+    "vm.overcommit_ratio",
+    "vm.panic_on_oom",
+    "vm.swappiness",
+    "vm.vfs_cache_pressure",
+    "vm.watermark_scale_factor",
+    "vm.zone_reclaim_mode",
+];
+
+pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
+    for name in NAMES {
+        // What this kernel has not, or shows to root alone, is no row.
+        if let Some(value) = scene.word(&format!("proc/sys/{}", name.replace('.', "/"))) {
+            let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            rows.add([name.into(), value.into()]);
+        }
+    }
+    Ok(())
+}

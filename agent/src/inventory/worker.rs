@@ -1,0 +1,306 @@
+//! The thread that looks at the inventory: apart from sampling, which a dead network mount under a configured path must not hold up.
+
+use std::collections::BTreeSet;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::time::Duration;
+
+use muster_common::inventory::Digest;
+use muster_common::time;
+use muster_common::wire::inventory::InventoryReport;
+
+use super::InventoryConfig;
+use super::scene::Scene;
+use super::schedule::Schedule;
+use super::sources::{DATABASES, SOURCES, UNIT_FOLDERS, look};
+use super::teller::Teller;
+use super::watch::{Heard, Watch};
+use crate::own::Own;
+
+/// Words that may wait while a look takes its time.
+const WORDS_MAX: usize = 64;
+/// Reads of files and parsing; certificates are the deepest that it does.
+const STACK_BYTES: usize = 1 << 20;
+/// Notes that are remembered so that each is logged once.
+const NOTES_MAX: usize = 256;
+
+/// What the session says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    Welcome(Vec<(u8, Digest)>),
+    Wanted(Vec<u8>),
+}
+
+/// The handle. Dropping it ends the thread after the look that it is at.
+#[derive(Debug)]
+pub struct InventoryWorker {
+    words: SyncSender<Word>,
+    wake: PipeWriter,
+    own: Arc<Own>,
+}
+
+impl InventoryWorker {
+    /// Starts the thread, which says reports once it has been told what the collector has. `say` may wait.
+    ///
+    /// # Errors
+    /// When no pipe or thread can be made.
+    pub fn start(
+        config: InventoryConfig,
+        own: Arc<Own>,
+        say: impl Fn(InventoryReport) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (words, heard) = sync_channel(WORDS_MAX);
+        let (woken, wake) = std::io::pipe()?;
+        let counts = Arc::clone(&own);
+        let body = move || {
+            let worker = Worker {
+                scene: Scene::of_host(&config),
+                schedule: Schedule::new(config.interval, time::monotonic()),
+                teller: Teller::default(),
+                watch: Watch::new(Path::new("/proc")),
+                own: counts,
+                said: BTreeSet::new(),
+            };
+            worker.run(config.interval, &heard, woken, say);
+        };
+        std::thread::Builder::new().name("muster-inventory".to_owned()).stack_size(STACK_BYTES).spawn(body)?;
+        Ok(Self { words, wake, own })
+    }
+
+    /// What the collector has, by table number; before this nothing is told. Later calls of the same process change nothing.
+    pub fn welcome(&self, digests: Vec<(u8, Digest)>) {
+        self.tell(Word::Welcome(digests));
+    }
+
+    /// The collector lacks what it needs of these tables and wants them whole.
+    pub fn wanted(&self, tables: Vec<u8>) {
+        self.tell(Word::Wanted(tables));
+    }
+
+    fn tell(&self, word: Word) {
+        match self.words.try_send(word) {
+            // At most as many bytes as words wait in the pipe, which has room for them.
+            Ok(()) => drop((&self.wake).write_all(b"w")),
+            Err(TrySendError::Full(_)) => self.own.inventory_words_dropped.add(1),
+            Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+struct Worker {
+    scene: Scene,
+    schedule: Schedule,
+    teller: Teller,
+    watch: Watch,
+    own: Arc<Own>,
+    /// Problems and notes that were logged.
+    said: BTreeSet<String>,
+}
+
+impl Worker {
+    fn run(mut self, interval: Duration, words: &Receiver<Word>, mut woken: PipeReader, say: impl Fn(InventoryReport)) {
+        let mut gather_at = time::monotonic() + interval;
+        loop {
+            let limit = self.schedule.next().min(gather_at).saturating_sub(time::monotonic());
+            let heard = self.watch.wait(woken.as_fd(), limit);
+            let now = time::monotonic();
+            for place in heard.iter().flat_map(|heard| places_of(&self.scene, heard)) {
+                self.schedule.hear(place, now);
+            }
+            loop {
+                match words.try_recv() {
+                    Ok(word) => {
+                        // One byte a word, which is written once the word is sent.
+                        if woken.read_exact(&mut [0]).is_err() {
+                            return;
+                        }
+                        self.obey(word, now);
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            }
+            for place in self.schedule.take(now) {
+                self.look(place);
+            }
+            if now >= gather_at {
+                self.teller.gather();
+                gather_at = now + interval;
+            }
+            for report in self.teller.take() {
+                self.own.inventory_reports.add(1);
+                say(report);
+            }
+        }
+    }
+
+    fn obey(&mut self, word: Word, now: Duration) {
+        match word {
+            Word::Welcome(digests) => self.teller.welcome(&digests),
+            Word::Wanted(tables) => {
+                for table in self.teller.wanted(&tables) {
+                    if let Some(place) = SOURCES.iter().position(|source| source.table.number == table) {
+                        self.schedule.want(place, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, place: usize) {
+        let Some(source) = SOURCES.get(place) else { return };
+        let at_ms = time::now().millis().saturating_add(self.own.clock_correction_ms.value());
+        let found = look(&self.scene, source).map_err(|problem| problem.to_string());
+        self.own.inventory_looks.add(1);
+        if let Err(problem) = &found {
+            self.own.inventory_failures.add(1);
+            self.log(source.table.name, problem.clone());
+        }
+        for note in self.scene.take_notes() {
+            self.log(source.table.name, note);
+        }
+        self.teller.look(source.table.number, at_ms, found);
+        if ["files", "certificates", "packages"].contains(&source.table.name) {
+            let folders = folders(&self.scene);
+            self.watch.set(&folders);
+        }
+    }
+
+    /// Says each text once, as far as it can be remembered that it was.
+    fn log(&mut self, table: &str, text: String) {
+        let text = format!("inventory, table {table}: {text}");
+        if self.said.len() < NOTES_MAX && !self.said.contains(&text) {
+            tracing::warn!("{text}");
+            self.said.insert(text);
+        }
+    }
+}
+
+/// Folders in which changes mean something.
+fn folders(scene: &Scene) -> BTreeSet<PathBuf> {
+    let parent = |path: &str| Path::new("/").join(path).parent().map(Path::to_path_buf);
+    let mut folders: BTreeSet<PathBuf> = DATABASES.iter().filter_map(|path| parent(path)).collect();
+    folders.extend([DATABASES[1], DATABASES[4]].map(|folder| Path::new("/").join(folder)));
+    folders.extend(UNIT_FOLDERS.map(|folder| Path::new("/").join(folder)));
+    folders.insert(PathBuf::from("/etc"));
+    let memory = scene.memory.borrow();
+    folders.extend(memory.folders.values().flatten().cloned());
+    folders
+}
+
+/// The places among [`SOURCES`] of the tables that this may have changed.
+fn places_of(scene: &Scene, heard: &Heard) -> Vec<usize> {
+    let place = |name: &str| SOURCES.iter().position(|source| source.table.name == name);
+    let names: Vec<&str> = match heard {
+        Heard::Everything => return (0..SOURCES.len()).collect(),
+        Heard::Mounts => vec!["mounts"],
+        Heard::Path { path, is_folder } => names_of(scene, path, *is_folder),
+    };
+    names.into_iter().filter_map(place).collect()
+}
+
+fn names_of(scene: &Scene, path: &Path, is_folder: bool) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    let inner = path.strip_prefix("/").unwrap_or(path);
+    let is_in = |folder: &str| inner.starts_with(folder);
+    if DATABASES.iter().any(|database| inner == Path::new(database) || (is_folder_of(database) && is_in(database))) {
+        // A package brings units and configuration, whose folders may not have been there to be watched.
+        names.extend(["packages", "units", "timers", "files", "certificates"]);
+    }
+    if UNIT_FOLDERS.iter().any(|folder| is_in(folder)) {
+        names.extend(["units", "timers"]);
+    }
+    match inner.to_str() {
+        Some("etc/passwd") => names.push("users"),
+        Some("etc/group") => names.push("groups"),
+        Some("etc/resolv.conf") => names.push("resolvers"),
+        Some("etc/os-release" | "etc/debian_version" | "etc/localtime" | "etc/timezone" | "etc/machine-id") => {
+            names.push("os");
+        }
+        _ => {}
+    }
+    let memory = scene.memory.borrow();
+    let holds = |table: &str| memory.folders.get(table).is_some_and(|all| all.iter().any(|one| path.starts_with(one)));
+    // A folder that came may hold files that match.
+    if scene.files.iter().any(|glob| glob.matches(path)) || (is_folder && holds("files")) {
+        names.push("files");
+    }
+    if scene.certificates.iter().any(|glob| glob.matches(path)) || (is_folder && holds("certificates")) {
+        names.push("certificates");
+    }
+    names
+}
+
+/// Databases that have a file a package.
+fn is_folder_of(database: &str) -> bool {
+    database == DATABASES[1] || database == DATABASES[4]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use muster_common::wire::inventory::InventoryWord;
+
+    use super::*;
+
+    #[test]
+    fn what_is_heard_leads_to_its_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let scene = Scene::below(folder.path(), &InventoryConfig::default());
+        let names = |path: &str| names_of(&scene, Path::new(path), false).join(" ");
+        for (path, tables) in [
+            ("/var/lib/dpkg/status", "packages units timers files certificates"),
+            ("/var/lib/dpkg/lock", ""),
+            ("/var/lib/dpkg/status.d/base", "packages units timers files certificates"),
+            ("/etc/systemd/system/x.service", "units timers files"),
+            ("/usr/lib/systemd/system/x.timer", "units timers"),
+            ("/etc/passwd", "users files"),
+            ("/etc/group", "groups files"),
+            ("/etc/shadow", ""),
+            ("/etc/resolv.conf", "resolvers files"),
+            ("/etc/localtime", "os"),
+            ("/etc/nginx/conf.d/a.conf", "files"),
+            ("/etc/nginx/a.pem", "certificates"),
+            ("/etc/ld.so.cache", ""),
+        ] {
+            assert_eq!(names(path), tables, "{path}");
+        }
+        scene.memory.borrow_mut().folders.insert("files", vec![PathBuf::from("/etc")]);
+        assert_eq!(names_of(&scene, Path::new("/etc/new"), true), ["files"]);
+        assert_eq!(places_of(&scene, &Heard::Everything).len(), SOURCES.len());
+        let mounts = places_of(&scene, &Heard::Mounts);
+        assert_eq!(SOURCES[mounts[0]].table.name, "mounts");
+        assert!(folders(&scene).contains(Path::new("/var/lib/dpkg")));
+    }
+
+    #[test]
+    fn the_thread_tells_this_host_once_it_knows_what_the_collector_has() {
+        let (say, reports) = sync_channel(1_000);
+        let own = Arc::new(Own::default());
+        let worker = InventoryWorker::start(InventoryConfig::default(), Arc::clone(&own), move |report| {
+            drop(say.try_send(report));
+        })
+        .unwrap();
+        worker.welcome(Vec::new());
+        let mut tables = BTreeSet::new();
+        while tables.len() < SOURCES.len() {
+            let report = reports.recv_timeout(Duration::from_secs(60)).unwrap();
+            tables.extend(report.tables.iter().map(|table| table.table));
+        }
+        // Those wanted again come whole, although nothing changed.
+        worker.wanted(vec![17]);
+        let is_it = |report: &InventoryReport| {
+            let mut tables = report.tables.iter();
+            tables.any(|table| table.table == 17 && matches!(table.word, InventoryWord::Whole { part: 0, .. }))
+        };
+        while !is_it(&reports.recv_timeout(Duration::from_secs(60)).unwrap()) {}
+        assert!(own.inventory_looks.value() >= 21 && own.inventory_reports.value() >= 2);
+        drop(worker);
+        // The thread ends, and its end of the channel with it.
+        while reports.recv_timeout(Duration::from_secs(60)).is_ok() {}
+    }
+}
