@@ -12,6 +12,8 @@ use crate::logs::glob::{Glob, matches_name};
 const DEPTH_MAX: usize = 8;
 /// Names that are looked at for all patterns together: a folder with a million names costs as much as this, some 10 ms.
 const NAMES_MAX: usize = 20_000;
+/// A line beyond this is cut: no database has one.
+const LINES_BYTES: usize = 64 << 10;
 
 /// Files by the path that they have on the host.
 #[derive(Debug, Default)]
@@ -107,16 +109,53 @@ fn add(path: PathBuf, meta: Metadata, files_max: usize, found: &mut Found) {
     }
 }
 
-/// The beginning of a file, and whether there is more of it. A pipe in its place gives nothing and holds nothing up.
-pub(super) fn read(path: &Path, bytes_max: usize) -> io::Result<(Vec<u8>, bool)> {
+/// Opens what must be a file. A pipe in its place holds nothing up.
+fn open(path: &Path) -> io::Result<(File, u64)> {
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("it is no file"));
+    if meta.is_file() { Ok((file, meta.len())) } else { Err(io::Error::other("it is no file")) }
+}
+
+/// Gives the lines of a file of any size through a buffer, without their ends, each cut at the buffer's length; says whether there is more
+/// than `bytes_max` of it.
+pub(super) fn each_line(path: &Path, bytes_max: u64, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
+    let (file, _) = open(path)?;
+    let mut file = file.take(bytes_max + 1);
+    let (mut buffer, mut filled, mut is_rest) = (vec![0; LINES_BYTES], 0, false);
+    loop {
+        let read = match file.read(&mut buffer[filled..]) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        filled += read;
+        let mut from = 0;
+        while let Some(length) = memchr::memchr(b'\n', &buffer[from..filled]) {
+            if !std::mem::take(&mut is_rest) {
+                each(&buffer[from..from + length]);
+            }
+            from += length + 1;
+        }
+        buffer.copy_within(from..filled, 0);
+        filled -= from;
+        if read == 0 || filled == buffer.len() {
+            if filled > 0 && !is_rest {
+                each(&buffer[..filled]);
+            }
+            if read == 0 {
+                return Ok(file.limit() == 0);
+            }
+            (filled, is_rest) = (0, true);
+        }
     }
+}
+
+/// The beginning of a file, and whether there is more of it.
+pub(super) fn read(path: &Path, bytes_max: usize) -> io::Result<(Vec<u8>, bool)> {
+    let (file, size) = open(path)?;
     // Files of the kernel say that they have no bytes.
-    let size = usize::try_from(meta.len()).unwrap_or(bytes_max).min(bytes_max);
+    let size = usize::try_from(size).unwrap_or(bytes_max).min(bytes_max);
     let mut bytes = Vec::with_capacity(size + 1);
     let read = file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     bytes.truncate(bytes_max);
@@ -163,6 +202,26 @@ mod tests {
         assert_eq!(found(&tree, "/etc/l*/*.conf"), "/etc/link/x.conf");
         assert_eq!(found(&tree, "/etc/itself/*"), "");
         assert!(read(&tree.path("etc/itself"), 10).is_err());
+    }
+
+    #[test]
+    fn lines_of_a_file_of_any_size_are_given_and_long_ones_cut() {
+        let lines = |text: &str, bytes_max: u64| {
+            let tree = Tree::new(&[("file", text)]);
+            let mut found = Vec::new();
+            let is_more = each_line(&tree.path("file"), bytes_max, |line| found.push(line.to_vec())).unwrap();
+            (found, is_more)
+        };
+        assert_eq!(lines("", 100), (vec![], false));
+        assert_eq!(lines("a\n\nb", 100), (vec![b"a".to_vec(), vec![], b"b".to_vec()], false));
+        let many: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
+        let (found, is_more) = lines(&many, 1 << 20);
+        assert_eq!((found.len(), found[49_999].as_slice(), is_more), (50_000, &b"line 49999"[..], false));
+        let (found, is_more) = lines(&many, 1_000);
+        assert!((90..=150).contains(&found.len()) && is_more, "{}", found.len());
+        let long = format!("{}\nshort\n", "x".repeat(200_000));
+        let (found, _) = lines(&long, 1 << 20);
+        assert_eq!((found.len(), found[0].len(), found[1].as_slice()), (2, LINES_BYTES, &b"short"[..]));
     }
 
     #[test]

@@ -16,8 +16,10 @@ use crate::logs::glob::Glob;
 
 /// A small file: an attribute, a list of users of an ordinary host.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
-/// The largest file that is read as a whole: the package database of a host with 8,000 packages has some 12 MB.
-pub(super) const LARGE_BYTES: usize = 64 << 20;
+/// The largest file that is read as a whole: tables of the kernel, such as the routes of a router.
+pub(super) const LARGE_BYTES: usize = 16 << 20;
+/// The largest that is read line by line: the package database of a host with 8,000 packages has some 12 MB.
+const LINES_BYTES: u64 = 128 << 20;
 /// Notes of one look at one table; beyond it they help nobody.
 const NOTES_MAX: usize = 16;
 
@@ -157,7 +159,23 @@ impl Scene {
         }
     }
 
-    /// The same for a file that a host must have.
+    /// Gives a file's lines, however large it is; none where there is no such file. What is beyond the bound is left, and noted.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub(super) fn each_line(&self, path: &str, each: impl FnMut(&[u8])) -> Result<(), Problem> {
+        match bounded::each_line(&self.path(path), LINES_BYTES, each) {
+            Ok(true) => self.note(format!("/{path}: only its first {LINES_BYTES} bytes are read")),
+            Ok(false) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) => {
+                return Err(Problem { place: Self::place(path), problem: format!("cannot be read: {error}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// The beginning of a file that a host must have.
     ///
     /// # Errors
     /// When it cannot be read, or is not there.

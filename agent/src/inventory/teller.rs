@@ -18,7 +18,7 @@ use size::{rows_bytes, table_bytes, word_bytes};
 /// A report's rows, encoded: a frame's payload with room for what stands around them.
 pub(super) const PART_BYTES_MAX: usize = 200_000;
 /// A table beyond this is no inventory: it would take minutes of a slow line, and its rows stay in memory here.
-pub(super) const TABLE_BYTES_MAX: usize = 8 << 20;
+pub(super) const TABLE_BYTES_MAX: usize = 4 << 20;
 /// A text of a problem.
 const PROBLEM_BYTES_MAX: usize = 1 << 10;
 
@@ -31,12 +31,19 @@ struct Told {
     rows: Option<Rows>,
     /// The problem that was told last, if the last look failed.
     problem: Option<String>,
-    /// The last look, whatever came of it; 0: none.
+    /// When the last look that saw its rows began; 0: none did.
     looked_ms: i64,
     /// The collector wants it whole.
     is_wanted: bool,
     /// Looks without news since the last report of it: the look before the first one, and the last one.
     quiet: Option<(i64, i64)>,
+}
+
+/// When looks were taken that are told together, ms since 1970: all that they saw was so at some moment between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) begun_ms: i64,
+    pub(super) ended_ms: i64,
 }
 
 /// The machine.
@@ -45,7 +52,7 @@ pub(super) struct Teller {
     is_welcome: bool,
     tables: BTreeMap<u8, Told>,
     /// What waits for the welcome: the last look at each table.
-    waiting: BTreeMap<u8, (i64, Result<Rows, String>)>,
+    waiting: BTreeMap<u8, (Taken, Result<Rows, String>)>,
     ready: Vec<InventoryReport>,
 }
 
@@ -59,15 +66,15 @@ impl Teller {
         for (table, digest) in digests {
             self.tables.entry(*table).or_default().digest = Some(*digest);
         }
-        for (table, (at_ms, look)) in std::mem::take(&mut self.waiting) {
-            self.look(table, at_ms, look);
+        for (table, (taken, look)) in std::mem::take(&mut self.waiting) {
+            self.look(table, taken, look);
         }
     }
 
-    /// A look at a table, taken at `at_ms`; a problem is the text of one.
-    pub(super) fn look(&mut self, table: u8, at_ms: i64, look: Result<Rows, String>) {
+    /// A look at a table; a problem is the text of one. What changed did so after the last look began, and not after this one ended.
+    pub(super) fn look(&mut self, table: u8, taken: Taken, look: Result<Rows, String>) {
         if !self.is_welcome {
-            self.waiting.insert(table, (at_ms, look));
+            self.waiting.insert(table, (taken, look));
             return;
         }
         let look = look.and_then(|rows| match table_bytes(&rows) {
@@ -77,15 +84,19 @@ impl Teller {
             _ => Ok(rows),
         });
         let told = self.tables.entry(table).or_default();
-        let since_ms = std::mem::replace(&mut told.looked_ms, at_ms);
+        // A clock that was set back must not turn the order around.
+        let since_ms = told.looked_ms.min(taken.ended_ms);
+        if look.is_ok() {
+            told.looked_ms = taken.begun_ms;
+        }
         let reports = told.reports(table, look);
         if reports.is_empty() {
             let first = told.quiet.map_or(since_ms, |(first, _)| first);
-            told.quiet = Some((first, at_ms));
+            told.quiet = Some((first, taken.begun_ms));
         } else {
             told.quiet = None;
             for report in reports {
-                self.add(at_ms, since_ms, report);
+                self.add(taken.ended_ms, since_ms, report);
             }
         }
     }
@@ -133,6 +144,7 @@ impl Teller {
     /// Joins tables of the same look as long as they fit.
     fn add(&mut self, at_ms: i64, since_ms: i64, report: TableReport) {
         let bytes = word_bytes(&report.word);
+        // Not into an earlier one: parts follow each other, and what leads on from a report follows it.
         if let Some(last) = self.ready.last_mut()
             && (last.at_ms, last.since_ms) == (at_ms, since_ms)
             && last.tables.iter().map(|table| word_bytes(&table.word)).sum::<usize>() + bytes <= PART_BYTES_MAX
@@ -169,8 +181,7 @@ impl Told {
             (Some(before), Some(from)) if from == before.digest() && !is_wanted => {
                 let difference = Difference::between(before, &now);
                 let bytes = rows_bytes(&difference.gone) + rows_bytes(&difference.now);
-                // What is larger than the table itself is no shorter way to it.
-                if bytes <= PART_BYTES_MAX && bytes < table_bytes(&now) {
+                if bytes <= PART_BYTES_MAX {
                     let word = InventoryWord::Changed { from: from.0, gone: difference.gone, now: difference.now };
                     vec![report(table, &now, word)]
                 } else {
@@ -213,7 +224,7 @@ fn whole(table: u8, rows: &Rows) -> Vec<TableReport> {
             part.push(row.clone());
         }
     }
-    // A table has at most some 50 parts by its own bound.
+    // A table has at most some 20 parts by its own bound.
     let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
     let word = |(part, rows)| InventoryWord::Whole { part, parts: count, rows };
     (0..count).zip(parts).map(|part| report(table, rows, word(part))).collect()

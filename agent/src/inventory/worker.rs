@@ -16,7 +16,7 @@ use super::InventoryConfig;
 use super::scene::Scene;
 use super::schedule::Schedule;
 use super::sources::{DATABASES, SOURCES, UNIT_FOLDERS, look};
-use super::teller::Teller;
+use super::teller::{Taken, Teller};
 use super::watch::{Heard, Watch};
 use crate::own::Own;
 
@@ -52,19 +52,30 @@ impl InventoryWorker {
         own: Arc<Own>,
         say: impl Fn(InventoryReport) + Send + 'static,
     ) -> std::io::Result<Self> {
+        let scene = Scene::of_host(&config);
+        Self::start_over(scene, config.interval, own, say)
+    }
+
+    /// Over a scene, as tests make one.
+    pub(super) fn start_over(
+        scene: Scene,
+        interval: Duration,
+        own: Arc<Own>,
+        say: impl Fn(InventoryReport) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (words, heard) = sync_channel(WORDS_MAX);
         let (woken, wake) = std::io::pipe()?;
         let counts = Arc::clone(&own);
         let body = move || {
             let worker = Worker {
-                scene: Scene::of_host(&config),
-                schedule: Schedule::new(config.interval, time::monotonic()),
+                watch: Watch::new(&scene.path("proc")),
+                scene,
+                schedule: Schedule::new(interval, time::monotonic()),
                 teller: Teller::default(),
-                watch: Watch::new(Path::new("/proc")),
                 own: counts,
                 said: BTreeSet::new(),
             };
-            worker.run(config.interval, &heard, woken, say);
+            worker.run(interval, &heard, woken, say);
         };
         std::thread::Builder::new().name("muster-inventory".to_owned()).stack_size(STACK_BYTES).spawn(body)?;
         Ok(Self { words, wake, own })
@@ -123,9 +134,8 @@ impl Worker {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            for place in self.schedule.take(now) {
-                self.look(place);
-            }
+            let due = self.schedule.take(now);
+            self.look(&due);
             if now >= gather_at {
                 self.teller.gather();
                 gather_at = now + interval;
@@ -150,22 +160,31 @@ impl Worker {
         }
     }
 
-    fn look(&mut self, place: usize) {
-        let Some(source) = SOURCES.get(place) else { return };
-        let at_ms = time::now().millis().saturating_add(self.own.clock_correction_ms.value());
-        let found = look(&self.scene, source).map_err(|problem| problem.to_string());
-        self.own.inventory_looks.add(1);
-        if let Err(problem) = &found {
-            self.own.inventory_failures.add(1);
-            self.log(source.table.name, problem.clone());
+    /// Looks at the tables at these places, and has what was found told together.
+    fn look(&mut self, places: &[usize]) {
+        let now_ms = |own: &Own| time::now().millis().saturating_add(own.clock_correction_ms.value());
+        let begun_ms = now_ms(&self.own);
+        let mut looks = Vec::with_capacity(places.len());
+        for source in places.iter().filter_map(|place| SOURCES.get(*place)) {
+            let found = look(&self.scene, source).map_err(|problem| problem.to_string());
+            self.own.inventory_looks.add(1);
+            if let Err(problem) = &found {
+                self.own.inventory_failures.add(1);
+                self.log(source.table.name, problem.clone());
+            }
+            for note in self.scene.take_notes() {
+                self.log(source.table.name, note);
+            }
+            if ["files", "certificates", "packages"].contains(&source.table.name) {
+                let folders = folders(&self.scene);
+                self.watch.set(&folders);
+            }
+            looks.push((source.table.number, found));
         }
-        for note in self.scene.take_notes() {
-            self.log(source.table.name, note);
-        }
-        self.teller.look(source.table.number, at_ms, found);
-        if ["files", "certificates", "packages"].contains(&source.table.name) {
-            let folders = folders(&self.scene);
-            self.watch.set(&folders);
+        // A clock that is set back in between makes no look end before it began.
+        let taken = Taken { begun_ms, ended_ms: now_ms(&self.own).max(begun_ms) };
+        for (table, found) in looks {
+            self.teller.look(table, taken, found);
         }
     }
 
@@ -179,15 +198,15 @@ impl Worker {
     }
 }
 
-/// Folders in which changes mean something.
+/// Folders in which changes mean something, below the scene's root.
 fn folders(scene: &Scene) -> BTreeSet<PathBuf> {
-    let parent = |path: &str| Path::new("/").join(path).parent().map(Path::to_path_buf);
+    let parent = |path: &str| scene.path(path).parent().map(Path::to_path_buf);
     let mut folders: BTreeSet<PathBuf> = DATABASES.iter().filter_map(|path| parent(path)).collect();
-    folders.extend([DATABASES[1], DATABASES[4]].map(|folder| Path::new("/").join(folder)));
-    folders.extend(UNIT_FOLDERS.map(|folder| Path::new("/").join(folder)));
-    folders.insert(PathBuf::from("/etc"));
+    folders
+        .extend([DATABASES[1], DATABASES[4], "etc"].into_iter().chain(UNIT_FOLDERS).map(|folder| scene.path(folder)));
     let memory = scene.memory.borrow();
-    folders.extend(memory.folders.values().flatten().cloned());
+    let found = memory.folders.values().flatten();
+    folders.extend(found.map(|folder| scene.root().join(folder.strip_prefix("/").unwrap_or(folder))));
     folders
 }
 
@@ -197,7 +216,10 @@ fn places_of(scene: &Scene, heard: &Heard) -> Vec<usize> {
     let names: Vec<&str> = match heard {
         Heard::Everything => return (0..SOURCES.len()).collect(),
         Heard::Mounts => vec!["mounts"],
-        Heard::Path { path, is_folder } => names_of(scene, path, *is_folder),
+        Heard::Path { path, is_folder } => {
+            let inner = path.strip_prefix(scene.root()).unwrap_or(path);
+            names_of(scene, &Path::new("/").join(inner), *is_folder)
+        }
     };
     names.into_iter().filter_map(place).collect()
 }
@@ -246,6 +268,7 @@ mod tests {
     use muster_common::wire::inventory::InventoryWord;
 
     use super::*;
+    use crate::testing::Tree;
 
     #[test]
     fn what_is_heard_leads_to_its_tables() {
@@ -274,7 +297,45 @@ mod tests {
         assert_eq!(places_of(&scene, &Heard::Everything).len(), SOURCES.len());
         let mounts = places_of(&scene, &Heard::Mounts);
         assert_eq!(SOURCES[mounts[0]].table.name, "mounts");
-        assert!(folders(&scene).contains(Path::new("/var/lib/dpkg")));
+        assert!(folders(&scene).contains(&folder.path().join("var/lib/dpkg")));
+    }
+
+    #[test]
+    fn a_change_is_told_soon_and_alone() {
+        let tree = Tree::new(&[
+            ("etc/passwd", "root:x:0:0::/:/bin/sh\n"),
+            ("var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\n"),
+            ("etc/nginx/nginx.conf", "one"),
+        ]);
+        let (say, reports) = sync_channel(1_000);
+        let scene = Scene::below(&tree.path(""), &InventoryConfig::default());
+        let own = Arc::new(Own::default());
+        let worker = InventoryWorker::start_over(scene, Duration::from_secs(900), own, move |report| {
+            drop(say.try_send(report));
+        })
+        .unwrap();
+        worker.welcome(Vec::new());
+        let next = |wanted: u8| loop {
+            let report: InventoryReport = reports.recv_timeout(Duration::from_secs(60)).unwrap();
+            if let Some(table) = report.tables.iter().find(|table| table.table == wanted) {
+                return (table.word.clone(), report.at_ms, report.since_ms);
+            }
+        };
+        let number = |name: &str| muster_common::inventory::named(name).unwrap().number;
+        // Folders are watched once the files were looked at.
+        assert!(matches!(next(number("files")).0, InventoryWord::Whole { .. }));
+        for (path, text, table, gone, now) in [
+            ("etc/nginx/nginx.conf", "two", "files", 0, 1),
+            ("etc/passwd", "ann:x:1:1::/:/bin/sh\n", "users", 1, 1),
+            ("var/lib/dpkg/status", "Package: b\nStatus: install ok installed\nVersion: 1\n", "packages", 1, 1),
+        ] {
+            tree.write(&format!("{path}-new"), text);
+            std::fs::rename(tree.path(&format!("{path}-new")), tree.path(path)).unwrap();
+            let (word, at_ms, since_ms) = next(number(table));
+            let InventoryWord::Changed { gone: left, now: came, .. } = word else { panic!("{table}: {word:?}") };
+            assert_eq!((left.len(), came.len()), (gone, now), "{table}");
+            assert!(0 < since_ms && since_ms < at_ms);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use muster_common::inventory::Rows;
 
-use super::super::scene::{LARGE_BYTES, SMALL_BYTES};
+use super::super::scene::SMALL_BYTES;
 use super::{Problem, Scene, packages_rpm};
 use crate::sources::parse;
 
@@ -37,17 +37,20 @@ pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
         rows.clone_from(found);
         return Ok(());
     }
-    if let Some(bytes) = scene.read(DATABASES[0], LARGE_BYTES)? {
-        dpkg(&bytes, rows);
-    }
+    let mut dpkg = Dpkg::default();
+    scene.each_line(DATABASES[0], |line| dpkg.line(line, rows))?;
+    dpkg.line(b"", rows);
     // Images that were made without dpkg have a file a package.
     for name in scene.list(DATABASES[1], FILES_MAX)? {
         if !name.ends_with(".md5sums") {
-            dpkg(&scene.read(&format!("{}/{name}", DATABASES[1]), SMALL_BYTES)?.unwrap_or_default(), rows);
+            scene.each_line(&format!("{}/{name}", DATABASES[1]), |line| dpkg.line(line, rows))?;
+            dpkg.line(b"", rows);
         }
     }
+    let mut apk = Apk::default();
     for path in [DATABASES[2], DATABASES[3]] {
-        apk(&scene.read(path, LARGE_BYTES)?.unwrap_or_default(), rows);
+        scene.each_line(path, |line| apk.line(line, rows))?;
+        apk.line(b"", rows);
     }
     for name in scene.list(DATABASES[4], FILES_MAX)? {
         pacman(&scene.read(&format!("{}/{name}/desc", DATABASES[4]), SMALL_BYTES)?.unwrap_or_default(), rows);
@@ -59,12 +62,27 @@ pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
     Ok(())
 }
 
-/// dpkg's status file: paragraphs of `Field: value`, apart by empty lines; lines that begin with a blank go on with the field above.
-fn dpkg(bytes: &[u8], rows: &mut Rows) {
+/// Reads dpkg's status file: paragraphs of `Field: value`, apart by empty lines; lines that begin with a blank go on with the field above.
+#[derive(Default)]
+struct Dpkg {
+    fields: [Option<String>; 5],
+}
+
+impl Dpkg {
     const FIELDS: [&[u8]; 5] = [b"Package", b"Architecture", b"Version", b"Source", b"Status"];
-    let mut fields: [Option<String>; FIELDS.len()] = Default::default();
-    let mut end = |fields: &mut [Option<String>; FIELDS.len()]| {
-        let [name, architecture, version, source, status] = std::mem::take(fields);
+
+    fn line(&mut self, line: &[u8], rows: &mut Rows) {
+        if line.trim_ascii().is_empty() {
+            return self.end(rows);
+        }
+        let Some(at) = line.iter().position(|byte| *byte == b':') else { return };
+        if let Some(place) = Self::FIELDS.iter().position(|field| *field == &line[..at]) {
+            self.fields[place].get_or_insert_with(|| parse::text(line[at + 1..].trim_ascii()));
+        }
+    }
+
+    fn end(&mut self, rows: &mut Rows) {
+        let [name, architecture, version, source, status] = std::mem::take(&mut self.fields);
         let Some(name) = name else { return };
         let status = status.map_or_else(|| Some("installed".to_owned()), |status| shown_status(&status));
         // Names that dpkg only knows of, such as ones that are selected.
@@ -73,18 +91,7 @@ fn dpkg(bytes: &[u8], rows: &mut Rows) {
         let source = source.and_then(|source| source.split_ascii_whitespace().next().map(str::to_owned));
         let source = source.unwrap_or_else(|| name.clone());
         rows.add(["dpkg".into(), name.into(), architecture.into(), version.into(), source.into(), status.into()]);
-    };
-    for line in bytes.split(|byte| *byte == b'\n') {
-        if line.trim_ascii().is_empty() {
-            end(&mut fields);
-            continue;
-        }
-        let Some(at) = line.iter().position(|byte| *byte == b':') else { continue };
-        if let Some(place) = FIELDS.iter().position(|field| *field == &line[..at]) {
-            fields[place].get_or_insert_with(|| parse::text(line[at + 1..].trim_ascii()));
-        }
     }
-    end(&mut fields);
 }
 
 /// `install ok installed` is `installed`, as dpkg-query's `db:Status-Status`; what was held or is broken is told in full.
@@ -96,33 +103,31 @@ fn shown_status(status: &str) -> Option<String> {
     }
 }
 
-/// apk's database: paragraphs of `P:name`, apart by empty lines.
-fn apk(bytes: &[u8], rows: &mut Rows) {
-    let mut fields: [Option<String>; 4] = Default::default();
-    for line in bytes.split(|byte| *byte == b'\n').chain([&b""[..]]) {
+/// Reads apk's database: paragraphs of `P:name`, apart by empty lines.
+#[derive(Default)]
+struct Apk {
+    fields: [Option<String>; 4],
+}
+
+impl Apk {
+    fn line(&mut self, line: &[u8], rows: &mut Rows) {
         match line {
-            [] => {
-                let [name, architecture, version, source] = std::mem::take(&mut fields);
-                if let Some(name) = name {
-                    let source = source.unwrap_or_else(|| name.clone());
-                    let status = "installed";
-                    rows.add([
-                        "apk".into(),
-                        name.into(),
-                        architecture.into(),
-                        version.into(),
-                        source.into(),
-                        status.into(),
-                    ]);
-                }
-            }
+            [] => self.end(rows),
             [key, b':', value @ ..] => {
                 if let Some(place) = b"PAVo".iter().position(|known| known == key) {
-                    fields[place].get_or_insert_with(|| parse::text(value));
+                    self.fields[place].get_or_insert_with(|| parse::text(value));
                 }
             }
             _ => {}
         }
+    }
+
+    fn end(&mut self, rows: &mut Rows) {
+        let [name, architecture, version, source] = std::mem::take(&mut self.fields);
+        let Some(name) = name else { return };
+        let source = source.unwrap_or_else(|| name.clone());
+        let (manager, status) = ("apk", "installed");
+        rows.add([manager.into(), name.into(), architecture.into(), version.into(), source.into(), status.into()]);
     }
 }
 

@@ -20,6 +20,10 @@ fn users(count: usize, comment: &str) -> Rows {
     rows
 }
 
+fn at_once(at_ms: i64) -> Taken {
+    Taken { begun_ms: at_ms, ended_ms: at_ms }
+}
+
 /// A collector that believes nothing.
 #[derive(Default)]
 struct Collector {
@@ -90,17 +94,17 @@ fn any_history_ends_with_the_collector_knowing_the_host() {
             match random.u8(0..10) {
                 0 => teller = Teller::default(),
                 1 => teller.welcome(&collector.digests()),
-                2 => teller.look(number, at, Err("/proc/net/tcp: is gone".to_owned())),
+                2 => teller.look(number, at_once(at), Err("/proc/net/tcp: is gone".to_owned())),
                 3 => teller.gather(),
                 4 if loses => drop(lane.pop_front()),
                 5 | 6 => now = ports(&mut random),
                 7 => {
                     let wanted: Vec<u8> = std::mem::take(&mut collector.wanted).into_iter().collect();
                     if !teller.wanted(&wanted).is_empty() {
-                        teller.look(number, at, Ok(now.clone()));
+                        teller.look(number, at_once(at), Ok(now.clone()));
                     }
                 }
-                _ => teller.look(number, at, Ok(now.clone())),
+                _ => teller.look(number, at_once(at), Ok(now.clone())),
             }
             lane.extend(teller.take());
             if random.bool()
@@ -114,7 +118,7 @@ fn any_history_ends_with_the_collector_knowing_the_host() {
         teller.welcome(&collector.digests());
         for _ in 0..3 {
             at += 1;
-            teller.look(number, at, Ok(now.clone()));
+            teller.look(number, at_once(at), Ok(now.clone()));
             teller.gather();
             lane.extend(teller.take());
             lane.drain(..).for_each(|report| collector.read(&report));
@@ -141,26 +145,46 @@ fn nothing_is_told_before_the_welcome_and_what_is_known_is_not_told_again() {
     let rows = users(3, "x");
     let number = rows.table().number;
     let mut teller = Teller::default();
-    teller.look(number, 10, Ok(users(2, "x")));
-    teller.look(number, 20, Ok(rows.clone()));
+    teller.look(number, at_once(10), Ok(users(2, "x")));
+    teller.look(number, at_once(20), Ok(rows.clone()));
     teller.gather();
     assert_eq!(teller.take(), []);
     teller.welcome(&[(number, rows.digest())]);
     assert_eq!(teller.take(), []);
-    teller.look(number, 30, Ok(rows.clone()));
+    teller.look(number, at_once(30), Ok(rows.clone()));
     teller.gather();
     let told = teller.take();
     assert_eq!((words(&told), told[0].at_ms, told[0].since_ms), (vec!["unchanged".to_owned()], 30, 0));
     // A later welcome does not know what is under way.
-    teller.look(number, 40, Ok(users(4, "x")));
+    teller.look(number, at_once(40), Ok(users(4, "x")));
     teller.welcome(&[]);
     let told = teller.take();
     assert_eq!((words(&told), told[0].at_ms, told[0].since_ms), (vec!["changed -0 +1".to_owned()], 40, 30));
     // One that has nothing gets an empty table too.
     let mut teller = Teller::default();
     teller.welcome(&[]);
-    teller.look(number, 10, Ok(users(0, "")));
+    teller.look(number, at_once(10), Ok(users(0, "")));
     assert_eq!(words(&teller.take()), ["whole 0/1 0"]);
+}
+
+#[test]
+fn what_is_looked_at_together_is_told_together_between_its_looks() {
+    let more = users(3, "x");
+    let (users, other) = (users(2, "x"), Rows::new(named("groups").unwrap()));
+    let (number, groups) = (users.table().number, other.table().number);
+    let mut teller = Teller::default();
+    teller.welcome(&[]);
+    let taken = |begun_ms, ended_ms| Taken { begun_ms, ended_ms };
+    teller.look(number, taken(10, 15), Ok(users));
+    teller.look(groups, taken(10, 15), Ok(other));
+    let told = teller.take();
+    assert_eq!((told.len(), told[0].tables.len(), told[0].at_ms, told[0].since_ms), (1, 2, 15, 0));
+    // A look that saw nothing bounds no change.
+    teller.look(number, taken(20, 25), Err("gone".to_owned()));
+    teller.take();
+    teller.look(number, taken(30, 35), Ok(more));
+    let told = teller.take();
+    assert_eq!((told[0].at_ms, told[0].since_ms), (35, 10));
 }
 
 #[test]
@@ -171,7 +195,7 @@ fn a_failure_is_told_once_and_its_end_at_once() {
     teller.welcome(&[]);
     let fail = || Err("/etc/passwd: cannot be read".to_owned());
     let mut told = |look: Result<Rows, String>, at: i64| {
-        teller.look(number, at, look);
+        teller.look(number, at_once(at), look);
         words(&teller.take())
     };
     assert_eq!(told(fail(), 1), ["failed /etc/passwd: cannot be read"]);
@@ -194,7 +218,7 @@ fn large_tables_go_in_parts_and_hostile_ones_not_at_all() {
     let number = named("users").unwrap().number;
     let mut teller = Teller::default();
     teller.welcome(&[]);
-    teller.look(number, 1, Ok(users(4_000, &"c".repeat(150))));
+    teller.look(number, at_once(1), Ok(users(4_000, &"c".repeat(150))));
     let told = teller.take();
     assert!((4..=5).contains(&told.len()), "{} reports", told.len());
     let rows: usize = told
@@ -208,12 +232,12 @@ fn large_tables_go_in_parts_and_hostile_ones_not_at_all() {
         })
         .sum();
     assert_eq!(rows, 4_000);
-    // All of them changed: that is no shorter than the table.
-    teller.look(number, 2, Ok(users(4_000, &"d".repeat(150))));
+    // All of them changed: that fits no report.
+    teller.look(number, at_once(2), Ok(users(4_000, &"d".repeat(150))));
     assert!(words(&teller.take())[0].starts_with("whole 0/"));
-    teller.look(number, 3, Ok(users(12_000, &"c".repeat(1_000))));
+    teller.look(number, at_once(3), Ok(users(5_000, &"c".repeat(1_000))));
     let told = words(&teller.take());
-    assert!(told.len() == 1 && told[0].contains("more than 8388608"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("more than 4194304"), "{told:?}");
 }
 
 #[test]
@@ -225,7 +249,7 @@ fn a_refresh_without_news_is_one_small_report() {
             let table = numbered(number).unwrap();
             let mut rows = Rows::new(table);
             rows.add(vec![Value::Null; table.columns.len()]);
-            teller.look(number, i64::from(number) * round, Ok(rows));
+            teller.look(number, at_once(i64::from(number) * round), Ok(rows));
         }
         if round == 1 {
             // Looks of one moment would go together; these are of 21.
