@@ -8,7 +8,7 @@ use muster_common::inventory::{Digest, Row, Value};
 pub(super) const VERSION: u8 = 1;
 /// Bytes of rows of one table: 20,000 rows of 200 bytes. A host that tells more is told so; memory and file would be its own to fill else.
 pub(super) const TABLE_BYTES_MAX: usize = 4 << 20;
-/// 600 packages take 9 kB by it; higher levels gain a twentieth for three times the work.
+/// 600 packages of a Debian host take 9.4 kB by it; level 6 gains a tenth for five times the work.
 const LEVEL: i32 = 3;
 const HEAD_BYTES: usize = 1 + 8 + 4 + 4;
 

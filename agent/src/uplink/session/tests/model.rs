@@ -209,9 +209,12 @@ impl Collector {
         }
         match frame.message {
             Message::Gap(gap) => self.store.report_gaps.push((epoch, mark + 1, gap)),
-            Message::Reports(batch) if matches!(batch.reports[..], [Report::Processes(_), ..]) => {
+            Message::Reports(batch)
+                if matches!(batch.reports[..], [Report::Processes(_) | Report::Inventory(_), ..]) =>
+            {
                 assert!(self.takes_processes, "a report that was not asked for");
-                assert!(batch.reports.iter().all(|report| matches!(report, Report::Processes(_))), "apart from others");
+                let kind = std::mem::discriminant(&batch.reports[0]);
+                assert!(batch.reports.iter().all(|one| std::mem::discriminant(one) == kind), "apart from others");
                 self.store.looks.extend(batch.reports);
             }
             Message::Reports(batch) => self.store.results.extend(batch.reports.iter().map(number_of)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use muster_common::disk::Disk;
+use muster_common::wire::inventory::InventoryReport;
 use muster_common::wire::message::{ProcessLook, Report};
 
 use super::rules::{hold, welcomed};
@@ -65,6 +66,26 @@ fn looks_at_processes_go_only_where_they_are_read_and_apart_from_results() {
     world.start();
     online(&mut world);
     assert_eq!((looks(&world), world.own.looks_unsent.value()), (vec![2, 3, 4], 1));
+}
+
+#[test]
+fn inventories_go_only_where_they_are_read_and_apart_from_all_others() {
+    let mut world = welcomed(43);
+    let inventory = |at_ms| Report::Inventory(InventoryReport { at_ms, ..InventoryReport::default() });
+    world.tell(vec![inventory(1)]);
+    world.pass(200);
+    assert_eq!(world.collector.store.looks, [], "a collector of before");
+    world.collector.takes_processes = true;
+    world.break_connection();
+    world.pass(61_000);
+    world.settle(100);
+    let look = Report::Processes(ProcessLook { at_ms: 3, ..ProcessLook::default() });
+    world.say();
+    world.tell(vec![inventory(2), look.clone(), inventory(4)]);
+    world.say();
+    world.pass(200);
+    let expect = [inventory(2), look, inventory(4)];
+    assert_eq!((world.collector.store.looks.as_slice(), arrived(&world)), (expect.as_slice(), upto(2)));
 }
 
 #[test]
