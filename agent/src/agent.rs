@@ -183,8 +183,8 @@ impl Agent {
         // First starts are spread by the host's id, which no other host has.
         let mut checks = Checks { host: host.to_string(), ..config.checks };
         add_host_pack(&mut checks, Path::new("/run"));
-        let processes = (config.processes, config.metrics.proc.as_path());
-        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, processes, &own, now.wall)?;
+        let looks = (config.processes, config.metrics.proc.as_path(), config.inventory);
+        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, looks, &own, now.wall)?;
         loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);
         // The receiver goes only with the program.
@@ -311,6 +311,7 @@ impl Agent {
                 }
             }
             Effect::Handed(order) => self.reports.obey(order),
+            Effect::Inventory(order) => self.reports.obey_inventory(order),
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }

@@ -15,10 +15,12 @@ use crate::checks::settings::Checks;
 use crate::checks::worker::{CheckError, CheckWorker};
 use crate::handed::give::folder_of;
 use crate::handed::worker::{HandedNews, HandedWorker};
+use crate::inventory::InventoryConfig;
+use crate::inventory::worker::InventoryWorker;
 use crate::own::Own;
 use crate::top::ProcessesConfig;
 use crate::top::worker::TopWorker;
-use crate::uplink::{HandedFrame, HandedOrder};
+use crate::uplink::{HandedFrame, HandedOrder, InventoryOrder};
 
 /// Results that may wait for the agent's loop, which takes them at once: as many as checks can end in a moment.
 const REPORTS_MAX: usize = 256;
@@ -33,6 +35,8 @@ pub(crate) struct ReportSide {
     /// Held so that it ends with the agent, and its plugins with it. `None`: no check is configured.
     _checks: Option<CheckWorker>,
     _top: TopWorker,
+    /// `None`: this host's configuration looks at no inventory.
+    inventory: Option<InventoryWorker>,
 }
 
 /// Why nobody can make reports.
@@ -47,6 +51,11 @@ pub enum ReportError {
     },
     #[error(transparent)]
     Checks(#[from] CheckError),
+    #[error("no thread can be started to look at the inventory: {source}; raise the limit of tasks for this user")]
+    Inventory {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("no thread can be started to look at processes: {source}; raise the limit of tasks for this user")]
     Processes {
         #[source]
@@ -69,7 +78,7 @@ impl ReportSide {
     pub(crate) fn start(
         state_dir: &Path,
         checks: Checks,
-        (processes, proc): (ProcessesConfig, &Path),
+        (processes, proc, inventory): (ProcessesConfig, &Path, InventoryConfig),
         own: &Arc<Own>,
         now: Timestamp,
     ) -> Result<(Self, ReportEars, Vec<HandedFrame>), ReportError> {
@@ -79,6 +88,10 @@ impl ReportSide {
         let told = say.clone();
         let top = TopWorker::start(processes, proc, Arc::clone(own), move |report| hand_on(&told, report));
         let top = top.map_err(|source| ReportError::Processes { source })?;
+        let told = say.clone();
+        let tell = move |report| hand_on(&told, Report::Inventory(report));
+        let inventory = inventory.enabled.then(|| InventoryWorker::start(inventory, Arc::clone(own), tell)).transpose();
+        let inventory = inventory.map_err(|source| ReportError::Inventory { source })?;
         let checks = if checks.checks.is_empty() {
             // Those that an earlier configuration had are no more: for that word no thread is needed, and an empty channel takes it.
             drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
@@ -86,7 +99,20 @@ impl ReportSide {
         } else {
             Some(CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report))?)
         };
-        Ok((Self { handed, _checks: checks, _top: top }, ReportEars { results, handed: frames, news }, placed))
+        Ok((
+            Self { handed, _checks: checks, _top: top, inventory },
+            ReportEars { results, handed: frames, news },
+            placed,
+        ))
+    }
+
+    /// What the collector says of the inventory.
+    pub(crate) fn obey_inventory(&self, order: InventoryOrder) {
+        let Some(inventory) = &self.inventory else { return };
+        match order {
+            InventoryOrder::Known(digests) => inventory.welcome(digests),
+            InventoryOrder::Wanted(tables) => inventory.wanted(tables),
+        }
     }
 
     /// What the session says of a handed report.

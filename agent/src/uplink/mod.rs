@@ -18,8 +18,8 @@ pub use batch::Row;
 pub use moment::Moment;
 pub use sender::Sender;
 pub use session::{
-    Channel, Effect, HandedAnswer, HandedFrame, HandedOrder, HelloFacts, Input, LinkState, LogFrame, LogOrder, Note,
-    Session, Settings,
+    Channel, Effect, HandedAnswer, HandedFrame, HandedOrder, HelloFacts, Input, InventoryOrder, LinkState, LogFrame,
+    LogOrder, Note, Session, Settings,
 };
 
 #[cfg(test)]

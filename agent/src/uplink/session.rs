@@ -30,6 +30,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::inventory::Digest;
 use muster_common::wire::frame::Encoder;
 use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report};
 
@@ -197,9 +198,20 @@ pub enum Effect {
     Logs(LogOrder),
     /// For the folder of what other processes handed over.
     Handed(HandedOrder),
+    /// For who looks at the inventory.
+    Inventory(InventoryOrder),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
+}
+
+/// What the collector says of this host's inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InventoryOrder {
+    /// It takes inventories, and has these tables, by number. Of a collector that takes none nothing is said.
+    Known(Vec<(u8, Digest)>),
+    /// It wants these tables whole.
+    Wanted(Vec<u8>),
 }
 
 /// Where the connection stands, for status.

@@ -453,7 +453,7 @@ impl AgentNode {
                     running.tailer.obey(&order, now);
                 }
             }
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Handed(_) => {}
+            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Handed(_) | Effect::Inventory(_) => {}
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use muster_common::wire::message::{
 use super::super::backoff;
 use super::super::moment::Moment;
 use super::epochs::Wish;
-use super::{Channel, Effect, Note, Session};
+use super::{Channel, Effect, InventoryOrder, Note, Session};
 
 /// Connected, but no welcome came: hello waits for commits of the session before it, so this is long.
 const WELCOME_WITHIN: Duration = Duration::from_secs(60);
@@ -176,7 +176,7 @@ impl Session {
             started_ms: self.facts.started_ms,
             facts: self.facts.facts.clone(),
             epochs: self.runs.chunk_by(|a, b| a.epoch == b.epoch).map(held).collect(),
-            extensions: Vec::new(),
+            extensions: vec![Hello::frames_known()],
         };
         self.clock.ask(now);
         self.link = Link::AwaitWelcome { since: now.steady };
@@ -222,6 +222,9 @@ impl Session {
             (Link::Open { .. }, Message::NeedContext(need)) => self.need_context(need),
             (Link::Open { .. }, Message::Positions(page)) => self.positions(now, page),
             (Link::Open { .. }, Message::Throttle(throttle)) => self.throttle(now, throttle),
+            (Link::Open { .. }, Message::InventoryWanted(wanted)) => {
+                self.effects.push(Effect::Inventory(InventoryOrder::Wanted(wanted.tables)));
+            }
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {
                 self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });

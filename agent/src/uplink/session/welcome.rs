@@ -7,7 +7,7 @@ use super::epochs::{LANES, Wish};
 use super::link::Link;
 use super::moving::{Move, Wanted};
 use super::run::Run;
-use super::{Note, Session};
+use super::{Effect, InventoryOrder, Note, Session};
 use crate::spool::{SpoolRequest, StoreSeen};
 
 impl Session {
@@ -18,6 +18,9 @@ impl Session {
         self.lanes = welcome.lanes;
         self.takes_processes = welcome.takes_processes();
         self.takes_inventory = welcome.takes_inventory();
+        if self.takes_inventory {
+            self.effects.push(Effect::Inventory(InventoryOrder::Known(welcome.inventory_digests())));
+        }
         self.own.connected.set(1);
         let (host_name, host_id) = (welcome.host_name.clone(), welcome.host_id);
         self.note(Note::Welcomed { host_name, host_id });

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use muster_common::disk::Disk;
 use muster_common::wire::inventory::InventoryReport;
-use muster_common::wire::message::{ProcessLook, Report};
+use muster_common::wire::message::{FrameKind, InventoryWanted, Message, ProcessLook, Report};
 
 use super::rules::{hold, welcomed};
 use super::world::World;
 use crate::own::DropReason;
-use crate::uplink::session::LinkState;
+use crate::uplink::session::{Input, InventoryOrder, LinkState};
 
 /// Results committed, which must be each once.
 fn arrived(world: &World) -> Vec<u64> {
@@ -40,6 +40,20 @@ fn online(world: &mut World) {
 fn looks(world: &World) -> Vec<i64> {
     let at = |report: &Report| if let Report::Processes(look) = report { look.at_ms } else { 0 };
     world.collector.store.looks.iter().map(at).collect()
+}
+
+#[test]
+fn what_the_collector_has_of_an_inventory_is_told_where_it_takes_one() {
+    let mut world = welcomed(43);
+    assert_eq!(world.inventory_orders, [], "a collector of before");
+    assert!(world.collector.hellos[0].reads(FrameKind::InventoryWanted));
+    world.collector.takes_processes = true;
+    world.break_connection();
+    world.pass(61_000);
+    world.settle(100);
+    let wanted = InventoryWanted { tables: vec![6, 9], extensions: Vec::new() };
+    world.step(Input::Message(Message::InventoryWanted(wanted)));
+    assert_eq!(world.inventory_orders, [InventoryOrder::Known(Vec::new()), InventoryOrder::Wanted(vec![6, 9])]);
 }
 
 #[test]

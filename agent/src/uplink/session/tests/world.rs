@@ -18,7 +18,7 @@ use crate::own::Own;
 use crate::rows::Series;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolLimits, SpoolRequest};
 use crate::uplink::session::{Channel, Effect, HandedAnswer, HandedOrder, HelloFacts, Input, Note, Session, Settings};
-use crate::uplink::{Moment, Row, Sender};
+use crate::uplink::{InventoryOrder, Moment, Row, Sender};
 
 pub(super) const START_MS: i64 = 1_700_000_000_000;
 
@@ -44,6 +44,7 @@ pub(super) struct World {
     up: VecDeque<(u64, Channel, Arc<[u8]>)>,
     down: VecDeque<(u64, Message)>,
     pub(super) notes: Vec<Note>,
+    pub(super) inventory_orders: Vec<InventoryOrder>,
     pub(super) done: bool,
     /// Each row's number and when it was made.
     pub(super) made: BTreeMap<u64, u64>,
@@ -147,6 +148,7 @@ impl World {
             up: VecDeque::new(),
             down: VecDeque::new(),
             notes: Vec::new(),
+            inventory_orders: Vec::new(),
             done: false,
             made: BTreeMap::new(),
             generation: 1,
@@ -279,6 +281,7 @@ impl World {
                 Effect::Done => self.done = true,
                 Effect::Logs(order) => self.reader.obey(order),
                 Effect::Handed(order) => orders.push(order),
+                Effect::Inventory(order) => self.inventory_orders.push(order),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }
