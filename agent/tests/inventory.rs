@@ -8,9 +8,9 @@ const BUDGET_S: f64 = 2.0;
 
 fn agent(words: &[&str]) -> Output {
     // An absent file is a mistake: an empty one keeps this machine's configuration out.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("agent.toml");
-    std::fs::write(&config, "").unwrap();
+    std::fs::write(&config, "").expect("a file");
     Command::new(AGENT).arg("inventory").args(words).arg("--config").arg(config).output().expect("the agent starts")
 }
 

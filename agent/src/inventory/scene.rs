@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use muster_common::inventory::Rows;
 use muster_common::redact::Redactor;
 
 use super::bounded;
+use super::sources::{UnitFiles, UnitHead};
 use super::{InventoryConfig, defaults};
 use crate::logs::glob::Glob;
 
@@ -64,8 +66,12 @@ pub(super) struct Memory {
     pub(super) sums: BTreeMap<PathBuf, (Stamp, String)>,
     /// Folders in which a change means other files, or other certificates: by the table.
     pub(super) folders: BTreeMap<&'static str, Vec<PathBuf>>,
-    /// States of unit files, and what their folders were.
-    pub(super) unit_files: Option<(Vec<Stamp>, BTreeMap<String, String>)>,
+    /// Unit files by name, and what their folders were.
+    pub(super) unit_files: Option<(Vec<Stamp>, Arc<UnitFiles>)>,
+    /// What unit files say, by path.
+    pub(super) unit_heads: BTreeMap<String, (Stamp, UnitHead)>,
+    /// States of unit files as systemd told them, and what their folders were.
+    pub(super) unit_states: Option<(Vec<Stamp>, BTreeMap<String, String>)>,
 }
 
 /// Who listens.

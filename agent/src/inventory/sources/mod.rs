@@ -36,7 +36,7 @@ use super::scene::{Problem, Scene};
 
 pub(super) use address::ipv4_of_host;
 pub(super) use packages::DATABASES;
-pub(super) use unit_files::FOLDERS as UNIT_FOLDERS;
+pub(super) use unit_files::{FOLDERS as UNIT_FOLDERS, UnitFiles, UnitHead};
 
 /// When a table is looked at although nothing was heard of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,10 +17,10 @@ const WHEN: [&str; 7] = [
 ];
 
 pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
-    for (name, file) in unit_files::find(scene)? {
+    for (name, file) in unit_files::find(scene)?.iter() {
         let Some(stem) = name.strip_suffix(".timer") else { continue };
         let mut texts = vec![file.text(scene)];
-        texts.extend(unit_files::drop_ins(scene, &name));
+        texts.extend(unit_files::drop_ins(scene, name));
         let (mut unit, mut when) = (format!("{stem}.service"), Vec::new());
         for (key, value) in texts.iter().flat_map(|text| settings(text, "Timer")) {
             if key == "Unit" {
@@ -35,7 +35,7 @@ pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
             }
         }
         let schedule = (!when.is_empty()).then(|| when.join("; "));
-        rows.add([name.into(), unit.into(), schedule.into()]);
+        rows.add([name.as_str().into(), unit.into(), schedule.into()]);
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::super::scene::SMALL_BYTES;
+use super::super::scene::{SMALL_BYTES, Stamp};
 use super::{Problem, Scene};
 
 /// In the order in which systemd looks; the first file of a name counts. Not those of running programs, which come and go.
@@ -14,15 +15,37 @@ const FILES_MAX: usize = 10_000;
 
 /// One unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UnitFile {
+pub(in super::super) struct UnitFile {
     /// As on the host, with `/` before it.
     pub(super) path: String,
     /// `masked`: a link to nothing; `alias`: to another unit.
     link: Option<&'static str>,
 }
 
-/// Unit files by name.
-pub(super) fn find(scene: &Scene) -> Result<BTreeMap<String, UnitFile>, Problem> {
+/// By name.
+pub(in super::super) type UnitFiles = BTreeMap<String, UnitFile>;
+
+/// What a unit's file says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct UnitHead {
+    pub(super) description: Option<String>,
+    has_install: bool,
+}
+
+/// All unit files. Folders are listed again only when a name in one of them came, went or changed.
+pub(super) fn find(scene: &Scene) -> Result<Arc<UnitFiles>, Problem> {
+    let stamps: Vec<Stamp> = FOLDERS.iter().map(|folder| scene.stamp(folder)).collect();
+    if let Some((before, found)) = &scene.memory.borrow().unit_files
+        && *before == stamps
+    {
+        return Ok(Arc::clone(found));
+    }
+    let found = Arc::new(list(scene)?);
+    scene.memory.borrow_mut().unit_files = Some((stamps, Arc::clone(&found)));
+    Ok(found)
+}
+
+fn list(scene: &Scene) -> Result<UnitFiles, Problem> {
     let mut found = BTreeMap::new();
     for folder in FOLDERS {
         for name in scene.list(folder, FILES_MAX)? {
@@ -62,14 +85,31 @@ pub(super) fn enabled(scene: &Scene) -> Result<BTreeSet<String>, Problem> {
 
 impl UnitFile {
     /// systemd's word for it, as `systemctl list-unit-files` has it.
-    pub(super) fn state(&self, name: &str, enabled: &BTreeSet<String>, text: &str) -> &'static str {
-        let has_install = text.lines().any(|line| line.trim() == "[Install]");
+    pub(super) fn state(&self, name: &str, enabled: &BTreeSet<String>, head: &UnitHead) -> &'static str {
         match self.link {
             Some(link) => link,
             None if enabled.contains(name) => "enabled",
-            None if has_install => "disabled",
+            None if head.has_install => "disabled",
             None => "static",
         }
+    }
+
+    /// What it says, read again only when the file is another than before.
+    pub(super) fn head(&self, scene: &Scene) -> UnitHead {
+        let stamp = scene.stamp(self.path.trim_start_matches('/'));
+        if let Some((before, head)) = scene.memory.borrow().unit_heads.get(&self.path)
+            && *before == stamp
+        {
+            return head.clone();
+        }
+        let text = self.text(scene);
+        let description = settings(&text, "Unit").into_iter().find(|(key, _)| key == "Description");
+        let head = UnitHead {
+            description: description.map(|(_, value)| value),
+            has_install: text.lines().any(|line| line.trim() == "[Install]"),
+        };
+        scene.memory.borrow_mut().unit_heads.insert(self.path.clone(), (stamp, head.clone()));
+        head
     }
 
     /// Its text, empty where it cannot be read.

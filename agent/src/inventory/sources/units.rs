@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use muster_common::inventory::Rows;
 
-use super::unit_files::{self, FOLDERS, settings};
+use super::unit_files::{self, FOLDERS};
 use super::{Problem, Scene, ask};
 use crate::checks::native::bus::{self, Answer, Method};
 
@@ -75,16 +75,16 @@ fn by_bus(
         rows.add([name.into(), description.into(), load.into(), active.into(), sub.into(), state.into(), path.into()]);
     }
     // What is installed and not loaded; the first of equal names stays.
-    for (name, file) in files.into_iter().filter(|(name, _)| is_told(name)) {
-        let state = states.get(&name).cloned();
+    for (name, file) in files.iter().filter(|(name, _)| is_told(name)) {
+        let state = states.get(name).cloned();
         rows.add([
-            name.into(),
+            name.as_str().into(),
             None::<String>.into(),
             None::<String>.into(),
             "inactive".into(),
             None::<String>.into(),
             state.into(),
-            file.path.into(),
+            file.path.as_str().into(),
         ]);
     }
     Ok(())
@@ -92,18 +92,22 @@ fn by_bus(
 
 fn by_files(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
     let enabled = unit_files::enabled(scene)?;
-    for (name, file) in unit_files::find(scene)?.into_iter().filter(|(name, _)| is_told(name)) {
-        let text = file.text(scene);
-        let state = file.state(&name, &enabled, &text);
-        let description = settings(&text, "Unit").into_iter().find(|(key, _)| key == "Description");
+    let files = unit_files::find(scene)?;
+    // Those of files that are gone; the others are read once more.
+    if scene.memory.borrow().unit_heads.len() > files.len() {
+        scene.memory.borrow_mut().unit_heads.clear();
+    }
+    for (name, file) in files.iter().filter(|(name, _)| is_told(name)) {
+        let head = file.head(scene);
+        let state = file.state(name, &enabled, &head);
         rows.add([
-            name.into(),
-            description.map(|(_, value)| value).into(),
+            name.as_str().into(),
+            head.description.into(),
             None::<String>.into(),
             None::<String>.into(),
             None::<String>.into(),
             state.into(),
-            file.path.into(),
+            file.path.as_str().into(),
         ]);
     }
     Ok(())
@@ -114,7 +118,7 @@ fn file_states(scene: &Scene) -> Result<BTreeMap<String, String>, Problem> {
     let wants = ["etc/systemd/system/multi-user.target.wants", "etc/systemd/system/timers.target.wants"];
     let folders = FOLDERS.into_iter().chain(wants).chain(["etc/systemd/system/sockets.target.wants"]);
     let stamps: Vec<_> = folders.map(|folder| scene.stamp(folder)).collect();
-    if let Some((before, states)) = &scene.memory.borrow().unit_files
+    if let Some((before, states)) = &scene.memory.borrow().unit_states
         && *before == stamps
     {
         return Ok(states.clone());
@@ -132,7 +136,7 @@ fn file_states(scene: &Scene) -> Result<BTreeMap<String, String>, Problem> {
         }
         Ok(states)
     })?;
-    scene.memory.borrow_mut().unit_files = Some((stamps, states.clone()));
+    scene.memory.borrow_mut().unit_states = Some((stamps, states.clone()));
     Ok(states)
 }
 

@@ -157,6 +157,20 @@ fn units_and_timers_are_told_by_their_files() {
             "clean.timer|clean.service|OnBootSec=15min; OnUnitActiveSec=1d",
         ]
     );
+    // What changes is read again: a text, a name that comes, one that goes.
+    tree.write("lib/systemd/system/nginx.service", "[Unit]\nDescription=Another server\n");
+    tree.write("etc/systemd/system/new.service", "");
+    tree.remove("etc/systemd/system/cron.service");
+    let again = shown(&scene, "units");
+    assert!(again.contains(&"nginx.service|Another server|-|-|-|enabled|/lib/systemd/system/nginx.service".to_owned()));
+    assert!(again.contains(&"new.service|-|-|-|-|static|/etc/systemd/system/new.service".to_owned()));
+    assert!(again.contains(&"cron.service|Regular jobs|-|-|-|static|/usr/lib/systemd/system/cron.service".to_owned()));
+    for number in 0..8 {
+        tree.write(&format!("etc/systemd/system/many{number}.service"), "");
+        shown(&scene, "units");
+        tree.remove(&format!("etc/systemd/system/many{number}.service"));
+    }
+    assert!(scene.memory.borrow().unit_heads.len() <= 12);
 }
 
 const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
