@@ -8,6 +8,7 @@ mod first_host;
 mod full_disk;
 mod https;
 mod installer;
+mod inventory;
 mod journal;
 mod kill;
 mod life_cycle;
