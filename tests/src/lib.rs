@@ -8,6 +8,7 @@ pub mod pages;
 pub mod sim;
 pub mod sim_alert;
 pub mod snapshots;
+pub mod sql;
 pub mod tail;
 pub mod upgrade;
 pub mod worlds;

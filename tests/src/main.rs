@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, kill, pages, sim, sim_alert, snapshots, tail, upgrade};
+use muster_tests::{alerts, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -133,6 +133,11 @@ enum Trial {
         /// Lines a second.
         #[arg(long, default_value_t = 2_000)]
         rate: u64,
+    },
+    /// SQL over the packages of many hosts.
+    Sql {
+        #[arg(long, default_value_t = 10_000)]
+        hosts: u32,
     },
     /// What the pages ask of a collector with many hosts: processor time of an answer.
     Pages {
@@ -254,7 +259,8 @@ fn main() -> ExitCode {
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
-        Trial::Pages { programs, hosts, seen } => run_pages(&programs, hosts, seen),
+        Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),
+        Trial::Pages { programs, hosts, seen } => pages::trial(&programs, hosts, seen).map(|words| println!("{words}")),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
     };
     match done {
@@ -270,23 +276,6 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
     let [agent, collector] = [packaged::AGENT_UNIT, packaged::COLLECTOR_UNIT].map(packaged::exposure);
     let seconds = packaged::first_data(packages)?.as_secs_f64();
     println!("seconds={seconds:.1} agent_exposure={} collector_exposure={}", agent?, collector?);
-    Ok(())
-}
-
-fn run_pages(programs: &std::path::Path, hosts: usize, is_seen: bool) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix("muster-pages-").tempdir()?;
-    let mut large = pages::Large::start(programs, &folder.path().join("data"), hosts)?;
-    let mut words = vec![format!("hosts={hosts}")];
-    for (name, path) in [("problems", "/api/muster/v1/problems"), ("fleet", "/api/muster/v1/fleet")] {
-        let pages::Cost { first_ms, mean_ms, bytes } = large.cost(path)?;
-        words.push(format!("{name}_first_ms={first_ms:.0} {name}_ms={mean_ms:.1} {name}_bytes={bytes}"));
-    }
-    if is_seen {
-        let seen = pages::see(programs, &large, folder.path())?;
-        words.extend(seen.iter().map(|(name, value)| format!("{name}={value:.1}")));
-    }
-    large.check()?;
-    println!("{}", words.join(" "));
     Ok(())
 }
 

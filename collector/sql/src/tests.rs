@@ -242,35 +242,3 @@ fn what_is_left_out_early_changes_no_answer() {
     }
     assert!(found > 300, "{found} questions of 1,500 found anything");
 }
-
-/// What ten thousand hosts with 600 packages each cost: `cargo test --release -p muster-sql -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn ten_thousand_hosts() {
-    let mut random = fastrand::Rng::with_seed(1);
-    let rows: Vec<Arc<Row>> = (0..3_000)
-        .map(|at| Arc::new(package(&format!("package-{}", at / 3), &format!("1.{}-{at}", at % 3), Some(at))))
-        .collect();
-    let hosts = (0..10_000).map(|host| {
-        let own: Arc<[u32]> = (0..600).map(|at| at * 3 + u32::from(random.u8(0..20) == 0)).collect();
-        (Arc::from(format!("node-{host:05}")), own)
-    });
-    let shared = Arc::new(Shared::new(fields(), rows, hosts.collect()));
-    let mut database = Database::default();
-    database.add("packages", Relation::Shared(Arc::clone(&shared)));
-    database.add("packages_counted", Relation::Counted(shared));
-    for sql in [
-        "SELECT host, version FROM packages WHERE name = 'package-7' AND version <> '1.0-21'",
-        "SELECT version, count(*) FROM packages WHERE name = 'package-7' GROUP BY version",
-        "SELECT name, version, hosts FROM packages_counted WHERE name LIKE 'package-1%' ORDER BY hosts",
-        "SELECT name FROM packages_counted GROUP BY name HAVING count(*) > 1",
-        "SELECT count(*) FROM packages",
-        "SELECT host, count(*) FROM packages GROUP BY host ORDER BY 2 DESC LIMIT 10",
-        "SELECT name, count(*) FROM packages GROUP BY name",
-    ] {
-        let begun = muster_common::time::monotonic();
-        let answer = database.ask(sql, &Limits { time: Duration::from_secs(120), ..Limits::default() });
-        let rows = answer.map(|answer| answer.rows.len());
-        println!("{:>8.1} ms  {rows:?}  {sql}", (muster_common::time::monotonic() - begun).as_secs_f64() * 1e3);
-    }
-}

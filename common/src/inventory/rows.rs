@@ -84,12 +84,12 @@ impl Rows {
     pub fn add(&mut self, row: impl IntoIterator<Item = Value>) {
         let mut row: Row = row.into_iter().take(self.table.columns.len()).collect();
         row.iter_mut().for_each(cut);
+        row.resize(self.table.columns.len(), Value::Null);
         let key = key_of(self.table, &row);
         if self.rows.len() >= INVENTORY_ROWS_MAX && !self.rows.contains_key(&key) {
             self.dropped += 1;
             return;
         }
-        row.resize(self.table.columns.len(), Value::Null);
         if let Entry::Vacant(free) = self.rows.entry(key) {
             self.digest.0 = self.digest.0.wrapping_add(row_hash(&row));
             free.insert(row);
@@ -234,6 +234,15 @@ mod tests {
         }
         let many = (0..=INVENTORY_ROWS_MAX).map(|number| user(&format!("u{number}"), 1));
         assert_eq!(Rows::of(users(), many).unwrap_err(), RowsError::TooMany { table: "users" });
+    }
+
+    #[test]
+    fn a_row_without_all_of_its_key_is_one_with_nulls() {
+        let table = named("addresses").unwrap();
+        let (mut added, mut put) = (Rows::new(table), Rows::new(table));
+        added.add(["eth0".into()]);
+        put.put(vec!["eth0".into(), Value::Null]).unwrap();
+        assert_eq!(added, put);
     }
 
     #[test]

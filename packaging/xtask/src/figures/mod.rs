@@ -2,6 +2,7 @@
 
 mod agent;
 mod alerts;
+mod inventory;
 mod logs;
 mod metrics;
 mod packages;

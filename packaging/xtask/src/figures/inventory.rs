@@ -1,0 +1,30 @@
+//! What questions over the inventories of many hosts cost.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::row::{Row, row};
+use crate::bench;
+
+/// Questions by their words in the trial.
+const QUESTIONS: [(&str, &str); 7] = [
+    ("find", "hosts with another version of a package"),
+    ("older", "hosts with an older version, as dpkg orders them"),
+    ("versions", "hosts by version of a package"),
+    ("counted", "different packages by name, with their hosts"),
+    ("count", "rows"),
+    ("by_host", "rows by host"),
+    ("by_name", "rows by name of the package"),
+];
+
+pub(super) fn inventory_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
+    let hosts = if quick { "1000" } else { "10000" };
+    let values = bench::trial(programs, &["sql", "--hosts", hosts])?;
+    let load = format!("{hosts} hosts with 600 packages, 3,000 different ones");
+    let one = |(word, about): (&str, &str)| {
+        let took = values.get(&format!("{word}_ms")).copied().unwrap_or(f64::NAN);
+        row(&format!("SQL: {about}"), "<= 500 ms CPU", format!("{took:.0} ms"), &load, Some(took <= 500.0))
+    };
+    Ok(QUESTIONS.into_iter().map(one).collect())
+}
