@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL, its log lines in LogQL, and a mail about
-//! a process that died.
+//! a process that died, and what changed on the host.
 
+mod changes;
 mod lines;
 mod mail;
 // The tests' mail server: one of both is enough.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
-use super::{lines, mail, pages};
+use super::{changes, lines, mail, pages};
 use crate::process::{self, Kept, output};
 use crate::{build, web};
 
@@ -43,6 +43,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     demo.show_lines(&stop)?;
     demo.show_histogram()?;
     demo.kill_and_repair()?;
+    demo.show_change(folder.path())?;
     demo.leave_something_to_see()?;
     demo.show_cost()?;
     demo.show_next_steps();
@@ -98,7 +99,11 @@ impl Demo {
         let log = OwnLog::create(&folder.join("log"))?;
         let (config, agent_config) = (folder.join("collector.toml"), folder.join("agent.toml"));
         std::fs::write(&config, lines::collector_config("trace"))?;
-        std::fs::write(&agent_config, lines::agent_config(log.path()) + &mail::agent_config())?;
+        std::fs::write(
+            &agent_config,
+            lines::agent_config(log.path()) + &mail::agent_config() + &changes::agent_config(folder),
+        )?;
+        changes::prepare(folder)?;
         let (mailbox, alerting) = (Mailbox::start(None)?, folder.join("alerting.yml"));
         std::fs::write(&alerting, mail::alerting(&mailbox))?;
         let rules = folder.join("rules.yml");
