@@ -19,14 +19,14 @@ const policy =
 
 // Few files compress better than many (by a sixth, measured), and who has opened one page of a group has the others.
 const groups: Readonly<Record<string, readonly string[]>> = {
-  look: ['fleet', 'host', 'logs', 'explore'],
+  look: ['fleet', 'host', 'logs', 'explore', 'changes'],
   manage: ['alerts', 'rules', 'calendar', 'setup', 'health', 'audit', 'users', 'login'],
 }
 
 function manualChunks(id: string): string | undefined {
   if (/\/uplot\/|\/src\/parts\/(Plot|Graph|unit|expression)\./.test(id)) return 'plot'
   if (/\/node_modules\/|preload-helper|\/src\/(api|parts|pages\/problems|shell|time|url)\/|\/query.css$/.test(id)) return 'base'
-  if (/\/src\/lines\//.test(id)) return 'look'
+  if (/\/src\/(lines|inventory)\//.test(id)) return 'look'
   const page = /\/src\/pages\/([a-z]+)\//.exec(id)?.[1]
   return Object.keys(groups).find((group) => groups[group]?.includes(page ?? ''))
 }

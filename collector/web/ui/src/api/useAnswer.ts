@@ -14,6 +14,8 @@ export interface Use {
   readonly every?: number
   /** Ask again when something of these changed. While the stream is away, each 15 s instead. */
   readonly topic?: Topic | readonly Topic[]
+  /** Of news of the topics: whether these rows mean anything here. News without rows, when anything may have changed, always do. */
+  readonly isNews?: (changed: readonly unknown[]) => boolean
   /** Headers of the question. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -111,11 +113,12 @@ function asking<T>(use: Use) {
       let isFirst = true
       ends.push(
         effect(() => {
-          for (const topic of [use.topic].flat()) if (topic) topics[topic as Topic].value
+          const news = [use.topic].flat().map((topic) => topics[topic as Topic].value)
           if (isFirst) {
             isFirst = false
             return
           }
+          if (use.isNews && !news.some(({ changed }) => changed.length === 0 || use.isNews?.(changed))) return
           // A storm of news must not begin the same question again and again before it is answered.
           if (current) isStale = true
           else {

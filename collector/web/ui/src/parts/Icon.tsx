@@ -12,6 +12,9 @@ const SHAPES: Readonly<Record<Shape, JSX.Element>> = {
   turn: <><path d="M13.4 8A5.4 5.4 0 1 1 11 3.5" fill="none" stroke="currentColor" stroke-width="1.8" /><path d="M10.2.8 14 3.4 10.2 6Z" fill="currentColor" /></>,
   pause: <><rect x="2" y="2" width="12" height="12" rx="2" fill="none" stroke="currentColor" stroke-width="1.6" /><path d="M6.2 5.2v5.6M9.8 5.2v5.6" stroke="currentColor" stroke-width="1.8" /></>,
   clock: <><circle cx="8" cy="8" r="6.4" fill="none" stroke="currentColor" stroke-width="1.6" /><path d="M8 4.4V8l2.6 1.8" fill="none" stroke="currentColor" stroke-width="1.6" /></>,
+  plus: <><circle cx="8" cy="8" r="7" fill="currentColor" /><path d="M8 4.2v7.6M4.2 8h7.6" stroke="var(--surface)" stroke-width="1.8" /></>,
+  minus: <><rect x="1.4" y="1.4" width="13.2" height="13.2" rx="2" fill="currentColor" /><path d="M4.2 8h7.6" stroke="var(--surface)" stroke-width="1.8" /></>,
+  delta: <path d="M8 2.6 14 13.4H2Z" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linejoin="round" />,
   bell: <><path d="M8 1 15 8 8 15 1 8Z" fill="currentColor" /><path d="M8 4.6v4M8 10v1.5" stroke="var(--surface)" stroke-width="1.6" /></>,
 }
 

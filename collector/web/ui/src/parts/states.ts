@@ -2,7 +2,7 @@
 import type { AnyState } from '../api/types'
 
 export type Tone = 'ok' | 'warning' | 'critical' | 'unknown' | 'busy' | 'off'
-export type Shape = 'check' | 'triangle' | 'octagon' | 'question' | 'ring' | 'slash' | 'turn' | 'pause' | 'clock' | 'bell'
+export type Shape = 'check' | 'triangle' | 'octagon' | 'question' | 'ring' | 'slash' | 'turn' | 'pause' | 'clock' | 'bell' | 'plus' | 'minus' | 'delta'
 
 export interface Look {
   readonly word: string

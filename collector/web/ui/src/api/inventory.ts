@@ -1,0 +1,114 @@
+// The answers about what hosts have and are, and how that changed, as collector/api/openapi.yaml has them.
+
+/** A value of a row; null: not known, or there is none. */
+export type Cell = string | number | null
+export type Cells = readonly Cell[]
+
+export interface TableColumn {
+  readonly name: string
+  /** `time`: seconds since 1970. */
+  readonly kind: 'text' | 'integer' | 'time'
+}
+/** A table of the inventory. */
+export interface TableShape {
+  readonly table: string
+  /** One row, to people. */
+  readonly one: string
+  readonly columns: readonly TableColumn[]
+  /** So many of the first columns say which thing a row is. */
+  readonly keys: number
+}
+export interface TableShapes {
+  readonly tables: readonly TableShape[]
+}
+
+export type ChangeKind = 'added' | 'removed' | 'changed'
+/** It happened after `after_ms` and not after `until_ms`: between two looks. */
+export interface Change {
+  readonly host: string
+  readonly host_id: string
+  readonly table: string
+  readonly kind: ChangeKind
+  readonly words: string
+  readonly after_ms: number
+  readonly until_ms: number
+  readonly arrived_ms: number
+  readonly key: Cells
+  readonly before: Cells | null
+  readonly after: Cells | null
+  /** false: only columns changed that change all the time. */
+  readonly is_news: boolean
+}
+export interface ChangeList {
+  readonly changes: readonly Change[]
+  /** What the next page is asked with; null: there are no older ones. */
+  readonly next: string | null
+}
+
+/** What is known of one table of a host. */
+export interface KnownTable {
+  readonly table: string
+  readonly one: string
+  readonly rows: number
+  /** Since when every moment can be told; null: never whole. */
+  readonly known_from_ms: number | null
+  readonly seen_ms: number
+  readonly age_ms: number
+  readonly changed_ms: number
+  /** Rows that are left out since there are too many. */
+  readonly dropped: number
+  /** Why the last look did not tell it. */
+  readonly problem: string | null
+}
+export interface HostTables {
+  readonly host: string
+  readonly tables: readonly KnownTable[]
+  /** Why there are none. */
+  readonly note?: string
+}
+
+/** Since when a row is as it is: between the two; `after_ms` null: at least since `until_ms`. */
+export interface RowSince {
+  readonly after_ms: number | null
+  readonly until_ms: number
+}
+export interface TableRows extends TableShape {
+  readonly host: string
+  readonly at_ms: number | null
+  readonly rows: readonly Cells[]
+  readonly since?: readonly (RowSince | null)[]
+}
+
+export interface SqlAnswer {
+  readonly columns: readonly string[]
+  readonly rows: readonly Cells[]
+  /** There are more rows. */
+  readonly cut: boolean
+  readonly at_ms: number | null
+}
+
+export interface ComparedRow {
+  readonly key: Cells
+  /** null: it is not there. */
+  readonly one: Cells | null
+  readonly other: Cells | null
+}
+export interface ComparedTable extends TableShape {
+  /** false: it is not known on one of the sides. */
+  readonly known: boolean
+  readonly rows: readonly ComparedRow[]
+}
+export interface Side {
+  readonly host: string
+  readonly at_ms: number | null
+}
+export interface Compared {
+  readonly one: Side
+  readonly other: Side
+  readonly tables: readonly ComparedTable[]
+}
+
+/** Whether news of events tell of a change: of others the feed need not ask again. */
+export function tellsChange(changed: readonly unknown[]): boolean {
+  return changed.some((event) => (event as { kind?: unknown } | null)?.kind === 'inventory_change')
+}
