@@ -8,6 +8,7 @@ export const pages: readonly Page[] = [
   { path: '/logs', title: 'Logs', group: 'Look', key: 'g l', hasRange: true, load: () => import('./logs') },
   { path: '/explore', title: 'Metrics', group: 'Look', key: 'g m', hasRange: true, load: () => import('./explore') },
   { path: '/changes', title: 'Changes', group: 'Look', key: 'g d', load: () => import('./changes') },
+  { path: '/inventory', title: 'Inventory', group: 'Look', key: 'g i', load: () => import('./inventory') },
   { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
   { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },
   { path: '/rules', title: 'Rules', group: 'Plan', key: 'g r', hasRange: true, load: () => import('./rules') },

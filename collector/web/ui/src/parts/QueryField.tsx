@@ -5,7 +5,7 @@ import { useEffect, useId, useRef } from 'preact/hooks'
 import { fitting, stepped, type Offer } from './complete'
 import { OfferList } from './OfferList'
 import '../style/query.css'
-import { errorPlace, type Completion } from './querytext'
+import { errorPlace, inserted, type Completion } from './querytext'
 
 export interface QueryFieldProps {
   readonly label: string
@@ -16,13 +16,15 @@ export interface QueryFieldProps {
   /** What the API said of `value`. */
   readonly wrong?: string | null
   readonly placeholder?: string
+  /** Gets what puts a word at the caret. */
+  readonly insert?: { current: ((word: string) => void) | null }
   readonly children?: ComponentChildren
 }
 
 const NOTHING: Completion = { from: 0, offers: [] }
 const OFFERS_MAX = 60
 
-export function QueryField({ label, value, onRun, complete, wrong, placeholder, children }: QueryFieldProps) {
+export function QueryField({ label, value, onRun, complete, wrong, placeholder, insert, children }: QueryFieldProps) {
   const area = useRef<HTMLTextAreaElement>(null)
   const draft = useSignal(value)
   const found = useSignal(NOTHING)
@@ -61,6 +63,18 @@ export function QueryField({ label, value, onRun, complete, wrong, placeholder, 
       field.setSelectionRange(before.length, before.length)
       if (/["({ ]$/.test(offer.text)) void look()
     })
+  }
+  if (insert) {
+    insert.current = (word) => {
+      const field = area.current
+      if (!field) return
+      const made = inserted(field.value, field.selectionStart, field.selectionEnd, word)
+      draft.value = made.text
+      requestAnimationFrame(() => {
+        field.focus()
+        field.setSelectionRange(made.caret, made.caret)
+      })
+    }
   }
   const run = (): void => {
     shut()

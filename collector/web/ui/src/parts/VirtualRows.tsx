@@ -23,6 +23,8 @@ export interface VirtualRowsProps {
   readonly class?: string
   /** It is as high as its rows, up to so many pixels; absent: up to what its place gives (`.page.fill > .fills`). */
   readonly most?: number
+  /** Rows are at least so wide, in pixels: where there is less they are scrolled sideways. */
+  readonly least?: number
   readonly onWidth?: (width: number) => void
   /** Rows keep no state of their own: those that go give their elements to those that come, which is cheaper than new ones. */
   readonly isReused?: boolean
@@ -126,6 +128,7 @@ export function VirtualRows(props: VirtualRowsProps) {
   }
   // As high as its rows; where the place is smaller, that makes it so (`.fills`).
   const height = { height: `${Math.min(props.most ?? Infinity, heights.total + headHeight + 1)}px` }
+  const least = props.least === undefined ? {} : { minWidth: `${props.least}px` }
   return (
     <div
       ref={held}
@@ -142,11 +145,11 @@ export function VirtualRows(props: VirtualRowsProps) {
       onKeyDown={onKeyDown}
     >
       {props.head && (
-        <div class="head" role="row" aria-rowindex={1}>
+        <div class="head" role="row" aria-rowindex={1} style={least}>
           {props.head}
         </div>
       )}
-      <div class="track" role="presentation" style={{ height: `${Math.max(0, heights.total - 1)}px` }}>
+      <div class="track" role="presentation" style={{ height: `${Math.max(0, heights.total - 1)}px`, ...least }}>
         {rows}
       </div>
     </div>

@@ -32,6 +32,8 @@ export interface VirtualTableProps<T> {
   readonly active?: Signal<number>
   readonly class?: string
   readonly most?: number
+  /** Rows are at least so wide, in pixels, and scrolled sideways where there is less. */
+  readonly least?: number
 }
 
 /** Rows by a column; the same order for equal ones. */
@@ -101,6 +103,7 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
       {...(props.active ? { active: props.active } : {})}
       {...(props.class === undefined ? {} : { class: props.class })}
       {...(props.most === undefined ? {} : { most: props.most })}
+      {...(props.least === undefined ? {} : { least: props.least })}
       {...(chosen ? { isChosen: (at: number) => chosen.value.has(keyAt(at)), onChoose: (at: number) => (chosen.value = toggled(chosen.value, keyAt(at))) } : {})}
       {...(props.onOpen ? { onOpen: (at: number) => { const row = rows[at]; if (row !== undefined) props.onOpen?.(row) } } : {})}
       onWidth={(now) => (width.value = now)}

@@ -88,20 +88,38 @@ export function valueOffers(values: readonly string[], quote: string): Offer[] {
   return values.map((value) => ({ text: (quote === '`' ? value : value.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`)) + quote }))
 }
 
-/** Which character of the query an error of the API means: lines from 1, columns in bytes from 1. null: it names none. */
+/** How many characters of a text stand before its byte `bytes`. */
+function charactersIn(text: string, bytes: number): number {
+  let [seen, at] = [0, 0]
+  for (const sign of text) {
+    if (seen >= bytes) break
+    seen += new TextEncoder().encode(sign).length
+    at += sign.length
+  }
+  return at
+}
+
+/**
+ * Which character of the query an error of the API means: lines from 1, columns in bytes from 1, or `at character`, in bytes of the whole
+ * from 1. null: it names none.
+ */
 export function errorPlace(message: string, text: string): number | null {
+  const character = /\bat character (\d+)/.exec(message)?.[1]
+  if (character !== undefined) return charactersIn(text, Number(character) - 1)
   const found = /line (\d+), col (\d+)/.exec(message) ?? /\b(\d+):(\d+): parse error/.exec(message)
   if (!found) return null
   const lines = text.split('\n')
   const [line, column] = [Number(found[1]), Number(found[2])]
   const before = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0)
-  let [bytes, at] = [1, 0]
-  for (const sign of lines[line - 1] ?? '') {
-    if (bytes >= column) break
-    bytes += new TextEncoder().encode(sign).length
-    at += sign.length
-  }
-  return Math.min(text.length, before + at)
+  return Math.min(text.length, before + charactersIn(lines[line - 1] ?? '', column - 1))
+}
+
+/** A word put in place of what is chosen in a text, apart from the words around it; and where the caret is then. */
+export function inserted(text: string, from: number, to: number, word: string): { text: string; caret: number } {
+  const [before, after] = [text.slice(0, from), text.slice(to)]
+  const start = before === '' || /[\s(.]$/.test(before) ? before : `${before} `
+  const end = after === '' || /^[\s),.;]/.test(after) ? after : ` ${after}`
+  return { text: start + word + end, caret: start.length + word.length }
 }
 
 /** A text as one word of a shell. */
