@@ -47,6 +47,9 @@ export function toneOf({ kind, labels, what }: Happened): 'ok' | 'warning' | 'cr
 const MARKS_MAX = 100
 const TONES: readonly string[] = ['accent', 'off', 'ok', 'busy', 'unknown', 'warning', 'critical']
 
+/** The words of a mark; the page says already which host has changed. */
+const markText = ({ kind, text }: Happened): string => (kind === 'inventory_change' ? text.replace(/^host `[^`]*` has /, '') : text)
+
 /** What is marked on plots: not who was told or has taken it, and a check's change not again as its alert. */
 export function marksOf(events: readonly Happened[], span: { from: number; to: number }): (PlotMark & { readonly host: string })[] {
   const isChange = new Set(events.filter(({ kind }) => kind === 'check_state').map(({ labels }) => labels['check']))
@@ -54,7 +57,7 @@ export function marksOf(events: readonly Happened[], span: { from: number; to: n
   for (const event of events) {
     if (event.what === 'notice' || event.kind.endsWith('acknowledged') || (event.what === 'alert' && isChange.has(event.labels['check']))) continue
     const place = Math.floor(((event.ms - span.from) / (span.to - span.from)) * MARKS_MAX)
-    const [before, mark] = [kept.get(place), { at: event.ms, text: event.text, colour: toneOf(event), host: event.labels['host'] ?? '' }]
+    const [before, mark] = [kept.get(place), { at: event.ms, text: markText(event), colour: toneOf(event), host: event.labels['host'] ?? '' }]
     if (!before || TONES.indexOf(mark.colour) > TONES.indexOf(before.colour)) kept.set(place, mark)
   }
   return [...kept.values()]

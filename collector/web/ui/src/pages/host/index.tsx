@@ -23,6 +23,7 @@ import { awayOf, happened, lostOf, marksOf, type Streams } from './happened'
 import { Events, Kind, Time } from './Events'
 import { Facts } from './Facts'
 import { Header } from './Header'
+import { Inventory, LastChanges, tableParam } from './Inventory'
 import { Logs, LogsBelow } from './Logs'
 import { Metrics } from './Metrics'
 import { Processes } from './Processes'
@@ -51,7 +52,7 @@ export default function Host({ parts }: PageProps) {
     })
   }, [answer])
   return (
-    <div class={`page host${['logs', 'events', 'processes'].includes(tab.value) ? ' fill' : ''}`}>
+    <div class={`page host${['logs', 'events', 'processes'].includes(tab.value) || (tab.value === 'inventory' && tableParam.value) ? ' fill' : ''}`}>
       <Lack answer={answer} what={`the host ${path}`} onAgain={asked.again} />
       {host ? (
         host.state === 'pending' ? (
@@ -116,10 +117,11 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
             ['checks', knownChecks ? `Checks ${bad > 0 ? `${bad}/` : ''}${knownChecks.checks.length}` : 'Checks'],
             ['logs', 'Logs'],
             ['events', `Events${list.length > 0 ? ` ${list.length}` : ''}`],
+            ['inventory', 'Inventory'],
             ['facts', 'Facts'],
           ]}
         />
-        {tab.value !== 'facts' && <Zoom />}
+        {tab.value !== 'facts' && tab.value !== 'inventory' && <Zoom />}
       </div>
       {tab.value === 'processes' ? (
         <Processes host={host} marks={marks} />
@@ -132,12 +134,15 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <Logs host={host.name} />
       ) : tab.value === 'events' ? (
         <Events events={list} isMore={list.length >= EVENTS_MAX} />
+      ) : tab.value === 'inventory' ? (
+        <Inventory host={host.name} />
       ) : tab.value === 'facts' ? (
         <Facts host={host} checks={knownChecks?.checks ?? null} />
       ) : (
         <>
           <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
           <Below events={list} />
+          <LastChanges host={host.name} />
           <LogsBelow host={host.name} />
         </>
       )}
