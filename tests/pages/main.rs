@@ -97,7 +97,18 @@ fn agent(programs: &Path, collector: &Collector, folder: &Path, name: &str, labe
     assert_eq!(code, 0, "{error}");
     let (log, config) = (folder.join(format!("{name}.app.log")), folder.join(format!("{name}.toml")));
     std::fs::write(&log, lines(name)).unwrap();
-    let text = format!("[[logs]]\npaths = [{:?}]\nfrom = \"start\"\nlabels = {{ app = \"shop\" }}\n", log.display());
+    // Files that tests write: of this host, and the same of all.
+    let watched = [name, "shared"].map(|one| folder.join(format!("{one}.watched")));
+    for one in &watched {
+        std::fs::create_dir_all(one).unwrap();
+    }
+    let [own, shared] = watched.map(|one| one.join("*"));
+    let text = format!(
+        "[[logs]]\npaths = [{:?}]\nfrom = \"start\"\nlabels = {{ app = \"shop\" }}\n\n[inventory]\nfiles = [{:?}, {:?}]\n",
+        log.display(),
+        own.display(),
+        shared.display()
+    );
     std::fs::write(&config, text).unwrap();
     let settings =
         ["--set", "metrics.interval=1s", "--set", "processes.interval=5s", "--config", &config.to_string_lossy()]
@@ -124,7 +135,7 @@ fn every_page_works_in_a_browser() {
     let files = std::fs::read_dir(root().join("collector/web/ui/tests/pages")).unwrap();
     let pages: Vec<String> =
         files.filter_map(|file| file.unwrap().file_name().to_str()?.strip_suffix(".ts").map(str::to_owned)).collect();
-    assert!(pages.len() >= 16, "{pages:?}");
+    assert!(pages.len() >= 19, "{pages:?}");
     for page in pages {
         assert!(text.contains(&format!("ok {page} ")), "{page}: {text}");
     }

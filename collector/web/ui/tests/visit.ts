@@ -1,6 +1,6 @@
 // What a test of a page has: a browser that is logged in, the API, hosts that report, and eyes for all that may not be.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import axe from 'axe-core'
 import { chromium, type Browser, type ConsoleMessage, type Page } from 'playwright-core'
@@ -102,6 +102,23 @@ export class Visit {
   push(host: string, check: string, state: string, output: string): void {
     const words = ['push', '--state-dir', join(env('MUSTER_STATES'), host), check, '--state', state, '--output', output, '--ttl', '1h']
     execFileSync(join(env('MUSTER_PROGRAMS'), 'muster-agent'), words)
+  }
+
+  /** A file of which agents tell hash and size: of one host, or of all (`shared`). null takes it away. */
+  watched(host: string, name: string, text: string | null): void {
+    const path = join(env('MUSTER_STATES'), `${host}.watched`, name)
+    if (text === null) rmSync(path)
+    else writeFileSync(path, text)
+  }
+
+  /** The first looks of these hosts' agents at such files have come: from then on a change is one. */
+  async looked(...hosts: readonly string[]): Promise<void> {
+    for (const host of hosts) {
+      await this.until(`the first look of ${host}`, async () => {
+        const { tables } = (await this.api('GET', `/api/muster/v1/hosts/${host}/inventory`)) as { tables: { table: string }[] }
+        return tables.some(({ table }) => table === 'files')
+      })
+    }
   }
 
   /** No serious finding of axe-core on what is shown now. */

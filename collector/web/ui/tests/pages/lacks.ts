@@ -91,6 +91,9 @@ async function rows(visit: Visit): Promise<Row[]> {
     comment: 'kept while nothing answers',
   })
   await visit.api('POST', '/api/muster/v1/tokens', { kind: 'enrolment', name: 'a-host-that-comes', uses: 1 })
+  await visit.looked('web-1')
+  visit.watched('web-1', `lacks-${Date.now()}.conf`, 'kept while nothing answers')
+  await visit.until('the change', async () => JSON.stringify(await visit.api('GET', '/api/muster/v1/changes?text=lacks-')).includes('is new'))
   const alert = async (): Promise<string | undefined> =>
     ((await visit.api('GET', '/api/muster/v1/alerts')) as { alerts: { id: string; origin: { check?: string } }[] }).alerts.find(({ origin }) => origin.check === 'fan')?.id
   await visit.until('the alert of the fan', async () => (await alert()) !== undefined)
@@ -99,6 +102,9 @@ async function rows(visit: Visit): Promise<Row[]> {
     { path: '/fleet', at: '/fleet', good: 'db-1' },
     { path: '/hosts/:host', at: '/hosts/web-1?tab=checks', good: 'the fan stands still' },
     { path: '/hosts/:host', at: '/hosts/web-1?tab=logs&since=3h', good: /order \d+ is paid/ },
+    { path: '/hosts/:host', at: '/hosts/web-1?tab=inventory&table=users&q=root', good: '/root' },
+    { path: '/changes', at: '/changes?q=lacks-', good: /configuration file .*lacks-/ },
+    { path: '/inventory', at: `/inventory?sql=${encodeURIComponent("SELECT host, home FROM users WHERE uid = 0 AND host = 'web-1'")}`, good: '/root' },
     { path: '/logs', at: '/logs?since=3h&q=%7Bapp%3D%22shop%22%7D', good: /lines, the newest first/ },
     { path: '/explore', at: '/explore?q=node_load1', good: /host="web-1"/ },
     { path: '/alerts', at: '/alerts?q=fan', good: /the fan stands still/ },

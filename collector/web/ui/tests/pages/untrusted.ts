@@ -21,9 +21,11 @@ const CORPUS: readonly string[] = [
 /** What a page of ours has none of: whoever finds one has found a text that became a part of the page. */
 const FOREIGN = 'img[src="x"], iframe[srcdoc], svg[onload], script:not([src^="/assets/"]), a[href^="javascript" i], [onerror], [onload], [onclick], [onmouseover], object, embed, base, meta[http-equiv="refresh"]'
 /** Parameters that some page reads, or will. */
-const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next'] as const
+const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages'] as const
 const HOST = 'db-1'
 const CHECK = 'untrusted'
+/** A file may have any name but one with a slash. */
+const FILE = CORPUS[0] ?? ''
 
 /** What the pages show of others: the corpus in every place that takes it. What was made is undone by what it answers. */
 async function plant(visit: Visit): Promise<() => Promise<void>> {
@@ -46,13 +48,47 @@ async function plant(visit: Visit): Promise<() => Promise<void>> {
   const token = (await visit.api('POST', '/api/muster/v1/tokens', { kind: 'enrolment', pattern: 'never-*', uses: 1, ttl: '1h', labels: set })) as { readonly token: { readonly id: string } }
   await visit.until('the check', async () => JSON.stringify(await visit.api('GET', `/api/muster/v1/checks?host=${HOST}`)).includes(CHECK))
   await visit.api('POST', `/api/muster/v1/checks/${HOST}/${CHECK}/ack`, { comment: all })
+  await visit.looked(HOST)
+  visit.watched(HOST, FILE, 'one')
+  await visit.until('the file', async () => JSON.stringify(await visit.api('GET', `/api/muster/v1/hosts/${HOST}/inventory/files`)).includes(FILE))
   return async () => {
+    visit.watched(HOST, FILE, null)
     visit.push(HOST, CHECK, 'OK', 'nothing hostile')
     await visit.api('POST', `/api/muster/v1/hosts/${HOST}/labels`, { remove: Object.keys(set) })
     await visit.api('DELETE', `/api/v2/silence/${(silenced as { readonly silenceID: string }).silenceID}`)
     await visit.api('DELETE', `/api/muster/v1/downtimes/${planned.downtime.id}`)
     await visit.api('DELETE', `/api/muster/v1/tokens/${token.token.id}`)
   }
+}
+
+/** What agents tell is theirs: hostile names of packages and users, words, problems, columns and tables, in the place of what was told. */
+async function told(visit: Visit): Promise<void> {
+  const { page } = visit
+  const text = (at: number): string => CORPUS[at % CORPUS.length] ?? ''
+  const shape = { table: text(9), one: text(1), keys: 2, columns: CORPUS.map((name, at) => ({ name, kind: at % 3 === 0 ? 'text' : at % 3 === 1 ? 'integer' : 'time' })) }
+  const row = (from: number): string[] => CORPUS.map((_, at) => text(from + at))
+  const change = (at: number): unknown => ({
+    host: text(at), host_id: text(at + 1), table: at % 2 ? 'packages' : text(9), kind: at % 4 === 3 ? text(at) : ['added', 'removed', 'changed'][at % 3], words: text(at), after_ms: 1000 * at, until_ms: 2000 * at, arrived_ms: 1,
+    key: [text(at)], before: at % 3 === 0 ? null : row(at), after: at % 3 === 1 ? null : row(at + 1), is_news: at % 5 !== 4,
+  })
+  const known = { table: 'packages', one: text(0), rows: 3, known_from_ms: null, seen_ms: 1, age_ms: 1, changed_ms: 1, dropped: 7, problem: text(0) }
+  const side = { host: text(0), at_ms: null }
+  const answers: readonly (readonly [RegExp, unknown])[] = [
+    [/\/inventory\/tables/, { version: 1, tables: [shape, { ...shape, table: 'packages' }] }],
+    [/\/changes\?/, { version: 1, next: text(9), changes: CORPUS.flatMap((_, at) => [change(at), change(at + 7)]) }],
+    [/\/inventory\/compare\?/, { version: 1, one: side, other: { ...side, host: text(1) }, tables: [{ ...shape, known: true, rows: CORPUS.map((_, at) => ({ key: [text(at), at], one: at % 3 === 0 ? null : row(at), other: at % 3 === 1 ? null : row(at + 2) })) }] }],
+    [/\/hosts\/[^/]+\/inventory(\?|$)/, { version: 1, host: HOST, host_id: '1', now_ms: 1, tables: [known, { ...known, table: text(9) }, { ...known, table: text(0) }] }],
+    [/\/hosts\/[^/]+\/inventory\/packages/, { ...shape, version: 1, host: HOST, at_ms: null, rows: CORPUS.map((_, at) => row(at)), since: CORPUS.map((_, at) => (at % 2 ? null : { after_ms: null, until_ms: 1 })) }],
+  ]
+  for (const [path, body] of answers) await page.route(path, (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) }))
+  for (const path of ['/changes?quiet=1', '/inventory', `/hosts/${HOST}?tab=inventory`, `/hosts/${HOST}?tab=inventory&table=packages`, `/hosts/${HOST}?tab=inventory&table=packages&with=web-1`, `/hosts/${HOST}?tab=inventory&with=web-1`, `/hosts/${HOST}`]) {
+    await visit.open(path)
+    await page.getByText(text(0)).first().waitFor({ state: 'attached' })
+    await judge(visit)
+    for (const button of await page.locator('main [aria-expanded=false]').all()) await button.click({ timeout: 500 }).catch(() => undefined)
+    await judge(visit)
+  }
+  await page.unrouteAll({ behavior: 'wait' })
 }
 
 /** Nothing of the texts is a part of the page. (Dialogs, errors of the console and requests to other sites are findings of every test.) */
@@ -87,12 +123,17 @@ export default async function (visit: Visit): Promise<void> {
     ['/hosts-setup', [image]],
     ['/explore?q=' + encodeURIComponent(`muster_check_state{host="${HOST}",check="${CHECK}"}`), [image]],
     ['/audit', [image]],
+    ['/changes?host=' + HOST + '&q=' + encodeURIComponent(image), [image]],
+    [`/hosts/${HOST}?tab=inventory&table=files&q=onerror`, [image]],
+    ['/inventory?sql=' + encodeURIComponent(`SELECT ${CORPUS.map((text, at) => `'${text.replaceAll("'", "''")}' AS "${text.replaceAll('"', '""')} ${at}"`).join(', ')}`), CORPUS.slice(0, 9)],
   ]
   for (const [path, texts] of places) {
     await visit.open(path)
     for (const text of texts) await page.getByText(text).first().waitFor({ state: 'attached' }).catch(() => Promise.reject(new Error(`${path} does not show ${text}`)))
     await judge(visit)
   }
+
+  await told(visit)
 
   // Every page takes its address from others too.
   const table = readFileSync('src/pages/index.ts', 'utf8')

@@ -75,8 +75,8 @@ export default function Changes() {
         <Choice label="Since" value={since.value} choices={AGES.some(([value]) => value === since.value) ? AGES : [...AGES, [since.value, since.value]]} onChoose={(value) => narrow({ since: value || null, from: null, to: null })} />
         <MomentField label="From" at={times.from !== null && since.value === '' ? times.from : null} onTake={(at) => narrow({ since: null, from: at === null ? null : String(at) })} />
         <MomentField label="Until" at={times.to} onTake={(at) => narrow({ since: null, to: at === null ? null : String(at) })} />
-        <Button small pressed={quiet.value === '1'} title="Such as what a unit does just now, which checks watch" onClick={() => (quiet.value = quiet.peek() === '1' ? '' : '1')}>
-          No news too
+        <Button small pressed={quiet.value === '1'} title="Of columns that change all the time, such as the state of a unit" onClick={() => (quiet.value = quiet.peek() === '1' ? '' : '1')}>
+          Quiet ones too
         </Button>
         {isNarrowed && (
           <Button small kind="quiet" onClick={() => narrow({ q: null, host: null, table: null, since: null, from: null, to: null })}>
@@ -97,7 +97,7 @@ export default function Changes() {
           <span class="small soft">
             {count(shown, 'change')}
             {lines.length !== shown && ` in ${count(lines.length, 'line')}`}
-            {hidden > 0 && `; ${hidden.toLocaleString('en-GB')} that ${hidden === 1 ? 'is' : 'are'} no news left out`}
+            {hidden > 0 && `; ${count(hidden, 'quiet one')} left out`}
           </span>
           <span class="row">
             <Button small disabled={isFirst} onClick={newer}>
@@ -117,7 +117,7 @@ function None({ hidden, isNarrowed, hasOlder, isFirst }: { readonly hidden: numb
   const isNone = hidden === 0 && !isNarrowed && isFirst
   return (
     <div class="card empty">
-      <h2>{isNone ? 'Nothing has changed' : hidden > 0 ? 'No news here' : 'No change fits'}</h2>
+      <h2>{isNone ? 'Nothing has changed' : hidden > 0 ? 'Only quiet changes here' : 'No change fits'}</h2>
       <p>
         {isNone
           ? 'Packages, units, ports, users, files and the rest of what hosts have and are: each change of them stands here from the second look of an agent on.'

@@ -12,6 +12,10 @@ const q = param('q')
 const sort = param('sort')
 /** A column is at least so wide; narrower nobody reads it. */
 const COLUMN_PX = 112
+/** A date with its time. */
+const TIME_PX = 176
+/** The three columns of what differs. */
+const DIFFERING_PX = 560
 
 export function HaveTable({ answer }: { readonly answer: TableRows }) {
   const utc = isUtc.value
@@ -30,7 +34,7 @@ export function HaveTable({ answer }: { readonly answer: TableRows }) {
         )}
       </p>
       {shown.length > 0 ? (
-        <VirtualTable class="fills" label={`Rows of ${answer.table}`} rows={shown} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} least={columns.length * COLUMN_PX} />
+        <VirtualTable class="fills" label={`Rows of ${answer.table}`} rows={shown} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} least={answer.columns.reduce((sum, { kind }) => sum + (kind === 'time' ? TIME_PX : COLUMN_PX), COLUMN_PX)} />
       ) : (
         <div class="card empty">
           <h2>{rows.length > 0 ? 'No row fits the filter' : 'There is none'}</h2>
@@ -42,15 +46,17 @@ export function HaveTable({ answer }: { readonly answer: TableRows }) {
 }
 
 function columnsOf(answer: TableRows, utc: boolean): Column<HaveRow>[] {
+  // By its name a row is found; where the key has none, by the first of it.
+  const named = Math.max(0, answer.columns.slice(0, answer.keys).findIndex(({ name }) => name === 'name'))
   const all = answer.columns.map((column, at): Column<HaveRow> => ({
     name: column.name,
     title: column.name,
-    width: `minmax(${COLUMN_PX - 12}px, 1fr)`,
+    width: `minmax(${(column.kind === 'time' ? TIME_PX : COLUMN_PX) - 12}px, 1fr)`,
     right: column.kind === 'integer',
     by: ({ cells }) => cells[at] ?? '',
     cell: ({ cells }) => {
       const text = cellText(cells[at], column, utc)
-      return text === '' ? <span class="soft">-</span> : at < answer.keys ? <strong title={text}>{text}</strong> : <span title={text}>{text}</span>
+      return text === '' ? <span class="soft">-</span> : at === named ? <strong title={text}>{text}</strong> : <span title={text}>{text}</span>
     },
   }))
   if (answer.since === undefined) return all
@@ -86,8 +92,8 @@ export function Sides({ compared }: { readonly compared: Compared }) {
   )
 }
 
-export function DifferingTable({ compared }: { readonly compared: Compared }) {
-  const table = compared.tables[0]
+export function DifferingTable({ compared, name }: { readonly compared: Compared; readonly name: string }) {
+  const table = compared.tables.find(({ table }) => table === name)
   const rows = useMemo(() => (table ? differingRows(table, q.value, isUtc.value) : []), [table, q.value, isUtc.value])
   const isOneHost = compared.one.host === compared.other.host
   const words = { removed: isOneHost ? 'Only in the first' : `Only ${compared.one.host}`, added: isOneHost ? 'Only in the second' : `Only ${compared.other.host}`, changed: 'Differs' }
@@ -96,14 +102,14 @@ export function DifferingTable({ compared }: { readonly compared: Compared }) {
     { name: 'thing', title: table?.one ?? '', width: 'minmax(90px, 1fr)', by: ({ thing }) => thing, cell: ({ thing }) => <strong title={thing}>{thing}</strong> },
     { name: 'what', title: 'What', width: 'minmax(110px, 2fr)', cell: ({ what }) => <span title={what}>{what}</span> },
   ]
-  if (!table) return null
+  if (!table) return <div class="wait" role="status" aria-label="Asking for the comparison" />
   return (
     <>
       <p class="small soft" role="status">
         {count(rows.length, 'row')} {rows.length === 1 ? 'differs' : 'differ'}: <Sides compared={compared} />
       </p>
       {rows.length > 0 ? (
-        <VirtualTable class="fills" label={`Rows of ${table.table} that differ`} rows={rows} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} />
+        <VirtualTable class="fills" label={`Rows of ${table.table} that differ`} rows={rows} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} least={DIFFERING_PX} />
       ) : (
         <div class="card empty">
           <h2>{!table.known ? 'It is not known on both sides' : q.value ? 'No row fits the filter' : 'They are the same'}</h2>

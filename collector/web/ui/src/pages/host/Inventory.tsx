@@ -78,7 +78,7 @@ export function Inventory({ host }: { readonly host: string }) {
       {isCompared ? (
         <>
           <Lack answer={compared.answer.value} what="comparison" onAgain={compared.again} />
-          {knownCompared ? tableParam.value ? <DifferingTable compared={knownCompared} /> : <Differing host={host} compared={knownCompared} /> : compared.isAsking.value && <div class="wait" role="status" aria-label="Asking for the comparison" />}
+          {knownCompared ? tableParam.value ? <DifferingTable compared={knownCompared} name={tableParam.value} /> : <Differing host={host} compared={knownCompared} /> : compared.isAsking.value && <div class="wait" role="status" aria-label="Asking for the comparison" />}
         </>
       ) : tableParam.value ? (
         <>
@@ -141,7 +141,7 @@ function Differing({ host, compared }: { readonly host: string; readonly compare
   }))
   return (
     <Section title="What differs" note={<Sides compared={compared} />}>
-      <SmallTable label="Tables that differ" heads={[['Table'], ['Rows that differ', 'right'], ['Only in the first', 'right'], ['Only in the second', 'right']]} rows={rows} none="No tables." />
+      <SmallTable label="Tables that differ" heads={[['Table'], ['Rows that differ', 'right'], [compared.one.host === compared.other.host ? 'Only in the first' : `Only ${compared.one.host}`, 'right any-word'], [compared.one.host === compared.other.host ? 'Only in the second' : `Only ${compared.other.host}`, 'right any-word']]} rows={rows} none="No tables." />
     </Section>
   )
 }

@@ -11,6 +11,8 @@ import { command, resultColumns, sortKey } from './sql'
 const sort = param('sort')
 /** A column is at least so wide; narrower nobody reads it. */
 const COLUMN_PX = 116
+/** A date with its time. */
+const TIME_PX = 176
 /** Rows that are seen at once; the others are scrolled to. */
 const MOST_PX = 640
 
@@ -33,7 +35,7 @@ export function Result({ answer, sql, at, times }: ResultProps) {
       resultColumns(answer, times, isUtc.value).map((one, at): Column<Numbered> => ({
         name: one.place,
         title: <span title={one.title}>{one.title}</span>,
-        width: `minmax(${COLUMN_PX - 12}px, 1fr)`,
+        width: `minmax(${(one.isTime ? TIME_PX : COLUMN_PX) - 12}px, 1fr)`,
         right: one.isNumber,
         by: (row) => sortKey(row.cells, at),
         cell: (row) => {
@@ -43,6 +45,7 @@ export function Result({ answer, sql, at, times }: ResultProps) {
       })),
     [answer, times, isUtc.value],
   )
+  const least = useMemo(() => resultColumns(answer, times, isUtc.value).reduce((sum, one) => sum + (one.isTime ? TIME_PX : COLUMN_PX), 0), [answer, times, isUtc.value])
   return (
     <>
       <div class="row">
@@ -67,7 +70,7 @@ export function Result({ answer, sql, at, times }: ResultProps) {
         </Notice>
       )}
       {rows.length > 0 ? (
-        <VirtualTable label="Answer" rows={rows} columns={columns} keyOf={(row) => String(row.at)} rowHeight={30} sort={sort} most={MOST_PX} least={columns.length * COLUMN_PX} />
+        <VirtualTable label="Answer" rows={rows} columns={columns} keyOf={(row) => String(row.at)} rowHeight={30} sort={sort} most={MOST_PX} least={least} />
       ) : (
         <div class="card empty">
           <h2>No row</h2>

@@ -15,6 +15,9 @@ import { completeSql, EXAMPLES, timeNames } from './sql'
 import { TableList } from './TableList'
 import './inventory.css'
 
+/** What hosts have goes on; a question over all of them takes processor time, so it is not asked with every change. */
+const EVERY_MS = 300_000
+
 const sql = param('sql')
 const at = param('at')
 
@@ -27,12 +30,15 @@ export default function Inventory() {
   useHeading('Inventory')
   const insert = useRef<((word: string) => void) | null>(null)
   const tables = useAnswer<TableShapes>(() => [api('inventory', 'tables')])
-  const asked = useAnswer<SqlAnswer>(() => (sql.value ? [api('inventory', 'query'), { sql: sql.value, at: momentOf(at.value) }] : null))
+  const asked = useAnswer<SqlAnswer>(() => (sql.value ? [api('inventory', 'query'), { sql: sql.value, at: momentOf(at.value) }] : null), { every: EVERY_MS })
   const [shapes, known] = [useShown(tables).value?.tables ?? [], useShown(asked).value]
   const times = useMemo(() => timeNames(shapes), [shapes])
   const answer = asked.answer.value
+  // While another question is on its way, what answered the one before is no answer.
+  const answered = useMemo(() => [sql.peek(), at.peek()], [answer])
+  const isOf = answered[0] === sql.value && answered[1] === at.value
   // What is wrong with the question stands at its place in it.
-  const wrong = answer?.kind === 'refused' ? [answer.message, answer.where && `(${answer.where})`].filter(Boolean).join(' ') : null
+  const wrong = isOf && answer?.kind === 'refused' ? [answer.message, answer.where && `(${answer.where})`].filter(Boolean).join(' ') : null
   const moment = momentOf(at.value)
   return (
     <div class="page inventory">
@@ -68,9 +74,9 @@ export default function Inventory() {
               ))}
             </div>
           </section>
-          {wrong === null && <Lack answer={answer} what="answer" onAgain={asked.again} />}
-          {sql.value && asked.isAsking.value && !known && <div class="wait" role="status" aria-label="Asking" />}
-          {wrong === null && known && <Result answer={known} sql={sql.value} at={moment} times={times} />}
+          {isOf && wrong === null && <Lack answer={answer} what="answer" onAgain={asked.again} />}
+          {sql.value && asked.isAsking.value && !(isOf && known) && <div class="wait" role="status" aria-label="Asking" />}
+          {isOf && wrong === null && known && <Result answer={known} sql={sql.value} at={moment} times={times} />}
           {!sql.value && <p class="soft">Write a question, or choose an example; a table's names on the side are put in by a click.</p>}
         </div>
       </div>

@@ -81,6 +81,7 @@ export interface ResultColumn {
   readonly place: string
   readonly title: string
   readonly isNumber: boolean
+  readonly isTime: boolean
   readonly text: (value: Cell | undefined) => string
 }
 
@@ -92,7 +93,7 @@ export function resultColumns({ columns, rows }: SqlAnswer, times: ReadonlySet<s
     const some = rows.slice(0, JUDGED).map((row) => row[at] ?? null).filter((value) => value !== null)
     const isNumber = some.length > 0 && some.every((value) => typeof value === 'number')
     const column: TableColumn = { name: title, kind: times.has(title) ? 'time' : isNumber ? 'integer' : 'text' }
-    return { place: String(at), title, isNumber: isNumber && column.kind !== 'time', text: (value) => cellText(value, column, utc) }
+    return { place: String(at), title, isNumber: isNumber && column.kind !== 'time', isTime: isNumber && column.kind === 'time', text: (value) => cellText(value, column, utc) }
   })
 }
 
@@ -101,6 +102,6 @@ export const sortKey = (row: Cells, at: number): string | number => row[at] ?? '
 
 /** The question as a command. */
 export function command(sql: string, at: number | null): string {
-  const when = at === null ? '' : ` --at ${new Date(at).toISOString()}`
+  const when = at === null ? '' : ` --at ${new Date(at).toISOString().replace('.000', '')}`
   return `muster inventory query${when} ${shellWord(sql)}`
 }
