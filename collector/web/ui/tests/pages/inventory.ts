@@ -84,8 +84,8 @@ export default async function (visit: Visit): Promise<void> {
   if (download.suggestedFilename() !== 'inventory.csv' || csv !== 'host,name\r\nweb-1,root\r\n') throw new Error(`${download.suggestedFilename()}: ${csv}`)
 
   // As it was at a moment, which the URL keeps; before the first look nothing is known.
-  await page.getByLabel('As of').fill('2020-01-01T00:00')
-  await page.getByLabel('As of').press('Tab')
+  await page.getByLabel('As of', { exact: true }).fill('2020-01-01T00:00')
+  await page.getByLabel('As of', { exact: true }).press('Tab')
   await page.waitForURL(/at=1577833200000/)
   await visit.see('No row')
   await visit.see(/0 rows as it was at/)

@@ -1,7 +1,7 @@
 // What a page does not know: the collector away, half an answer, busy, a clock that is wrong, a session that has ended. It says so, and goes on.
 import { readFileSync } from 'node:fs'
 import type { Route } from 'playwright-core'
-import type { Visit } from '../visit'
+import { TOLD_MS, type Visit } from '../visit'
 
 const PROBLEMS = '**/api/muster/v1/problems*'
 /** All but the stream, which never ends. */
@@ -93,7 +93,7 @@ async function rows(visit: Visit): Promise<Row[]> {
   await visit.api('POST', '/api/muster/v1/tokens', { kind: 'enrolment', name: 'a-host-that-comes', uses: 1 })
   await visit.looked('web-1')
   visit.watched('web-1', `lacks-${Date.now()}.conf`, 'kept while nothing answers')
-  await visit.until('the change', async () => JSON.stringify(await visit.api('GET', '/api/muster/v1/changes?text=lacks-')).includes('is new'))
+  await visit.until('the change', async () => JSON.stringify(await visit.api('GET', '/api/muster/v1/changes?text=lacks-')).includes('is new'), TOLD_MS)
   const alert = async (): Promise<string | undefined> =>
     ((await visit.api('GET', '/api/muster/v1/alerts')) as { alerts: { id: string; origin: { check?: string } }[] }).alerts.find(({ origin }) => origin.check === 'fan')?.id
   await visit.until('the alert of the fan', async () => (await alert()) !== undefined)

@@ -1,6 +1,6 @@
 // Texts of others, hostile ones, wherever a page shows one: labels, log lines, output of plugins, comments, addresses. None is run, each is a text.
 import { readFileSync } from 'node:fs'
-import type { Visit } from '../visit'
+import { TOLD_MS, type Visit } from '../visit'
 
 /** Each would do something if it were taken for more than text: a tag, an attribute, a template, a URL, a query, a dictionary's own word. */
 const CORPUS: readonly string[] = [
@@ -50,7 +50,7 @@ async function plant(visit: Visit): Promise<() => Promise<void>> {
   await visit.api('POST', `/api/muster/v1/checks/${HOST}/${CHECK}/ack`, { comment: all })
   await visit.looked(HOST)
   visit.watched(HOST, FILE, 'one')
-  await visit.until('the file', async () => JSON.stringify(await visit.api('GET', `/api/muster/v1/hosts/${HOST}/inventory/files`)).includes(FILE))
+  await visit.until('the file', async () => JSON.stringify(await visit.api('GET', `/api/muster/v1/hosts/${HOST}/inventory/files`)).includes(FILE), TOLD_MS)
   return async () => {
     visit.watched(HOST, FILE, null)
     visit.push(HOST, CHECK, 'OK', 'nothing hostile')
@@ -81,7 +81,7 @@ async function told(visit: Visit): Promise<void> {
     [/\/hosts\/[^/]+\/inventory\/packages/, { ...shape, version: 1, host: HOST, at_ms: null, rows: CORPUS.map((_, at) => row(at)), since: CORPUS.map((_, at) => (at % 2 ? null : { after_ms: null, until_ms: 1 })) }],
   ]
   for (const [path, body] of answers) await page.route(path, (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) }))
-  for (const path of ['/changes?quiet=1', '/inventory', `/hosts/${HOST}?tab=inventory`, `/hosts/${HOST}?tab=inventory&table=packages`, `/hosts/${HOST}?tab=inventory&table=packages&with=web-1`, `/hosts/${HOST}?tab=inventory&with=web-1`, `/hosts/${HOST}`]) {
+  for (const path of ['/changes?quiet=1', '/inventory?open=__proto__,packages', `/hosts/${HOST}?tab=inventory`, `/hosts/${HOST}?tab=inventory&table=packages`, `/hosts/${HOST}?tab=inventory&table=packages&with=web-1`, `/hosts/${HOST}?tab=inventory&with=web-1`, `/hosts/${HOST}`]) {
     await visit.open(path)
     await page.getByText(text(0)).first().waitFor({ state: 'attached' })
     await judge(visit)

@@ -43,6 +43,7 @@ test('what differs is told by key and column', () => {
 test('a host is compared with another one, or with itself at another moment', () => {
   assert.equal(comparison('a', null, '', null, ''), null)
   assert.equal(comparison('a', 5, 'a', 5, ''), null)
+  assert.equal(comparison('a', 5, '', null, ''), null, 'a moment is looked at, not compared with now')
   assert.deepEqual(comparison('a', null, 'b', null, 'users'), { one: 'a', one_at: null, other: 'b', other_at: null, table: 'users' })
   assert.deepEqual(comparison('a', null, '', 7, ''), { one: 'a', one_at: null, other: 'a', other_at: 7, table: null })
 })

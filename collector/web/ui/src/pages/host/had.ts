@@ -44,9 +44,9 @@ export function differingRows(table: ComparedTable, text: string, utc: boolean):
   return all.filter(({ thing, what }) => words.every((word) => `${thing} ${what}`.toLowerCase().includes(word)))
 }
 
-/** What the comparison is asked with: this host or another, each now or at a moment; null: nothing to compare. */
+/** What the comparison is asked with: this host against another one, or itself, each now or at a moment; null: there is nothing to compare with. */
 export function comparison(host: string, at: number | null, other: string, otherAt: number | null, table: string): Record<string, string | number | null> | null {
   const second = other || host
-  if (second === host && at === otherAt) return null
+  if ((other === '' && otherAt === null) || (second === host && at === otherAt)) return null
   return { one: host, one_at: at, other: second, other_at: otherAt, table: table || null }
 }
