@@ -27,6 +27,9 @@ const STACK_BYTES: usize = 1 << 20;
 /// Notes that are remembered so that each is logged once.
 const NOTES_MAX: usize = 256;
 
+/// Looks at once after which memory is given back: those at the start, and after a package came. Each minute there are fewer.
+const MANY_LOOKS: usize = 5;
+
 /// What the session says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
@@ -186,6 +189,9 @@ impl Worker {
         for (table, found) in looks {
             self.teller.look(table, taken, found);
         }
+        if places.len() >= MANY_LOOKS {
+            give_back();
+        }
     }
 
     /// Says each text once, as far as it can be remembered that it was.
@@ -197,6 +203,17 @@ impl Worker {
         }
     }
 }
+
+/// Gives the system back what looks took and have freed, which the allocator keeps for this thread otherwise.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "no crate at hand has this call")]
+fn give_back() {
+    // SAFETY: it takes no pointer, and may be called by any thread at any time (malloc_trim(3)).
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn give_back() {}
 
 /// Folders in which changes mean something, below the scene's root.
 fn folders(scene: &Scene) -> BTreeSet<PathBuf> {
