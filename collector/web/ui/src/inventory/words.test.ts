@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Cells, Change, TableShape } from '../api/inventory'
 import { tellsChange } from '../api/inventory'
-import { betweenOf, cellText, differences, keyText, lookOfKind, momentOf, wordsOf } from './words'
+import { betweenOf, cellText, columnWidth, differences, keyText, lookOfKind, momentOf, wordsOf } from './words'
 
 const UNITS: TableShape = {
   table: 'units',
@@ -47,6 +47,13 @@ test('kinds, keys and moments of others are taken as they are', () => {
   for (const bad of ['', '-1', '1e3', 'soon', '99999999999999999999']) assert.equal(momentOf(bad), null, bad)
   assert.equal(betweenOf(0, 60_000, true), 'between 1970-01-01 00:00:00 UTC and 1970-01-01 00:01:00 UTC')
   assert.match(betweenOf(null, 0, true), /^so at the first look, 1970/)
+})
+
+test('a column is as wide as its texts, within bounds', () => {
+  assert.equal(columnWidth('n', ['1', '2']), 72)
+  assert.ok(columnWidth('n', ['2026-11-29 13:05:40']) > columnWidth('active_state', ['active']))
+  assert.equal(columnWidth('n', ['x'.repeat(5000)]), 340)
+  assert.equal(columnWidth('x'.repeat(20), []), 176)
 })
 
 test('only events of changes mean that the feed asks again', () => {

@@ -70,6 +70,19 @@ export function keyText(key: Cells, shape: Pick<TableShape, 'one'>): string {
   return key.map((one) => (one === null || one === '' ? '-' : String(one))).join(' ') || shape.one
 }
 
+/** A column is at least so wide, and at most: longer texts have a title. */
+const [LEAST_PX, MOST_PX] = [72, 340]
+/** About the width of a character, and of the arrow and the gap beside a title. */
+const [CHARACTER_PX, MORE_PX] = [7.4, 28]
+/** Rows that a column is judged by. */
+export const JUDGED = 200
+
+/** How wide a column of these texts is, in pixels, so that most of them are read whole. */
+export function columnWidth(title: string, texts: readonly string[]): number {
+  const longest = texts.reduce((most, { length }) => Math.max(most, length), title.length)
+  return Math.min(MOST_PX, Math.max(LEAST_PX, Math.round(longest * CHARACTER_PX) + MORE_PX))
+}
+
 /** A text of the URL as a moment, ms; null: none. */
 export function momentOf(text: string): number | null {
   const ms = Number(text)

@@ -1,7 +1,7 @@
 // Rows of one table of a host, and rows that differ between two sides.
 import { useMemo } from 'preact/hooks'
 import type { Compared, TableRows } from '../../api/inventory'
-import { betweenOf, cellText, lookOfKind } from '../../inventory/words'
+import { betweenOf, cellText, columnWidth, JUDGED, lookOfKind } from '../../inventory/words'
 import { Age, Moment, ShapeIcon, VirtualTable, type Column } from '../../parts'
 import { count } from '../../time/format'
 import { param } from '../../url/query'
@@ -10,10 +10,8 @@ import { differingRows, fittingRows, haveRows, type DifferingRow, type HaveRow }
 
 const q = param('q')
 const sort = param('sort')
-/** A column is at least so wide; narrower nobody reads it. */
-const COLUMN_PX = 112
-/** A date with its time. */
-const TIME_PX = 176
+/** Between columns, and the column of times since when. */
+const [GAP_PX, SINCE_PX] = [12, 124]
 /** The three columns of what differs. */
 const DIFFERING_PX = 560
 
@@ -21,7 +19,8 @@ export function HaveTable({ answer }: { readonly answer: TableRows }) {
   const utc = isUtc.value
   const rows = useMemo(() => haveRows(answer), [answer])
   const shown = useMemo(() => fittingRows(rows, answer.columns, q.value, utc), [rows, q.value, utc])
-  const columns = useMemo(() => columnsOf(answer, utc), [answer, utc])
+  const widths = useMemo(() => answer.columns.map((column, at) => columnWidth(column.name, answer.rows.slice(0, JUDGED).map((row) => cellText(row[at], column, utc)))), [answer, utc])
+  const columns = useMemo(() => columnsOf(answer, widths, utc), [answer, widths, utc])
   return (
     <>
       <p class="small soft" role="status">
@@ -34,7 +33,7 @@ export function HaveTable({ answer }: { readonly answer: TableRows }) {
         )}
       </p>
       {shown.length > 0 ? (
-        <VirtualTable class="fills" label={`Rows of ${answer.table}`} rows={shown} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} least={answer.columns.reduce((sum, { kind }) => sum + (kind === 'time' ? TIME_PX : COLUMN_PX), COLUMN_PX)} />
+        <VirtualTable class="fills" label={`Rows of ${answer.table}`} rows={shown} columns={columns} keyOf={(row) => row.key} rowHeight={30} sort={sort} least={widths.reduce((sum, width) => sum + width + GAP_PX, SINCE_PX + 2 * GAP_PX)} />
       ) : (
         <div class="card empty">
           <h2>{rows.length > 0 ? 'No row fits the filter' : 'There is none'}</h2>
@@ -45,13 +44,13 @@ export function HaveTable({ answer }: { readonly answer: TableRows }) {
   )
 }
 
-function columnsOf(answer: TableRows, utc: boolean): Column<HaveRow>[] {
+function columnsOf(answer: TableRows, widths: readonly number[], utc: boolean): Column<HaveRow>[] {
   // By its name a row is found; where the key has none, by the first of it.
   const named = Math.max(0, answer.columns.slice(0, answer.keys).findIndex(({ name }) => name === 'name'))
   const all = answer.columns.map((column, at): Column<HaveRow> => ({
     name: column.name,
     title: column.name,
-    width: `minmax(${(column.kind === 'time' ? TIME_PX : COLUMN_PX) - 12}px, 1fr)`,
+    width: `minmax(${widths[at] ?? SINCE_PX}px, 1fr)`,
     right: column.kind === 'integer',
     by: ({ cells }) => cells[at] ?? '',
     cell: ({ cells }) => {
@@ -63,7 +62,7 @@ function columnsOf(answer: TableRows, utc: boolean): Column<HaveRow>[] {
   const since: Column<HaveRow> = {
     name: 'since',
     title: 'As it is for',
-    width: `minmax(${COLUMN_PX}px, max-content)`,
+    width: `minmax(${SINCE_PX}px, max-content)`,
     by: (row) => row.since?.until_ms ?? 0,
     cell: (row) =>
       row.since ? (

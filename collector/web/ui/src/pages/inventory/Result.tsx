@@ -9,12 +9,10 @@ import { isUtc } from '../../url/range'
 import { command, resultColumns, sortKey } from './sql'
 
 const sort = param('sort')
-/** A column is at least so wide; narrower nobody reads it. */
-const COLUMN_PX = 116
-/** A date with its time. */
-const TIME_PX = 176
 /** Rows that are seen at once; the others are scrolled to. */
 const MOST_PX = 640
+/** Between columns. */
+const GAP_PX = 12
 
 interface Numbered {
   readonly at: number
@@ -30,12 +28,13 @@ export interface ResultProps {
 
 export function Result({ answer, sql, at, times }: ResultProps) {
   const rows = useMemo(() => answer.rows.map((cells, at): Numbered => ({ at, cells })), [answer])
+  const told = useMemo(() => resultColumns(answer, times, isUtc.value), [answer, times, isUtc.value])
   const columns = useMemo(
     () =>
-      resultColumns(answer, times, isUtc.value).map((one, at): Column<Numbered> => ({
+      told.map((one, at): Column<Numbered> => ({
         name: one.place,
         title: <span title={one.title}>{one.title}</span>,
-        width: `minmax(${(one.isTime ? TIME_PX : COLUMN_PX) - 12}px, 1fr)`,
+        width: `minmax(${one.width}px, 1fr)`,
         right: one.isNumber,
         by: (row) => sortKey(row.cells, at),
         cell: (row) => {
@@ -43,9 +42,9 @@ export function Result({ answer, sql, at, times }: ResultProps) {
           return value === null || value === undefined ? <span class="soft">-</span> : <span title={String(value)}>{one.text(value)}</span>
         },
       })),
-    [answer, times, isUtc.value],
+    [told],
   )
-  const least = useMemo(() => resultColumns(answer, times, isUtc.value).reduce((sum, one) => sum + (one.isTime ? TIME_PX : COLUMN_PX), 0), [answer, times, isUtc.value])
+  const least = told.reduce((sum, { width }) => sum + width + GAP_PX, GAP_PX)
   return (
     <>
       <div class="row">

@@ -1,6 +1,6 @@
 // Questions in SQL: examples, what could be written at the caret, and answers as tables. Pure.
 import type { Cell, Cells, SqlAnswer, TableColumn, TableShape } from '../../api/inventory'
-import { cellText } from '../../inventory/words'
+import { cellText, columnWidth, JUDGED } from '../../inventory/words'
 import type { Offer } from '../../parts/complete'
 import { shellWord, type Completion } from '../../parts/querytext'
 
@@ -81,19 +81,18 @@ export interface ResultColumn {
   readonly place: string
   readonly title: string
   readonly isNumber: boolean
-  readonly isTime: boolean
+  /** Pixels. */
+  readonly width: number
   readonly text: (value: Cell | undefined) => string
 }
-
-/** Rows that columns are judged by. */
-const JUDGED = 200
 
 export function resultColumns({ columns, rows }: SqlAnswer, times: ReadonlySet<string>, utc: boolean): ResultColumn[] {
   return columns.map((title, at) => {
     const some = rows.slice(0, JUDGED).map((row) => row[at] ?? null).filter((value) => value !== null)
     const isNumber = some.length > 0 && some.every((value) => typeof value === 'number')
     const column: TableColumn = { name: title, kind: times.has(title) ? 'time' : isNumber ? 'integer' : 'text' }
-    return { place: String(at), title, isNumber: isNumber && column.kind !== 'time', isTime: isNumber && column.kind === 'time', text: (value) => cellText(value, column, utc) }
+    const text = (value: Cell | undefined): string => cellText(value, column, utc)
+    return { place: String(at), title, isNumber: isNumber && column.kind !== 'time', width: columnWidth(title, some.map(text)), text }
   })
 }
 
