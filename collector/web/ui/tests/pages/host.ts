@@ -168,6 +168,8 @@ async function lines(visit: Visit): Promise<void> {
   await visit.look('host-events', /^state/)
   await page.getByRole('group', { name: 'Kinds of events' }).getByRole('button', { name: /^change/ }).click()
   await page.waitForURL(/what=change/)
+  // Changes of what it has are events too, and may be many.
+  await page.getByRole('combobox', { name: 'Filter events' }).fill('enrolled')
   await visit.see(/host `web-1` enrolled from/)
   await page.getByRole('combobox', { name: 'Filter events' }).fill('no event has this')
   await visit.see('No event fits the filter')

@@ -52,6 +52,7 @@ test('lines stand under their day, and an unfolded one tells columns and hosts',
 test('times are read from the URL, and what is none is said', () => {
   const read = (text: string) => timesOf(new URLSearchParams(text), 10 * HOUR + 30_500)
   assert.deepEqual(read(''), { from: null, to: null, wrong: null })
+  assert.deepEqual(read('since='), { from: null, to: null, wrong: null })
   assert.deepEqual(read('since=1h'), { from: 9 * HOUR, to: null, wrong: null })
   assert.deepEqual(read('from=5&to=9'), { from: 5, to: 9, wrong: null })
   assert.deepEqual(read('from=5&since=1h'), { from: 5, to: null, wrong: null })

@@ -10,7 +10,7 @@ export const TOGETHER_MS = 3_600_000
 /** `since` is asked from the beginning of a minute, so that the question stays the same for a while. */
 const MINUTE_MS = 60_000
 
-/** The times of the URL: `since=7d`, or `from` and `to` in ms, either of which may be missing. */
+/** The times of the URL: `since=7d` (empty: of any time), or `from` and `to` in ms, either of which may be missing. */
 export interface Times {
   readonly from: number | null
   readonly to: number | null

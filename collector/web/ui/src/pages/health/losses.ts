@@ -80,6 +80,8 @@ export const ON_HOSTS: Readonly<Record<string, readonly [what: string, remedy: s
   check_unparsed: ['Pieces of perfdata not understood', 'Mend the output of the plugin.'],
   refusals: ['Refusals by the collector', '`muster-agent status` on the host says why.'],
   process_looks_unsent: ['Looks at processes while the collector was not known to take them', 'Update the collector; after a start of the agent this is usual.'],
+  inventory_failures: ['Looks at tables of the inventory that failed', 'The tab Inventory of the host says why.'],
+  inventory_words_dropped: ['Words of the collector about the inventory that found no place', 'Nothing: what was meant is asked again.'],
   renewal_failures: ['Renewals of the certificate that failed', 'See `muster-agent doctor` on the host.'],
   reverts: ['Times that the machine was found set back or copied', 'Enrol copies as hosts of their own.'],
 }

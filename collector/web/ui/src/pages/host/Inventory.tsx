@@ -146,7 +146,7 @@ function Differing({ host, compared }: { readonly host: string; readonly compare
   )
 }
 
-/** The newest changes of a host, where its plots are. */
+/** The newest changes of a host, where its plots are; the link leads to those of any time. */
 export function LastChanges({ host }: { readonly host: string }) {
   const asked = useAnswer<ChangeList>(() => [api('changes'), { host, limit: LAST_ASKED }], { topic: 'events', isNews: tellsChange, every: EVERY_MS })
   const known = useShown(asked).value
@@ -157,7 +157,7 @@ export function LastChanges({ host }: { readonly host: string }) {
       {last.length > 0 && (
         <section class="card host-below host-changes" aria-label="Last changes">
           <h2>
-            Last changes <Link class="small" to={to(['changes'], { host })}>all of them</Link>
+            Last changes <Link class="small" to={to(['changes'], { host, since: '' })}>all of them</Link>
           </h2>
           <ul>
             {last.map((change, place) => (
