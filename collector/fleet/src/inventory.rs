@@ -9,6 +9,7 @@ mod log;
 mod packed;
 mod query;
 mod snapshot;
+mod spread;
 mod state;
 mod step;
 mod words;
@@ -18,8 +19,10 @@ pub(crate) use self::log::write_inventory;
 pub use self::log::{CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX};
 pub use self::query::{ChangeCursor, ChangePage, ChangeQuery, InventoryChange, RowChange, RowSince, TableKnown};
 pub use self::snapshot::{HostInventory, HostTable, InventorySnapshot};
+pub(crate) use self::spread::hosts_with;
 pub(crate) use self::state::{InventoryState, Loading};
 pub(crate) use self::step::InventoryStep;
+pub(crate) use self::words::thing_words;
 
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,7 @@ mod sessions;
 mod standing;
 mod state;
 pub mod status;
+pub mod suspects;
 mod tables;
 #[cfg(test)]
 mod testing;

@@ -380,7 +380,7 @@ fn ends(query: &ChangeQuery) -> (Place, Place) {
     (from, before.unwrap_or(to))
 }
 
-fn change_at(reading: &Reading, place: Place) -> Result<Result<Option<Change>, String>, FleetError> {
+pub(super) fn change_at(reading: &Reading, place: Place) -> Result<Result<Option<Change>, String>, FleetError> {
     let value = reading.value(INVENTORY_CHANGES, &place.by_host())?;
     Ok(value.map_or_else(|| Err("the change is missing".to_owned()), |value| Change::read(place, &value)))
 }

@@ -58,6 +58,31 @@ pub(super) fn place(table: &Table) -> usize {
 }
 
 impl InventorySnapshot {
+    /// Of rows that are known whole, as of one moment: for fleets that are made up.
+    #[cfg(any(test, feature = "planted"))]
+    pub fn of(hosts: impl IntoIterator<Item = (HostId, Vec<Rows>)>, at_ms: i64) -> Self {
+        let mut all = Self::default();
+        let mut numbers: Vec<super::book::Numbers> = TABLES.iter().map(|_| super::book::Numbers::default()).collect();
+        for (host, tables) in hosts {
+            let mut inventory = HostInventory::default();
+            for rows in tables {
+                let at = place(rows.table());
+                let (book, numbers) = (&mut all.books[at], &mut numbers[at]);
+                let table = HostTable {
+                    digest: rows.digest(),
+                    known_from_ms: Some(at_ms),
+                    seen_ms: at_ms,
+                    changed_ms: at_ms,
+                    rows: rows.iter().map(|row| numbers.take(book, row)).collect(),
+                    ..HostTable::default()
+                };
+                inventory.tables.insert(rows.table().number, table);
+            }
+            all.hosts.insert(host, Arc::new(inventory));
+        }
+        all
+    }
+
     /// Every host of which anything is known, by id.
     pub fn hosts(&self) -> impl Iterator<Item = (HostId, &HostInventory)> {
         self.hosts.iter().map(|(host, inventory)| (*host, inventory.as_ref()))

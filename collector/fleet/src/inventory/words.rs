@@ -115,6 +115,24 @@ pub(super) fn words(change: &Change) -> String {
     }
 }
 
+/// The thing that a row is, and what is said of it first if that is asked for: `package openssl 3.0.2`, `user ann`. Of a file its hash, shortened.
+pub(crate) fn thing_words(table: &Table, row: &[Value], is_whole: bool) -> String {
+    const HASH_CHARS: usize = 12;
+    let title = title(table, row);
+    let thing = if title.is_empty() { table.one.to_owned() } else { format!("{} {title}", table.one) };
+    let main = row.get(table.keys).filter(|value| is_whole && **value != Value::Null);
+    match main {
+        None => thing,
+        Some(Value::Text(hash)) if table.name == "files" => {
+            format!(
+                "{thing} {}",
+                hash.chars().filter(|letter| !letter.is_control()).take(HASH_CHARS).collect::<String>()
+            )
+        }
+        Some(value) => format!("{thing} {}", shown(value)),
+    }
+}
+
 /// What a row is called: its name, if that is part of the key, else all of the key.
 fn title(table: &Table, row: &[Value]) -> String {
     let name = table.column("name").filter(|column| *column < table.keys).and_then(|column| row.get(column));
