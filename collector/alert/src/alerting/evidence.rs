@@ -12,9 +12,10 @@ use muster_fleet::{EventKind, Fleet};
 use muster_query::{Control, Direction, Engine, LogPage, LogValue, Prepared, Value};
 use muster_store::{Reader, View};
 
+use super::causes::causes;
 use super::history::{Found, NO_NEWS, cases, marks};
 use crate::alert::{Alert, Notice, Origin};
-use crate::mail::{Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast, lead};
+use crate::mail::{Before, Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast, lead};
 use crate::plot::{Bad, Limit, PlotData, PlotSeries};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -34,6 +35,9 @@ const CASES_MS: i64 = 30 * 24 * HOUR_MS;
 /// Beginnings, ends and acknowledgements that are read: of what comes each hour the last days.
 const STEPS: usize = 200;
 const SERIES: usize = 5;
+/// Changes that are told, and how suspect they must be: of one that nothing links to the alert, some eight hours before it.
+const SUSPECTS: usize = 3;
+const SCORE_MIN: f64 = 0.001;
 
 /// Who finds evidence.
 pub trait EvidenceSource: Send + Sync {
@@ -61,15 +65,17 @@ impl EvidenceSource for StoreEvidence {
         let plot = search
             .plot(alert, numbers.first())
             .map(|plot| PlotData { marks: marks(&events, (plot.from_ms, plot.to_ms), alert.active_ms), ..plot });
+        let neighbours = match &alert.origin {
+            Origin::Status(_) => neighbours(alert, &self.fleet.conditions(now)),
+            _ => search.neighbours(alert),
+        };
         Evidence {
             reading: plot.as_ref().map(|plot| reading(alert, plot)),
             plot,
             log_lines: search.lines(alert),
             events,
-            neighbours: match &alert.origin {
-                Origin::Status(_) => neighbours(alert, &self.fleet.conditions(now)),
-                _ => search.neighbours(alert),
-            },
+            before: self.before(alert, &neighbours),
+            neighbours,
             earlier: search.earlier(alert),
         }
     }
@@ -80,6 +86,20 @@ impl StoreEvidence {
     fn numbers(&self, alert: &Alert) -> Vec<Perfdata> {
         let Origin::Status(Subject::Check { host, check }) = &alert.origin else { return Vec::new() };
         self.fleet.check(*host, check).map(|check| check.perfdata).unwrap_or_default()
+    }
+
+    /// What may be behind an alert that goes on. A change that is only a state, or hardly suspect, says nothing to who reads a mail.
+    fn before(&self, alert: &Alert, neighbours: &[Neighbour]) -> Before {
+        if !alert.is_firing() {
+            return Before::default();
+        }
+        let causes = causes(&self.fleet, alert, neighbours).unwrap_or_default();
+        let suspects = causes.found.suspects.into_iter();
+        let told = suspects.filter(|one| one.change.is_news && one.score >= SCORE_MIN);
+        Before {
+            suspects: told.take(SUSPECTS).map(|one| (one.change.words, one.why)).collect(),
+            separator: causes.separator.map(|one| one.words()).unwrap_or_default(),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Evidence {
     pub log_lines: Vec<LogLine>,
     /// The host's events of the 24 h before, oldest first; the last ten are shown.
     pub events: Vec<Moment>,
+    /// What changed before, and who is different.
+    pub before: Before,
     /// Other hosts with the same alert; ten are named, all are counted.
     pub neighbours: Vec<Neighbour>,
     /// Earlier cases of this alert, newest first; five are shown.
@@ -35,6 +37,15 @@ pub struct LogLine {
     /// Unit or file.
     pub source: String,
     pub text: String,
+}
+
+/// What may be behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Changes and why each is suspect, the likeliest first; three are shown.
+    pub suspects: Vec<(String, String)>,
+    /// What hosts with the problem have and others have not, as a sentence; empty: nothing found.
+    pub separator: String,
 }
 
 /// An event or a change.

@@ -6,7 +6,8 @@ use resvg::tiny_skia::Pixmap;
 
 use super::samples::{alert, ended, evidence, notice, opened, settings};
 use super::{
-    Earlier, Evidence, Letter, LogLine, MAIL_BYTES, Moment, Neighbour, Place, Reading, Templates, digest, render,
+    Before, Earlier, Evidence, Letter, LogLine, MAIL_BYTES, Moment, Neighbour, Place, Reading, Templates, digest,
+    render,
 };
 use crate::alert::Notice;
 use crate::outgoing::{DigestEntry, DigestLetter};
@@ -72,6 +73,10 @@ fn a_mail_has_its_evidence_in_words_html_and_picture() {
         "What to do",
         "No space left on device",
         "postgresql upgraded",
+        "What changed before",
+        "package postgresql 16.2",
+        "54 min before, only on this host",
+        "all 4 hosts with the problem have kernel",
         "db2",
         "anna: old WAL removed",
         "z\u{fc}rich",
@@ -106,6 +111,8 @@ fn the_end_keeps_the_subject_and_says_how_long_it_was() {
         only.text.contains("the only mail of this incident") && only.html.contains("the only mail of this incident")
     );
     assert!(!later.text.contains("the only mail"));
+    // Where nothing is known of what changed nothing is said.
+    assert!(!later.text.contains("What changed before") && !later.html.contains("What changed before"));
 }
 
 #[test]
@@ -139,6 +146,7 @@ fn hostile_words_are_encoded_and_bounded() {
             plot: Some(PlotData { title: words.to_owned(), unit: words.to_owned(), ..filling() }),
             log_lines: vec![line(); 30],
             events: vec![Moment { at_ms: i64::MAX, text: words.to_owned() }; 30],
+            before: Before { suspects: vec![(words.to_owned(), words.to_owned()); 30], separator: words.to_owned() },
             neighbours: vec![Neighbour { host: words.to_owned(), since_ms: i64::MIN }; 30],
             earlier: vec![Earlier { from_ms: 0, to_ms: i64::MAX, note: words.to_owned() }; 30],
         };

@@ -16,6 +16,7 @@ const LABELS: usize = 12;
 const LINES: usize = 10;
 const PLACES: usize = 10;
 const CASES: usize = 5;
+const SUSPECTS: usize = 3;
 /// Characters of a line of a log, of a text of a rule, of a label.
 const LINE: usize = 300;
 const TEXT: usize = 600;
@@ -55,6 +56,8 @@ pub(super) struct Around {
     pub(super) plot: Option<PlotWords>,
     logs: Vec<Line>,
     events: Vec<Line>,
+    suspects: Vec<Suspected>,
+    separator: String,
     neighbours: Vec<String>,
     neighbour_count: usize,
     earlier: Vec<String>,
@@ -83,6 +86,12 @@ pub(super) struct PlotWords {
     curve: String,
     span: String,
     marks: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Suspected {
+    text: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -273,10 +282,13 @@ fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
     };
     let neighbour =
         |host: &Neighbour| format!("{} since {}", clean(&host.host, LABEL), moment(host.since_ms, now, zone));
+    let suspected = |(text, why): &(String, String)| Suspected { text: clean(text, LINE), why: clean(why, LINE) };
     Around {
         plot: plot_words(evidence, now, zone),
         logs: tail(&evidence.log_lines, LINES).iter().map(|line| lines(line.at_ms, &line.source, &line.text)).collect(),
         events: tail(&evidence.events, LINES).iter().map(|event| lines(event.at_ms, "", &event.text)).collect(),
+        suspects: evidence.before.suspects.iter().take(SUSPECTS).map(suspected).collect(),
+        separator: clean(&evidence.before.separator, LINE),
         neighbours: evidence.neighbours.iter().take(PLACES).map(neighbour).collect(),
         neighbour_count: evidence.neighbours.len(),
         earlier: evidence.earlier.iter().take(CASES).map(case).collect(),

@@ -115,22 +115,24 @@ pub(super) fn words(change: &Change) -> String {
     }
 }
 
-/// The thing that a row is, and what is said of it first if that is asked for: `package openssl 3.0.2`, `user ann`. Of a file its hash, shortened.
+/// The thing that a row is, and what is said of it if that is asked for: `package openssl 3.0.2`, `user ann`. Of packages and files what tells
+/// one from another of the same name is their first value; of a file it is a hash, shortened. Of other things the first values are told.
 pub(crate) fn thing_words(table: &Table, row: &[Value], is_whole: bool) -> String {
     const HASH_CHARS: usize = 12;
+    const VALUES_MAX: usize = 5;
     let title = title(table, row);
     let thing = if title.is_empty() { table.one.to_owned() } else { format!("{} {title}", table.one) };
-    let main = row.get(table.keys).filter(|value| is_whole && **value != Value::Null);
-    match main {
-        None => thing,
-        Some(Value::Text(hash)) if table.name == "files" => {
-            format!(
-                "{thing} {}",
-                hash.chars().filter(|letter| !letter.is_control()).take(HASH_CHARS).collect::<String>()
-            )
+    let told = if matches!(table.name, "packages" | "files" | "kernel") { 1 } else { VALUES_MAX };
+    let values = row.iter().enumerate().skip(table.keys);
+    let values = values.filter(|(at, value)| **value != Value::Null && !table.is_quiet(*at)).map(|(_, value)| {
+        let mut shown = shown(value);
+        if table.name == "files" {
+            shown.truncate(shown.floor_char_boundary(HASH_CHARS));
         }
-        Some(value) => format!("{thing} {}", shown(value)),
-    }
+        shown
+    });
+    let values = values.take(if is_whole { told } else { 0 });
+    [thing].into_iter().chain(values).collect::<Vec<_>>().join(" ")
 }
 
 /// What a row is called: its name, if that is part of the key, else all of the key.
