@@ -3,6 +3,7 @@
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 
+use crate::announcements::Announcement;
 use crate::ca::AuthorityRow;
 use crate::changes::RegistryChange;
 use crate::follower::SmallChange;
@@ -13,7 +14,8 @@ use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256, Sighting, encode};
 use crate::sessions::SessionRow;
 use crate::tables::{
-    AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS, SIGHTINGS, TOKENS, USERS, meta, small_table,
+    ANNOUNCEMENTS, AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS, SIGHTINGS, TOKENS, USERS,
+    meta, small_table,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -35,6 +37,8 @@ pub(crate) struct Draft {
     pub forgotten_users: Vec<String>,
     pub sessions: Vec<(Sha256, SessionRow)>,
     pub forgotten_sessions: Vec<Sha256>,
+    pub announcements: Vec<Announcement>,
+    pub forgotten_announcements: Vec<u64>,
     pub denied: Vec<DenyRow>,
     pub forgotten_denied: Vec<String>,
     pub authorities: Vec<AuthorityRow>,
@@ -88,6 +92,8 @@ impl Draft {
         puts.extend(self.forgotten_users.iter().map(|name| Put::remove(USERS, name.as_bytes())));
         puts.extend(self.sessions.iter().map(|(hash, row)| Put::set(SESSIONS, &hash.0, encode(row))));
         puts.extend(self.forgotten_sessions.iter().map(|hash| Put::remove(SESSIONS, &hash.0)));
+        puts.extend(self.announcements.iter().map(|row| Put::set(ANNOUNCEMENTS, &row.id.to_be_bytes(), encode(row))));
+        puts.extend(self.forgotten_announcements.iter().map(|id| Put::remove(ANNOUNCEMENTS, &id.to_be_bytes())));
         puts.extend(self.denied.iter().map(|row| Put::set(DENIED, row.serial.as_bytes(), encode(row))));
         puts.extend(self.forgotten_denied.iter().map(|serial| Put::remove(DENIED, serial.as_bytes())));
         puts.extend(self.authorities.iter().map(|row| Put::set(AUTHORITIES, &row.number.to_be_bytes(), encode(row))));

@@ -2,9 +2,12 @@
 //!
 //! A projection of reports as gaps and looks at processes are, written in the transaction that says how far the inbox is applied:
 //! [`step`] decides over the rows in memory what a report changes, [`log`] writes it, and only then [`state`] takes it in. [`snapshot`] is
-//! what readers hold without a lock; [`query`] has the questions. `INVENTORY.md` tells rows, log, rules and bytes.
+//! what readers hold without a lock; [`query`] has the questions, [`drift`](mod@drift) compares
+//! hosts that ought to be alike. `INVENTORY.md` tells rows, log, rules and bytes.
 
 mod book;
+mod drift;
+mod groups;
 mod log;
 mod packed;
 mod query;
@@ -15,6 +18,8 @@ mod step;
 mod words;
 
 pub use self::book::RowBook;
+pub use self::drift::{DRIFT_HOSTS_MIN, DriftLimits, Expected, HostDrift, KeyDrift, Norm, TableDrift, drift, majority};
+pub use self::groups::AlikeHosts;
 pub(crate) use self::log::write_inventory;
 pub use self::log::{CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX};
 pub use self::query::{ChangeCursor, ChangePage, ChangeQuery, InventoryChange, RowChange, RowSince, TableKnown};

@@ -11,6 +11,7 @@
 //! [`Fleet::authenticate`], then [`Fleet::saw`] with the hello before the older session is fenced, [`Fleet::renew`] when asked. On every
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
 
+mod announcements;
 mod audit;
 mod bounded;
 mod by;
@@ -63,6 +64,10 @@ mod testing;
 mod tokens;
 mod users;
 
+pub use announcements::{
+    ANNOUNCED_LATE_MS, ANNOUNCED_MAX_MS, ANNOUNCEMENT_HOSTS_MAX, ANNOUNCEMENTS_MAX, Announced, AnnouncedBy,
+    Announcement, AnnouncementSpec, Announcer,
+};
 pub use audit::{AUDIT_ROWS_MAX, AuditBreak, AuditProof, AuditQuery, AuditResult, AuditRow, Record};
 pub use bounded::Bounded;
 pub use by::{By, Who, counted_source, source_of};
@@ -79,8 +84,9 @@ pub use glance::{BadCheck, HostGlance};
 pub use host::{HostRow, HostState};
 pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
 pub use inventory::{
-    CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX as INVENTORY_CHANGES_MAX, ChangeCursor, ChangePage, ChangeQuery,
-    HostInventory, HostTable, InventoryChange, InventorySnapshot, RowBook, RowChange, RowSince, TableKnown,
+    AlikeHosts, CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX as INVENTORY_CHANGES_MAX, ChangeCursor, ChangePage,
+    ChangeQuery, DRIFT_HOSTS_MIN, DriftLimits, Expected, HostDrift, HostInventory, HostTable, InventoryChange,
+    InventorySnapshot, KeyDrift, Norm, RowBook, RowChange, RowSince, TableDrift, TableKnown, drift, majority,
 };
 pub use issue::{Admitted, RenewOutcome};
 pub use looks::{LOOKS_KEPT_MS, LOOKS_MAX, covers};

@@ -8,6 +8,7 @@ use muster_common::identity::Pin;
 use muster_common::wire::message::Epoch;
 use muster_store::Position;
 
+use crate::announcements::Announcement;
 use crate::audit::Chain;
 use crate::ca::{Authority, AuthorityRole, AuthorityRow};
 use crate::draft::Draft;
@@ -38,6 +39,7 @@ pub(crate) struct Memory {
     pub http_tokens: BTreeMap<String, HttpTokenRow>,
     pub users: BTreeMap<String, UserRow>,
     pub sessions: HashMap<Sha256, SessionRow>,
+    pub announcements: BTreeMap<u64, Announcement>,
     pub denied: HashMap<String, DenyRow>,
     /// The current one first, then the next, then old ones.
     pub authorities: Vec<Authority>,
@@ -64,6 +66,7 @@ impl Memory {
             http_tokens: BTreeMap::new(),
             users: BTreeMap::new(),
             sessions: HashMap::new(),
+            announcements: BTreeMap::new(),
             denied: HashMap::new(),
             authorities: Vec::new(),
             pin: Pin([0; 32]),
@@ -210,6 +213,10 @@ impl Memory {
         self.sessions.extend(draft.sessions);
         for hash in draft.forgotten_sessions {
             self.sessions.remove(&hash);
+        }
+        self.announcements.extend(draft.announcements.into_iter().map(|row| (row.id, row)));
+        for id in draft.forgotten_announcements {
+            self.announcements.remove(&id);
         }
         self.denied.extend(draft.denied.into_iter().map(|row| (row.serial.clone(), row)));
         for serial in draft.forgotten_denied {

@@ -93,6 +93,9 @@ pub enum EventKind {
     SnapshotBegun,
     /// A look at what a host has and is found it otherwise than before.
     InventoryChange,
+    /// Somebody said that hosts are going to change.
+    ChangesAnnounced,
+    AnnouncementEnded,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -189,6 +192,8 @@ impl EventKind {
             Self::ReceiverTested => "receiver_tested",
             Self::SnapshotBegun => "snapshot_begun",
             Self::InventoryChange => "inventory_change",
+            Self::ChangesAnnounced => "changes_announced",
+            Self::AnnouncementEnded => "announcement_ended",
         }
     }
 
@@ -279,7 +284,7 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 7] = ["object", "user", "session", "token", "silence", "downtime", "serial"];
+const OBJECTS: [&str; 8] = ["object", "user", "session", "token", "silence", "downtime", "announcement", "serial"];
 
 /// How far the outbox is, as `meta` keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,6 +320,8 @@ mod tests {
             (EventKind::NoticeSent, "notice_sent", "notice"),
             (EventKind::NoticeFailed, "notice_failed", "notice"),
             (EventKind::SilenceSet, "silence_set", "change"),
+            (EventKind::ChangesAnnounced, "changes_announced", "change"),
+            (EventKind::AnnouncementEnded, "announcement_ended", "change"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

@@ -22,6 +22,7 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::announcements::Announcement;
 use crate::audit::{AUDIT_ROWS_MAX, Chain, Link};
 use crate::checks::active_hosts;
 use crate::copy::StateCounts;
@@ -38,8 +39,8 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES,
-    LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS,
+    INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -276,6 +277,9 @@ impl State {
         }
         for (_, row) in self.rows::<DenyRow>(&transaction, DENIED)? {
             memory.denied.insert(row.serial.clone(), row);
+        }
+        for (_, row) in self.rows::<Announcement>(&transaction, ANNOUNCEMENTS)? {
+            memory.announcements.insert(row.id, row);
         }
         let mut sightings = HashMap::new();
         for (key, row) in self.rows::<Sighting>(&transaction, SIGHTINGS)? {

@@ -47,6 +47,8 @@ pub(crate) const INVENTORY: Table = TableDefinition::new("inventory");
 pub(crate) const INVENTORY_CHANGES: Table = TableDefinition::new("inventory_changes");
 /// (Moment, host id (16 bytes), table, number) of each change, to nothing.
 pub(crate) const INVENTORY_TIMES: Table = TableDefinition::new("inventory_times");
+/// Number (u64) to announcement of changes.
+pub(crate) const ANNOUNCEMENTS: Table = TableDefinition::new("announcements");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -60,7 +62,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 27] = [
+pub(crate) const ALL: [Table; 28] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -82,6 +84,7 @@ pub(crate) const ALL: [Table; 27] = [
     INVENTORY,
     INVENTORY_CHANGES,
     INVENTORY_TIMES,
+    ANNOUNCEMENTS,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

@@ -108,7 +108,7 @@ pub(crate) fn downtime_json(downtime: &Downtime, now_ms: i64) -> Value {
 }
 
 /// The matchers of a text that was taken, one by one: commas inside of double quotes part none.
-fn matchers(text: &str) -> Vec<String> {
+pub(super) fn matchers(text: &str) -> Vec<String> {
     let (mut all, mut one, mut is_quoted, mut is_escaped) = (Vec::new(), String::new(), false, false);
     for character in text.chars() {
         match character {

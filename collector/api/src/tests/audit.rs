@@ -134,6 +134,10 @@ impl Walk {
         let downtime = json!({"matchers": ["host=db1"], "ends_ms": NOW_MS + 60_000, "reason": "r"});
         self.step("POST", DOWNTIMES, &[], downtime, "downtime_set", "1").await;
         self.step("DELETE", &format!("{DOWNTIMES}/{{id}}"), &["1"], Value::Null, "downtime_ended", "1").await;
+        const TOLD: &str = "/api/muster/v1/announcements";
+        let told = json!({"matchers": ["host=db1"], "to_ms": NOW_MS + 60_000, "reason": "r"});
+        self.step("POST", TOLD, &[], told, "changes_announced", "1").await;
+        self.step("DELETE", &format!("{TOLD}/{{id}}"), &["1"], Value::Null, "announcement_ended", "1").await;
         let silence = json!({"matchers": [{"name": "host", "value": "db1", "isRegex": false}], "createdBy": "bea",
             "comment": "c", "startsAt": "2023-11-14T22:13:20Z", "endsAt": "2023-11-14T22:23:20Z"});
         let silence = self.step("POST", "/api/v2/silences", &[], silence, "silence_set", "?").await;

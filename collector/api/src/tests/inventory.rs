@@ -196,7 +196,7 @@ async fn changes_are_listed_newest_first_and_page_by_page() {
     let expect = json!({
         "host": "web-1", "host_id": fixture.fleet().find("web-1").unwrap().to_string(), "table": "packages", "kind": "changed",
         "words": "package openssl 3.0.2 -> 3.0.11", "after_ms": NOW_MS - 660_000, "until_ms": NOW_MS - 600_000,
-        "arrived_ms": NOW_MS - 600_000, "key": ["dpkg", "openssl", "amd64"], "is_news": true,
+        "arrived_ms": NOW_MS - 600_000, "key": ["dpkg", "openssl", "amd64"], "is_news": true, "announced": null,
         "before": ["dpkg", "openssl", "amd64", "3.0.2", null, "installed"],
         "after": ["dpkg", "openssl", "amd64", "3.0.11", null, "installed"],
     });
@@ -262,4 +262,125 @@ async fn two_hosts_and_two_moments_are_compared() {
         assert!(answer.status.is_client_error() && answer.text.contains(told), "{query}: {}", answer.text);
     }
     assert_eq!(now().millis(), NOW_MS);
+}
+
+/// Four web servers and a database, all let in and labelled.
+pub(super) async fn five_hosts() -> Fixture {
+    let fixture = Fixture::new();
+    for (name, role, number) in
+        [("web-1", "web", 1), ("web-2", "web", 2), ("web-3", "web", 3), ("web-4", "web", 4), ("db-1", "db", 5)]
+    {
+        ask(&fixture, name, number);
+        fixture.post_json(&format!("/api/muster/v1/hosts/{name}/approve"), "{}").await;
+        let labels = json!({"set": {"role": role}}).to_string();
+        fixture.post_json(&format!("/api/muster/v1/hosts/{name}/labels"), &labels).await;
+        let mut rows = vec![("bash", "5.2"), ("openssl", if name == "web-2" { "3.0.2" } else { "3.0.11" })];
+        match name {
+            "web-3" => rows.push(("nmap", "7")),
+            "web-4" => drop(rows.remove(0)),
+            _ => {}
+        }
+        let host = fixture.fleet().find(name).unwrap();
+        whole(&fixture, number.into(), host, 1_000, &packages(&rows));
+    }
+    fixture
+}
+
+/// Hosts, package, and what differs there.
+pub(super) fn drifted(group: &Value) -> Vec<String> {
+    let tables = group["tables"].as_array().unwrap();
+    let keys = tables.iter().flat_map(|table| table["drift"].as_array().unwrap());
+    let others = keys.flat_map(|key| key["others"].as_array().unwrap().iter().map(move |other| (key, other)));
+    let told = others.map(|(key, other)| {
+        format!("{} {} {} {}", other["host"], key["key"][1], other["row"][3], key["expected"][3]).replace('"', "")
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn hosts_are_told_from_most_of_their_group() {
+    let fixture = five_hosts().await;
+    let all = asked(&fixture, "inventory/drift?group=role").await;
+    assert_eq!((&all["alone"], &all["group_by"], &all["hosts_min"]), (&json!(1), &json!(["role"]), &json!(3)));
+    let group = &all["groups"][0];
+    assert_eq!((&group["name"], &group["hosts"], &group["rows"]), (&json!("role=web"), &json!(4), &json!(3)));
+    let expect = ["web-4 bash null 5.2", "web-3 nmap 7 null", "web-2 openssl 3.0.2 3.0.11"];
+    assert_eq!(drifted(group), expect);
+    let by_host = json!([{"host": "web-2", "rows": 1}, {"host": "web-3", "rows": 1}, {"host": "web-4", "rows": 1}]);
+    assert_eq!((&group["by_host"], all["groups"].as_array().unwrap().len()), (&by_host, 1));
+    let table = &group["tables"][0];
+    let of = |name: &str| table[name].clone();
+    assert_eq!([of("hosts"), of("own"), of("undecided")], [json!(4), json!(0), json!(0)]);
+    assert_eq!(table["drift"][2]["others"][0]["columns"], json!(["version"]));
+    for (query, expect) in [
+        ("", &expect[..]),
+        ("host=web-2", &expect[2..]),
+        ("group=role&host=web-1", &[]),
+        ("group=role&table=users", &[]),
+        ("limit=1", &expect[..1]),
+    ] {
+        let answer = asked(&fixture, &format!("inventory/drift?{query}")).await;
+        assert_eq!(drifted(&answer["groups"][0]), expect, "{query}");
+    }
+    let cut = asked(&fixture, "inventory/drift?limit=1").await;
+    assert_eq!((&cut["groups"][0]["left_out"], &cut["groups"][0]["rows"]), (&json!(2), &json!(3)));
+    let nobody = asked(&fixture, "inventory/drift?group=nothing").await;
+    assert_eq!((&nobody["groups"][0]["hosts"], &nobody["groups"][0]["name"]), (&json!(5), &json!("nothing=")));
+    for (query, told) in [("limit=0", "from 1 to"), ("table=x", "no table"), ("host=x", "`x`"), ("own=x", "own=true")] {
+        let answer = fixture.get(&format!("/api/muster/v1/inventory/drift?{query}")).await;
+        assert!(answer.status.is_client_error() && answer.text.contains(told), "{query}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_announced_stands_out() {
+    let fixture = told().await;
+    let words = |answer: &Value| -> Vec<String> {
+        answer["changes"].as_array().unwrap().iter().map(|one| one["words"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ["package curl 8 is new", "package openssl 3.0.2 -> 3.0.11"];
+    assert_eq!(words(&asked(&fixture, "changes?announced=false").await), all);
+    assert_eq!(words(&asked(&fixture, "changes?announced=true").await), [""; 0]);
+    let path = "/api/muster/v1/announcements";
+    // It comes after the change.
+    let body = json!({"hosts": ["web-1"], "from_ms": NOW_MS - 630_000, "to_ms": NOW_MS - 500_000, "reason": "CVE"});
+    let made = fixture.post_json(path, &body.to_string()).await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    let made = made.json()["announcement"].clone();
+    assert_eq!((&made["id"], &made["state"], &made["hosts"]), (&json!(1), &json!("ended"), &json!(["web-1"])));
+    assert_eq!(words(&asked(&fixture, "changes?announced=false").await), all[..1]);
+    let known = asked(&fixture, "changes?announced=true").await;
+    assert_eq!(words(&known), all[1..]);
+    let by = json!({"kind": "announcement", "id": 1, "reason": "CVE", "by": made["by"]});
+    assert_eq!(known["changes"][0]["announced"], by);
+    let downtime =
+        json!({"matchers": ["host=web-1"], "starts_ms": NOW_MS - 310_000, "ends_ms": NOW_MS + 60_000, "reason": "r"});
+    let made = fixture.post_json("/api/muster/v1/downtimes", &downtime.to_string()).await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    assert_eq!(words(&asked(&fixture, "changes?announced=false").await), [""; 0]);
+    let newest = &asked(&fixture, "changes?limit=1").await["changes"][0]["announced"];
+    assert_eq!((&newest["kind"], &newest["reason"]), (&json!("downtime"), &json!("r")));
+
+    let by_label = json!({"matchers": ["host=~\"web-.*\""], "to_ms": NOW_MS + 60_000, "reason": "kernel"});
+    fixture.post_json(path, &by_label.to_string()).await;
+    let list = asked(&fixture, "announcements").await;
+    let states: Vec<&Value> = list["announcements"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["active", "ended"], "the newest first");
+    let ended = fixture.delete(&format!("{path}/2")).await;
+    assert_eq!((ended.status.as_u16(), &ended.json()["announcement"]["state"]), (200, &json!("ended")));
+    for (body, status, told) in [
+        (json!({"to_ms": NOW_MS + 1, "reason": "r"}), 400, "it names no host"),
+        (json!({"hosts": ["nobody"], "to_ms": NOW_MS + 1, "reason": "r"}), 404, "nobody"),
+        (json!({"hosts": ["web-1"], "to_ms": NOW_MS, "reason": "r"}), 400, "ends before it begins"),
+        (json!({"hosts": ["web-1"], "reason": "r"}), 400, "to_ms"),
+        (json!({"hosts": ["web-1"], "from_ms": 5, "to_ms": NOW_MS, "reason": "r"}), 400, "30 days"),
+    ] {
+        let answer = fixture.post_json(path, &body.to_string()).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{body}: {}", answer.text);
+    }
+    for (id, status) in [("2", 404), ("9", 404), ("x", 400)] {
+        assert_eq!(fixture.delete(&format!("{path}/{id}")).await.status.as_u16(), status, "{id}");
+    }
+    let bad = fixture.get("/api/muster/v1/changes?announced=maybe").await;
+    assert!(bad.status.as_u16() == 400 && bad.text.contains("announced=false"), "{}", bad.text);
 }

@@ -41,10 +41,73 @@ pub enum InventoryVerb {
         #[arg(long, value_name = "TABLE")]
         table: Option<String>,
     },
+    /// What hosts that ought to be alike have otherwise than most of them.
+    Drift(DriftArguments),
 }
 
 #[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Hosts with the same value of this label ought to be alike; may stand several times [default: all labels].
+    #[arg(long = "group", value_name = "LABEL")]
+    pub groups: Vec<String>,
+    /// This table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Only what this host has otherwise.
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Also rows that most hosts have of their own, such as addresses.
+    #[arg(long)]
+    pub own: bool,
+    /// At most so many rows.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChangesVerb {
+    /// Say that hosts are going to change, or have just changed: what nobody announced stands out.
+    #[command(group(clap::ArgGroup::new("about").required(true).multiple(true).args(["hosts", "matchers"])))]
+    Announce(AnnounceArguments),
+    /// The announcements that are kept.
+    Announced,
+    /// End an announcement before its time.
+    End {
+        /// Its number, as `muster changes announced` shows it.
+        id: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AnnounceArguments {
+    /// This host; may stand several times.
+    #[arg(long = "host", value_name = "HOST")]
+    pub hosts: Vec<String>,
+    /// Hosts with such a label: `role=web`, `host=~"web.*"`. Several must all match.
+    #[arg(long = "match", value_name = "MATCHER")]
+    pub matchers: Vec<String>,
+    /// What is going to be done.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// From when: `2h` ago at the earliest 24h [default: now].
+    #[arg(long, value_name = "T")]
+    pub from: Option<String>,
+    /// For how long: `1h`.
+    #[arg(long = "for", value_name = "SPAN", required_unless_present = "until", conflicts_with = "until")]
+    pub span: Option<String>,
+    /// Until when.
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ChangesArguments {
+    #[command(subcommand)]
+    pub verb: Option<ChangesVerb>,
+    /// Only those that nobody announced.
+    #[arg(long)]
+    pub unannounced: bool,
     /// Only of this host; may stand several times.
     #[arg(long = "host", value_name = "HOST")]
     pub hosts: Vec<String>,

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Printed;
 use super::hosts::escape;
 use super::inventory::text;
+use super::{Printed, announcements};
 use crate::arguments::{ChangesArguments, Output};
 use crate::client::Client;
 use crate::error::Failure;
@@ -18,10 +18,16 @@ const PAGE: usize = 1_000;
 /// # Errors
 /// [`Failure`] in the collector's words, or when a time is none.
 pub async fn run(client: &Client, asked: &ChangesArguments, output: Output, now_ms: i64) -> Result<Printed, Failure> {
+    if let Some(verb) = &asked.verb {
+        return announcements::run(client, verb, output, now_ms).await;
+    }
     let since = parse_moment(asked.since.as_deref().unwrap_or("24h"), now_ms)?;
     let mut query = format!("&from={since}");
     if let Some(until) = &asked.until {
         query.push_str(&format!("&to={}", parse_moment(until, now_ms)?));
+    }
+    if asked.unannounced {
+        query.push_str("&announced=false");
     }
     let hosts = asked.hosts.iter().map(|host| ("host", host));
     let texts = [("table", &asked.table), ("text", &asked.text)];
@@ -58,19 +64,28 @@ pub async fn run(client: &Client, asked: &ChangesArguments, output: Output, now_
 /// A change happened between two looks: people are shown when it was seen, CSV has both.
 fn rows(all: &[Value], output: Output) -> Rows {
     let mut rows = if output == Output::Csv {
-        Rows::new(&["AFTER", "UNTIL", "HOST", "TABLE", "KIND", "WHAT"])
+        Rows::new(&["AFTER", "UNTIL", "HOST", "TABLE", "KIND", "WHAT", "ANNOUNCED"])
     } else {
-        Rows::new(&["SEEN", "HOST", "TABLE", "WHAT"])
+        Rows::new(&["SEEN", "HOST", "TABLE", "WHAT", "ANNOUNCED"])
     };
     for change in all {
+        let announced = announced(&change["announced"]);
         let [host, table, kind, words] = ["host", "table", "kind", "words"].map(|key| text(&change[key]));
         rows.rows.push(if output == Output::Csv {
-            vec![text(&change["after_ms"]), text(&change["until_ms"]), host, table, kind, words]
+            vec![text(&change["after_ms"]), text(&change["until_ms"]), host, table, kind, words, announced]
         } else {
-            vec![moment(change["until_ms"].as_i64().unwrap_or(0)), host, table, words]
+            vec![moment(change["until_ms"].as_i64().unwrap_or(0)), host, table, words, announced]
         });
     }
     rows
+}
+
+/// Why and by whom; nothing where nobody did.
+fn announced(by: &Value) -> String {
+    match (text(&by["reason"]), text(&by["by"])) {
+        (_, by) if by.is_empty() => String::new(),
+        (reason, by) => format!("{reason} ({by})"),
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +94,11 @@ mod tests {
 
     #[test]
     fn people_see_when_and_programs_between_when() {
-        let one = json!({"host": "db1", "table": "users", "kind": "added", "words": "user eve is new", "after_ms": 0, "until_ms": 60_000});
+        let one = json!({"host": "db1", "table": "users", "kind": "added", "words": "user eve is new", "after_ms": 0, "until_ms": 60_000,
+            "announced": {"kind": "downtime", "id": 3, "reason": "a colleague", "by": "user:ann"}});
         let line = |output| rows(std::slice::from_ref(&one), output).rows[0].join("|");
-        assert_eq!(line(Output::Table), "1970-01-01 00:01:00 UTC|db1|users|user eve is new");
-        assert_eq!(line(Output::Csv), "0|60000|db1|users|added|user eve is new");
+        assert_eq!(line(Output::Table), "1970-01-01 00:01:00 UTC|db1|users|user eve is new|a colleague (user:ann)");
+        assert_eq!(line(Output::Csv), "0|60000|db1|users|added|user eve is new|a colleague (user:ann)");
+        assert_eq!(announced(&Value::Null), "");
     }
 }

@@ -1,4 +1,4 @@
-//! `muster inventory tables|show|query|diff`.
+//! `muster inventory tables|show|query|diff`; [`super::drift`] has the rest.
 
 use serde_json::Value;
 
@@ -38,6 +38,7 @@ pub async fn run(client: &Client, verb: &InventoryVerb, output: Output, now_ms: 
             let rows = list(&answer["rows"]).iter().map(|row| cells(row, &kinds, output)).collect();
             Ok(printed(&answer, output, with_rows(names, rows), "the table is empty"))
         }
+        InventoryVerb::Drift(asked) => super::drift::run(client, asked, output).await,
         InventoryVerb::Query { sql, at } => query(client, sql, when(at)?, output).await,
         InventoryVerb::Diff { host, other, since, at, table } => {
             let at = when(at)?;
@@ -90,7 +91,7 @@ async fn query(client: &Client, sql: &str, at: Option<i64>, output: Output) -> R
     Ok(printed)
 }
 
-fn printed(answer: &Value, output: Output, rows: Rows, empty: &str) -> Printed {
+pub(super) fn printed(answer: &Value, output: Output, rows: Rows, empty: &str) -> Printed {
     match output {
         Output::Json => Printed::json(answer),
         Output::Csv => Printed::text(rows.to_csv()),
@@ -98,7 +99,7 @@ fn printed(answer: &Value, output: Output, rows: Rows, empty: &str) -> Printed {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -108,7 +109,7 @@ fn with_rows(names: Vec<String>, rows: Vec<Vec<String>>) -> Rows {
     all
 }
 
-fn named(columns: &Value) -> Vec<String> {
+pub(super) fn named(columns: &Value) -> Vec<String> {
     list(columns).iter().map(|column| text(&column["name"])).collect()
 }
 

@@ -1,12 +1,14 @@
 //! One file a noun: what it asks the collector, and what it prints of the answer.
 
 pub mod alerts;
+pub mod announcements;
 pub mod audit;
 pub mod bundle;
 pub mod changes;
 pub mod checks;
 pub mod doctor;
 pub mod downtime;
+pub mod drift;
 pub mod hosts;
 pub mod inventory;
 pub mod login;

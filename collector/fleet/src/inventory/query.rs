@@ -207,6 +207,18 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file fails, or a change is damaged.
     pub fn inventory_changes(&self, query: &ChangeQuery) -> Result<ChangePage, FleetError> {
+        self.inventory_changes_if(query, |_| true)
+    }
+
+    /// As [`Self::inventory_changes`], only those that `keep` takes. The lock of nothing that changes the fleet is held while it is asked.
+    ///
+    /// # Errors
+    /// [`FleetError`] when the disk or the file fails, or a change is damaged.
+    pub fn inventory_changes_if(
+        &self,
+        query: &ChangeQuery,
+        mut keep: impl FnMut(&InventoryChange) -> bool,
+    ) -> Result<ChangePage, FleetError> {
         self.scan(|reading| {
             let mut page = ChangePage::default();
             let (mut scanned, mut last) = (0, None);
@@ -225,7 +237,8 @@ impl Fleet {
                     None => change_at(reading, place)?,
                 };
                 let change = change.map_err(|what| reading.damage(INVENTORY_CHANGES, &place.by_host(), what))?;
-                page.changes.extend(change.filter(|one| query.wants(one)).map(|one| shown(place, one)));
+                let change = change.filter(|one| query.wants(one)).map(|one| shown(place, one));
+                page.changes.extend(change.filter(&mut keep));
                 Ok(true)
             };
             let (from, to) = ends(query);

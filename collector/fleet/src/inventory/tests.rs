@@ -1,5 +1,6 @@
 //! Inventories over a real file: what a host tells, how it is asked about, and what bounds hold.
 
+mod drift;
 mod history;
 mod size;
 

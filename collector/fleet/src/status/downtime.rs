@@ -81,6 +81,11 @@ impl ReadDowntime {
         self.windows(now_ms).any(|(from, to)| (from..to).contains(&now_ms))
     }
 
+    /// Whether it is on at some moment after `since_ms` and not after `at_ms`, as far as two weeks after the first show.
+    pub(crate) fn touches(&self, since_ms: i64, at_ms: i64) -> bool {
+        self.windows(since_ms).take_while(|(from, _)| *from <= at_ms).any(|(_, to)| to > since_ms)
+    }
+
     /// When it begins or ends next; `None`: never again, as far as two weeks ahead show.
     pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
         self.windows(now_ms).flat_map(|(from, to)| [from, to]).find(|at| *at > now_ms)

@@ -15,5 +15,6 @@ pub use acknowledgement::Acknowledgement;
 pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
 pub use book::{CheckCounts, CheckView};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
+pub(crate) use downtime::ReadDowntime;
 pub use downtime::{Downtime, DowntimeSpec};
 pub use expected::{Expected, Goodbye};

@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use muster_common::host::HostId;
 use muster_common::inventory::Value as Cell;
-use muster_fleet::{ChangeCursor, ChangePage, ChangeQuery, Fleet, FleetError, InventoryChange};
+use muster_fleet::{Announced, ChangeCursor, ChangePage, ChangeQuery, Fleet, FleetError, InventoryChange};
 use serde_json::{Value, json};
 
 use super::words::{cells, host, moment, row, table};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad};
+use crate::muster::body::{answer, bad, truth};
 use crate::state::State;
 use crate::work::blocking;
 
@@ -24,6 +24,8 @@ const LIMIT_MAX: usize = 10_000;
 /// What is asked for.
 struct Wanted {
     hosts: Vec<String>,
+    /// Only those that are announced, or news that are not.
+    announced: Option<bool>,
     query: ChangeQuery,
 }
 
@@ -65,16 +67,34 @@ fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
         limit,
         before: before.transpose()?,
     };
-    Ok(Wanted { hosts: form.all("host").map(str::to_owned).collect(), query })
+    let announced = form.first("announced").map(|_| {
+        truth(form, "announced", false, "write announced=false for changes that nobody spoke of, true for the others")
+    });
+    let hosts = form.all("host").map(str::to_owned).collect();
+    Ok(Wanted { hosts, announced: announced.transpose()?, query })
 }
 
 fn found(fleet: &Fleet, wanted: Wanted) -> Result<Value, FleetError> {
     let hosts: Vec<HostId> =
         wanted.hosts.iter().map(|asked| Ok(host(fleet, asked)?.id)).collect::<Result<_, FleetError>>()?;
     let query = ChangeQuery { hosts: (!hosts.is_empty()).then_some(hosts), ..wanted.query };
-    let ChangePage { changes, next } = fleet.inventory_changes(&query)?;
+    let mut announcer = fleet.announcer();
+    let mut judge = |one: &InventoryChange| announcer.announced(one.host, one.since_ms, one.at_ms);
+    let ChangePage { changes, next } = match wanted.announced {
+        None => fleet.inventory_changes(&query)?,
+        Some(true) => fleet.inventory_changes_if(&query, |one| judge(one).is_some())?,
+        // What changes all the time is announced by nobody.
+        Some(false) => fleet.inventory_changes_if(&query, |one| one.is_news && judge(one).is_none())?,
+    };
     let mut names = Names { fleet, known: HashMap::new() };
-    let all: Vec<Value> = changes.iter().map(|change| change_json(change, names.of(change.host))).collect();
+    let all: Vec<Value> = changes
+        .iter()
+        .map(|change| {
+            let mut object = change_json(change, names.of(change.host));
+            object["announced"] = judge(change).as_ref().map(announced_json).into();
+            object
+        })
+        .collect();
     Ok(json!({"changes": all, "next": next.map(|cursor| cursor.to_string())}))
 }
 
@@ -98,6 +118,10 @@ pub(super) const fn kind(change: &InventoryChange) -> &'static str {
         (Some(_), None) => "removed",
         (Some(_), Some(_)) => "changed",
     }
+}
+
+fn announced_json(by: &Announced) -> Value {
+    json!({"kind": by.kind.as_str(), "id": by.id, "reason": by.reason, "by": by.by})
 }
 
 fn change_json(change: &InventoryChange, host: String) -> Value {

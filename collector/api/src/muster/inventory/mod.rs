@@ -1,12 +1,16 @@
-//! What hosts have and are: one host's tables, all hosts' by SQL, two against each other, and every change.
+//! What hosts have and are: one host's tables, all hosts' by SQL, two against each other, those that ought to be alike, and every change.
 
+mod announcements;
 mod changes;
 mod csv;
+mod drift;
 mod of_host;
 mod query;
 mod relations;
 mod words;
 
+pub(super) use announcements::{announce, announced, end};
 pub(super) use changes::list as changes;
+pub(super) use drift::list as drift;
 pub(super) use of_host::{compare, rows, tables_of_host};
 pub(super) use query::{ask, tables};

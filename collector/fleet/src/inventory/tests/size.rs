@@ -34,7 +34,7 @@ fn six_hundred_packages_are_within_twelve_kilobytes() {
 
 /// So many hosts of 600 packages each, from five images that have nothing in common: 3,000 different rows. None of them is
 /// registered, so the plan is made and committed as [`crate::Fleet::apply`] does it for registered ones.
-fn filled(hosts: u64) -> Bench {
+pub(super) fn filled(hosts: u64) -> Bench {
     let bench = Bench::new();
     let images: Vec<Rows> = (0..5)
         .map(|image| {
