@@ -12,7 +12,7 @@ pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
     SilenceAdd, SilenceVerb,
 };
-pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb};
+pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.

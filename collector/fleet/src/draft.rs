@@ -8,14 +8,15 @@ use crate::ca::AuthorityRow;
 use crate::changes::RegistryChange;
 use crate::follower::SmallChange;
 use crate::http_tokens::HttpTokenRow;
+use crate::inventory::Baseline;
 use crate::outbox::Event;
 use crate::projection::Projected;
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256, Sighting, encode};
 use crate::sessions::SessionRow;
 use crate::tables::{
-    ANNOUNCEMENTS, AUTHORITIES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS, SIGHTINGS, TOKENS, USERS,
-    meta, small_table,
+    ANNOUNCEMENTS, AUTHORITIES, BASELINE_ROWS, BASELINES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS,
+    SIGHTINGS, TOKENS, USERS, meta, small_table,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -39,6 +40,9 @@ pub(crate) struct Draft {
     pub forgotten_sessions: Vec<Sha256>,
     pub announcements: Vec<Announcement>,
     pub forgotten_announcements: Vec<u64>,
+    /// With their packed rows.
+    pub baselines: Vec<(Baseline, Vec<u8>)>,
+    pub forgotten_baselines: Vec<String>,
     pub denied: Vec<DenyRow>,
     pub forgotten_denied: Vec<String>,
     pub authorities: Vec<AuthorityRow>,
@@ -94,6 +98,13 @@ impl Draft {
         puts.extend(self.forgotten_sessions.iter().map(|hash| Put::remove(SESSIONS, &hash.0)));
         puts.extend(self.announcements.iter().map(|row| Put::set(ANNOUNCEMENTS, &row.id.to_be_bytes(), encode(row))));
         puts.extend(self.forgotten_announcements.iter().map(|id| Put::remove(ANNOUNCEMENTS, &id.to_be_bytes())));
+        for (row, packed) in &self.baselines {
+            puts.push(Put::set(BASELINES, row.name.as_bytes(), encode(row)));
+            puts.push(Put::set(BASELINE_ROWS, row.name.as_bytes(), packed.clone()));
+        }
+        for name in &self.forgotten_baselines {
+            puts.extend([BASELINES, BASELINE_ROWS].map(|table| Put::remove(table, name.as_bytes())));
+        }
         puts.extend(self.denied.iter().map(|row| Put::set(DENIED, row.serial.as_bytes(), encode(row))));
         puts.extend(self.forgotten_denied.iter().map(|serial| Put::remove(DENIED, serial.as_bytes())));
         puts.extend(self.authorities.iter().map(|row| Put::set(AUTHORITIES, &row.number.to_be_bytes(), encode(row))));

@@ -85,6 +85,8 @@ pub enum FleetError {
     NoCheck { host: String, check: String },
     #[error("{what} of host `{host}` is no problem now, so there is nothing to acknowledge or to take back")]
     NoProblem { host: String, what: String },
+    #[error("no baseline `{name}` is pinned: `muster inventory baselines` shows them")]
+    NoBaseline { name: String },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
     #[error("no downtime {id} is known: `muster downtime list` shows the numbers")]
@@ -135,6 +137,7 @@ impl FleetError {
             | Self::NoCheck { .. }
             | Self::NoDowntime { .. }
             | Self::NoAnnouncement { .. }
+            | Self::NoBaseline { .. }
             | Self::NoToken { .. }
             | Self::NoUser { .. }
             | Self::NoSession { .. }

@@ -3,8 +3,9 @@
 //! A projection of reports as gaps and looks at processes are, written in the transaction that says how far the inbox is applied:
 //! [`step`] decides over the rows in memory what a report changes, [`log`] writes it, and only then [`state`] takes it in. [`snapshot`] is
 //! what readers hold without a lock; [`query`] has the questions, [`drift`](mod@drift) compares
-//! hosts that ought to be alike. `INVENTORY.md` tells rows, log, rules and bytes.
+//! hosts that ought to be alike, [`baselines`] keeps what they ought to have. `INVENTORY.md` tells rows, log, rules and bytes.
 
+mod baselines;
 mod book;
 mod drift;
 mod groups;
@@ -17,6 +18,7 @@ mod state;
 mod step;
 mod words;
 
+pub use self::baselines::{BASELINES_MAX, Baseline, BaselineRows, BaselineSpec, tables_of};
 pub use self::book::RowBook;
 pub use self::drift::{DRIFT_HOSTS_MIN, DriftLimits, Expected, HostDrift, KeyDrift, Norm, TableDrift, drift, majority};
 pub use self::groups::AlikeHosts;

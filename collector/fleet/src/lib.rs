@@ -84,9 +84,10 @@ pub use glance::{BadCheck, HostGlance};
 pub use host::{HostRow, HostState};
 pub use http_tokens::{Grant, HTTP_TOKEN_LIFE_MAX, HttpTokenView, Scope};
 pub use inventory::{
-    AlikeHosts, CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX as INVENTORY_CHANGES_MAX, ChangeCursor, ChangePage,
-    ChangeQuery, DRIFT_HOSTS_MIN, DriftLimits, Expected, HostDrift, HostInventory, HostTable, InventoryChange,
-    InventorySnapshot, KeyDrift, Norm, RowBook, RowChange, RowSince, TableDrift, TableKnown, drift, majority,
+    AlikeHosts, BASELINES_MAX, Baseline, BaselineRows, BaselineSpec, CHANGES_A_HOST_MAX, CHANGES_KEPT_MS,
+    CHANGES_MAX as INVENTORY_CHANGES_MAX, ChangeCursor, ChangePage, ChangeQuery, DRIFT_HOSTS_MIN, DriftLimits,
+    Expected, HostDrift, HostInventory, HostTable, InventoryChange, InventorySnapshot, KeyDrift, Norm, RowBook,
+    RowChange, RowSince, TableDrift, TableKnown, drift, majority, tables_of,
 };
 pub use issue::{Admitted, RenewOutcome};
 pub use looks::{LOOKS_KEPT_MS, LOOKS_MAX, covers};

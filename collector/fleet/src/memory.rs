@@ -15,6 +15,7 @@ use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
+use crate::inventory::Baseline;
 use crate::names::folded;
 use crate::outbox::OutboxState;
 use crate::projection::Kept;
@@ -40,6 +41,8 @@ pub(crate) struct Memory {
     pub users: BTreeMap<String, UserRow>,
     pub sessions: HashMap<Sha256, SessionRow>,
     pub announcements: BTreeMap<u64, Announcement>,
+    /// Without their rows.
+    pub baselines: BTreeMap<String, Baseline>,
     pub denied: HashMap<String, DenyRow>,
     /// The current one first, then the next, then old ones.
     pub authorities: Vec<Authority>,
@@ -67,6 +70,7 @@ impl Memory {
             users: BTreeMap::new(),
             sessions: HashMap::new(),
             announcements: BTreeMap::new(),
+            baselines: BTreeMap::new(),
             denied: HashMap::new(),
             authorities: Vec::new(),
             pin: Pin([0; 32]),
@@ -217,6 +221,10 @@ impl Memory {
         self.announcements.extend(draft.announcements.into_iter().map(|row| (row.id, row)));
         for id in draft.forgotten_announcements {
             self.announcements.remove(&id);
+        }
+        self.baselines.extend(draft.baselines.into_iter().map(|(row, _)| (row.name.clone(), row)));
+        for name in draft.forgotten_baselines {
+            self.baselines.remove(&name);
         }
         self.denied.extend(draft.denied.into_iter().map(|row| (row.serial.clone(), row)));
         for serial in draft.forgotten_denied {

@@ -96,6 +96,9 @@ pub enum EventKind {
     /// Somebody said that hosts are going to change.
     ChangesAnnounced,
     AnnouncementEnded,
+    /// What hosts ought to have was pinned.
+    BaselinePinned,
+    BaselineUnpinned,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -194,6 +197,8 @@ impl EventKind {
             Self::InventoryChange => "inventory_change",
             Self::ChangesAnnounced => "changes_announced",
             Self::AnnouncementEnded => "announcement_ended",
+            Self::BaselinePinned => "baseline_pinned",
+            Self::BaselineUnpinned => "baseline_unpinned",
         }
     }
 
@@ -284,7 +289,8 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 8] = ["object", "user", "session", "token", "silence", "downtime", "announcement", "serial"];
+const OBJECTS: [&str; 9] =
+    ["object", "user", "session", "token", "silence", "downtime", "announcement", "baseline", "serial"];
 
 /// How far the outbox is, as `meta` keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,6 +328,8 @@ mod tests {
             (EventKind::SilenceSet, "silence_set", "change"),
             (EventKind::ChangesAnnounced, "changes_announced", "change"),
             (EventKind::AnnouncementEnded, "announcement_ended", "change"),
+            (EventKind::BaselinePinned, "baseline_pinned", "change"),
+            (EventKind::BaselineUnpinned, "baseline_unpinned", "change"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

@@ -29,7 +29,7 @@ use crate::copy::StateCounts;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
-use crate::inventory::{InventoryState, Loading, write_inventory};
+use crate::inventory::{Baseline, InventoryState, Loading, write_inventory};
 use crate::looks::write_looks;
 use crate::memory::Memory;
 use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
@@ -39,8 +39,9 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS, HTTP_TOKENS,
-    INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS,
+    HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table,
+    USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -280,6 +281,9 @@ impl State {
         }
         for (_, row) in self.rows::<Announcement>(&transaction, ANNOUNCEMENTS)? {
             memory.announcements.insert(row.id, row);
+        }
+        for (_, row) in self.rows::<Baseline>(&transaction, BASELINES)? {
+            memory.baselines.insert(row.name.clone(), row);
         }
         let mut sightings = HashMap::new();
         for (key, row) in self.rows::<Sighting>(&transaction, SIGHTINGS)? {

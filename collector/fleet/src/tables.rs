@@ -49,6 +49,10 @@ pub(crate) const INVENTORY_CHANGES: Table = TableDefinition::new("inventory_chan
 pub(crate) const INVENTORY_TIMES: Table = TableDefinition::new("inventory_times");
 /// Number (u64) to announcement of changes.
 pub(crate) const ANNOUNCEMENTS: Table = TableDefinition::new("announcements");
+/// Name (text) to baseline.
+pub(crate) const BASELINES: Table = TableDefinition::new("baselines");
+/// Name (text) to the packed rows of a baseline.
+pub(crate) const BASELINE_ROWS: Table = TableDefinition::new("baseline_rows");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -62,7 +66,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 28] = [
+pub(crate) const ALL: [Table; 30] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -85,6 +89,8 @@ pub(crate) const ALL: [Table; 28] = [
     INVENTORY_CHANGES,
     INVENTORY_TIMES,
     ANNOUNCEMENTS,
+    BASELINES,
+    BASELINE_ROWS,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::alerting::report;
 use super::fixture::{Fixture, NOW_MS, now};
+use super::inventory::tell_packages;
 use super::matrix::ROUTES;
 use super::muster::ask;
 
@@ -157,6 +158,16 @@ impl Walk {
         self.step("POST", "/api/muster/v1/mail/test", &[], receiver, "receiver_tested", "ops").await;
     }
 
+    async fn baselines(&mut self) {
+        const BASELINE: &str = "/api/muster/v1/inventory/baselines/{name}";
+        ask(&self.fixture, "inv-1", 9);
+        let approve = "/api/muster/v1/hosts/{host}/approve";
+        self.step("POST", approve, &["inv-1"], json!({}), "host_approved", "inv-1").await;
+        tell_packages(&self.fixture, "inv-1");
+        self.step("PUT", BASELINE, &["inv-1"], json!({}), "baseline_pinned", "inv-1").await;
+        self.step("DELETE", BASELINE, &["inv-1"], Value::Null, "baseline_unpinned", "inv-1").await;
+    }
+
     async fn users(&mut self) {
         const USERS: &str = "/api/muster/v1/users";
         let (ann, login) = (format!("{USERS}/{{name}}"), json!({"user": "ann", "password": PASSWORD}));
@@ -187,6 +198,7 @@ async fn every_change_over_the_api_is_one_row() {
     let mut walk = Walk { fixture: Fixture::new(), done: BTreeSet::new(), rows: Vec::new(), cookie: None };
     walk.hosts().await;
     walk.tokens_and_holds().await;
+    walk.baselines().await;
     walk.the_collector().await;
     walk.users().await;
     let Walk { fixture, done, rows, .. } = walk;

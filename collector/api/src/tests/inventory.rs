@@ -72,6 +72,12 @@ fn percent(text: &str) -> String {
         .collect()
 }
 
+/// What a look at a host's packages found.
+pub(super) fn tell_packages(fixture: &Fixture, name: &str) {
+    let host = fixture.fleet().find(name).unwrap();
+    whole(fixture, 1_000, host, 100, &packages(&[("bash", "5.2")]));
+}
+
 /// web-1 is upgraded 600 s ago and gets curl 300 s ago; web-2 stays.
 async fn told() -> Fixture {
     let (fixture, [one, other]) = two_hosts().await;
@@ -265,7 +271,7 @@ async fn two_hosts_and_two_moments_are_compared() {
 }
 
 /// Four web servers and a database, all let in and labelled.
-pub(super) async fn five_hosts() -> Fixture {
+async fn five_hosts() -> Fixture {
     let fixture = Fixture::new();
     for (name, role, number) in
         [("web-1", "web", 1), ("web-2", "web", 2), ("web-3", "web", 3), ("web-4", "web", 4), ("db-1", "db", 5)]
@@ -287,7 +293,7 @@ pub(super) async fn five_hosts() -> Fixture {
 }
 
 /// Hosts, package, and what differs there.
-pub(super) fn drifted(group: &Value) -> Vec<String> {
+fn drifted(group: &Value) -> Vec<String> {
     let tables = group["tables"].as_array().unwrap();
     let keys = tables.iter().flat_map(|table| table["drift"].as_array().unwrap());
     let others = keys.flat_map(|key| key["others"].as_array().unwrap().iter().map(move |other| (key, other)));
@@ -383,4 +389,52 @@ async fn what_nobody_announced_stands_out() {
     }
     let bad = fixture.get("/api/muster/v1/changes?announced=maybe").await;
     assert!(bad.status.as_u16() == 400 && bad.text.contains("announced=false"), "{}", bad.text);
+}
+
+#[tokio::test]
+async fn hosts_are_told_from_what_is_pinned() {
+    let fixture = five_hosts().await;
+    let put = async |name: &str, body: Value| {
+        let path = format!("/api/muster/v1/inventory/baselines/{name}");
+        let request = fixture.request("PUT", &path).body(axum::body::Body::from(body.to_string())).unwrap();
+        fixture.send(request).await
+    };
+    let made = put("web", json!({"matchers": ["role=web"], "host": "web-2", "tables": ["packages"]})).await;
+    assert_eq!(made.status.as_u16(), 200, "{}", made.text);
+    let made = made.json()["baseline"].clone();
+    assert_eq!((&made["host"], &made["tables"], &made["rows"]), (&json!("web-2"), &json!([PACKAGES]), &json!(2)));
+    assert_eq!(put("db-1", json!({})).await.json()["baseline"]["matchers"], json!(["host=\"db-1\""]));
+    let off = asked(&fixture, "inventory/drift?baseline=web").await;
+    assert_eq!((&off["baseline"], &off["groups"][0]["name"]), (&json!("web"), &json!("web")));
+    let expect = [
+        "web-4 bash null 5.2",
+        "web-3 nmap 7 null",
+        "web-1 openssl 3.0.11 3.0.2",
+        "web-3 openssl 3.0.11 3.0.2",
+        "web-4 openssl 3.0.11 3.0.2",
+    ];
+    assert_eq!(drifted(&off["groups"][0]), expect);
+    let own = asked(&fixture, "inventory/drift?baseline=db-1").await;
+    assert_eq!((&own["groups"][0]["hosts"], &own["groups"][0]["rows"]), (&json!(1), &json!(0)));
+    let listed = asked(&fixture, "inventory/baselines").await;
+    let names: Vec<&Value> = listed["baselines"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["db-1", "web"]);
+    let gone = fixture.delete("/api/muster/v1/inventory/baselines/web").await;
+    assert_eq!((gone.status.as_u16(), &gone.json()["baseline"]["name"]), (200, &json!("web")));
+    for (query, status, told) in
+        [("baseline=web", 404, "no baseline `web`"), ("baseline=db-1&group=role", 400, "leave out one")]
+    {
+        let answer = fixture.get(&format!("/api/muster/v1/inventory/drift?{query}")).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{query}: {}", answer.text);
+    }
+    for (name, body, status, told) in [
+        ("nobody", json!({}), 404, "nobody"),
+        ("a", json!({"matchers": ["role=web"], "tables": ["x"]}), 400, "no table `x`"),
+        ("a", json!({"matchers": ["role=db"]}), 400, "fewer than three hosts match"),
+        ("a", json!({"host": "web-1"}), 400, "it has no matchers"),
+    ] {
+        let answer = put(name, body).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{name}: {}", answer.text);
+    }
+    assert_eq!(fixture.delete("/api/muster/v1/inventory/baselines/web").await.status.as_u16(), 404);
 }

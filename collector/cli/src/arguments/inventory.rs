@@ -43,6 +43,30 @@ pub enum InventoryVerb {
     },
     /// What hosts that ought to be alike have otherwise than most of them.
     Drift(DriftArguments),
+    /// Pin what hosts have now as what they ought to have: `muster inventory pin web --match role=web --table packages`.
+    Pin(PinArguments),
+    /// Drop a baseline.
+    Unpin {
+        /// Its name.
+        name: String,
+    },
+    /// What is pinned.
+    Baselines,
+}
+
+#[derive(Debug, Args)]
+pub struct PinArguments {
+    /// The baseline's name, such as that of the role; that of a host without --match: this host, as it is now.
+    pub name: String,
+    /// Hosts that ought to be so: `role=web`, `host=~"web.*"`. Several must all match.
+    #[arg(long = "match", value_name = "MATCHER")]
+    pub matchers: Vec<String>,
+    /// What this host has is right [default: what more than half of the hosts have].
+    #[arg(long, value_name = "HOST", requires = "matchers")]
+    pub host: Option<String>,
+    /// This table; may stand several times [default: all].
+    #[arg(long = "table", value_name = "TABLE")]
+    pub tables: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +74,9 @@ pub struct DriftArguments {
     /// Hosts with the same value of this label ought to be alike; may stand several times [default: all labels].
     #[arg(long = "group", value_name = "LABEL")]
     pub groups: Vec<String>,
+    /// What hosts have otherwise than this baseline says, instead of most of their group.
+    #[arg(long, value_name = "NAME", conflicts_with = "groups")]
+    pub baseline: Option<String>,
     /// This table alone.
     #[arg(long, value_name = "TABLE")]
     pub table: Option<String>,

@@ -17,7 +17,7 @@ const PATH: &str = "/api/muster/v1/inventory/drift";
 pub async fn run(client: &Client, asked: &DriftArguments, output: Output) -> Result<Printed, Failure> {
     let mut path = format!("{PATH}?limit={}", asked.limit);
     let groups = asked.groups.iter().map(|label| ("group", label));
-    let texts = [("table", &asked.table), ("host", &asked.host)];
+    let texts = [("table", &asked.table), ("host", &asked.host), ("baseline", &asked.baseline)];
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
     for (name, value) in groups.chain(texts) {
         path.push_str(&format!("&{name}={}", escape(value)));
@@ -26,9 +26,16 @@ pub async fn run(client: &Client, asked: &DriftArguments, output: Output) -> Res
         path.push_str("&own=true");
     }
     let answer = client.get(&path).await?;
-    let mut printed = printed(&answer, output, rows(&answer), "all hosts are as most of their group");
+    let mut printed = printed(&answer, output, rows(&answer), empty(asked));
     printed.notes.extend(notes(&answer));
     Ok(printed)
+}
+
+fn empty(asked: &DriftArguments) -> &'static str {
+    match asked.baseline {
+        None => "all hosts are as most of their group",
+        Some(_) => "all hosts are as the baseline says",
+    }
 }
 
 /// What the table does not show.

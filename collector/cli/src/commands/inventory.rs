@@ -1,9 +1,9 @@
-//! `muster inventory tables|show|query|diff`; [`super::drift`] has the rest.
+//! `muster inventory tables|show|query|diff`; [`super::drift`] and [`super::baselines`] have the rest.
 
 use serde_json::Value;
 
-use super::Printed;
 use super::hosts::escape;
+use super::{Printed, baselines};
 use crate::arguments::{InventoryVerb, Output};
 use crate::client::Client;
 use crate::error::Failure;
@@ -39,6 +39,9 @@ pub async fn run(client: &Client, verb: &InventoryVerb, output: Output, now_ms: 
             Ok(printed(&answer, output, with_rows(names, rows), "the table is empty"))
         }
         InventoryVerb::Drift(asked) => super::drift::run(client, asked, output).await,
+        InventoryVerb::Pin(asked) => baselines::pin(client, asked, output).await,
+        InventoryVerb::Unpin { name } => baselines::unpin(client, name, output).await,
+        InventoryVerb::Baselines => baselines::list(client, output, now_ms).await,
         InventoryVerb::Query { sql, at } => query(client, sql, when(at)?, output).await,
         InventoryVerb::Diff { host, other, since, at, table } => {
             let at = when(at)?;

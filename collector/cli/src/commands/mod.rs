@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod announcements;
 pub mod audit;
+pub mod baselines;
 pub mod bundle;
 pub mod changes;
 pub mod checks;

@@ -353,13 +353,18 @@ impl<'s, 'k> Tally<'s, 'k> {
         (self.table.keys..self.table.columns.len()).filter(is_other)
     }
 
-    /// Takes out rows that nobody is to have where more than half of the hosts have kin of them.
+    /// Takes out rows that nobody is to have where more than half of the hosts have kin of them. A key that most hosts share, which a baseline does
+    /// not have, is nobody's own.
     fn leave_out_own(&self, hosts: &Hosts<'_>, found: &mut Found, with_own: bool) {
         if with_own {
             return;
         }
         let (mut having, mut last) = (vec![0_usize; self.keys.kins], vec![NONE; self.keys.kins]);
-        let is_extra = |found: &HashMap<u32, Expected>, key: u32| !found.contains_key(&key);
+        let mut sharing: HashMap<u32, usize> = HashMap::new();
+        found.differ.iter().for_each(|(key, _, _)| *sharing.entry(*key).or_default() += 1);
+        let is_extra = |found: &HashMap<u32, Expected>, key: u32| {
+            !found.contains_key(&key) && sharing.get(&key).is_none_or(|sharing| 2 * sharing <= hosts.len())
+        };
         let kin = |key: u32| self.keys.kin.get(key as usize).map_or(0, |kin| *kin as usize);
         // By host, as they were found.
         for (key, place, _) in found.differ.iter().filter(|one| is_extra(&found.expected, one.0)) {

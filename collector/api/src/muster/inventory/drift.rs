@@ -32,6 +32,7 @@ struct Wanted {
     by: Vec<String>,
     table: Option<&'static Table>,
     host: Option<String>,
+    baseline: Option<String>,
     with_own: bool,
     limit: usize,
 }
@@ -59,10 +60,15 @@ fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
             return Err(bad("parameter `limit`", "it is no number of rows", remedy));
         }
     };
+    if form.first("baseline").is_some() && form.first("group").is_some() {
+        let remedy = "leave out one of `group` and `baseline`";
+        return Err(bad("parameter `group`", "a baseline says itself which hosts it is of", remedy));
+    }
     Ok(Wanted {
         by: form.all("group").filter(|label| !label.is_empty()).map(str::to_owned).collect(),
         table: form.first("table").map(table).transpose()?,
         host: form.first("host").map(str::to_owned),
+        baseline: form.first("baseline").map(str::to_owned),
         with_own: truth(form, "own", false, "write own=true for rows that most hosts have of their own too")?,
         limit,
     })
@@ -70,15 +76,38 @@ fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
 
 fn found(fleet: &Fleet, wanted: &Wanted) -> Result<Value, FleetError> {
     let only = wanted.host.as_deref().map(|asked| Ok::<_, FleetError>(host(fleet, asked)?.id)).transpose()?;
+    let limits = DriftLimits { host: only, with_own: wanted.with_own, told: wanted.limit };
+    if let Some(name) = &wanted.baseline {
+        return off_baseline(fleet, name, wanted.table, limits);
+    }
     let mut groups = fleet.alike_hosts(&wanted.by);
     groups.retain(|group| only.is_none_or(|only| group.hosts.contains(&only)));
     let (groups, small): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.hosts.len() >= DRIFT_HOSTS_MIN);
-    let limits = DriftLimits { host: only, with_own: wanted.with_own, told: wanted.limit };
-    let told = Told::of(fleet, &groups, wanted.table, limits, |_| Norm::Majority);
+    let told =
+        Told::of(fleet, &groups, |table| wanted.table.is_none_or(|only| only == table), limits, |_| Norm::Majority);
     let alone: usize = small.iter().map(|group| group.hosts.len()).sum();
     let mut names = Names { fleet, known: HashMap::new() };
     let told: Vec<Value> = groups.iter().zip(&told).map(|(group, told)| told.json(group, &mut names)).collect();
-    Ok(json!({"group_by": wanted.by, "hosts_min": DRIFT_HOSTS_MIN, "alone": alone, "groups": told}))
+    let by = &wanted.by;
+    Ok(json!({"group_by": by, "baseline": null, "hosts_min": DRIFT_HOSTS_MIN, "alone": alone, "groups": told}))
+}
+
+/// The hosts that a baseline is of are its one group.
+fn off_baseline(
+    fleet: &Fleet,
+    name: &str,
+    only: Option<&'static Table>,
+    limits: DriftLimits,
+) -> Result<Value, FleetError> {
+    let (baseline, rows, hosts) = fleet.baseline(name)?;
+    let group = AlikeHosts { labels: BTreeMap::new(), hosts };
+    let is_pinned = |table: &Table| rows.contains_key(&table.number) && only.is_none_or(|only| only == table);
+    let norm = |table: &'static Table| Norm::Baseline(rows.get(&table.number).map_or(&[][..], Vec::as_slice));
+    let told = Told::of(fleet, std::slice::from_ref(&group), is_pinned, limits, norm);
+    let mut names = Names { fleet, known: HashMap::new() };
+    let mut told: Vec<Value> = told.iter().map(|told| told.json(&group, &mut names)).collect();
+    told.iter_mut().for_each(|group| group["name"] = baseline.name.as_str().into());
+    Ok(json!({"group_by": [], "baseline": baseline.name, "hosts_min": 1, "alone": 0, "groups": told}))
 }
 
 /// What is found of one group in all tables.
@@ -93,14 +122,14 @@ impl Told {
     pub(super) fn of<'n>(
         fleet: &Fleet,
         groups: &[AlikeHosts],
-        only: Option<&'static Table>,
+        is_asked: impl Fn(&Table) -> bool,
         mut limits: DriftLimits,
         norm: impl Fn(&'static Table) -> Norm<'n>,
     ) -> Vec<Self> {
         let snapshot = fleet.inventory_of_all();
         let hosts: Vec<&[HostId]> = groups.iter().map(|group| group.hosts.as_slice()).collect();
         let mut all: Vec<Self> = groups.iter().map(|_| Self::default()).collect();
-        for table in TABLES.iter().filter(|table| only.is_none_or(|only| only == *table)) {
+        for table in TABLES.iter().filter(|table| is_asked(table)) {
             for (told, found) in all.iter_mut().zip(drift(&snapshot, table, &hosts, norm(table), limits)) {
                 limits.told -= found.keys.iter().map(|key| key.others.len()).sum::<usize>().min(limits.told);
                 for (host, rows) in &found.by_host {
@@ -145,12 +174,13 @@ fn table_json(found: &TableDrift, names: &mut Names<'_>) -> Value {
 }
 
 fn key_json(table: &Table, key: &KeyDrift, names: &mut Names<'_>) -> Value {
-    let other = |other: &HostDrift| {
-        let name = names.of(other.host);
+    let mut others: Vec<(String, &HostDrift)> = key.others.iter().map(|other| (names.of(other.host), other)).collect();
+    others.sort_by(|a, b| a.0.cmp(&b.0));
+    let other = |(name, other): &(String, &HostDrift)| {
         let row = other.row.as_ref().map(|one| row(table, one));
         json!({"host": name, "host_id": other.host.to_string(), "row": row, "columns": other.columns})
     };
-    let others: Vec<Value> = key.others.iter().map(other).collect();
+    let others: Vec<Value> = others.iter().map(other).collect();
     let expected = key.expected.as_ref().map(|one| row(table, one));
     json!({"key": cells(&key.key), "expected": expected, "others": others, "left_out": key.left_out})
 }

@@ -1,6 +1,7 @@
 //! What hosts have and are: one host's tables, all hosts' by SQL, two against each other, those that ought to be alike, and every change.
 
 mod announcements;
+mod baselines;
 mod changes;
 mod csv;
 mod drift;
@@ -10,6 +11,7 @@ mod relations;
 mod words;
 
 pub(super) use announcements::{announce, announced, end};
+pub(super) use baselines::{baselines, pin, unpin};
 pub(super) use changes::list as changes;
 pub(super) use drift::list as drift;
 pub(super) use of_host::{compare, rows, tables_of_host};

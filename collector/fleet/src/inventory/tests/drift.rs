@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::error::FleetError;
 
 const ALL: DriftLimits = DriftLimits { host: None, with_own: false, told: usize::MAX };
 
@@ -185,13 +186,17 @@ fn a_baseline_says_what_is_right_whatever_most_have() {
     let baseline = [right("bash"), right("nginx")];
     let found = &drift(&all, packages(), &[&ids], Norm::Baseline(&baseline), ALL)[0];
     let found: Vec<_> = flat(found).into_iter().map(|(key, host, how)| (key[1].clone(), host, how)).collect();
-    let expect =
-        [("bash", 1, "version"), ("bash", 2, "version"), ("nginx", 1, "-"), ("nginx", 2, "-"), ("nginx", 3, "-")];
-    assert_eq!(
-        found,
-        expect.map(|(name, host, how)| (Value::from(name), host, how.to_owned())),
-        "all have zsh: their own"
-    );
+    let expect = [
+        ("bash", 1, "version"),
+        ("bash", 2, "version"),
+        ("nginx", 1, "-"),
+        ("nginx", 2, "-"),
+        ("nginx", 3, "-"),
+        ("zsh", 1, "+"),
+        ("zsh", 2, "+"),
+        ("zsh", 3, "+"),
+    ];
+    assert_eq!(found, expect.map(|(name, host, how)| (Value::from(name), host, how.to_owned())), "all have zsh");
     let one = DriftLimits { with_own: true, ..ALL };
     assert_eq!(drift(&all, packages(), &[&ids[2..]], Norm::Baseline(&baseline), one)[0].rows, 2);
 }
@@ -209,4 +214,73 @@ fn large_fleets_are_compared_by_numbers_of_rows() {
     // Five images that agree in all but versions, of which none has more than a fifth.
     assert_eq!((whole[0].rows, whole[0].undecided, whole[0].hosts), (0, 600, HOSTS as usize));
     assert_eq!(of_parts.len(), parts.len());
+}
+
+#[test]
+fn what_is_pinned_stays_as_it_was_and_is_replaced_or_dropped() {
+    let bench = Bench::new();
+    let hosts = ["web1", "web2", "web3", "db1"].map(|name| bench.host(name).id());
+    let of = |version: &str| rows(&[("bash", version), ("zsh", "5.9")]);
+    let users = || Rows::of(named("users").unwrap(), [vec!["ann".into(), 7.into()]]).unwrap();
+    let tell = |bench: &Bench, number: u64, seconds: u64, version: &str| {
+        let told = hosts.iter().zip(number..);
+        let told = told.map(|(host, number)| entry(number, *host, seconds, vec![whole(&of(version)), whole(&users())]));
+        bench.fleet.apply(&told.collect::<Vec<_>>()).unwrap();
+    };
+    tell(&bench, 1, 100, "5.1");
+    let spec = |matchers: &str, host, tables| BaselineSpec { matchers: matchers.to_owned(), host, tables };
+    let fleet = &bench.fleet;
+    let web = fleet.pin_baseline("web", &spec("host=~\"web.*\"", None, vec![]), OPERATOR, at(110)).unwrap();
+    assert_eq!((web.rows, web.host.as_str(), &web.tables), (3, "", &vec!["packages".to_owned(), "users".to_owned()]));
+    let by_host = spec("host=~\"web.*\"", Some(hosts[3]), vec![packages()]);
+    let golden = fleet.pin_baseline("golden", &by_host, OPERATOR, at(110)).unwrap();
+    assert_eq!((golden.rows, golden.host.as_str()), (2, "db1"));
+
+    tell(&bench, 11, 200, "5.2");
+    let bench = bench.reopen();
+    let fleet = &bench.fleet;
+    let mut webs = hosts[..3].to_vec();
+    webs.sort_unstable();
+    for name in ["web", "golden"] {
+        let (baseline, rows, matched) = fleet.baseline(name).unwrap();
+        assert_eq!((baseline.name.as_str(), matched.as_slice()), (name, webs.as_slice()));
+        let norm = Norm::Baseline(&rows[&packages().number]);
+        let found = drift(&fleet.inventory_of_all(), packages(), &[&matched], norm, ALL);
+        assert_eq!((found[0].rows, found[0].keys.len()), (3, 1), "all have bash 5.2");
+        let key = &found[0].keys[0];
+        assert_eq!(
+            (key.expected.as_ref().unwrap()[3].clone(), &key.others[0].columns),
+            ("5.1".into(), &vec!["version"])
+        );
+    }
+    fleet.pin_baseline("web", &spec("host=~\"web.*\"", None, vec![packages()]), OPERATOR, at(210)).unwrap();
+    let (_, rows, matched) = fleet.baseline("web").unwrap();
+    let norm = Norm::Baseline(&rows[&packages().number]);
+    assert_eq!((rows.len(), drift(&fleet.inventory_of_all(), packages(), &[&matched], norm, ALL)[0].rows), (1, 0));
+    fleet.unpin_baseline("golden", OPERATOR, at(220)).unwrap();
+    assert_eq!(fleet.baselines().iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["web"]);
+    assert_eq!((count(&bench, crate::tables::BASELINES), count(&bench, crate::tables::BASELINE_ROWS)), (1, 1));
+    let refused =
+        |name: &str, spec: &BaselineSpec| fleet.pin_baseline(name, spec, OPERATOR, at(230)).unwrap_err().to_string();
+    for (name, bad, told) in [
+        ("", spec("host=web1", None, vec![]), "its name"),
+        ("a/b", spec("host=web1", None, vec![]), "without a slash"),
+        ("a", spec("", None, vec![]), "it has no matchers"),
+        ("a", spec("host", None, vec![]), "host"),
+        ("a", spec("host=web1", None, vec![]), "fewer than three hosts match"),
+        (
+            "a",
+            spec("host=web1", Some(hosts[0]), vec![named("mounts").unwrap()]),
+            "nothing is known of what this host has",
+        ),
+    ] {
+        assert!(refused(name, &bad).contains(told), "{}", refused(name, &bad));
+    }
+    let known = crate::inventory::BASELINES_MAX - fleet.baselines().len();
+    let one = spec("host=web1", Some(hosts[0]), vec![packages()]);
+    (0..known).for_each(|number| drop(fleet.pin_baseline(&number.to_string(), &one, OPERATOR, at(240)).unwrap()));
+    assert!(refused("another", &one).contains("unpin some"));
+    assert!(fleet.pin_baseline("web", &one, OPERATOR, at(250)).is_ok(), "one that is there is replaced");
+    assert!(matches!(fleet.unpin_baseline("golden", OPERATOR, at(260)), Err(FleetError::NoBaseline { .. })));
+    assert!(matches!(fleet.baseline("golden"), Err(FleetError::NoBaseline { .. })));
 }
