@@ -97,6 +97,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/downtimes", &["POST"], SILENCE, || post(downtimes::add)),
     route("/api/muster/v1/downtimes/{id}", &["DELETE"], SILENCE, || delete(downtimes::end)),
     route("/api/muster/v1/alerts", &["GET"], READ, || get(alerts::list)),
+    route("/api/muster/v1/alerts/{id}/changes", &["GET"], READ, || get(inventory::changes_before)),
     route("/api/muster/v1/mutes", &["GET"], READ, || get(mutes::list)),
     route("/api/muster/v1/routes/explain", &["POST"], READ, || post(routes::explain)),
     route("/api/muster/v1/rules/lint", &["POST"], READ, || post(rules::lint)),

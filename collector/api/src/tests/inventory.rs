@@ -438,3 +438,97 @@ async fn hosts_are_told_from_what_is_pinned() {
     }
     assert_eq!(fixture.delete("/api/muster/v1/inventory/baselines/web").await.status.as_u16(), 404);
 }
+
+/// An alert of this host that began so many seconds ago.
+async fn alerting(fixture: &Fixture, host: &str, ago: i64) -> String {
+    let starts = jiff::Timestamp::from_millisecond(NOW_MS - ago * 1_000).unwrap().to_string();
+    let labels = json!({"alertname": "tls handshakes", "host": host, "severity": "critical"});
+    let alerts = json!([{"labels": labels, "annotations": {"summary": "handshakes fail"}, "startsAt": starts}]);
+    assert_eq!(fixture.post_json("/api/v2/alerts", &alerts.to_string()).await.status, 200);
+    let all = asked(fixture, "alerts").await;
+    let own = all["alerts"].as_array().unwrap().iter().find(|alert| alert["labels"]["host"] == host).unwrap();
+    own["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_alert_tells_what_changed_before_it_and_so_does_its_mail() {
+    let fixture = told().await;
+    let id = alerting(&fixture, "web-1", 240).await;
+    let before = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    let told = |at: usize| {
+        let one = &before["suspects"][at];
+        format!("{} on {}: {}", one["change"]["words"].as_str().unwrap(), one["hosts"], one["why"].as_str().unwrap())
+    };
+    assert!(
+        told(0).starts_with(
+            "package openssl 3.0.2 -> 3.0.11 on [\"web-1\"]: 6 to 7 min before, only on this host, names ssl"
+        ),
+        "{}",
+        told(0)
+    );
+    assert!(
+        told(1).starts_with("package curl 8 is new on [\"web-1\"]: 1 to 2 min before, only on this host"),
+        "{}",
+        told(1)
+    );
+    assert_eq!(
+        (&before["suspects_count"], &before["is_partial"], &before["contrast"]),
+        (&json!(2), &json!(false), &Value::Null)
+    );
+    let note = "nothing found that separates 1 host with the problem and 1 without more than chance does";
+    assert_eq!(
+        (&before["note"], &before["alert"], &before["onset_ms"]),
+        (&json!(note), &json!(id), &json!(NOW_MS - 240_000))
+    );
+    assert_eq!(asked(&fixture, &format!("alerts/{id}/changes?limit=1")).await["suspects"].as_array().unwrap().len(), 1);
+
+    let mail = asked(&fixture, &format!("mail/preview?alert={id}")).await;
+    let (text, html) = (mail["text"].as_str().unwrap(), mail["html"].as_str().unwrap());
+    for words in ["What changed before", "package openssl 3.0.2", "only on this host, names ssl"] {
+        assert!(text.contains(words) && html.contains(words), "{words}: {text}");
+    }
+    let other = alerting(&fixture, "web-2", 240).await;
+    let both = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    assert!(both["suspects"][0]["why"].as_str().unwrap().contains("on 1 of 2 hosts with the problem"), "{both}");
+    assert_eq!(asked(&fixture, &format!("alerts/{other}/changes")).await["suspects_count"], 2);
+}
+
+#[tokio::test]
+async fn what_separates_the_hosts_of_an_alert_is_told_with_its_chance() {
+    let fixture = Fixture::new();
+    for number in 0..30_u32 {
+        let name = format!("web-{number}");
+        ask(&fixture, &name, number);
+        fixture.post_json(&format!("/api/muster/v1/hosts/{name}/approve"), "{}").await;
+        let host = fixture.fleet().find(&name).unwrap();
+        let version = if number < 6 { "3.0.2" } else { "3.0.1" };
+        whole(&fixture, 1 + u64::from(number), host, 3_000, &packages(&[("bash", "5.2"), ("openssl", version)]));
+    }
+    let mut id = String::new();
+    for number in 0..6 {
+        id = alerting(&fixture, &format!("web-{number}"), 240 + number).await;
+    }
+    let contrast = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    let words = "all 6 hosts with the problem have package openssl 3.0.2, and none of 24 others do";
+    assert_eq!(
+        (&contrast["contrast"]["words"], &contrast["contrast"]["fact"]),
+        (&json!(words), &json!("package openssl 3.0.2"))
+    );
+    assert!(contrast["contrast"]["chance"].as_f64().unwrap() < 1e-4, "{contrast}");
+    assert_eq!(contrast["note"], "compared were 6 hosts with the problem and 24 without");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_of_an_alert_is_refused_by_name() {
+    let fixture = told().await;
+    let id = alerting(&fixture, "web-9", 240).await;
+    let before = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    assert_eq!((&before["note"], &before["suspects"]), (&json!("the alert is of no host that is known"), &json!([])));
+    for (path, status, told) in [
+        (format!("alerts/{id}/changes?limit=0"), 400, "write a number from 1 to 1000"),
+        ("alerts/00/changes".to_owned(), 404, "no alert `00` is known"),
+    ] {
+        let answer = fixture.get(&format!("/api/muster/v1/{path}")).await;
+        assert!(answer.status.as_u16() == status && answer.text.contains(told), "{path}: {}", answer.text);
+    }
+}

@@ -130,6 +130,7 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/api/muster/v1/downtimes", SILENCE),
     ("DELETE", "/api/muster/v1/downtimes/{id}", SILENCE),
     ("GET", "/api/muster/v1/alerts", READ),
+    ("GET", "/api/muster/v1/alerts/{id}/changes", READ),
     ("GET", "/api/muster/v1/mutes", READ),
     ("POST", "/api/muster/v1/routes/explain", READ),
     ("POST", "/api/muster/v1/rules/lint", READ),

@@ -135,6 +135,9 @@ pub struct ChangesArguments {
     /// Only those that nobody announced.
     #[arg(long)]
     pub unannounced: bool,
+    /// Only what changed in the 24 hours before this alert and may be its reason, the likeliest first; `muster alerts` shows the ids.
+    #[arg(long = "for", value_name = "ALERT", conflicts_with_all = ["hosts", "table", "text", "since", "until", "unannounced"])]
+    pub alert: Option<String>,
     /// Only of this host; may stand several times.
     #[arg(long = "host", value_name = "HOST")]
     pub hosts: Vec<String>,

@@ -1,4 +1,4 @@
-//! `muster changes`: what changed on hosts, newest last.
+//! `muster changes`: what changed on hosts, newest last; before an alert, the likeliest reason first.
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,9 @@ const PAGE: usize = 1_000;
 pub async fn run(client: &Client, asked: &ChangesArguments, output: Output, now_ms: i64) -> Result<Printed, Failure> {
     if let Some(verb) = &asked.verb {
         return announcements::run(client, verb, output, now_ms).await;
+    }
+    if let Some(alert) = &asked.alert {
+        return before(client, alert, asked, output).await;
     }
     let since = parse_moment(asked.since.as_deref().unwrap_or("24h"), now_ms)?;
     let mut query = format!("&from={since}");
@@ -61,6 +64,54 @@ pub async fn run(client: &Client, asked: &ChangesArguments, output: Output, now_
     Ok(printed)
 }
 
+/// What may be behind an alert.
+async fn before(client: &Client, alert: &str, asked: &ChangesArguments, output: Output) -> Result<Printed, Failure> {
+    // All of them are asked for, since states among them are not shown unless they are wanted.
+    let mut answer = client.get(&format!("/api/muster/v1/alerts/{}/changes?limit={PAGE}", escape(alert))).await?;
+    if let Value::Array(suspects) = &mut answer["suspects"] {
+        suspects.retain(|one| asked.all || one["change"]["is_news"] != false);
+        suspects.truncate(usize::try_from(asked.limit).unwrap_or(usize::MAX));
+    }
+    let mut printed = match output {
+        Output::Json => return Ok(Printed::json(&answer)),
+        Output::Csv => Printed::text(suspects(&answer, output).to_csv()),
+        Output::Table | Output::Raw => {
+            Printed::text(suspects(&answer, output).to_table("nothing changed in the 24 hours before it"))
+        }
+    };
+    let contrast = text(&answer["contrast"]["words"]);
+    printed.notes.extend([contrast, text(&answer["note"])].into_iter().filter(|words| !words.is_empty()));
+    if answer["is_partial"] == true {
+        printed.notes.push("more hosts or changes were there than are looked at".to_owned());
+    }
+    Ok(printed)
+}
+
+fn suspects(answer: &Value, output: Output) -> Rows {
+    let mut rows = if output == Output::Csv {
+        Rows::new(&["SCORE", "AFTER", "UNTIL", "HOSTS", "TABLE", "KIND", "WHAT", "WHY"])
+    } else {
+        Rows::new(&["SCORE", "HOST", "WHAT", "WHY"])
+    };
+    for one in answer["suspects"].as_array().into_iter().flatten() {
+        let hosts: Vec<&str> = one["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let score = format!("{:.3}", one["score"].as_f64().unwrap_or(0.0));
+        let change = &one["change"];
+        let [table, kind, words, why] = [&change["table"], &change["kind"], &change["words"], &one["why"]].map(text);
+        rows.rows.push(if output == Output::Csv {
+            vec![score, text(&change["after_ms"]), text(&change["until_ms"]), hosts.join(" "), table, kind, words, why]
+        } else {
+            let host = match hosts.as_slice() {
+                [] => String::new(),
+                [only] => (*only).to_owned(),
+                [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+            };
+            vec![score, host, words, why]
+        });
+    }
+    rows
+}
+
 /// A change happened between two looks: people are shown when it was seen, CSV has both.
 fn rows(all: &[Value], output: Output) -> Rows {
     let mut rows = if output == Output::Csv {
@@ -91,6 +142,17 @@ fn announced(by: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suspects_are_told_with_their_reasons() {
+        let change = json!({"table": "packages", "kind": "changed", "words": "package nginx 1 -> 2", "after_ms": 1, "until_ms": 2});
+        let one = json!({"change": change, "hosts": ["web1", "web2"], "score": 0.1266, "why": "4 min before"});
+        let answer = json!({"suspects": [one]});
+        let line = |output| suspects(&answer, output).rows[0].join("|");
+        assert_eq!(line(Output::Table), "0.127|web1 and 1 more|package nginx 1 -> 2|4 min before");
+        assert_eq!(line(Output::Csv), "0.127|1|2|web1 web2|packages|changed|package nginx 1 -> 2|4 min before");
+        assert!(suspects(&json!({}), Output::Table).rows.is_empty());
+    }
 
     #[test]
     fn people_see_when_and_programs_between_when() {

@@ -124,7 +124,7 @@ fn announced_json(by: &Announced) -> Value {
     json!({"kind": by.kind.as_str(), "id": by.id, "reason": by.reason, "by": by.by})
 }
 
-fn change_json(change: &InventoryChange, host: String) -> Value {
+pub(super) fn change_json(change: &InventoryChange, host: String) -> Value {
     let shown = |one: &Option<Vec<Cell>>| one.as_ref().map(|one| row(change.table, one));
     json!({
         "host": host,

@@ -1,7 +1,9 @@
-//! What hosts have and are: one host's tables, all hosts' by SQL, two against each other, those that ought to be alike, and every change.
+//! What hosts have and are: one host's tables, all hosts' by SQL, two against each other, those that ought to be alike, every change, and
+//! which of them may be behind an alert.
 
 mod announcements;
 mod baselines;
+mod before;
 mod changes;
 mod csv;
 mod drift;
@@ -12,6 +14,7 @@ mod words;
 
 pub(super) use announcements::{announce, announced, end};
 pub(super) use baselines::{baselines, pin, unpin};
+pub(super) use before::changes_before;
 pub(super) use changes::list as changes;
 pub(super) use drift::list as drift;
 pub(super) use of_host::{compare, rows, tables_of_host};
