@@ -21,7 +21,7 @@ use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::follower::Follower;
 use crate::host::{HostRow, HostState};
-use crate::inventory::{InventorySnapshot, InventoryState};
+use crate::inventory::{DriftCounts, InventorySnapshot, InventoryState};
 use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::moves::Moves;
@@ -61,6 +61,8 @@ pub struct Fleet {
     /// Changes of inventories taken, and how often whole tables were wanted.
     pub(crate) inventory_moved: watch::Sender<u64>,
     pub(crate) inventory_asks: watch::Sender<u64>,
+    /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
+    pub(crate) drift_counts: Mutex<DriftCounts>,
     feed: Mutex<Feed>,
     pub(crate) moves: Mutex<Moves>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
@@ -101,6 +103,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         grown: watch::Sender::new(0),
         inventory_moved: watch::Sender::new(0),
         inventory_asks: watch::Sender::new(0),
+        drift_counts: Mutex::default(),
         feed: Mutex::new(Feed::new()),
         moves: Mutex::new(Moves::new()),
         follower: RwLock::new(None),

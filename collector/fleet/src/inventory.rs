@@ -10,6 +10,7 @@ mod book;
 mod drift;
 mod groups;
 mod log;
+mod measured;
 mod packed;
 mod query;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use self::drift::{DRIFT_HOSTS_MIN, DriftLimits, Expected, HostDrift, KeyDrif
 pub use self::groups::AlikeHosts;
 pub(crate) use self::log::write_inventory;
 pub use self::log::{CHANGES_A_HOST_MAX, CHANGES_KEPT_MS, CHANGES_MAX};
+pub(crate) use self::measured::DriftCounts;
 pub use self::query::{ChangeCursor, ChangePage, ChangeQuery, InventoryChange, RowChange, RowSince, TableKnown};
 pub use self::snapshot::{HostInventory, HostTable, InventorySnapshot};
 pub(crate) use self::spread::hosts_with;

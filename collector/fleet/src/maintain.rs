@@ -12,7 +12,7 @@ use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
-use crate::inventory::InventoryState;
+use crate::inventory::{DriftCounts, InventoryState};
 use crate::memory::Memory;
 use crate::sessions;
 
@@ -24,7 +24,8 @@ pub const RETIRED_MAX: usize = 20_000;
 
 impl Fleet {
     /// To be called about once a minute: drops what has served (ended tokens, denials of certificates that ended, machines that waited
-    /// too long, old CAs) and writes what hellos told and when tokens and sessions were used.
+    /// too long, old CAs) writes what hellos told and when tokens and sessions were used, and counts which hosts are off
+    /// their group.
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file failed; the next call does what this one did not.
@@ -54,13 +55,14 @@ impl Fleet {
             Ok(())
         })?;
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
-        self.flush()
+        self.flush()?;
+        self.measure_drift()
     }
 
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let mut stats = inventory_stats(&self.inventory.read()).to_vec();
+        let mut stats = inventory_stats(&self.inventory.read(), &self.drift_counts.lock());
         let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
         let losses = loss_stats(&memory, untold, counts.early_looks);
@@ -175,9 +177,9 @@ fn loss_stats(memory: &Memory, untold: u64, early_looks: u64) -> [Stat; 6] {
 }
 
 /// Numbers of what hosts have and are.
-fn inventory_stats(inventory: &InventoryState) -> [Stat; 7] {
+fn inventory_stats(inventory: &InventoryState, drift: &DriftCounts) -> Vec<Stat> {
     let ((hosts, rows), counts) = (inventory.sizes(), inventory.counts());
-    [
+    let own = [
         Stat::gauge("muster_collector_inventory_hosts", "Hosts of which an inventory is known.", hosts as f64),
         Stat::gauge("muster_collector_inventory_rows", "Different rows of all inventories.", rows as f64),
         Stat::counter("muster_collector_inventory_changes_total", "Changes of inventories taken.", counts.changes),
@@ -201,7 +203,8 @@ fn inventory_stats(inventory: &InventoryState) -> [Stat; 7] {
             "Tables of inventories that hosts were to tell whole, since what they told did not follow from what was known.",
             counts.asked,
         ),
-    ]
+    ];
+    own.into_iter().chain(drift.stats()).collect()
 }
 
 fn drop_tokens(memory: &Memory, draft: &mut Draft, now: Timestamp) {

@@ -286,16 +286,22 @@ impl<'s, 'k> Tally<'s, 'k> {
             if at >= self.table.keys && self.table.is_quiet(at) {
                 continue;
             }
-            let mut values: HashMap<&Value, usize> = HashMap::new();
-            for row in whole.map_or(rows, std::slice::from_ref) {
-                let of = value(self.book.row(row.1), at);
-                let count_of = values.entry(of).or_default();
-                *count_of += count(row);
-                if 2 * *count_of > hosts {
-                    right.row[at] = of.clone();
-                    right.judged |= u32::from(at >= self.table.keys) << at;
-                    break;
-                }
+            // The vote of Boyer and Moore: only what is left at its end can be had by more than half.
+            let rows = whole.map_or(rows, std::slice::from_ref);
+            let value_of = |row: &(u32, u32)| value(self.book.row(row.1), at);
+            let (mut left, mut lead) = (&Value::Null, 0);
+            for row in rows {
+                let (of, votes) = (value_of(row), count(row));
+                (left, lead) = match of == left {
+                    true => (left, lead + votes),
+                    false if votes > lead => (of, votes - lead),
+                    false => (left, lead - votes),
+                };
+            }
+            let having: usize = rows.iter().filter(|row| value_of(row) == left).map(count).sum();
+            if 2 * having > hosts {
+                right.row[at] = left.clone();
+                right.judged |= u32::from(at >= self.table.keys) << at;
             }
         }
         right

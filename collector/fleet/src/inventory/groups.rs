@@ -16,6 +16,14 @@ pub struct AlikeHosts {
     pub hosts: Vec<HostId>,
 }
 
+impl AlikeHosts {
+    /// As people say it: `env=prod, role=web`.
+    pub fn name(&self) -> String {
+        let parts: Vec<String> = self.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+        if parts.is_empty() { "all hosts".to_owned() } else { parts.join(", ") }
+    }
+}
+
 impl Fleet {
     /// The active hosts by the values of these labels; of no labels: by the values of all that each host has.
     pub fn alike_hosts(&self, by: &[String]) -> Vec<AlikeHosts> {

@@ -152,15 +152,10 @@ impl Told {
         let told = self.tables.iter().flat_map(|table| &table.keys).map(|key| key.others.len() as u64).sum::<u64>();
         let tables: Vec<Value> = self.tables.iter().map(|found| table_json(found, names)).collect();
         json!({
-            "name": name(&group.labels), "labels": group.labels, "hosts": group.hosts.len(), "rows": rows,
+            "name": group.name(), "labels": group.labels, "hosts": group.hosts.len(), "rows": rows,
             "left_out": rows - told.min(rows), "by_host": by_host, "tables": tables,
         })
     }
-}
-
-fn name(labels: &BTreeMap<String, String>) -> String {
-    let parts: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
-    if parts.is_empty() { "all hosts".to_owned() } else { parts.join(", ") }
 }
 
 fn table_json(found: &TableDrift, names: &mut Names<'_>) -> Value {

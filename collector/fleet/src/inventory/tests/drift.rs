@@ -201,7 +201,7 @@ fn a_baseline_says_what_is_right_whatever_most_have() {
     assert_eq!(drift(&all, packages(), &[&ids[2..]], Norm::Baseline(&baseline), one)[0].rows, 2);
 }
 
-/// One group of all hosts, and many small ones; the figures of `INVENTORY.md` are of 10,000.
+/// One group of all hosts, and many small ones.
 #[test]
 fn large_fleets_are_compared_by_numbers_of_rows() {
     const HOSTS: u64 = 200;
@@ -283,4 +283,35 @@ fn what_is_pinned_stays_as_it_was_and_is_replaced_or_dropped() {
     assert!(fleet.pin_baseline("web", &one, OPERATOR, at(250)).is_ok(), "one that is there is replaced");
     assert!(matches!(fleet.unpin_baseline("golden", OPERATOR, at(260)), Err(FleetError::NoBaseline { .. })));
     assert!(matches!(fleet.baseline("golden"), Err(FleetError::NoBaseline { .. })));
+}
+
+#[test]
+fn hosts_that_are_off_become_numbers_once_something_changed() {
+    let bench = Bench::new();
+    let hosts = ["web1", "web2", "web3"].map(|name| bench.host(name).id());
+    let tell = |number: u64, seconds: u64, versions: [&str; 3]| {
+        let told = hosts.iter().zip(versions).zip(number..);
+        let told = told
+            .map(|((host, version), number)| entry(number, *host, seconds, vec![whole(&rows(&[("bash", version)]))]));
+        bench.fleet.apply(&told.collect::<Vec<_>>()).unwrap();
+    };
+    let told = || -> Vec<(String, f64)> {
+        let stats = bench.fleet.stats().into_iter().filter(|stat| {
+            ["muster_collector_inventory_drift_hosts", "muster_collector_inventory_off_baseline_hosts"]
+                .contains(&stat.name)
+        });
+        stats.map(|stat| (stat.labels[0].1.clone(), stat.value)).collect()
+    };
+    tell(1, 100, ["5.1", "5.1", "5.1"]);
+    bench.fleet.maintain(at(110)).unwrap();
+    assert_eq!(told(), [("all hosts".to_owned(), 0.0)]);
+    let spec = BaselineSpec { matchers: "host=~\"web.*\"".to_owned(), host: None, tables: vec![packages()] };
+    bench.fleet.pin_baseline("web", &spec, OPERATOR, at(120)).unwrap();
+    tell(11, 200, ["5.1", "5.2", "5.2"]);
+    assert_eq!(told().len(), 1, "nothing is counted where it is asked for");
+    bench.fleet.maintain(at(210)).unwrap();
+    assert_eq!(told(), [("all hosts".to_owned(), 1.0), ("web".to_owned(), 2.0)]);
+    bench.fleet.unpin_baseline("web", OPERATOR, at(220)).unwrap();
+    bench.fleet.maintain(at(230)).unwrap();
+    assert_eq!(told(), [("all hosts".to_owned(), 1.0)]);
 }
