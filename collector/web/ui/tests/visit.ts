@@ -16,6 +16,8 @@ const CHROMIUM = '/usr/bin/chromium'
 const LIMIT_MS = 20_000
 /** A table that changes again and again is looked at after a rest: its changes are known within a minute. */
 export const TOLD_MS = 70_000
+/** Answers that tests play take a fraction of this. */
+const UNROUTED_MS = 5000
 const THEMES = ['light', 'dark'] as const
 const SIZES = { wide: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } } as const
 
@@ -104,6 +106,12 @@ export class Visit {
   push(host: string, check: string, state: string, output: string): void {
     const words = ['push', '--state-dir', join(env('MUSTER_STATES'), host), check, '--state', state, '--output', output, '--ttl', '1h']
     execFileSync(join(env('MUSTER_PROGRAMS'), 'muster-agent'), words)
+  }
+
+  /** Nothing is intercepted any more; what is being answered is, but for a request that went with its page: that one may never be done. */
+  async unroute(): Promise<void> {
+    await Promise.race([this.page.unrouteAll({ behavior: 'wait' }), this.page.waitForTimeout(UNROUTED_MS)])
+    await this.page.unrouteAll({ behavior: 'ignoreErrors' })
   }
 
   /** A file of which agents tell hash and size: of one host, or of all (`shared`). null takes it away. */

@@ -113,5 +113,5 @@ export default async function (visit: Visit): Promise<void> {
   await page.waitForURL(/quiet=1/)
   await list.getByText(/: sha256 [0-9a-f]{64} -> [0-9a-f]{64}/).waitFor()
   await visit.axe()
-  await page.unrouteAll({ behavior: 'wait' })
+  await visit.unroute()
 }

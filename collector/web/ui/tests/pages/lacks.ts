@@ -53,7 +53,7 @@ async function problems(visit: Visit): Promise<void> {
   await page.route(ANSWERS, late)
   await page.reload()
   await visit.see(/clock is 1 h 30 m behind the collector/)
-  await page.unrouteAll({ behavior: 'wait' })
+  await visit.unroute()
 
   // The session has ended: to the login, and back to what was looked at.
   await visit.open('/?q=fan')

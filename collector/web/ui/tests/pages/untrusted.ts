@@ -88,7 +88,7 @@ async function told(visit: Visit): Promise<void> {
     for (const button of await page.locator('main [aria-expanded=false]').all()) await button.click({ timeout: 500 }).catch(() => undefined)
     await judge(visit)
   }
-  await page.unrouteAll({ behavior: 'wait' })
+  await visit.unroute()
 }
 
 /** Nothing of the texts is a part of the page. (Dialogs, errors of the console and requests to other sites are findings of every test.) */
