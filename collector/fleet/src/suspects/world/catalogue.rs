@@ -153,7 +153,7 @@ const DECOYS: [(Thing, f64); 20] = [
     (thing("files", &["/etc/cron.d/report"], How::Column("sha256")), 0.02),
     (thing("files", &["/etc/sudoers.d/ops"], How::Column("sha256")), 0.6),
     (thing("files", &["/etc/logrotate.d/nginx"], How::Column("sha256")), 0.05),
-    (thing("users", &["intern7", "2007", "2007", "", "/home/intern7", "/bin/bash"], How::New), 0.3),
+    (thing("users", &["intern7", "2007", "2007", "", "/srv/intern7", "/bin/bash"], How::New), 0.3),
     (thing("listening_ports", &["tcp", "127.0.0.1", "38211", "code-server"], How::New), 0.02),
     (thing("mounts", &["/mnt/usb", "/dev/sdz1", "vfat", "rw"], How::New), 0.02),
     (thing("sysctl", &["net.core.somaxconn", "4096"], How::Column("value")), 0.4),
