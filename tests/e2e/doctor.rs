@@ -305,7 +305,7 @@ fn a_full_disk_in_memory_is_two_findings() {
     let found = scene.doctor(&before, &[]);
     let folder = found.of("state folder");
     let told = |level: &str, word: &str| folder.iter().any(|(own, what)| *own == level && what.contains(word));
-    assert!(told("warning", "on tmpfs") && told("problem", "10 % stay free for others"), "{folder:?}");
+    assert!(told("warning", "on tmpfs") && told("problem", "6 MiB stay free for others"), "{folder:?}");
     assert_eq!(found.code, 1);
 }
 

@@ -56,7 +56,7 @@ impl Fleet {
         })?;
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
         self.flush()?;
-        self.measure_drift()
+        self.measure_drift(now)
     }
 
     /// Numbers of the fleet for `/metrics` and the store.

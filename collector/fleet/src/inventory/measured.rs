@@ -1,12 +1,14 @@
 //! How many hosts are off their group, and off each baseline: numbers that rules can alert on.
 //!
-//! Found with the housekeeping, so at most about once a minute, and only after an inventory, the registry or a baseline has changed.
+//! Found with the housekeeping, so at most about once a minute, only after an inventory, the registry or a baseline has changed, and for a
+//! hundredth of the time.
 
 use std::collections::BTreeSet;
 
 use muster_common::host::HostId;
 use muster_common::inventory::TABLES;
 use muster_common::stat::Stat;
+use muster_common::time::{self, Timestamp};
 
 use super::drift::{DRIFT_HOSTS_MIN, DriftLimits, Norm, drift};
 use crate::error::FleetError;
@@ -14,6 +16,9 @@ use crate::fleet::Fleet;
 
 /// Groups that have a series: those with most hosts off, since a label with a value a host makes a group of each.
 const GROUPS_TOLD_MAX: usize = 100;
+/// After counting it rests so many times as long as that took: in a large fleet something changes all the time, and a hundredth of a core is
+/// what these numbers are worth.
+const REST: u32 = 100;
 /// Nothing is told by name, all is counted.
 const COUNTED: DriftLimits = DriftLimits { host: None, with_own: false, told: 0 };
 
@@ -24,6 +29,8 @@ type Seen = (u64, u64, Vec<(String, i64)>);
 #[derive(Default)]
 pub(crate) struct DriftCounts {
     seen: Option<Seen>,
+    /// Not to be counted again before, ms since 1970.
+    rests_until_ms: i64,
     groups: Vec<(String, u64)>,
     baselines: Vec<(String, u64)>,
 }
@@ -47,12 +54,16 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails, or a baseline is damaged.
-    pub(crate) fn measure_drift(&self) -> Result<(), FleetError> {
+    pub(crate) fn measure_drift(&self, at: Timestamp) -> Result<(), FleetError> {
         let pinned = self.baselines().into_iter().map(|one| (one.name, one.made_ms)).collect();
         let now = (*self.subscribe_inventory().borrow(), *self.subscribe().borrow(), pinned);
-        if self.drift_counts.lock().seen.as_ref() == Some(&now) {
-            return Ok(());
+        {
+            let known = self.drift_counts.lock();
+            if known.seen.as_ref() == Some(&now) || at.millis() < known.rests_until_ms {
+                return Ok(());
+            }
         }
+        let before = time::thread_cpu();
         let groups = self.off_groups();
         let mut baselines = Vec::new();
         for (name, _) in &now.2 {
@@ -62,7 +73,8 @@ impl Fleet {
                 found => baselines.push((name.clone(), found?)),
             }
         }
-        *self.drift_counts.lock() = DriftCounts { seen: Some(now), groups, baselines };
+        let rests_until_ms = at.plus(time::thread_cpu().saturating_sub(before) * REST).millis();
+        *self.drift_counts.lock() = DriftCounts { seen: Some(now), rests_until_ms, groups, baselines };
         Ok(())
     }
 
