@@ -8,7 +8,7 @@ use axum::response::Response;
 use muster_fleet::{AuditQuery, AuditResult, AuditRow, EventKind};
 use serde_json::{Value, json};
 
-use super::body::{answer, bad};
+use super::body::{answer, bad, limit};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
 use crate::state::State;
@@ -20,11 +20,7 @@ const LIMIT_MAX: usize = 10_000;
 /// Rows that match, newest first. `next` is what `before` must be for those that follow; null: there are none.
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
-    let limit = number(&form, "limit")?.map_or(LIMIT, |limit: usize| limit);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let remedy = format!("write a number from 1 to {LIMIT_MAX}");
-        return Err(bad("parameter `limit`", format!("`{limit}` is no number of rows"), remedy).into());
-    }
+    let limit = limit(&form, LIMIT, LIMIT_MAX)?;
     let query = AuditQuery {
         from_ms: number(&form, "from_ms")?,
         to_ms: number(&form, "to_ms")?,

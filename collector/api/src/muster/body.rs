@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_common::time::{monotonic, parse_span};
+use muster_common::time::{Timestamp, monotonic, parse_span};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -76,6 +76,25 @@ pub(super) fn span(field: &str, text: &str) -> Result<Duration, ApiError> {
 /// A parameter that is true or false.
 pub(super) fn truth(form: &Parameters, name: &str, otherwise: bool, remedy: &str) -> Result<bool, ApiError> {
     form.truth(name, otherwise).map_err(|error| error.remedy(remedy))
+}
+
+/// How many of a list are asked for, from 1 to `most`; `otherwise` where it is not said.
+pub(super) fn limit(form: &Parameters, otherwise: usize, most: usize) -> Result<usize, ApiError> {
+    let Some(text) = form.first("limit") else { return Ok(otherwise) };
+    let known = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+    known.ok_or_else(|| {
+        bad("parameter `limit`", format!("`{text}` is no number of rows"), format!("write a number from 1 to {most}"))
+    })
+}
+
+/// A moment in milliseconds since 1970; none where it is not said.
+pub(super) fn moment(form: &Parameters, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = form.first(name) else { return Ok(None) };
+    let at_ms = text.parse().map_err(|_| {
+        let remedy = "write milliseconds since 1970, such as 1795000000000";
+        bad(&format!("parameter `{name}`"), format!("`{text}` is no time"), remedy)
+    })?;
+    Ok(Some(Timestamp::from_millis(at_ms)))
 }
 
 /// A text of a request that has no use: where, what, what to do.

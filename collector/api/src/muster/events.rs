@@ -8,8 +8,8 @@ use axum::response::Response;
 use muster_fleet::Event;
 use serde_json::{Value, json};
 
-use super::body::answer;
-use crate::error::{ApiError, ErrorKind, MusterError};
+use super::body::{answer, limit};
+use crate::error::MusterError;
 use crate::form::Parameters;
 use crate::state::State;
 use crate::work::blocking;
@@ -20,16 +20,7 @@ const LIMIT_MAX: usize = 10_000;
 /// The newest events, those of gaps among them, newest first.
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
-    let limit = match form.first("limit").map(str::parse::<usize>) {
-        None => LIMIT,
-        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-        Some(_) => {
-            return Err(ApiError::new(ErrorKind::BadData, "`limit` is no number of events")
-                .place("parameter `limit`")
-                .remedy(format!("write a number from 1 to {LIMIT_MAX}"))
-                .into());
-        }
-    };
+    let limit = limit(&form, LIMIT, LIMIT_MAX)?;
     let fleet = Arc::clone(&state.fleet);
     let events = blocking("events", move || fleet.events(limit)).await?;
     let all: Vec<Value> = events.into_iter().map(event_json).collect();

@@ -10,8 +10,8 @@ use muster_common::wire::message::{ProcessLook, ProcessUse};
 use muster_fleet::{FleetError, HostRow, LOOKS_KEPT_MS, covers};
 use serde_json::{Value, json};
 
-use super::body::answer;
-use crate::error::{ApiError, ErrorKind, MusterError};
+use super::body::{answer, moment};
+use crate::error::MusterError;
 use crate::form::Parameters;
 use crate::state::State;
 use crate::work::blocking;
@@ -23,7 +23,7 @@ pub(super) async fn show(
     request: Request,
 ) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
-    let at_ms = form.first("at").map(moment).transpose()?;
+    let at_ms = moment(&form, "at")?.map(Timestamp::millis);
     let (fleet, now) = (Arc::clone(&state.fleet), state.now());
     let work = move || {
         let id = fleet.find(&asked)?;
@@ -34,14 +34,6 @@ pub(super) async fn show(
     let (row, look) = blocking("the processes asked for", work).await?;
     let body = look.map_or_else(|| unknown(&row), |look| known(&row, &look, at_ms, now));
     Ok(answer(StatusCode::OK, body))
-}
-
-fn moment(text: &str) -> Result<i64, ApiError> {
-    text.parse().map_err(|_| {
-        ApiError::new(ErrorKind::BadData, format!("`{text}` is no time"))
-            .place("parameter `at`")
-            .remedy("write milliseconds since 1970, such as 1795000000000")
-    })
 }
 
 /// Nothing came within the last day.

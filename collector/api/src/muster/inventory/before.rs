@@ -18,7 +18,7 @@ use super::changes::{Names, change_json};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
 use crate::muster::alerts::find;
-use crate::muster::body::{answer, bad};
+use crate::muster::body::{answer, limit};
 use crate::state::State;
 use crate::work::blocking;
 
@@ -31,14 +31,7 @@ pub(in crate::muster) async fn changes_before(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let limit = match Parameters::of(request).await?.first("limit").map(str::parse::<usize>) {
-        None => LIMIT,
-        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-        Some(_) => {
-            let remedy = format!("write a number from 1 to {LIMIT_MAX}");
-            return Err(bad("parameter `limit`", "it is no number of changes", remedy).into());
-        }
-    };
+    let limit = limit(&Parameters::of(request).await?, LIMIT, LIMIT_MAX)?;
     let (alert, others) = state.alerting.ask(|desk| {
         let alert = find(desk, &id)?;
         Ok::<_, ApiError>((alert.clone(), others(desk, alert)))

@@ -11,10 +11,10 @@ use muster_common::inventory::Value as Cell;
 use muster_fleet::{Announced, ChangeCursor, ChangePage, ChangeQuery, Fleet, FleetError, InventoryChange};
 use serde_json::{Value, json};
 
-use super::words::{cells, host, moment, row, table};
+use super::words::{cells, host, row, table};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad, truth};
+use crate::muster::body::{answer, bad, limit, moment, truth};
 use crate::state::State;
 use crate::work::blocking;
 
@@ -40,17 +40,7 @@ pub(in crate::muster) async fn list(
 }
 
 fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
-    let limit = match form.first("limit").map(str::parse::<usize>) {
-        None => LIMIT,
-        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-        Some(_) => {
-            return Err(bad(
-                "parameter `limit`",
-                "it is no number of changes",
-                format!("write a number from 1 to {LIMIT_MAX}"),
-            ));
-        }
-    };
+    let limit = limit(form, LIMIT, LIMIT_MAX)?;
     let before = form.first("before").map(|text| {
         ChangeCursor::parse(text).ok_or_else(|| {
             bad("parameter `before`", "it is no place in the list", "give back the `next` of the page before")

@@ -17,7 +17,7 @@ use super::changes::Names;
 use super::words::{cells, host, row, shape, table};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad, truth};
+use crate::muster::body::{answer, bad, limit, truth};
 use crate::state::State;
 use crate::work::blocking;
 
@@ -52,14 +52,7 @@ pub(in crate::muster) async fn list(
 }
 
 fn wanted(form: &Parameters) -> Result<Wanted, ApiError> {
-    let limit = match form.first("limit").map(str::parse::<usize>) {
-        None => LIMIT,
-        Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
-        Some(_) => {
-            let remedy = format!("write a number from 1 to {LIMIT_MAX}");
-            return Err(bad("parameter `limit`", "it is no number of rows", remedy));
-        }
-    };
+    let limit = limit(form, LIMIT, LIMIT_MAX)?;
     if form.first("baseline").is_some() && form.first("group").is_some() {
         let remedy = "leave out one of `group` and `baseline`";
         return Err(bad("parameter `group`", "a baseline says itself which hosts it is of", remedy));

@@ -10,10 +10,10 @@ use muster_common::time::Timestamp;
 use muster_fleet::{Fleet, FleetError, RowSince, TableKnown};
 use serde_json::{Value, json};
 
-use super::words::{cells, host, moment, row, shape, table};
+use super::words::{cells, host, row, shape, table};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad, truth};
+use crate::muster::body::{answer, bad, moment, truth};
 use crate::state::State;
 use crate::work::blocking;
 

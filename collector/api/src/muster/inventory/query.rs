@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::csv;
 use super::relations::{OWN, database};
-use super::words::{kind, moment, shape};
+use super::words::{kind, shape};
 use crate::error::{ApiError, ErrorKind, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad};
+use crate::muster::body::{answer, bad, moment};
 use crate::state::State;
 use crate::work::{blocking, split};
 

@@ -2,23 +2,11 @@
 
 use muster_common::host::HostId;
 use muster_common::inventory::{Kind, Row, TABLES, Table, Value as Cell, named};
-use muster_common::time::Timestamp;
 use muster_fleet::{Fleet, FleetError, HostRow};
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::form::Parameters;
 use crate::muster::body::bad;
-
-/// A moment in milliseconds since 1970; none where it is not said.
-pub(super) fn moment(form: &Parameters, name: &str) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = form.first(name) else { return Ok(None) };
-    let at_ms = text.parse().map_err(|_| {
-        let remedy = "write milliseconds since 1970, such as 1795000000000";
-        bad(&format!("parameter `{name}`"), format!("`{text}` is no time"), remedy)
-    })?;
-    Ok(Some(Timestamp::from_millis(at_ms)))
-}
 
 /// The table of this name.
 pub(super) fn table(name: &str) -> Result<&'static Table, ApiError> {
