@@ -10,6 +10,19 @@ pub const FRAME_DECODE_BYTES_MAX: usize = 12 << 20;
 pub const CONTROL_PLAIN_BYTES_MAX: usize = 64 << 10;
 /// What bincode may charge while decoding a control message.
 pub const CONTROL_DECODE_BYTES_MAX: usize = 192 << 10;
+/// A configuration or an answer: the largest bodies of the control stream that are no list of positions or problems. What they may hold together
+/// with the names around it.
+pub const ORDER_PLAIN_BYTES_MAX: usize = 320 << 10;
+/// A configuration's document: 500 checks of some 300 B, and as much again.
+pub const CONFIGURATION_BYTES_MAX: usize = 256 << 10;
+/// Problems of one state of a configuration: 20 of three texts of 1 KiB stay below a control message.
+pub const CONFIGURATION_PROBLEMS_MAX: usize = 20;
+/// Conditions of one question.
+pub const ASK_FILTERS_MAX: usize = 8;
+/// Rows of one host's answer: more nobody looks through, and a narrower question gives the rest.
+pub const ANSWER_ROWS_MAX: usize = 1_000;
+/// Texts and numbers of one host's answer.
+pub const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Labels of one series or stream, host labels included.
 pub const LABELS_MAX: usize = 64;
 /// Bytes of a label's name.
@@ -71,6 +84,8 @@ pub const HOST_NAME_BYTES_MAX: usize = 253;
 
 const _: () = assert!(FRAME_PAYLOAD_BYTES_MAX < 262_144 - 4_096);
 const _: () = assert!(3 * PROBLEMS_MAX * PROBLEM_TEXT_BYTES_MAX < FRAME_PLAIN_BYTES_MAX);
+const _: () = assert!(CONFIGURATION_BYTES_MAX < ORDER_PLAIN_BYTES_MAX && ANSWER_BYTES_MAX < ORDER_PLAIN_BYTES_MAX);
+const _: () = assert!(3 * CONFIGURATION_PROBLEMS_MAX * PROBLEM_TEXT_BYTES_MAX < CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(CONTROL_DECODE_BYTES_MAX >= 3 * CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(FRAME_DECODE_BYTES_MAX >= 3 * FRAME_PLAIN_BYTES_MAX);
 const _: () = assert!(LABEL_VALUE_BYTES_MAX <= u16::MAX as usize);

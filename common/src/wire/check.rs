@@ -6,19 +6,19 @@
 use super::error::ContentError;
 use super::inventory::{InventoryReport, InventoryWord, Row, TableReport, Value};
 use super::message::{
-    CheckDefinition, Context, Enrol, Extension, Gap, Hello, HostFacts, InventoryWanted, Lane, LogBatch, Message,
-    MetricBatch, Perfdata, Positions, Problems, ProcessLook, Refused, Report, ReportBatch, SourceId, SourceRange,
-    Welcome,
+    Answer, Ask, CheckDefinition, Configuration, ConfigurationState, Context, Enrol, Extension, Gap, Hello, HostFacts,
+    InventoryWanted, Lane, LogBatch, Message, MetricBatch, Perfdata, Positions, Problem, Problems, ProcessLook,
+    Refused, Report, ReportBatch, SourceId, SourceRange, Welcome,
 };
 use super::metrics::{SCALE_MAX, SCALE_RAW};
 use crate::check::CheckKind;
 use crate::limits::{
-    BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CHAIN_CERTIFICATES_MAX,
-    CHECK_PERFDATA_MAX, CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_CHECKS_MAX,
-    HOST_NAME_BYTES_MAX, INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX, INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX,
-    INVENTORY_TEXT_BYTES_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX,
-    POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX,
-    TEXT_BYTES_MAX,
+    ANSWER_ROWS_MAX, ASK_FILTERS_MAX, BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX,
+    CHAIN_CERTIFICATES_MAX, CHECK_PERFDATA_MAX, CONFIGURATION_BYTES_MAX, CONFIGURATION_PROBLEMS_MAX,
+    CONTEXT_SERIES_MAX, CSR_BYTES_MAX, EXTENSIONS_MAX, HELLO_EPOCHS_MAX, HOST_CHECKS_MAX, HOST_NAME_BYTES_MAX,
+    INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX, INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX, INVENTORY_TEXT_BYTES_MAX,
+    LABEL_NAME_BYTES_MAX, LABELS_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX, POSITIONS_PAGE_MAX,
+    PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
 };
 
 const SPLIT: &str = "send it as several frames";
@@ -45,6 +45,10 @@ pub(super) fn check(seq: u64, message: &Message) -> Result<(), ContentError> {
         Message::Problems(problems) => check_problems(problems),
         Message::Positions(positions) => check_positions(positions),
         Message::InventoryWanted(wanted) => check_wanted(wanted),
+        Message::Configuration(configuration) => check_configuration(configuration),
+        Message::ConfigurationState(state) => check_configuration_state(state),
+        Message::Ask(ask) => check_ask(ask),
+        Message::Answer(answer) => check_answer(answer),
         Message::Context(context) => check_context(context),
         Message::Metrics(batch) => check_metrics(batch),
         Message::Reports(batch) => check_reports(batch),
@@ -68,6 +72,11 @@ fn at_most(place: &str, found: usize, max: usize, remedy: &'static str) -> Resul
         return Err(invalid(place, format!("length {found}, but at most {max} is allowed"), remedy));
     }
     Ok(())
+}
+
+/// The same of a part of a place: its name is put together only where it is told, since large tables have many rows.
+fn at_most_of(place: &str, part: &str, found: usize, max: usize, remedy: &'static str) -> Result<(), ContentError> {
+    if found > max { at_most(&format!("{place}: {part}"), found, max, remedy) } else { Ok(()) }
 }
 
 fn check_extensions(extensions: &[Extension]) -> Result<(), ContentError> {
@@ -134,13 +143,18 @@ fn check_source(place: &str, source: &SourceId) -> Result<(), ContentError> {
 }
 
 fn check_problems(problems: &Problems) -> Result<(), ContentError> {
-    at_most("problems", problems.problems.len(), PROBLEMS_MAX, "tell the first ones and how many there are")?;
-    for problem in &problems.problems {
+    check_problem_list(&problems.problems, PROBLEMS_MAX)?;
+    check_extensions(&problems.extensions)
+}
+
+fn check_problem_list(problems: &[Problem], max: usize) -> Result<(), ContentError> {
+    at_most("problems", problems.len(), max, "tell the first ones and how many there are")?;
+    for problem in problems {
         at_most("problems: place", problem.place.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
         at_most("problems: message", problem.message.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
         at_most("problems: remedy", problem.remedy.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
     }
-    check_extensions(&problems.extensions)
+    Ok(())
 }
 
 fn check_positions(positions: &Positions) -> Result<(), ContentError> {
@@ -224,6 +238,46 @@ pub(super) fn check_report(report: &Report) -> Result<(), ContentError> {
     }
 }
 
+fn check_configuration(configuration: &Configuration) -> Result<(), ContentError> {
+    at_most("document", configuration.document.len(), CONFIGURATION_BYTES_MAX, "leave profiles out")?;
+    if configuration.digest != Configuration::digest_of(&configuration.document) {
+        return Err(invalid("digest", "it is not that of the document".to_owned(), FAULT));
+    }
+    check_extensions(&configuration.extensions)
+}
+
+fn check_configuration_state(state: &ConfigurationState) -> Result<(), ContentError> {
+    check_problem_list(&state.problems, CONFIGURATION_PROBLEMS_MAX)?;
+    check_extensions(&state.extensions)
+}
+
+/// Which tables, columns and tests there are is the host's to say.
+fn check_ask(ask: &Ask) -> Result<(), ContentError> {
+    at_most("table", ask.table.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+    check_columns(&ask.columns)?;
+    at_most("filters", ask.filters.len(), ASK_FILTERS_MAX, "ask with fewer conditions")?;
+    for filter in &ask.filters {
+        at_most("filters: column", filter.column.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+        if let Value::Text(text) = &filter.value {
+            at_most("filters: value", text.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+        }
+    }
+    check_extensions(&ask.extensions)
+}
+
+fn check_answer(answer: &Answer) -> Result<(), ContentError> {
+    check_columns(&answer.columns)?;
+    at_most("rows", answer.rows.len(), ANSWER_ROWS_MAX, "leave rows out and count them")?;
+    check_rows("rows", &answer.rows)?;
+    at_most("problem", answer.problem.len(), PROBLEM_TEXT_BYTES_MAX, SHORTEN)?;
+    check_extensions(&answer.extensions)
+}
+
+fn check_columns(columns: &[String]) -> Result<(), ContentError> {
+    at_most("columns", columns.len(), INVENTORY_COLUMNS_MAX, "name fewer columns")?;
+    columns.iter().try_for_each(|name| at_most("columns: name", name.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN))
+}
+
 fn check_wanted(wanted: &InventoryWanted) -> Result<(), ContentError> {
     at_most("tables", wanted.tables.len(), INVENTORY_TABLES_MAX, FAULT)?;
     check_extensions(&wanted.extensions)
@@ -264,10 +318,10 @@ fn check_inventory(report: &InventoryReport) -> Result<(), ContentError> {
 fn check_rows(place: &str, rows: &[Row]) -> Result<(), ContentError> {
     at_most(place, rows.len(), INVENTORY_ROWS_MAX, "leave rows out and count them")?;
     for row in rows {
-        at_most(&format!("{place}: row"), row.len(), INVENTORY_COLUMNS_MAX, FAULT)?;
+        at_most_of(place, "row", row.len(), INVENTORY_COLUMNS_MAX, FAULT)?;
         for value in row {
             if let Value::Text(text) = value {
-                at_most(&format!("{place}: text"), text.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
+                at_most_of(place, "text", text.len(), INVENTORY_TEXT_BYTES_MAX, SHORTEN)?;
             }
         }
     }

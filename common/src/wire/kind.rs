@@ -1,7 +1,7 @@
 //! The table of frame kinds: number, name, who sends it, what its header carries and how large it may be.
 
 use super::message::{FrameKind, Lane, Message};
-use crate::limits::{CONTROL_PLAIN_BYTES_MAX, FRAME_PLAIN_BYTES_MAX};
+use crate::limits::{CONTROL_PLAIN_BYTES_MAX, FRAME_PLAIN_BYTES_MAX, ORDER_PLAIN_BYTES_MAX};
 
 /// Which end sends a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,15 @@ pub enum Carries {
 
 impl FrameKind {
     /// Every kind of version 1, by number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Hello,
         Self::Enrol,
         Self::Renew,
         Self::AgentGoodbye,
         Self::ClockProbe,
         Self::Problems,
+        Self::ConfigurationState,
+        Self::Answer,
         Self::Welcome,
         Self::Enrolled,
         Self::Renewed,
@@ -41,6 +43,8 @@ impl FrameKind {
         Self::Refused,
         Self::Positions,
         Self::InventoryWanted,
+        Self::Configuration,
+        Self::Ask,
         Self::Context,
         Self::Metrics,
         Self::Reports,
@@ -66,6 +70,8 @@ impl FrameKind {
             Self::AgentGoodbye => "agent_goodbye",
             Self::ClockProbe => "clock_probe",
             Self::Problems => "problems",
+            Self::ConfigurationState => "configuration_state",
+            Self::Answer => "answer",
             Self::Welcome => "welcome",
             Self::Enrolled => "enrolled",
             Self::Renewed => "renewed",
@@ -77,6 +83,8 @@ impl FrameKind {
             Self::Refused => "refused",
             Self::Positions => "positions",
             Self::InventoryWanted => "inventory_wanted",
+            Self::Configuration => "configuration",
+            Self::Ask => "ask",
             Self::Context => "context",
             Self::Metrics => "metrics",
             Self::Reports => "reports",
@@ -114,6 +122,7 @@ impl FrameKind {
             Self::Problems | Self::Context | Self::Metrics | Self::Reports | Self::Logs | Self::Positions => {
                 FRAME_PLAIN_BYTES_MAX
             }
+            Self::Configuration | Self::Answer => ORDER_PLAIN_BYTES_MAX,
             _ => CONTROL_PLAIN_BYTES_MAX,
         }
     }
@@ -128,6 +137,8 @@ impl Message {
             Self::AgentGoodbye(_) => FrameKind::AgentGoodbye,
             Self::ClockProbe(_) => FrameKind::ClockProbe,
             Self::Problems(_) => FrameKind::Problems,
+            Self::ConfigurationState(_) => FrameKind::ConfigurationState,
+            Self::Answer(_) => FrameKind::Answer,
             Self::Welcome(_) => FrameKind::Welcome,
             Self::Enrolled(_) => FrameKind::Enrolled,
             Self::Renewed(_) => FrameKind::Renewed,
@@ -139,6 +150,8 @@ impl Message {
             Self::Refused(_) => FrameKind::Refused,
             Self::Positions(_) => FrameKind::Positions,
             Self::InventoryWanted(_) => FrameKind::InventoryWanted,
+            Self::Configuration(_) => FrameKind::Configuration,
+            Self::Ask(_) => FrameKind::Ask,
             Self::Context(_) => FrameKind::Context,
             Self::Metrics(_) => FrameKind::Metrics,
             Self::Reports(_) => FrameKind::Reports,

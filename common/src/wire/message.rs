@@ -8,6 +8,9 @@ use bincode::{Decode, Encode};
 use crate::inventory::Digest;
 use crate::limits::INVENTORY_TABLES_MAX;
 
+pub use super::orders::{
+    Answer, AnswerWord, Ask, AskFilter, AskTest, Configuration, ConfigurationState, ConfigurationWord,
+};
 pub use super::report::{
     CheckDefinition, CheckList, CheckReport, EventReport, Perfdata, ProcessLook, ProcessUse, Report, ReportBatch,
 };
@@ -74,6 +77,8 @@ pub enum FrameKind {
     AgentGoodbye = 0x04,
     ClockProbe = 0x05,
     Problems = 0x06,
+    ConfigurationState = 0x07,
+    Answer = 0x08,
     Welcome = 0x21,
     Enrolled = 0x22,
     Renewed = 0x23,
@@ -85,6 +90,8 @@ pub enum FrameKind {
     Refused = 0x29,
     Positions = 0x2a,
     InventoryWanted = 0x2b,
+    Configuration = 0x2c,
+    Ask = 0x2d,
     Context = 0x40,
     Metrics = 0x41,
     Reports = 0x42,
@@ -102,6 +109,8 @@ pub enum Message {
     AgentGoodbye(AgentGoodbye),
     ClockProbe(ClockProbe),
     Problems(Problems),
+    ConfigurationState(ConfigurationState),
+    Answer(Answer),
     Welcome(Welcome),
     Enrolled(Enrolled),
     Renewed(Renewed),
@@ -113,6 +122,8 @@ pub enum Message {
     Refused(Refused),
     Positions(Positions),
     InventoryWanted(InventoryWanted),
+    Configuration(Configuration),
+    Ask(Ask),
     Context(Context),
     Metrics(MetricBatch),
     Reports(ReportBatch),
@@ -149,7 +160,7 @@ impl Hello {
 
     /// What an agent of this version says of the frames that it reads.
     pub fn frames_known() -> Extension {
-        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::InventoryWanted.number()] }
+        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::Ask.number()] }
     }
 
     /// Whether this agent reads frames of this kind.
@@ -204,6 +215,9 @@ impl Welcome {
     pub const REPORTS_KNOWN: u16 = 1;
     /// Extension of welcome: which rows the collector has of this host, for each table its number and its digest (8 bytes, little-endian).
     pub const INVENTORY_DIGESTS: u16 = 2;
+    /// Extension of welcome, one byte: the highest number of a [`FrameKind`] of the agent on the control stream that this collector reads. Absent: 6,
+    /// problems.
+    pub const FRAMES_KNOWN: u16 = 3;
     /// The numbers of [`Report::Processes`] and [`Report::Inventory`].
     const PROCESSES: u8 = 3;
     const INVENTORY: u8 = 4;
@@ -211,6 +225,17 @@ impl Welcome {
     /// What a collector of this version says of the reports that it reads.
     pub fn reports_known() -> Extension {
         Extension { id: Self::REPORTS_KNOWN, bytes: vec![Self::INVENTORY] }
+    }
+
+    /// What a collector of this version says of the frames that it reads.
+    pub fn frames_known() -> Extension {
+        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::Answer.number()] }
+    }
+
+    /// Whether this collector reads [`ConfigurationState`].
+    pub fn takes_configuration_states(&self) -> bool {
+        let highest = byte_of(&self.extensions, Self::FRAMES_KNOWN);
+        highest.is_some_and(|highest| highest >= FrameKind::ConfigurationState.number())
     }
 
     /// Whether this collector reads [`Report::Processes`].

@@ -12,9 +12,9 @@ use crate::wire::frame::{
 };
 use crate::wire::inventory::{InventoryReport, InventoryWord, TableReport, Value};
 use crate::wire::message::{
-    Ack, CollectorGoodbye, Epoch, Extension, FrameKind, Gap, GapReason, HeldEpoch, InventoryWanted, Lane, LogBatch,
-    LogLine, LogStream, Message, MetricBatch, Problem, Problems, RefusalCode, Report, ReportBatch, Scrape, SourceId,
-    SourceRange, WireLabel,
+    Ack, Answer, Ask, CollectorGoodbye, Configuration, ConfigurationState, Epoch, Extension, FrameKind, Gap, GapReason,
+    HeldEpoch, InventoryWanted, Lane, LogBatch, LogLine, LogStream, Message, MetricBatch, Problem, Problems,
+    RefusalCode, Report, ReportBatch, Scrape, SourceId, SourceRange, WireLabel,
 };
 
 /// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
@@ -92,9 +92,9 @@ fn a_reader_holds_one_frame_and_one_push_and_refuses_more() {
 
 #[test]
 fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
-    let Message::Metrics(mut batch) = frames()[18].message.clone() else { panic!("the order of samples changed") };
+    let Message::Metrics(mut batch) = frames()[22].message.clone() else { panic!("the order of samples changed") };
     batch.scrapes[0].differs.push(0);
-    let mut bytes = encode(&frames()[18]).unwrap();
+    let mut bytes = encode(&frames()[22]).unwrap();
     let mut body = Vec::new();
     crate::wire::codec::encode_body(&Message::Metrics(batch), &mut body).unwrap();
     bytes.truncate(HEAD_BYTES);
@@ -317,6 +317,31 @@ fn an_inventory_beyond_its_limits_is_neither_sent_nor_taken() {
 }
 
 #[test]
+fn what_is_wanted_of_hosts_and_what_they_say_to_it_is_bounded() {
+    let fits = |message| encode(&Frame::control(message)).is_ok();
+    let document = |bytes: usize| Configuration::new(1, "#".repeat(bytes));
+    assert!(fits(Message::Configuration(document(0))) && fits(Message::Configuration(document(256 << 10))));
+    assert!(!fits(Message::Configuration(document((256 << 10) + 1))));
+    let foreign = Configuration { document: "# another".into(), ..document(8) };
+    assert!(!fits(Message::Configuration(foreign)), "another document than its digest's");
+    let frames = frames();
+    let sample =
+        |kind| frames.iter().map(|frame| frame.message.clone()).find(|message| message.kind() == kind).unwrap();
+    let Message::ConfigurationState(state) = sample(FrameKind::ConfigurationState) else { panic!("a state") };
+    let long = Problem { place: "p".repeat(1024), message: "m".repeat(1024), remedy: "r".repeat(1024) };
+    let told = |problems| fits(Message::ConfigurationState(ConfigurationState { problems, ..state.clone() }));
+    assert!(told(vec![long.clone(); 20]) && !told(vec![long; 21]));
+    let Message::Ask(ask) = sample(FrameKind::Ask) else { panic!("a question") };
+    let filters = |count| fits(Message::Ask(Ask { filters: vec![ask.filters[0].clone(); count], ..ask.clone() }));
+    assert!(filters(8) && !filters(9));
+    let Message::Answer(answer) = sample(FrameKind::Answer) else { panic!("an answer") };
+    let rows = |rows| fits(Message::Answer(Answer { rows, ..answer.clone() }));
+    let text = |bytes: usize| vec![Value::Text("x".repeat(bytes))];
+    assert!(rows(vec![text(200); 1000]) && !rows(vec![text(1); 1001]));
+    assert!(rows(vec![text(1024); 250]) && !rows(vec![text(1024); 400]) && !rows(vec![text(1025)]));
+}
+
+#[test]
 fn a_frame_in_the_wrong_place_is_not_sent() {
     let gap = Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 };
     for wrong in [
@@ -329,7 +354,7 @@ fn a_frame_in_the_wrong_place_is_not_sent() {
         Frame::gap(Lane::P0, EPOCH, 0, gap.clone()),
         Frame::gap(Lane::P0, Epoch::NONE, 1, gap.clone()),
         Frame { lane: None, ..Frame::gap(Lane::P0, EPOCH, 1, gap) },
-        Frame::batch(Lane::P0, EPOCH, 1, frames()[18].message.clone()),
+        Frame::batch(Lane::P0, EPOCH, 1, frames()[22].message.clone()),
     ] {
         assert!(matches!(encode(&wrong), Err(EncodeError::Head { .. })), "{wrong:?}");
     }

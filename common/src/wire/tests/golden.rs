@@ -91,6 +91,19 @@ fn only_a_collector_that_says_so_takes_reports_of_later_kinds() {
 }
 
 #[test]
+fn only_a_collector_that_says_so_is_told_of_configurations() {
+    let mut welcome = golden_welcome();
+    welcome.extensions.clear();
+    assert!(!welcome.takes_configuration_states(), "one of before");
+    for (bytes, takes) in [(vec![], false), (vec![6], false), (vec![7], true), (vec![200], true)] {
+        welcome.extensions = vec![Extension { id: Welcome::FRAMES_KNOWN, bytes }];
+        assert_eq!(welcome.takes_configuration_states(), takes, "{:?}", welcome.extensions);
+    }
+    welcome.extensions = vec![Welcome::reports_known(), Welcome::frames_known()];
+    assert!(welcome.takes_configuration_states());
+}
+
+#[test]
 fn a_welcome_says_which_rows_the_collector_has() {
     let mut welcome = golden_welcome();
     assert_eq!(welcome.inventory_digests(), [], "one of before");
@@ -114,12 +127,16 @@ fn a_welcome_says_which_rows_the_collector_has() {
 #[test]
 fn only_an_agent_that_says_so_is_asked_for_whole_tables() {
     let Message::Hello(mut hello) = second::decode(&read(FrameKind::Hello)).unwrap().message else { panic!("a hello") };
-    let reads = |hello: &Hello| [FrameKind::Positions, FrameKind::InventoryWanted].map(|kind| hello.reads(kind));
-    assert_eq!(reads(&hello), [true, false], "one of before");
+    let kinds = [FrameKind::Positions, FrameKind::InventoryWanted, FrameKind::Configuration, FrameKind::Ask];
+    let reads = |hello: &Hello| kinds.map(|kind| hello.reads(kind));
+    let before = [true, false, false, false];
+    assert_eq!(reads(&hello), before, "one of before");
     hello.extensions.push(Extension { id: Hello::FRAMES_KNOWN, bytes: Vec::new() });
-    assert_eq!(reads(&hello), [true, false]);
+    assert_eq!(reads(&hello), before);
+    hello.extensions = vec![Extension { id: Hello::FRAMES_KNOWN, bytes: vec![0x2b] }];
+    assert_eq!(reads(&hello), [true, true, false, false]);
     hello.extensions = vec![Hello::frames_known()];
-    assert_eq!(reads(&hello), [true, true]);
+    assert_eq!(reads(&hello), [true; 4]);
 }
 
 #[test]

@@ -131,6 +131,14 @@ fn huge_counts_take_no_memory() {
         (FrameKind::Reports, INVENTORY),
         (FrameKind::InventoryWanted, &[]),
         (FrameKind::InventoryWanted, &[0]),
+        (FrameKind::Configuration, CONFIGURATION),
+        (FrameKind::ConfigurationState, CONFIGURATION_STATE),
+        (FrameKind::Ask, &[1]),
+        (FrameKind::Ask, &[1, 0]),
+        (FrameKind::Ask, &[1, 0, 0]),
+        (FrameKind::Answer, &[1, 0]),
+        (FrameKind::Answer, &[1, 0, 0]),
+        (FrameKind::Answer, &[1, 0, 0, 1]),
         (FrameKind::Metrics, &[1]),
         (FrameKind::Context, &[1]),
         (FrameKind::Context, &zero_series_context),
@@ -155,6 +163,12 @@ fn huge_counts_take_no_memory() {
         }
     }
 }
+
+/// Number and digest, up to the document.
+const CONFIGURATION: &[u8] = &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// Up to the problems.
+const CONFIGURATION_STATE: &[u8] =
+    &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 /// A batch with one report, an inventory with one whole table, up to its rows.
 const INVENTORY: &[u8] = &[1, 4, 0, 0, 1, 6, 0, 0, 2, 0, 1];

@@ -3,8 +3,9 @@
 use crate::wire::frame::Frame;
 use crate::wire::inventory::{InventoryReport, InventoryWord, TableReport, Value};
 use crate::wire::message::{
-    Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
-    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
+    Ack, AgentGoodbye, Answer, AnswerWord, Ask, AskFilter, AskTest, CheckDefinition, CheckList, CheckReport,
+    ClockAnswer, ClockProbe, CollectorGoodbye, Configuration, ConfigurationState, ConfigurationWord, Context, Enrol,
+    Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
     InventoryWanted, Lane, LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position,
     Positions, Problem, Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch,
     Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
@@ -306,6 +307,27 @@ pub(super) fn frames() -> Vec<Frame> {
             }],
             extensions: extensions(),
         })),
+        Frame::control(Message::ConfigurationState(ConfigurationState {
+            number: 300,
+            in_force: [0xfe; 16],
+            offered: [7; 16],
+            word: ConfigurationWord::Refused,
+            problems: vec![Problem {
+                place: "document, line 3, logs.paths".into(),
+                message: "/srv/app.log is outside of what this host lets be read".into(),
+                remedy: "add /srv to remote.log_paths in /etc/muster/agent.toml".into(),
+            }],
+            extensions: extensions(),
+        })),
+        Frame::control(Message::Answer(Answer {
+            id: 65_536,
+            word: AnswerWord::Rows,
+            columns: vec!["pid".into(), "name".into(), "user".into()],
+            rows: vec![vec![Value::Integer(1), Value::Text("systemd".into()), Value::Null], vec![Value::Integer(-251)]],
+            dropped: 251,
+            problem: "1251 rows fit, at most 1000 are told".into(),
+            extensions: extensions(),
+        })),
         Frame::control(Message::Welcome(welcome())),
         Frame::control(Message::Enrolled(Enrolled {
             host_id: [9; 16],
@@ -324,6 +346,22 @@ pub(super) fn frames() -> Vec<Frame> {
             positions: vec![Position { source: source("journal"), offset: 1 << 40, tail_hash: 12 }],
         })),
         Frame::control(Message::InventoryWanted(InventoryWanted { tables: vec![6, 255], extensions: extensions() })),
+        Frame::control(Message::Configuration(Configuration {
+            extensions: extensions(),
+            ..Configuration::new(301, "# nginx\n[[logs]]\npaths = [\"/var/log/nginx/*.log\"]\n".into())
+        })),
+        Frame::control(Message::Ask(Ask {
+            id: 65_536,
+            table: "processes".into(),
+            columns: vec!["pid".into()],
+            filters: vec![
+                AskFilter { column: "name".into(), test: AskTest::StartsWith, value: Value::Text("nginx".into()) },
+                AskFilter { column: "rss".into(), test: AskTest::GreaterOrEqual, value: Value::Integer(1 << 30) },
+            ],
+            rows_max: 1000,
+            within_ms: 5000,
+            extensions: extensions(),
+        })),
         Frame::context(EPOCH, context()),
         Frame::batch(
             Lane::P1,

@@ -5,8 +5,9 @@
 use crate::wire::frame::Frame;
 use crate::wire::inventory::{InventoryReport, InventoryWord, Row, TableReport, Value};
 use crate::wire::message::{
-    Ack, AgentGoodbye, CheckDefinition, CheckList, CheckReport, ClockAnswer, ClockProbe, CollectorGoodbye, Context,
-    Enrol, Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
+    Ack, AgentGoodbye, Answer, AnswerWord, Ask, AskFilter, AskTest, CheckDefinition, CheckList, CheckReport,
+    ClockAnswer, ClockProbe, CollectorGoodbye, Configuration, ConfigurationState, ConfigurationWord, Context, Enrol,
+    Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
     InventoryWanted, Lane, LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position,
     Positions, Problem, Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch,
     Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
@@ -224,12 +225,9 @@ impl Walk<'_> {
                 Message::AgentGoodbye(AgentGoodbye { reason })
             }
             0x05 => Message::ClockProbe(ClockProbe { agent_ms: self.i64()? }),
-            0x06 => {
-                let problem = |walk: &mut Self| {
-                    Some(Problem { place: walk.text()?, message: walk.text()?, remedy: walk.text()? })
-                };
-                Message::Problems(Problems { problems: self.list(problem)?, extensions: self.extensions()? })
-            }
+            0x06 => Message::Problems(Problems { problems: self.list(Self::problem)?, extensions: self.extensions()? }),
+            0x07 => Message::ConfigurationState(self.configuration_state()?),
+            0x08 => Message::Answer(self.answer()?),
             0x21 => Message::Welcome(self.welcome()?),
             0x22 => Message::Enrolled(Enrolled {
                 host_id: self.id()?,
@@ -252,6 +250,13 @@ impl Walk<'_> {
                 Message::Positions(Positions { page: self.u32()?, positions: self.list(position)? })
             }
             0x2b => Message::InventoryWanted(InventoryWanted { tables: self.bytes()?, extensions: self.extensions()? }),
+            0x2c => Message::Configuration(Configuration {
+                number: self.varint()?,
+                digest: self.id()?,
+                document: self.text()?,
+                extensions: self.extensions()?,
+            }),
+            0x2d => Message::Ask(self.ask()?),
             0x40 => Message::Context(self.context()?),
             0x41 => Message::Metrics(self.metrics()?),
             0x42 => Message::Reports(ReportBatch { reports: self.list(Self::report)?, extensions: self.extensions()? }),
@@ -387,11 +392,62 @@ impl Walk<'_> {
     }
 
     fn row(&mut self) -> Option<Row> {
-        self.list(|walk| match walk.u32()? {
+        self.list(Self::value)
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        match self.u32()? {
             0 => Some(Value::Null),
-            1 => Some(Value::Integer(walk.i64()?)),
-            2 => Some(Value::Text(walk.text()?)),
+            1 => Some(Value::Integer(self.i64()?)),
+            2 => Some(Value::Text(self.text()?)),
             _ => None,
+        }
+    }
+
+    fn problem(&mut self) -> Option<Problem> {
+        Some(Problem { place: self.text()?, message: self.text()?, remedy: self.text()? })
+    }
+
+    fn configuration_state(&mut self) -> Option<ConfigurationState> {
+        use ConfigurationWord::{Disabled, InForce, None, Refused, Reverted, Trial};
+        Some(ConfigurationState {
+            number: self.varint()?,
+            in_force: self.id()?,
+            offered: self.id()?,
+            word: *[None, InForce, Trial, Refused, Reverted, Disabled].get(self.u32()? as usize)?,
+            problems: self.list(Self::problem)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn ask(&mut self) -> Option<Ask> {
+        use AskTest::{Contains, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual, StartsWith};
+        let tests = [Equal, NotEqual, Less, LessOrEqual, Greater, GreaterOrEqual, Contains, StartsWith];
+        let filter = |walk: &mut Self| {
+            let (column, test) = (walk.text()?, *tests.get(walk.u32()? as usize)?);
+            Some(AskFilter { column, test, value: walk.value()? })
+        };
+        Some(Ask {
+            id: self.varint()?,
+            table: self.text()?,
+            columns: self.list(Self::text)?,
+            filters: self.list(filter)?,
+            rows_max: self.u32()?,
+            within_ms: self.u32()?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        use AnswerWord::{Busy, Failed, Late, Refused, Rows, Unknown};
+        Some(Answer {
+            id: self.varint()?,
+            word: *[Rows, Busy, Refused, Unknown, Failed, Late].get(self.u32()? as usize)?,
+            columns: self.list(Self::text)?,
+            rows: self.list(Self::row)?,
+            dropped: self.varint()?,
+            problem: self.text()?,
+            extensions: self.extensions()?,
         })
     }
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 fn types() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut types = BTreeMap::new();
     let mut current = None;
-    for line in include_str!("../message.rs").lines().filter(|line| !line.trim_start().starts_with("//")) {
+    let lines = include_str!("../message.rs").lines().chain(include_str!("../orders.rs").lines());
+    for line in lines.filter(|line| !line.trim_start().starts_with("//")) {
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         if line.starts_with("pub struct ") || line.starts_with("pub enum ") {
             let name = words.nth(2).unwrap();
@@ -42,11 +43,12 @@ fn no_wire_type_holds_itself_and_none_is_empty() {
 #[test]
 fn the_page_names_every_kind_and_every_limit() {
     use crate::limits::{
-        BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX, CONTEXT_SERIES_MAX,
-        CONTROL_DECODE_BYTES_MAX, CONTROL_PLAIN_BYTES_MAX, CSR_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX,
-        INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX, INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX, INVENTORY_TEXT_BYTES_MAX,
-        LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX, POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX,
-        PROCESS_TEXT_BYTES_MAX, REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+        ANSWER_ROWS_MAX, ASK_FILTERS_MAX, BATCH_LINES_MAX, BATCH_REPORTS_MAX, BATCH_SCRAPES_MAX, BATCH_STREAMS_MAX,
+        CONFIGURATION_BYTES_MAX, CONFIGURATION_PROBLEMS_MAX, CONTEXT_SERIES_MAX, CONTROL_DECODE_BYTES_MAX,
+        CONTROL_PLAIN_BYTES_MAX, CSR_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX, INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX,
+        INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX, INVENTORY_TEXT_BYTES_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX,
+        ORDER_PLAIN_BYTES_MAX, POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX,
+        REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
     };
     use crate::wire::kind::Sender;
     use crate::wire::message::FrameKind;
@@ -59,10 +61,14 @@ fn the_page_names_every_kind_and_every_limit() {
     }
     let numbers = page.replace(',', "");
     for limit in [
+        ANSWER_ROWS_MAX,
+        ASK_FILTERS_MAX,
         BATCH_LINES_MAX,
         BATCH_REPORTS_MAX,
         BATCH_SCRAPES_MAX,
         BATCH_STREAMS_MAX,
+        CONFIGURATION_BYTES_MAX,
+        CONFIGURATION_PROBLEMS_MAX,
         CONTEXT_SERIES_MAX,
         CONTROL_DECODE_BYTES_MAX,
         CONTROL_PLAIN_BYTES_MAX,
@@ -75,6 +81,7 @@ fn the_page_names_every_kind_and_every_limit() {
         INVENTORY_TEXT_BYTES_MAX,
         LOG_LINE_BYTES_MAX,
         LOOK_PROCESSES_MAX,
+        ORDER_PLAIN_BYTES_MAX,
         POSITIONS_PAGE_MAX,
         PROBLEM_TEXT_BYTES_MAX,
         PROBLEMS_MAX,
