@@ -20,7 +20,7 @@ use crate::memory::Memory;
 use crate::rows::Registration;
 use crate::state::{Pair, State};
 use crate::status::{
-    AbsentNow, Acknowledgement, CheckView, Downtime, DowntimeSpec, Expected, Goodbye, HostNow, StatusChange,
+    AbsentNow, Acknowledgement, CheckMark, CheckView, Downtime, DowntimeSpec, Expected, Goodbye, HostNow, StatusChange,
 };
 use crate::tables::small_table;
 
@@ -137,6 +137,16 @@ impl Fleet {
     /// Every check as it stands, by host and name.
     pub fn checks(&self) -> Vec<CheckView> {
         self.book.lock().views()
+    }
+
+    /// Those of one host, by name.
+    pub fn checks_of_host(&self, host: HostId) -> Vec<CheckView> {
+        self.book.lock().views_of(host)
+    }
+
+    /// Every check, by host and name, with what `digest` makes of it: without copies of what a hundred thousand of them say.
+    pub fn check_digests(&self, digest: impl Fn(&CheckMark<'_>) -> u64) -> Vec<((HostId, String), u64)> {
+        self.book.lock().digests(digest)
     }
 
     /// One check as it stands.

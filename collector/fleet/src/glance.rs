@@ -73,8 +73,13 @@ mod tests {
     use muster_common::wire::message::{CheckDefinition, CheckReport, Report};
 
     use super::*;
+    use crate::status::CheckMark;
     use crate::testing::{Bench, at};
     use crate::{Reported, StandingNote};
+
+    fn hash(text: &str) -> u64 {
+        text.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)))
+    }
 
     #[test]
     fn a_glance_counts_checks_and_says_since_when_a_host_stands_as_it_does() {
@@ -101,6 +106,12 @@ mod tests {
             report("ntp", CheckState::Warning, 12),
         ];
         bench.fleet.apply_reports(&reports).unwrap();
+        let digest = |mark: &CheckMark<'_>| hash(&format!("{mark:?}"));
+        let views: Vec<_> =
+            bench.fleet.checks().iter().map(|one| ((one.host, one.check.clone()), digest(&one.into()))).collect();
+        assert_eq!(bench.fleet.check_digests(digest), views, "what is compared of a check is what its view says");
+        assert_eq!(bench.fleet.checks_of_host(host), bench.fleet.checks());
+        assert_eq!(bench.fleet.checks_of_host(HostId([7; 16])), []);
         let glance = bench.fleet.glances().pop().unwrap();
         assert_eq!(glance.checks, CheckCounts { ok: 1, warning: 1, critical: 1, unknown: 0 });
         let bad: Vec<_> = glance.bad.iter().map(|bad| (bad.check.as_str(), bad.severity, bad.since_ms)).collect();

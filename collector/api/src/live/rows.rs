@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use muster_common::check::CheckState;
 use muster_common::host::HostId;
-use muster_fleet::status::CheckView;
+use muster_fleet::status::{CheckMark, CheckView};
 use muster_fleet::{HostRow, HostState};
 use serde_json::Value;
 
@@ -54,14 +54,14 @@ pub(super) fn key_of(check: &CheckView) -> (HostId, String) {
 }
 
 /// What counts of a check: that another result came of one that is well does not, nor do its numbers.
-pub(super) fn check_digest(check: &CheckView) -> u64 {
+pub(super) fn check_digest(check: &CheckMark<'_>) -> u64 {
     let is_bad = check.state != CheckState::Ok || check.hard_state != CheckState::Ok;
     let acknowledgement =
-        check.acknowledgement.as_ref().map(|ack| (&ack.by, &ack.comment, ack.at_ms, ack.until_ms, ack.is_sticky));
+        check.acknowledgement.map(|ack| (&ack.by, &ack.comment, ack.at_ms, ack.until_ms, ack.is_sticky));
     let holds: Vec<_> = check.holds.iter().map(|hold| (hold.why, &hold.by, hold.until_ms)).collect();
     let states = (check.state.as_str(), check.hard_state.as_str(), check.attempt, check.max_attempts);
     let times = (check.since_ms, check.hard_since_ms, check.stale_ms, check.interval_ms);
-    let words = (&check.host_name, is_bad.then_some(&check.output), &check.parents, &check.remedy, check.kind);
+    let words = (check.host_name, is_bad.then_some(check.output), check.parents, check.remedy, check.kind);
     digest((states, times, words, check.is_flapping, acknowledgement, holds))
 }
 

@@ -3,7 +3,7 @@
 //! It is woken by what fleet and alert have changed, and looks twice a second at what no one tells of: presence, and what time alone brings
 //! about. Between two looks it rests, so that a topic has at most 4 messages a second, and so that a storm leaves most of a core to others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ pub async fn run(state: Arc<State>) {
     let (mut ending, mut wanted) = (state.live.places.ending(), state.live.wanted());
     let mut sources = Sources::new(&state);
     let mut work = Work::default();
+    let shared = Arc::clone(&state);
+    // Nobody waits for it: who comes meanwhile waits for the lock.
+    drop(tokio::task::spawn_blocking(move || crate::muster::read_past(&shared)));
     loop {
         let is_idle = state.live.followed().is_empty() && wants(&wanted).is_empty();
         tokio::select! {
@@ -193,8 +196,8 @@ impl Work {
                 // Before they are read, so that nothing moves in between unseen.
                 state.fleet.follow_status();
                 self.registry = state.fleet.changes_after(u64::MAX).version;
-                let checks = state.fleet.checks();
-                let told = checks.iter().map(|check| (rows::check_id(&rows::key_of(check)), rows::check_digest(check)));
+                let told = state.fleet.check_digests(rows::check_digest);
+                let told = told.iter().map(|(key, digest)| (rows::check_id(key), *digest));
                 drop(self.trackers[topic as usize].step_all(told));
             }
             Topic::Hosts => drop(self.all_hosts(state, at)),
@@ -224,13 +227,15 @@ impl Work {
         let tracker = &mut self.trackers[Topic::Checks as usize];
         let id = |check: &muster_fleet::status::CheckView| rows::check_id(&rows::key_of(check));
         let (views, delta) = if missed {
-            let views = state.fleet.checks();
-            let delta = tracker.step_all(views.iter().map(|check| (id(check), rows::check_digest(check))));
-            (views, delta)
+            let all = state.fleet.check_digests(rows::check_digest);
+            let delta = tracker.step_all(all.iter().map(|(key, digest)| (rows::check_id(key), *digest)));
+            let told: HashSet<&str> = delta.changed.iter().map(String::as_str).collect();
+            let changed = all.iter().map(|(key, _)| key).filter(|key| told.contains(rows::check_id(key).as_str()));
+            (state.fleet.checks_of(changed), delta)
         } else {
             let views = state.fleet.checks_of(subjects.iter().filter(|(_, check)| !check.is_empty()));
             let known: HashMap<String, u64> =
-                views.iter().map(|check| (id(check), rows::check_digest(check))).collect();
+                views.iter().map(|check| (id(check), rows::check_digest(&check.into()))).collect();
             let ids = subjects.iter().filter(|(_, check)| !check.is_empty()).map(rows::check_id);
             let delta = tracker.step_some(ids.map(|id| {
                 let digest = known.get(&id).copied();
@@ -279,7 +284,7 @@ impl Work {
             .iter()
             .filter_map(|row| rows::host_digest(row, presence.get(&row.id)).map(|digest| (row.id.to_string(), digest)));
         let delta = self.trackers[Topic::Hosts as usize].step_all(digests);
-        let is_told: std::collections::HashSet<&str> = delta.changed.iter().map(String::as_str).collect();
+        let is_told: HashSet<&str> = delta.changed.iter().map(String::as_str).collect();
         let changed = hosts.iter().filter(|row| is_told.contains(row.id.to_string().as_str()));
         let changed = changed.map(|row| rows::host_row(row, presence.get(&row.id))).collect();
         (delta, changed)

@@ -27,9 +27,12 @@ pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) ->
     let host = form.first("host").map(str::to_owned);
     let fleet = Arc::clone(&state.fleet);
     let checks = blocking("parameter `host`", move || {
-        let host = host.map(|asked| fleet.find(&asked)).transpose()?;
-        let mut checks = fleet.checks();
-        checks.retain(|check| host.is_none_or(|host| check.host == host) && (!problems || is_problem(check)));
+        let mut checks = match host {
+            Some(asked) => fleet.checks_of_host(fleet.find(&asked)?),
+            None if problems => return Ok(fleet.bad_checks()),
+            None => return Ok(fleet.checks()),
+        };
+        checks.retain(|check| !problems || is_problem(check));
         Ok::<_, FleetError>(checks)
     });
     let mut checks = checks.await?;

@@ -215,7 +215,7 @@ fn listed(names: &[String]) -> String {
 
 /// Hosts whose clocks are off.
 fn skewed(state: &State) -> Vec<String> {
-    let checks = state.fleet.checks();
+    let checks = state.fleet.bad_checks();
     let off = checks.into_iter().filter(|check| check.check == CLOCK_CHECK && check.hard_state != CheckState::Ok);
     off.map(|check| check.host_name).collect()
 }

@@ -69,6 +69,15 @@ pub(super) async fn fleet(Shared(state): Shared<Arc<State>>) -> Result<Response,
     remembered(state, Long::Fleet, |state| answer(state, state.now())).await
 }
 
+/// Reads the day's events, so that the first page that shows hosts need not.
+pub(crate) fn read_past(state: &State) {
+    let names = state.fleet.glances().into_iter().map(|glance| (glance.name, glance.id)).collect();
+    let mut strips = state.strips.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = read_events(state, &mut strips, &names, state.now().millis()) {
+        tracing::error!("the past of hosts is not known yet: {error}");
+    }
+}
+
 /// A host's problems, and how many of them want somebody.
 type Counts = HashMap<HostId, (u32, u32)>;
 

@@ -35,6 +35,7 @@ pub(crate) use alerts::firing_rows;
 pub(crate) use checks::check_json;
 pub(crate) use downtimes::downtime_json;
 pub(crate) use events::event_json;
+pub(crate) use fleet::read_past;
 pub(crate) use hosts::host_json;
 
 use axum::routing::{delete, get, post, put};

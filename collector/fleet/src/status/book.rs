@@ -21,7 +21,7 @@ use super::downtime::{Downtime, ReadDowntime};
 use crate::outbox::Event;
 use crate::tables::Put;
 
-pub use view::{CheckCounts, CheckView};
+pub use view::{CheckCounts, CheckMark, CheckView};
 
 /// Checks of one host; further ones are counted and not taken. Ten times the most that one machine was seen with.
 pub(crate) const CHECKS_MAX: usize = 2_000;

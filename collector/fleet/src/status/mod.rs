@@ -13,7 +13,7 @@ mod recurrence;
 
 pub use acknowledgement::Acknowledgement;
 pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
-pub use book::{CheckCounts, CheckView};
+pub use book::{CheckCounts, CheckMark, CheckView};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
 pub(crate) use downtime::ReadDowntime;
 pub use downtime::{Downtime, DowntimeSpec};

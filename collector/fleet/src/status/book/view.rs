@@ -48,6 +48,50 @@ pub struct CheckView {
     pub holds: Vec<Hold>,
 }
 
+/// What counts of a check for who shows it as it changes, borrowed: of a large fleet all of them are compared at once.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckMark<'a> {
+    pub host_name: &'a str,
+    pub state: CheckState,
+    pub hard_state: CheckState,
+    pub attempt: u16,
+    pub max_attempts: u16,
+    pub since_ms: i64,
+    pub hard_since_ms: i64,
+    pub stale_ms: Option<i64>,
+    pub output: &'a str,
+    pub kind: u8,
+    pub interval_ms: u64,
+    pub parents: &'a [String],
+    pub remedy: &'a str,
+    pub is_flapping: bool,
+    pub acknowledgement: Option<&'a Acknowledgement>,
+    pub holds: &'a [Hold],
+}
+
+impl<'a> From<&'a CheckView> for CheckMark<'a> {
+    fn from(check: &'a CheckView) -> Self {
+        Self {
+            host_name: &check.host_name,
+            state: check.state,
+            hard_state: check.hard_state,
+            attempt: check.attempt,
+            max_attempts: check.max_attempts,
+            since_ms: check.since_ms,
+            hard_since_ms: check.hard_since_ms,
+            stale_ms: check.stale_ms,
+            output: &check.output,
+            kind: check.kind,
+            interval_ms: check.interval_ms,
+            parents: &check.parents,
+            remedy: &check.remedy,
+            is_flapping: check.is_flapping,
+            acknowledgement: check.acknowledgement.as_ref(),
+            holds: &check.holds,
+        }
+    }
+}
+
 /// Checks of one host by how bad they are, hard or without news.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckCounts {
@@ -102,6 +146,22 @@ impl StatusBook {
         hosts.flat_map(|host| host.checks.iter().map(move |(check, row)| view(host, check, row))).collect()
     }
 
+    /// Those of one host, by name.
+    pub(crate) fn views_of(&self, host: HostId) -> Vec<CheckView> {
+        let Some(host) = self.hosts.get(&host) else { return Vec::new() };
+        host.checks.iter().map(|(check, row)| view(host, check, row)).collect()
+    }
+
+    /// Every check, by host and name, with what `digest` makes of it.
+    pub(crate) fn digests(&self, digest: impl Fn(&CheckMark<'_>) -> u64) -> Vec<((HostId, String), u64)> {
+        let hosts = self.hosts.values();
+        let digests = hosts.flat_map(|host| {
+            let key = |check: &str| (host.now.id, check.to_owned());
+            host.checks.iter().map(move |(check, row)| (key(check), mark(host, row)))
+        });
+        digests.map(|(key, mark)| (key, digest(&mark))).collect()
+    }
+
     /// Every check whose state, seen or told, is not OK, and those of which nothing has come for too long.
     pub(crate) fn bad_views(&self) -> Vec<CheckView> {
         let is_bad = |row: &CheckRow| {
@@ -146,6 +206,27 @@ impl StatusBook {
         }
         let moment = self.moment(now_ms);
         told.iter().filter_map(|key| self.condition(key, &moment)).map(StatusChange::Problem).collect()
+    }
+}
+
+fn mark<'a>(host: &'a HostBook, row: &'a CheckRow) -> CheckMark<'a> {
+    CheckMark {
+        host_name: &host.now.name,
+        state: row.machine.state,
+        hard_state: row.machine.hard_state,
+        attempt: row.machine.attempt,
+        max_attempts: row.definition.max_attempts.max(1),
+        since_ms: row.machine.since_ms,
+        hard_since_ms: row.machine.hard_since_ms,
+        stale_ms: row.stale_ms,
+        output: &row.output,
+        kind: row.definition.kind,
+        interval_ms: row.definition.interval_ms,
+        parents: &row.definition.parents,
+        remedy: &row.definition.remedy,
+        is_flapping: row.flapping.is_on,
+        acknowledgement: row.acknowledgement.as_ref(),
+        holds: row.told.as_ref().map_or(&[], |told| &told.holds),
     }
 }
 
