@@ -4,6 +4,7 @@ use muster_common::identity::RandomError;
 use muster_store::database::DatabaseOpenError;
 
 use crate::names::{LabelRefusal, NameError, PatternError};
+use crate::profiles::ProfileMistakes;
 
 /// Why an operation on the fleet failed. Refusals of agents are no errors: they are [`muster_common::wire::message::Refused`].
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,20 @@ pub enum FleetError {
     NoProblem { host: String, what: String },
     #[error("no baseline `{name}` is pinned: `muster inventory baselines` shows them")]
     NoBaseline { name: String },
+    #[error("{0}")]
+    Profiles(ProfileMistakes),
+    #[error(
+        "version {base} of the profiles is no more the newest, version {version} is: plan again and apply what that shows"
+    )]
+    ProfilesMoved { base: u64, version: u64 },
+    #[error("no profile `{name}` is known: `muster profiles list` shows them")]
+    NoProfile { name: String },
+    #[error("profile `{name}` is not assigned to host `{host}`: `muster profiles assigned` shows what is")]
+    NotAssigned { name: String, host: String },
+    #[error("version {version} of the profiles is not kept: `muster profiles versions` shows which are")]
+    NoProfileVersion { version: u64 },
+    #[error("no roll-out is {wanted}: `muster rollout list` shows how they stand")]
+    NoRollout { wanted: &'static str },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
     #[error("no downtime {id} is known: `muster downtime list` shows the numbers")]
@@ -132,12 +147,16 @@ impl FleetError {
             | Self::Password { .. }
             | Self::AuditHash { .. }
             | Self::Sealed { .. }
+            | Self::Profiles(_)
             | Self::StatusSpec { .. } => ErrorKind::Input,
             Self::NoHost { .. }
             | Self::NoCheck { .. }
             | Self::NoDowntime { .. }
             | Self::NoAnnouncement { .. }
             | Self::NoBaseline { .. }
+            | Self::NoProfile { .. }
+            | Self::NotAssigned { .. }
+            | Self::NoProfileVersion { .. }
             | Self::NoToken { .. }
             | Self::NoUser { .. }
             | Self::NoSession { .. }
@@ -149,6 +168,8 @@ impl FleetError {
             | Self::UserTaken { .. }
             | Self::TooManyUsers { .. }
             | Self::NoProblem { .. }
+            | Self::ProfilesMoved { .. }
+            | Self::NoRollout { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

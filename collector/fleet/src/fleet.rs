@@ -15,17 +15,18 @@ use tokio::sync::watch;
 
 use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
-use crate::changes::{Changes, Feed};
+use crate::changes::{Changes, Feed, RegistryChange};
 use crate::copy::FrozenState;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::follower::Follower;
 use crate::host::{HostRow, HostState};
-use crate::inventory::{DriftCounts, InventorySnapshot, InventoryState};
+use crate::inventory::{DriftCounts, InventorySnapshot, InventoryState, InventoryStep};
 use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::moves::Moves;
 use crate::outbox::{Event, EventKind, OutboxState};
+use crate::profiles::{PieceSource, ProfileBook};
 use crate::projection::{GapRow, Projected};
 use crate::refusals::Refusals;
 use crate::refuse::code_name;
@@ -61,6 +62,11 @@ pub struct Fleet {
     /// Changes of inventories taken, and how often whole tables were wanted.
     pub(crate) inventory_moved: watch::Sender<u64>,
     pub(crate) inventory_asks: watch::Sender<u64>,
+    /// Profiles and the configurations of hosts. Held for short looks, and never while another lock of these is taken.
+    pub(crate) profiles: Mutex<ProfileBook>,
+    pub(crate) piece_source: RwLock<Option<Arc<dyn PieceSource>>>,
+    /// Times that hosts were to be given another configuration.
+    pub(crate) configurations: watch::Sender<u64>,
     /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
     pub(crate) drift_counts: Mutex<DriftCounts>,
     feed: Mutex<Feed>,
@@ -89,7 +95,7 @@ pub(crate) struct Counts {
 /// # Errors
 /// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
-    let (state, Loaded { memory, sightings, book, inventory }) = State::open(disk, folder, now)?;
+    let (state, Loaded { memory, sightings, book, inventory, profiles }) = State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
         scans: RwLock::new(()),
@@ -103,6 +109,9 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         grown: watch::Sender::new(0),
         inventory_moved: watch::Sender::new(0),
         inventory_asks: watch::Sender::new(0),
+        profiles: Mutex::new(profiles),
+        piece_source: RwLock::new(None),
+        configurations: watch::Sender::new(0),
         drift_counts: Mutex::default(),
         feed: Mutex::new(Feed::new()),
         moves: Mutex::new(Moves::new()),
@@ -387,6 +396,11 @@ impl Fleet {
             let mut before = std::mem::replace(&mut *inventory, loaded.inventory);
             inventory.go_on(&mut before);
             drop(inventory);
+            {
+                let mut profiles = self.profiles.lock();
+                let mut before = std::mem::replace(&mut *profiles, loaded.profiles);
+                profiles.go_on(&mut before);
+            }
             // A commit that was taken for failed may have brought changes.
             self.inventory_moved.send_modify(|moved| *moved += 1);
             memory.applied = applied;
@@ -419,6 +433,9 @@ impl Fleet {
         if !gone.is_empty() {
             let inventory = self.inventory.read();
             draft.rows.extend(gone.iter().flat_map(|host| inventory.removals(*host)));
+            drop(inventory);
+            let profiles = self.profiles.lock();
+            draft.rows.extend(gone.iter().flat_map(|host| profiles.removals(*host)));
         }
         let committed = {
             let memory = self.memory.read();
@@ -437,6 +454,7 @@ impl Fleet {
         self.losses.lock().forget(&draft.forgotten);
         self.take_inventory(&mut draft, &gone);
         let changes = std::mem::take(&mut draft.changes);
+        self.mark_changed(&changes, &gone);
         let next_seq = committed.outbox.next_seq;
         self.memory.write().take(draft, committed)?;
         self.grown.send_if_modified(|grown| std::mem::replace(grown, next_seq) != next_seq);
@@ -450,6 +468,10 @@ impl Fleet {
         if step.is_none() && gone.is_empty() {
             return;
         }
+        let changed: Vec<HostId> = step.iter().flat_map(InventoryStep::changed_hosts).collect();
+        if !changed.is_empty() {
+            self.profiles.lock().mark(changed);
+        }
         let mut inventory = self.inventory.write();
         let (changes, asks) = step.map_or((0, false), |step| inventory.take(step));
         inventory.forget(gone);
@@ -460,6 +482,24 @@ impl Fleet {
         if asks {
             self.inventory_asks.send_modify(|asks| *asks += 1);
         }
+    }
+
+    /// Hosts whose configuration may be another by what was made durable.
+    fn mark_changed(&self, changes: &[RegistryChange], gone: &[HostId]) {
+        let changed = changes.iter().filter_map(|change| match change {
+            RegistryChange::Activated { host }
+            | RegistryChange::Renamed { host, .. }
+            | RegistryChange::Relabelled { host, .. }
+            | RegistryChange::Replaced { host } => Some(*host),
+            _ => None,
+        });
+        let changed: Vec<HostId> = changed.collect();
+        if changed.is_empty() && gone.is_empty() {
+            return;
+        }
+        let mut profiles = self.profiles.lock();
+        profiles.forget(gone);
+        profiles.mark(changed);
     }
 
     pub(crate) fn count_refusal(&self, code: RefusalCode) {

@@ -129,7 +129,7 @@ impl Fleet {
             ),
         ]);
         stats.extend(people_stats(&memory, counts.summed_refusals));
-        stats.extend(losses);
+        stats.extend(losses.into_iter().chain(self.profile_stats()));
         stats
     }
 }

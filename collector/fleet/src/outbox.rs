@@ -99,6 +99,19 @@ pub enum EventKind {
     /// What hosts ought to have was pinned.
     BaselinePinned,
     BaselineUnpinned,
+    /// The profiles are another version.
+    ProfilesApplied,
+    ProfileAssigned,
+    ProfileUnassigned,
+    /// A version of the profiles broke on a host, which keeps its last good configuration.
+    ConfigurationFailed,
+    /// A host is given the configuration again that broke there.
+    ConfigurationRetried,
+    /// Nobody else gets a version of the profiles: it broke, or somebody stopped it.
+    RolloutStopped,
+    RolloutResumed,
+    RolloutReverted,
+    RolloutDone,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -199,6 +212,15 @@ impl EventKind {
             Self::AnnouncementEnded => "announcement_ended",
             Self::BaselinePinned => "baseline_pinned",
             Self::BaselineUnpinned => "baseline_unpinned",
+            Self::ProfilesApplied => "profiles_applied",
+            Self::ProfileAssigned => "profile_assigned",
+            Self::ProfileUnassigned => "profile_unassigned",
+            Self::ConfigurationFailed => "configuration_failed",
+            Self::ConfigurationRetried => "configuration_retried",
+            Self::RolloutStopped => "rollout_stopped",
+            Self::RolloutResumed => "rollout_resumed",
+            Self::RolloutReverted => "rollout_reverted",
+            Self::RolloutDone => "rollout_done",
         }
     }
 
@@ -214,6 +236,10 @@ impl EventKind {
             | Self::Unacknowledged
             | Self::DowntimeSet
             | Self::DowntimeEnded
+            | Self::ConfigurationFailed
+            | Self::RolloutStopped
+            | Self::RolloutResumed
+            | Self::RolloutDone
             | Self::CheckRemoved => EventClass::State,
             Self::AlertFiring | Self::AlertResolved => EventClass::Alert,
             Self::NoticeMade | Self::NoticeSent | Self::NoticeFailed => EventClass::Notice,
@@ -289,8 +315,8 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 9] =
-    ["object", "user", "session", "token", "silence", "downtime", "announcement", "baseline", "serial"];
+const OBJECTS: [&str; 10] =
+    ["object", "user", "session", "token", "silence", "downtime", "announcement", "baseline", "version", "serial"];
 
 /// How far the outbox is, as `meta` keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,6 +356,15 @@ mod tests {
             (EventKind::AnnouncementEnded, "announcement_ended", "change"),
             (EventKind::BaselinePinned, "baseline_pinned", "change"),
             (EventKind::BaselineUnpinned, "baseline_unpinned", "change"),
+            (EventKind::ProfilesApplied, "profiles_applied", "change"),
+            (EventKind::ProfileAssigned, "profile_assigned", "change"),
+            (EventKind::ProfileUnassigned, "profile_unassigned", "change"),
+            (EventKind::ConfigurationFailed, "configuration_failed", "state"),
+            (EventKind::ConfigurationRetried, "configuration_retried", "change"),
+            (EventKind::RolloutStopped, "rollout_stopped", "state"),
+            (EventKind::RolloutResumed, "rollout_resumed", "state"),
+            (EventKind::RolloutReverted, "rollout_reverted", "change"),
+            (EventKind::RolloutDone, "rollout_done", "state"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

@@ -33,15 +33,16 @@ use crate::inventory::{Baseline, InventoryState, Loading, write_inventory};
 use crate::looks::write_looks;
 use crate::memory::Memory;
 use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
+use crate::profiles::{ProfileBook, ProfileRows};
 use crate::projection::{Kept, apart, write_rows};
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS, HOSTS,
-    HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table,
-    USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS,
+    HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS,
+    PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -73,6 +74,7 @@ pub(crate) struct Loaded {
     pub sightings: HashMap<HostId, Sighting>,
     pub book: StatusBook,
     pub inventory: InventoryState,
+    pub profiles: ProfileBook,
 }
 
 /// What a commit numbered and counted.
@@ -292,7 +294,8 @@ impl State {
         }
         let book = self.book(&transaction, &memory)?;
         let inventory = self.inventory(&transaction)?;
-        Ok(Loaded { memory, sightings, book, inventory })
+        let profiles = self.profiles(&transaction, numbers.profiles)?;
+        Ok(Loaded { memory, sightings, book, inventory, profiles })
     }
 
     /// Row by row: all of them as bytes may be some hundred MB.
@@ -306,6 +309,17 @@ impl State {
             taken.map_err(|what| self.damaged(&INVENTORY, key.value(), what))?;
         }
         Ok(loading.finish())
+    }
+
+    fn profiles(&self, transaction: &ReadTransaction, numbers: Option<Vec<u8>>) -> Result<ProfileBook, FleetError> {
+        let rows = ProfileRows {
+            numbers,
+            sets: self.pairs(transaction, PROFILE_SETS)?,
+            assignments: self.pairs(transaction, PROFILE_ASSIGNMENTS)?,
+            hosts: self.pairs(transaction, HOST_CONFIGURATIONS)?,
+            rollouts: self.pairs(transaction, ROLLOUTS)?,
+        };
+        ProfileBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
     }
 
     fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
@@ -496,6 +510,7 @@ struct Numbers {
     audit: Chain,
     incarnation: Option<u64>,
     restored: Option<Vec<u8>>,
+    profiles: Option<Vec<u8>>,
     applied: Option<Position>,
     gaps: Kept,
     log_losses: Kept,
@@ -522,6 +537,7 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         },
         incarnation: number(meta::INCARNATION)?,
         restored: bytes(meta::RESTORED)?,
+        profiles: bytes(meta::PROFILES)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),
         gaps: Kept { rows: transaction.open_table(GAPS)?.len()?, dropped: number(meta::GAPS_DROPPED)?.unwrap_or(0) },
         log_losses: Kept {

@@ -53,6 +53,14 @@ pub(crate) const ANNOUNCEMENTS: Table = TableDefinition::new("announcements");
 pub(crate) const BASELINES: Table = TableDefinition::new("baselines");
 /// Name (text) to the packed rows of a baseline.
 pub(crate) const BASELINE_ROWS: Table = TableDefinition::new("baseline_rows");
+/// Version (u64) to the packed set of profiles.
+pub(crate) const PROFILE_SETS: Table = TableDefinition::new("profile_sets");
+/// Host id (16 bytes) and a profile's name to its assignment by hand.
+pub(crate) const PROFILE_ASSIGNMENTS: Table = TableDefinition::new("profile_assignments");
+/// Host id (16 bytes) to what configuration it is to have, and how it stands there.
+pub(crate) const HOST_CONFIGURATIONS: Table = TableDefinition::new("host_configurations");
+/// Version (u64) to the roll-out that brings it.
+pub(crate) const ROLLOUTS: Table = TableDefinition::new("rollouts");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -66,7 +74,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 30] = [
+pub(crate) const ALL: [Table; 34] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -91,6 +99,10 @@ pub(crate) const ALL: [Table; 30] = [
     ANNOUNCEMENTS,
     BASELINES,
     BASELINE_ROWS,
+    PROFILE_SETS,
+    PROFILE_ASSIGNMENTS,
+    HOST_CONFIGURATIONS,
+    ROLLOUTS,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,
@@ -137,6 +149,8 @@ pub(crate) mod meta {
     pub(crate) const GAPS_DROPPED: &[u8] = b"gaps_dropped";
     /// u64 LE.
     pub(crate) const LOG_LOSSES_DROPPED: &[u8] = b"log_losses_dropped";
+    /// A row: which version of the profiles hosts are on, and the next number of a configuration. Absent: none yet.
+    pub(crate) const PROFILES: &[u8] = b"profiles";
     /// A row: the last new incarnation and why it was taken. Absent: never.
     pub(crate) const RESTORED: &[u8] = b"restored";
 }

@@ -104,6 +104,11 @@ impl InventoryState {
 }
 
 impl InventoryStep {
+    /// Hosts of which some table has other rows.
+    pub(crate) fn changed_hosts(&self) -> impl Iterator<Item = HostId> {
+        self.hosts.iter().filter(|(_, step)| !step.rows.is_empty()).map(|(host, _)| *host)
+    }
+
     fn report(
         &mut self,
         state: &InventoryState,
