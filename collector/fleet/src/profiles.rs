@@ -38,7 +38,7 @@ pub use self::bounds::{
 };
 pub use self::built_in::built_in_profiles;
 pub use self::change::{Applied, ProfileChange};
-pub use self::compose::{Composed, ConfigurationDigest, Piece, configuration_digest};
+pub use self::compose::{Composed, ConfigurationDigest, Piece};
 pub use self::document::{Accept, is_profile_name};
 pub use self::mistake::{ProfileMistake, ProfileMistakes};
 pub use self::plan::{Plan, PlannedHost};

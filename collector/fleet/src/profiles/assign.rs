@@ -113,7 +113,7 @@ impl Fleet {
             };
             entry.row.version = target;
             entry.row.problem.clear();
-            // Another number, whatever the document is.
+            // Another number, although it may be the document of its last one.
             entry.row.digest = [0; 16];
             work.touch(host);
             let text = format!("host `{name}` is given the configuration again that it was set back from");

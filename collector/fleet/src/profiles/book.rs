@@ -41,7 +41,7 @@ pub(super) struct Kept {
     pub(super) digest: ConfigurationDigest,
     pub(super) document: Arc<str>,
     pub(super) profiles: Vec<String>,
-    pub(super) proposed: Vec<String>,
+    pub(super) fits: Vec<String>,
     pub(super) problems: Vec<String>,
 }
 
@@ -228,7 +228,7 @@ impl ProfileBook {
 
     /// One text for all hosts that have it.
     pub(super) fn keep(&mut self, composed: Composed) -> Kept {
-        let Composed { document, digest, profiles, proposed, problems, .. } = composed;
+        let Composed { document, digest, profiles, fits, problems, .. } = composed;
         let known = self.documents.get(&digest).and_then(Weak::upgrade);
         let document = known.unwrap_or_else(|| {
             // Those that nobody has any more go, now and then.
@@ -240,7 +240,7 @@ impl ProfileBook {
             document
         });
         self.composed += 1;
-        Kept { digest, document, profiles, proposed, problems }
+        Kept { digest, document, profiles, fits, problems }
     }
 
     pub(super) fn offer(&self, host: HostId) -> Option<&Offer> {
@@ -302,7 +302,7 @@ pub(super) fn head(set: &super::set::ProfileSet) -> ProfileVersion {
 
 impl Kept {
     pub(super) fn expected(&self) -> Expected {
-        Expected { digest: self.digest, is_empty: self.document.is_empty() }
+        Expected { digest: self.digest }
     }
 }
 

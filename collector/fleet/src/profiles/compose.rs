@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use muster_common::wire::message::Configuration;
 use serde_json::{Map, Value};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::bounds::{
     CONFIGURATION_BYTES_MAX, CONFIGURATION_CHECKS_MAX, CONFIGURATION_LOGS_MAX, CONFIGURATION_PROBLEMS_MAX,
@@ -14,7 +14,7 @@ use super::selector::{Host, Judged};
 use super::set::Set;
 use super::toml_text::write_table;
 
-/// What makes documents equal: xxh3-128 of the bytes, big-endian, as agents compute it.
+/// What makes documents equal, as agents compute it: xxh3-128 of the bytes, big-endian; zeros of an empty one.
 pub type ConfigurationDigest = [u8; 16];
 
 /// What something other than profiles adds to a host's document: accepted finds of discovery.
@@ -36,16 +36,18 @@ pub struct Composed {
     pub digest: ConfigurationDigest,
     /// Profiles in force, with those that they include, by name.
     pub profiles: Vec<String>,
-    /// Profiles that fit and are only proposed, by name.
-    pub proposed: Vec<String>,
+    /// Profiles that fit, by name. Those that are not in force are proposed.
+    pub fits: Vec<String>,
     /// Each check, and the profile or piece that it comes from.
     pub checks: Vec<(String, String)>,
     pub problems: Vec<String>,
 }
 
-/// xxh3-128 of a document's bytes.
-pub fn configuration_digest(document: &str) -> ConfigurationDigest {
-    xxh3_128(document.as_bytes()).to_be_bytes()
+impl Composed {
+    /// Profiles that fit and are not in force.
+    pub(super) fn proposed(&self) -> Vec<String> {
+        self.fits.iter().filter(|name| !self.profiles.contains(name)).cloned().collect()
+    }
 }
 
 /// Composes the document of a host. `assigned`: names of profiles, whether they fit or not.
@@ -62,9 +64,8 @@ pub(super) fn compose(
         let fits = profile.selector.as_ref().is_some_and(|selector| selector.fits(host, judged));
         if assigned.contains(name) || fits && profile.accept == Accept::Auto {
             roots.push(name);
-        } else if fits {
-            composed.proposed.push(name.clone());
         }
+        composed.fits.extend(fits.then(|| name.clone()));
     }
     let missing = assigned.iter().filter(|name| !set.effective.contains_key(*name));
     composed.problems.extend(
@@ -77,7 +78,6 @@ pub(super) fn compose(
             writing.add(&format!("profile {name}"), &profile.logs, &profile.checks);
         }
     }
-    composed.proposed.retain(|name| !composed.profiles.contains(name));
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by(|one, two| one.origin.cmp(&two.origin));
     for piece in sorted {
@@ -89,7 +89,7 @@ pub(super) fn compose(
     if !writing.text.is_empty() {
         composed.document = format!("# Composed by the collector of: {}\n{}", writing.origins.join(", "), writing.text);
     }
-    composed.digest = configuration_digest(&composed.document);
+    composed.digest = Configuration::digest_of(&composed.document);
     composed
 }
 

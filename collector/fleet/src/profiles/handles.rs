@@ -55,13 +55,13 @@ impl Fleet {
         host: HostId,
         in_force: ConfigurationDigest,
         offered: ConfigurationDigest,
-        word: ConfigurationWord,
+        word: impl Into<ConfigurationWord>,
         problems: &[String],
         now: Timestamp,
     ) {
         let problems = problems.iter().take(PROBLEMS_MAX.min(super::bounds::CONFIGURATION_PROBLEMS_MAX));
         let problems = problems.map(|problem| cut_to(problem, PROBLEM_TEXT_BYTES_MAX)).collect();
-        let told = ToldRow { word, in_force, offered, problems, ms: now.millis() };
+        let told = ToldRow { word: word.into(), in_force, offered, problems, ms: now.millis() };
         self.profiles.lock().queue.entry(host).or_default().told = Some(told);
     }
 

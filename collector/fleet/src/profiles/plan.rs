@@ -1,5 +1,6 @@
 //! What a change of the set would do, found out without doing it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use muster_common::host::HostId;
@@ -59,7 +60,7 @@ impl Fleet {
         let world = self.world(None);
         let sessions = self.profiles.lock().sessions.clone();
         let mut judged = Judged::default();
-        let mut in_force = Vec::new();
+        let mut in_force = BTreeSet::new();
         for subject in &world.subjects {
             let host = subject.row.id;
             let set = self.profiles.lock().set_of(host);
@@ -79,17 +80,14 @@ impl Fleet {
         }
         plan.shown.sort_by(|one, two| one.name.cmp(&two.name));
         plan.shown.truncate(PLAN_HOSTS_MAX);
-        let shown = plan.shown.iter().map(|one| one.host).collect();
-        for subject in &self.world(Some(&shown)).subjects {
+        for one in &mut plan.shown {
+            let Some(subject) = world.subjects.iter().find(|subject| subject.row.id == one.host) else { continue };
             let set = self.profiles.lock().set_of(subject.row.id);
-            let diff = unified(
+            one.diff = unified(
                 &world.compose(&set, subject, &mut judged).document,
                 &world.compose(&after, subject, &mut judged).document,
             );
-            plan.shown.iter_mut().filter(|one| one.host == subject.row.id).for_each(|one| one.diff.clone_from(&diff));
         }
-        in_force.sort();
-        in_force.dedup();
         plan.rule_files = after.rules(&in_force);
         let old_rules = self.profile_rules().1;
         let names = old_rules.iter().chain(&plan.rule_files).map(|(name, _)| name);

@@ -147,6 +147,7 @@ impl Machine {
             Happened::Left(host) => {
                 self.connected.remove(&host);
                 self.members.remove(&host);
+                self.row.hosts = self.members.len() as u64;
             }
             Happened::Joined(host) => {
                 let member = self.member(host, now_ms);
@@ -182,7 +183,9 @@ impl Machine {
         let why = match told.word {
             ConfigurationWord::Refused if is_offered => "refused it",
             ConfigurationWord::Reverted if is_offered => "reverted it",
-            ConfigurationWord::Disabled => "takes no configuration any more, since its own file says so",
+            ConfigurationWord::Disabled if member.stage == Stage::Released => {
+                "takes no configuration any more, since its own file says so"
+            }
             _ => {
                 if told.is_in_force(expected) {
                     member.in_force_ms.get_or_insert(at.0);
@@ -293,7 +296,9 @@ impl Machine {
             let size = self.wave_size();
             let is_under_way = self.in_wave().any(|member| member.stage == Stage::Released);
             let is_full = size >= wanted || !more;
-            if is_under_way || !is_full || now_ms < self.rests_until_ms || wave == 0 && size == 0 {
+            // The first one tries even if it is long in coming.
+            let waits = wave == 0 && size == 0 && !self.members.is_empty();
+            if is_under_way || !is_full || now_ms < self.rests_until_ms || waits {
                 return;
             }
             self.row.changed_ms = now_ms;

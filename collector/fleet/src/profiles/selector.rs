@@ -53,6 +53,13 @@ pub(super) struct Host<'a> {
 #[derive(Default)]
 pub(super) struct Judged(HashMap<(*const Condition, u32), bool>);
 
+#[cfg(test)]
+impl Judged {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Selector {
     pub(super) fn fits(&self, host: &Host<'_>, judged: &mut Judged) -> bool {
         let label =

@@ -99,9 +99,9 @@ impl Set {
     }
 
     /// Rule files of profiles that are in force on some host, and of all that come into force by themselves: name and text.
-    pub(super) fn rules(&self, in_force: &[String]) -> Vec<(String, String)> {
+    pub(super) fn rules(&self, in_force: &BTreeSet<String>) -> Vec<(String, String)> {
         let counts = |(name, (_, profile)): &(&String, &(usize, Profile))| {
-            profile.accept == Accept::Auto || in_force.contains(name)
+            profile.accept == Accept::Auto || in_force.contains(name.as_str())
         };
         let rules = |(name, (_, profile)): (&String, &(usize, Profile))| Some((name.clone(), profile.rules.clone()?));
         self.effective.iter().filter(counts).filter_map(rules).collect()

@@ -93,8 +93,8 @@ impl ProfileBook {
         let kept = self.keep(composed);
         let expected = kept.expected();
         let entry = self.hosts.entry(host).or_default();
-        let is_first = entry.row.number == 0;
-        if is_first && !expected.is_empty || !is_first && entry.row.digest != expected.digest {
+        // Of a host that was never offered any it is that of an empty one.
+        if entry.row.digest != expected.digest {
             (entry.row.number, entry.row.digest) = (self.numbers.next, expected.digest);
             self.numbers.next += 1;
             work.touch(host);

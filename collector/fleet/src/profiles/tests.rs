@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_common::host::HostId;
 use muster_common::inventory::{Rows, TABLES, named};
-use muster_common::wire::message::HostFacts;
+use muster_common::wire::message::{Configuration, HostFacts};
 
 use super::compose::{Piece, compose};
 use super::document::read_file;
@@ -59,7 +59,7 @@ const WEB: &str = "profile: base\nlogs:\n  - paths: [/var/log/app/*.log]\n    la
 fn a_document_has_what_fits_and_what_it_includes_and_agents_can_read_it() {
     let set = set(WEB);
     let none = plain(&set, &[("role", "db")]);
-    assert_eq!((none.document.as_str(), none.profiles.len(), none.digest), ("", 0, configuration_digest("")));
+    assert_eq!((none.document.as_str(), none.profiles.len(), none.digest), ("", 0, [0; 16]));
     let web = plain(&set, &[("role", "web")]);
     assert_eq!((web.profiles, web.problems.len()), (vec!["base".to_owned(), "web".to_owned()], 0));
     assert_eq!(
@@ -70,7 +70,7 @@ fn a_document_has_what_fits_and_what_it_includes_and_agents_can_read_it() {
          status = [\"200\", \"301\"]\nurl = \"http://127.0.0.1/\"\n[[checks]]\nname = \"queue\"\nuse = \"check-queue\"\n\
          max_check_attempts = 5\nparents = [\"db1\"]\nvolatile = true\n"
     );
-    assert_eq!(web.digest, configuration_digest(&web.document));
+    assert_eq!(web.digest, Configuration::digest_of(&web.document));
     let origins = [("load", "profile base"), ("queue", "profile web"), ("site", "profile web")];
     assert_eq!(web.checks, origins.map(|(check, origin)| (check.to_owned(), origin.to_owned())));
     let read: toml::Table = toml::from_str(&web.document).unwrap();
@@ -117,9 +117,9 @@ fn what_is_proposed_is_in_force_where_it_is_assigned() {
         "profile: a\naccept: propose\nselector: {labels: 'role=\"web\"'}\nchecks: [{name: a, kind: raid}]\n---\nprofile: b\nchecks: [{name: b, kind: memory}]\n",
     );
     let web = plain(&set, &[("role", "web")]);
-    assert_eq!((web.document.as_str(), web.proposed), ("", vec!["a".to_owned()]));
+    assert_eq!((web.document.as_str(), web.proposed()), ("", vec!["a".to_owned()]));
     let assigned = composed(&set, &[], &InventorySnapshot::default(), &["a", "b", "gone"], &[]);
-    assert_eq!((assigned.profiles, assigned.proposed.len()), (vec!["a".to_owned(), "b".to_owned()], 0));
+    assert_eq!((&assigned.profiles, assigned.proposed().len()), (&vec!["a".to_owned(), "b".to_owned()], 0));
     assert_eq!(assigned.problems, ["profile `gone` is assigned, and there is none of this name: unassign it"]);
 }
 
@@ -261,8 +261,8 @@ fn built_in_profiles_fit_debian_and_red_hat() {
         ("haproxy.service", "haproxy"),
     ] {
         let found = composed(&set, &[], &unit(unit_name, "enabled"), &[], &[]);
-        assert_eq!((found.proposed, found.document.as_str()), (vec![profile.to_owned()], ""), "{unit_name}");
-        assert_eq!(composed(&set, &[], &unit(unit_name, "disabled"), &[], &[]).proposed.len(), 0, "{unit_name}");
+        assert_eq!((found.proposed(), found.document.as_str()), (vec![profile.to_owned()], ""), "{unit_name}");
+        assert_eq!(composed(&set, &[], &unit(unit_name, "disabled"), &[], &[]).proposed().len(), 0, "{unit_name}");
     }
     for (process, port, profile) in [
         ("sshd", 22, "sshd"),
@@ -273,6 +273,25 @@ fn built_in_profiles_fit_debian_and_red_hat() {
     ] {
         let row = vec!["tcp".into(), "0.0.0.0".into(), port.into(), process.into()];
         let found = composed(&set, &[], &inventory("listening_ports", vec![row]), &[], &[]);
-        assert_eq!(found.proposed, [profile], "{process}");
+        assert_eq!(found.proposed(), [profile], "{process}");
     }
+}
+
+#[test]
+fn a_row_that_thousands_of_hosts_have_is_judged_once() {
+    let set = Set::of(ProfileSet { profiles: super::built_in::built_in().collect(), ..ProfileSet::default() });
+    let units = named("units").unwrap();
+    let rows = |first: u64| {
+        let unit = |at: u64| vec![format!("unit{}.service", (first + at) % 300).as_str().into()];
+        Rows::of(units, (0..200).map(unit)).unwrap()
+    };
+    let id = |number: u64| HostId(u128::from(number + 1).to_be_bytes());
+    let inventory = InventorySnapshot::of((0..1_000).map(|number| (id(number), vec![rows(number % 50)])), 1);
+    let (labels, facts, mut judged) = (BTreeMap::new(), HostFacts::default(), Judged::default());
+    for number in 0..1_000 {
+        let host = Host { id: id(number), name: "x", labels: &labels, facts: &facts, inventory: &inventory };
+        assert_eq!(compose(&set, &host, &[], &[], &mut judged).fits.len(), 0);
+    }
+    // 249 different units, and one condition on units in each profile.
+    assert_eq!(judged.len(), 249 * set.effective.len());
 }

@@ -1,6 +1,6 @@
 //! Profiles, configurations and roll-outs as others see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use muster_common::host::HostId;
@@ -39,8 +39,8 @@ pub struct ProfileView {
     pub hidden_by: Option<ProfileSource>,
     /// Hosts that it is in force on, by itself, by hand or included; 0 of a hidden one.
     pub hosts: u64,
-    /// Hosts that it fits and that it is not in force on: it is proposed there.
-    pub proposed: u64,
+    /// Hosts that its selector fits, in force there or not.
+    pub fits: u64,
     /// Hosts that it is assigned to by hand.
     pub assigned: u64,
     /// The document, YAML.
@@ -91,15 +91,16 @@ pub struct ToldView {
 impl Fleet {
     /// Every profile of the version that holds, by name, then source; counts are those of the last time each host was composed.
     pub fn profiles(&self) -> Vec<ProfileView> {
-        let book = self.profiles.lock();
-        let (mut in_force, mut proposed, mut assigned) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut in_force, mut fits, mut assigned) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let count = |counts: &mut BTreeMap<String, u64>, name: &String| *counts.entry(name.clone()).or_default() += 1;
+        let book = self.profiles.lock();
         for kept in book.hosts.values().filter_map(|entry| entry.kept.as_ref()) {
             kept.profiles.iter().for_each(|name| count(&mut in_force, name));
-            kept.proposed.iter().for_each(|name| count(&mut proposed, name));
+            kept.fits.iter().for_each(|name| count(&mut fits, name));
         }
         book.assignments.values().flat_map(BTreeMap::keys).for_each(|name| count(&mut assigned, name));
-        let set = &book.current;
+        let set = Arc::clone(&book.current);
+        drop(book);
         let view = |(place, text): (usize, &super::set::ProfileText)| {
             let counts = set.effective.get(&text.name).filter(|(own, _)| *own == place);
             let same = || set.row.profiles.iter().filter(|other| other.name == text.name);
@@ -123,7 +124,7 @@ impl Fleet {
                 hides: same().filter(|other| other.source < text.source).map(|other| other.source).collect(),
                 hidden_by: same().map(|other| other.source).filter(|source| *source > text.source).max(),
                 hosts: of(&in_force, counts.is_some()),
-                proposed: of(&proposed, counts.is_some()),
+                fits: of(&fits, counts.is_some()),
                 assigned: of(&assigned, counts.is_some()),
                 text: text.text.clone(),
                 problem: set.broken.get(&place).cloned().unwrap_or_default(),
@@ -135,7 +136,7 @@ impl Fleet {
 
     /// The configuration of a host. Composed anew, so that each check's origin is known; `None`: no active host has this id.
     pub fn configuration_view(&self, host: HostId) -> Option<ConfigurationView> {
-        let world = self.world(Some(&std::collections::BTreeSet::from([host])));
+        let world = self.world(Some(&BTreeSet::from([host])));
         let subject = world.subjects.first()?;
         let (set, row, reads) = {
             let book = self.profiles.lock();
@@ -153,10 +154,10 @@ impl Fleet {
         Some(ConfigurationView {
             number: row.number,
             digest: composed.digest,
+            proposed: composed.proposed(),
             document: composed.document,
             version: set.row.version,
             profiles: composed.profiles,
-            proposed: composed.proposed,
             checks: composed.checks,
             problems: composed.problems,
             set_back: row.problem,
@@ -206,10 +207,8 @@ impl Fleet {
     pub fn profile_rules(&self) -> (u64, Vec<(String, String)>) {
         let (set, in_force) = {
             let book = self.profiles.lock();
-            let mut names: Vec<String> = Vec::new();
-            for kept in book.hosts.values().filter_map(|entry| entry.kept.as_ref()) {
-                names.extend(kept.profiles.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
-            }
+            let kept = book.hosts.values().filter_map(|entry| entry.kept.as_ref());
+            let names: BTreeSet<String> = kept.flat_map(|kept| &kept.profiles).cloned().collect();
             (Arc::clone(&book.current), names)
         };
         let rules = set.rules(&in_force);

@@ -1,6 +1,7 @@
 //! What is kept of a roll-out, and what hosts say.
 
 use muster_common::host::HostId;
+use muster_common::wire::message as wire;
 use serde::{Deserialize, Serialize};
 
 use crate::profiles::compose::ConfigurationDigest;
@@ -75,15 +76,13 @@ pub struct Rollout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::profiles) struct Expected {
     pub(in crate::profiles) digest: ConfigurationDigest,
-    /// An empty document is in force when none is.
-    pub(in crate::profiles) is_empty: bool,
 }
 
 /// How a host says that a document stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfigurationWord {
-    /// None was offered, or an empty one.
+    /// None was offered yet.
     None,
     InForce,
     /// It runs, and is not confirmed yet.
@@ -93,6 +92,19 @@ pub enum ConfigurationWord {
     Reverted,
     /// The host's own file takes none.
     Disabled,
+}
+
+impl From<wire::ConfigurationWord> for ConfigurationWord {
+    fn from(word: wire::ConfigurationWord) -> Self {
+        match word {
+            wire::ConfigurationWord::None => Self::None,
+            wire::ConfigurationWord::InForce => Self::InForce,
+            wire::ConfigurationWord::Trial => Self::Trial,
+            wire::ConfigurationWord::Refused => Self::Refused,
+            wire::ConfigurationWord::Reverted => Self::Reverted,
+            wire::ConfigurationWord::Disabled => Self::Disabled,
+        }
+    }
 }
 
 impl ConfigurationWord {
@@ -119,9 +131,8 @@ pub(in crate::profiles) struct Told<'a> {
 
 impl Told<'_> {
     pub(super) fn is_in_force(&self, expected: Expected) -> bool {
-        let is_none = self.in_force == [0; 16] && expected.is_empty;
-        matches!(self.word, ConfigurationWord::InForce | ConfigurationWord::None)
-            && (self.in_force == expected.digest || is_none)
+        // Of an empty document there is none in force.
+        matches!(self.word, ConfigurationWord::InForce | ConfigurationWord::None) && self.in_force == expected.digest
     }
 }
 

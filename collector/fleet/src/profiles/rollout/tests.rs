@@ -78,7 +78,7 @@ impl World {
             match effect {
                 Effect::Release(host) => {
                     self.has.insert(host, 2);
-                    self.happens(Happened::Expects(host, Expected { digest: digest(2), is_empty: false }));
+                    self.happens(Happened::Expects(host, Expected { digest: digest(2) }));
                     let does = self.does[&host];
                     let after = match does {
                         Does::RevertsIt(seconds) | Does::Dies(seconds) => seconds,
@@ -135,7 +135,7 @@ impl World {
                 self.happens(Happened::Connected(host));
             }
             if matches!(stage, Stage::Released | Stage::Good) {
-                self.happens(Happened::Expects(host, Expected { digest: digest(2), is_empty: false }));
+                self.happens(Happened::Expects(host, Expected { digest: digest(2) }));
                 if !self.words.iter().any(|(_, other, _)| *other == host) && self.does[&host] == Does::TakesIt {
                     let told = Told {
                         word: ConfigurationWord::InForce,
@@ -328,12 +328,12 @@ fn people_stop_it_and_late_reverts_are_set_back() {
     // A retired host is no failure, and a document that the host itself changed begins its soak anew.
     let mut world = World::new([Does::TakesIt]);
     world.pass(30);
-    world.happens(Happened::Expects(id(0), Expected { digest: digest(3), is_empty: false }));
+    world.happens(Happened::Expects(id(0), Expected { digest: digest(3) }));
     world.pass(40);
     assert_eq!(world.machine.row.state, RolloutState::Running);
     world.happens(Happened::Left(id(0)));
     world.pass(1);
-    assert_eq!((world.machine.row.state, world.machine.row.failed.len()), (RolloutState::Running, 0));
+    assert_eq!((world.machine.row.state, world.machine.row.failed.len()), (RolloutState::Done, 0));
 }
 
 #[test]

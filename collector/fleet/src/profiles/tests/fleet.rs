@@ -207,7 +207,7 @@ fn assignments_are_the_hosts_own_change_and_go_out_at_once() {
     moved.mark_unchanged();
     assert_eq!((fleet.take_configurations_due(), fleet.take_configurations_due()), (vec![hosts[0]], vec![]));
     let (number, digest, text) = fleet.configuration_for(hosts[0]).unwrap();
-    assert!(number == 1 && text.contains("unit = \"nginx.service\"") && digest == configuration_digest(&text));
+    assert!(number == 1 && text.contains("unit = \"nginx.service\"") && digest == Configuration::digest_of(&text));
     assert_eq!((fleet.rollouts().len(), fleet.configuration_for(hosts[1])), (0, None));
     let view = fleet.configuration_view(hosts[0]).unwrap();
     assert_eq!((view.number, view.profiles, view.reads), (1, vec!["nginx".to_owned()], Some(true)));
@@ -216,7 +216,7 @@ fn assignments_are_the_hosts_own_change_and_go_out_at_once() {
         [("nginx-http".to_owned(), "profile nginx".to_owned()), ("nginx-unit".into(), "profile nginx".into())]
     );
     let nginx = fleet.profiles().into_iter().find(|view| view.name == "nginx").unwrap();
-    assert_eq!((nginx.hosts, nginx.assigned, nginx.proposed), (1, 1, 0));
+    assert_eq!((nginx.hosts, nginx.assigned, nginx.fits), (1, 1, 0));
     fleet.configuration_told(hosts[0], digest, digest, ConfigurationWord::InForce, &[], at(4));
     fleet.step_profiles(at(4)).unwrap();
 
@@ -236,7 +236,7 @@ fn assignments_are_the_hosts_own_change_and_go_out_at_once() {
     ));
     fleet.step_profiles(at(7)).unwrap();
     let empty = fleet.configuration_for(hosts[0]).unwrap();
-    assert_eq!((empty.0, empty.1, &*empty.2), (2, configuration_digest(""), ""), "an empty one takes the other away");
+    assert_eq!((empty.0, empty.1, &*empty.2), (2, [0; 16], ""), "an empty one takes the other away");
     let kinds = bench.kinds();
     assert!(kinds.contains(&EventKind::ProfileAssigned) && kinds.contains(&EventKind::ProfileUnassigned));
     fleet.assign_profile(hosts[0], "nginx", &ann(), "", at(8)).unwrap();

@@ -236,7 +236,10 @@ fn a_document_that_breaks_on_the_first_host_stops_and_is_reverted() {
     let after: Vec<u64> = agents.hosts.iter().filter_map(|host| agents.numbers[host].last().copied()).collect();
     assert_eq!(given, after, "who had the old one gets nothing");
     assert!(matches!(agents.bench.fleet.revert_rollout(&ann(), "again", at(9_500)), Err(FleetError::NoRollout { .. })));
-    assert!(agents.bench.kinds().contains(&EventKind::RolloutReverted));
+    let audit = agents.bench.fleet.audit(&crate::AuditQuery { limit: 2, ..Default::default() }).unwrap();
+    let done = [EventKind::RolloutReverted, EventKind::RolloutResumed];
+    assert_eq!(audit.iter().map(|row| row.action).collect::<Vec<_>>(), done, "what people did is audited");
+    assert!(audit.iter().all(|row| row.by == "user:ann"));
     agents.restart();
     agents.pass(3);
     assert_eq!(agents.having("old"), 12);
