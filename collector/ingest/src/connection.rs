@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::admit::SeriesBudget;
 use crate::committer::{Reply, size_of};
+use crate::configurations;
 use crate::connection_limits::TooMany;
 use crate::counters::Count;
 use crate::error_text::chain;
@@ -353,6 +354,10 @@ impl Served {
                 if let Some((host, _)) = self.host {
                     self.hub.presences.lock().connected(host, now);
                     self.connected = Some(Connected { hub: self.hub.clone(), host });
+                    let reads = self.session.takes_configurations();
+                    self.hub.fleet.configuration_connected(host, reads);
+                    // Each session is told: what the host has may be of another collector, or of before a snapshot.
+                    return configurations::configuration_of(&self.hub.fleet, host).map(Input::Configure);
                 }
                 None
             }
@@ -361,6 +366,13 @@ impl Served {
                     let dropped = self.hub.presences.lock().problems(host, problems);
                     self.hub.counters.one(Count::ProblemSets);
                     self.hub.counters.add(Count::ProblemsDropped, dropped as u64);
+                }
+                None
+            }
+            Effect::ConfigurationTold(state) => {
+                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
+                    self.hub.counters.one(Count::ConfigurationStates);
+                    configurations::told(&self.hub.fleet, host, &state);
                 }
                 None
             }

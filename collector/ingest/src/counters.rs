@@ -82,6 +82,8 @@ counts! {
     CommitMicros = "muster_collector_ingest_commit_seconds_total", "Time spent inside commits.";
     ApplyFailed = "muster_collector_ingest_apply_failed_total", "Times that the small state could not be brought up to the inbox.";
     Sessions = "muster_collector_ingest_sessions_total", "Sessions welcomed.";
+    ConfigurationsOffered = "muster_collector_ingest_configurations_offered_total", "Configurations given to agents.";
+    ConfigurationStates = "muster_collector_ingest_configuration_states_total", "What agents said of their configurations.";
     TablesAsked = "muster_collector_ingest_inventory_asked_total", "Questions to agents to tell tables of their inventory whole.";
     SessionsFenced = "muster_collector_ingest_sessions_fenced_total", "Sessions ended because a later one of the same host took over.";
     SessionsReverted = "muster_collector_ingest_sessions_reverted_total", "Hellos whose host had sent less than is committed: a reverted or cloned machine.";

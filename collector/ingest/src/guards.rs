@@ -93,5 +93,6 @@ pub(crate) struct Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         self.hub.presences.lock().disconnected(self.host);
+        self.hub.fleet.configuration_gone(self.host);
     }
 }

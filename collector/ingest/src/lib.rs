@@ -8,6 +8,7 @@ pub mod admit;
 mod apply;
 pub mod committer;
 mod config;
+mod configurations;
 mod connection;
 pub mod connection_limits;
 pub mod contexts;

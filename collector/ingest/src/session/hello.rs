@@ -71,7 +71,7 @@ impl Session {
         }
         let takes_lines = self.settings.lanes & (1 << Lane::P2 as u8) != 0 && !greeting.positions.is_empty();
         let pages = if takes_lines { pages(&greeting.positions) } else { Vec::new() };
-        let mut extensions = vec![Welcome::reports_known()];
+        let mut extensions = vec![Welcome::reports_known(), Welcome::frames_known()];
         if !greeting.inventory.is_empty() {
             extensions.push(Welcome::digests_known(&greeting.inventory));
         }

@@ -62,6 +62,8 @@ pub struct Session {
     pub(super) held: Vec<HeldEpoch>,
     /// The agent said in hello that it may be asked for whole tables of its inventory.
     reads_wanted: bool,
+    /// And that it takes configurations.
+    reads_configurations: bool,
     pub(super) contexts: Contexts,
     pub(super) tracks: HashMap<(Epoch, Lane), Track>,
     pub(super) outstanding: Outstanding,
@@ -86,6 +88,7 @@ impl Session {
             effects: Vec::new(),
             held: Vec::new(),
             reads_wanted: false,
+            reads_configurations: false,
             since: now,
             renews_only,
             settings,
@@ -137,6 +140,12 @@ impl Session {
                     self.send(Message::InventoryWanted(InventoryWanted { tables, extensions: Vec::new() }));
                 }
             }
+            Input::Configure(configuration) => {
+                if self.takes_configurations() {
+                    self.shared.counters.one(Count::ConfigurationsOffered);
+                    self.send(Message::Configuration(configuration));
+                }
+            }
             Input::Fenced => self.fenced(),
             Input::Denied(refused) => self.refuse(refused),
             Input::Lost => self.end("the connection is gone".to_owned()),
@@ -174,6 +183,11 @@ impl Session {
 
     pub fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
+    }
+
+    /// Whether the agent can be given a configuration: it reads them, and was welcomed.
+    pub fn takes_configurations(&self) -> bool {
+        self.reads_configurations && self.is_open()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -222,6 +236,7 @@ impl Session {
                 self.stage = Stage::Seeing;
                 self.held.clone_from(&hello.epochs);
                 self.reads_wanted = hello.reads(FrameKind::InventoryWanted);
+                self.reads_configurations = hello.reads(FrameKind::Configuration);
                 self.effects.push(Effect::See(Box::new(hello)));
             }
             (Stage::AwaitHello, Message::Hello(hello)) => self.refuse_version(hello.protocol),
@@ -235,6 +250,9 @@ impl Session {
             (Stage::Open, Message::Gap(gap)) => self.gap(now, lane, epoch, seq, &gap),
             (Stage::Open, Message::Logs(batch)) => self.log_batch(now, lane, epoch, seq, batch),
             (Stage::Open, Message::Problems(problems)) => self.effects.push(Effect::Problems(problems.problems)),
+            (Stage::Open, Message::ConfigurationState(state)) => {
+                self.effects.push(Effect::ConfigurationTold(Box::new(state)));
+            }
             (Stage::Open, Message::Reports(batch)) => self.reports(now, lane, epoch, seq, batch),
             _ => self.refuse_protocol("a message out of its place", "wait for the welcome before sending batches"),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use muster_common::inventory::Digest;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
-    Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Problem, Refused, Renew, Renewed, Throttle,
+    Configuration, ConfigurationState, Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Problem, Refused,
+    Renew, Renewed, Throttle,
 };
 use muster_store::{Append, MarkRow, Outcome, PositionRow};
 
@@ -134,6 +135,8 @@ pub enum Input {
     HostChanged(Arc<HostLabels>),
     /// What was told of these tables of the inventory cannot be worked in.
     TablesWanted(Vec<u8>),
+    /// What the host is to run by.
+    Configure(Configuration),
     /// How much the collector can take now.
     Throttle(Throttle),
     /// A later hello of this host arrived.
@@ -169,6 +172,8 @@ pub enum Effect {
     },
     /// The session is open.
     Welcomed,
+    /// What the host says of its configuration; the latest counts.
+    ConfigurationTold(Box<ConfigurationState>),
     /// Make this durable; answer with [`Input::Settled`], [`Input::Failed`], [`Input::PutOff`] or
     /// [`Input::Malformed`]. In order with all other commits.
     Commit {

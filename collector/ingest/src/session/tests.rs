@@ -1,3 +1,4 @@
+mod configurations;
 mod inventory;
 mod lines;
 
@@ -175,6 +176,7 @@ impl Bench {
             Effect::Welcomed => "welcomed".to_owned(),
             Effect::Heard => "heard".to_owned(),
             Effect::Problems(problems) => format!("{} problems", problems.len()),
+            Effect::ConfigurationTold(state) => format!("configuration {} {:?}", state.number, state.word),
             Effect::Clock { agent_ms } => format!("clock {agent_ms}"),
             Effect::Goodbye(reason) => format!("agent leaves {reason:?}"),
             Effect::End { .. } => "end".to_owned(),
