@@ -12,6 +12,7 @@ mod book;
 mod bounds;
 mod built_in;
 mod change;
+mod check;
 mod compose;
 mod diff;
 mod document;
@@ -38,6 +39,7 @@ pub use self::bounds::{
 };
 pub use self::built_in::built_in_profiles;
 pub use self::change::{Applied, ProfileChange};
+pub use self::check::check_profile_files;
 pub use self::compose::{Composed, ConfigurationDigest, Piece};
 pub use self::document::{Accept, is_profile_name};
 pub use self::mistake::{ProfileMistake, ProfileMistakes};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use muster_alert::RuleBatch;
-use muster_alert::alerting::{Alerting, AlertingError, StoreEvidence, load_settings};
+use muster_alert::alerting::{Alerting, AlertingError, Files, StoreEvidence, load_settings};
 use muster_api::{
     Access, Counts, Dialect, Install, Live, Logins, PoolSettings, QueryPool, REMEMBERED_FOR, Remembered, Scope, State,
     Tails,
@@ -38,7 +38,7 @@ use crate::snapshot::{Formats, Snapshots};
 use crate::tls::Certificates;
 use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
-use crate::{admin_token, heartbeat, http, snapshot, tls};
+use crate::{admin_token, heartbeat, http, profiles, snapshot, tls};
 
 /// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
 const RULE_BATCHES_MAX: usize = 64;
@@ -95,7 +95,13 @@ impl Collector {
         let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
         // Before ingest, whose start applies what the inbox holds: so all that status makes of it is followed.
         let (batches, recorded) = mpsc::channel(RULE_BATCHES_MAX);
-        let settings = load_settings(&arguments.alerting_files()).map_err(StartError::Alerting)?;
+        let (profiles, _) = profiles::read(&config, &arguments.alerting_files()).map_err(StartError::Alerting)?;
+        let putting = Arc::clone(&fleet);
+        let put = tokio::task::spawn_blocking(move || profiles::put(&putting, &profiles)).await;
+        put.map_err(|_| StartError::Panic)?.map_err(|why| StartError::Alerting(vec![why]))?;
+        let (rules_version, rules) = fleet.profile_rules();
+        let files = Files { profiles: rules, ..arguments.alerting_files() };
+        let settings = load_settings(&files).map_err(StartError::Alerting)?;
         settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let alerting_parts = muster_alert::alerting::Parts {
             fleet: Arc::clone(&fleet),
@@ -141,6 +147,7 @@ impl Collector {
         let intake = Intake::new(ingest);
 
         let reloader = Arc::new(Reloader::new(arguments, &config, Arc::clone(&query_engine), set_level));
+        reloader.fleet(Arc::clone(&fleet));
         reloader.alerting(Arc::clone(&alerting));
         certificates.iter().for_each(|certificates| reloader.certificates(Arc::clone(certificates)));
         let is_ready = Arc::new(AtomicBool::new(true));
@@ -211,6 +218,12 @@ impl Collector {
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
             tokio::spawn(muster_api::run_live(Arc::clone(&state))),
+            tokio::spawn(profiles::run(
+                Arc::clone(&state.fleet),
+                Arc::clone(&reloader),
+                rules_version,
+                stop_loops.clone(),
+            )),
             tokio::spawn(heartbeat::run(seen, alerting, stop_loops.clone())),
             tokio::spawn(snapshot::run_due(Arc::clone(&snapshots), stop_loops.clone())),
         ];

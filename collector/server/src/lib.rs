@@ -15,6 +15,7 @@ mod intake;
 mod lock;
 mod maintenance;
 mod private_file;
+mod profiles;
 mod reload;
 mod reserve;
 mod self_metrics;
@@ -27,6 +28,7 @@ mod watched_disk;
 pub use collector::Collector;
 pub use error::{StartError, chain};
 pub use lock::Lock;
+pub use profiles::check as check_files;
 pub use reload::SetLevel;
 pub use tls::check as check_certificate;
 

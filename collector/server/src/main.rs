@@ -11,7 +11,7 @@ use muster_common::time::monotonic;
 use muster_server::command_line::{Command, CommandLine};
 use muster_server::config::{Arguments, Config, load};
 use muster_server::service::Service;
-use muster_server::{Collector, SetLevel, chain, check_certificate};
+use muster_server::{Collector, SetLevel, chain, check_certificate, check_files};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Ok(config) if check_only => match check_certificate(&config, muster_common::time::now()) {
-            Ok(()) => check_alerting(&arguments),
+            Ok(()) => check_alerting(&config, &arguments),
             Err(why) => {
                 let _ = writeln!(std::io::stderr(), "{why}");
                 ExitCode::from(2)
@@ -52,9 +52,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The last part of `--check-config`: rule and routing files.
-fn check_alerting(arguments: &Arguments) -> ExitCode {
-    match muster_alert::alerting::load_settings(&arguments.alerting_files()) {
+/// The last part of `--check-config`: profiles, rule and routing files.
+fn check_alerting(config: &Config, arguments: &Arguments) -> ExitCode {
+    match check_files(config, arguments) {
         Ok(settings) => {
             for warning in settings.warnings {
                 let _ = writeln!(std::io::stderr(), "{warning}");

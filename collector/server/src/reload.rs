@@ -3,12 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use muster_alert::alerting::{Alerting, load_settings};
+use muster_alert::alerting::{Alerting, Files, load_settings};
 use muster_common::time::now;
+use muster_fleet::Fleet;
 use muster_query::{Engine, Limits};
 
 use crate::config::{Arguments, Config, load, needs_restart};
 use crate::error::chain;
+use crate::profiles;
 use crate::tls::Certificates;
 
 /// Puts a log level in force; why it cannot, else.
@@ -23,7 +25,8 @@ pub(crate) struct Reloader {
     current: ArcSwap<Config>,
     engine: Arc<ArcSwap<Engine>>,
     set_level: SetLevel,
-    /// Known once it has started.
+    /// Known once it has started, as is the next.
+    fleet: OnceLock<Arc<Fleet>>,
     alerting: OnceLock<Arc<Alerting>>,
     /// The same, where HTTPS is spoken.
     certificates: OnceLock<Arc<Certificates>>,
@@ -55,9 +58,33 @@ impl Reloader {
             current,
             engine,
             set_level,
+            fleet: OnceLock::new(),
             alerting: OnceLock::new(),
             certificates: OnceLock::new(),
         }
+    }
+
+    /// Whose profiles a reload reads again.
+    pub(crate) fn fleet(&self, fleet: Arc<Fleet>) {
+        let is_first = self.fleet.set(fleet).is_ok();
+        debug_assert!(is_first, "the fleet is opened once");
+    }
+
+    /// The rule and routing files, with the rules that profiles bring.
+    fn files(&self) -> Files {
+        let profiles = self.fleet.get().map(|fleet| fleet.profile_rules().1).unwrap_or_default();
+        Files { profiles, ..self.arguments.alerting_files() }
+    }
+
+    /// Reads rules and routing anew, since profiles bring others.
+    ///
+    /// # Errors
+    /// Why the old ones stay in force.
+    pub(crate) fn read_rules(&self) -> Result<(), String> {
+        let settings = load_settings(&self.files()).map_err(|faults| faults.join("\n"))?;
+        settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let Some(alerting) = self.alerting.get() else { return Ok(()) };
+        alerting.configure(settings, now()).map_err(|error| chain(&error))
     }
 
     /// Whom else a reload is about.
@@ -87,15 +114,21 @@ impl Reloader {
             errors.to_string()
         })?;
         // Before anything is in force, so that all of it is or nothing.
-        let settings = load_settings(&self.arguments.alerting_files()).map_err(|faults| {
+        let refused = |faults: Vec<String>| {
             let errors = faults.join("\n");
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
             errors
-        })?;
+        };
+        let (profiles, mut settings) = profiles::read(&new, &self.files()).map_err(refused)?;
         let certificate = self.certificates.get().map(|certificates| certificates.prepare(&new, now())).transpose();
         let certificate = certificate.inspect_err(|why| {
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{why}");
         })?;
+        if let Some(fleet) = self.fleet.get() {
+            // They may stand against profiles that the API has: then nothing else has changed yet.
+            profiles::put(fleet, &profiles).map_err(|why| refused(vec![why]))?;
+            settings = load_settings(&self.files()).map_err(refused)?;
+        }
         settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         (self.set_level)(&new.log.level)?;
         if let Some(alerting) = self.alerting.get() {

@@ -15,6 +15,8 @@ pub struct Files {
     pub rules: Vec<PathBuf>,
     /// Alertmanager's configuration; `None`: the built-in one.
     pub alerting: Option<PathBuf>,
+    /// Rule files that profiles bring: what a mistake calls them, and the text. They were judged when they were applied.
+    pub profiles: Vec<(String, String)>,
 }
 
 impl Files {
@@ -62,6 +64,8 @@ pub fn load_settings(files: &Files) -> Result<Settings, Vec<String>> {
             Err(error) => faults.push(unreadable(&path, &error)),
         }
     }
+    let (profiles, mut warnings) = rules_of_profiles(files);
+    sources.extend(profiles);
     let rules = load_rules(&sources, RuleDefaults::default()).unwrap_or_else(|mistakes| {
         faults.extend(mistakes.iter().map(ToString::to_string));
         Vec::new()
@@ -74,8 +78,21 @@ pub fn load_settings(files: &Files) -> Result<Settings, Vec<String>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    let warnings = config.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(config.warnings.iter().map(ToString::to_string));
     Ok(Settings { config: Arc::new(config), rules, notifiers, templates: Arc::new(templates), warnings })
+}
+
+/// Those that can be read, and what is to be said of the others: a later version may judge otherwise than the one that took them, and that is no
+/// reason not to start.
+fn rules_of_profiles(files: &Files) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut good, mut warnings) = (Vec::new(), Vec::new());
+    for source in &files.profiles {
+        match load_rules(std::slice::from_ref(source), RuleDefaults::default()) {
+            Ok(_) => good.push(source.clone()),
+            Err(mistakes) => warnings.extend(mistakes.iter().map(|mistake| format!("not in force: {mistake}"))),
+        }
+    }
+    (good, warnings)
 }
 
 fn read_config(path: &Path, faults: &mut Vec<String>) -> AlertingConfig {
@@ -151,7 +168,11 @@ mod tests {
         std::fs::write(at("rules/a.yml"), "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up ==\n").unwrap();
         std::fs::write(at("rules/note.txt"), "no rules").unwrap();
         std::fs::write(at("alerting.yml"), "route:\n  receiver: nobody\n").unwrap();
-        let files = Files { rules: vec![at("rules"), at("missing.yml")], alerting: Some(at("alerting.yml")) };
+        let files = Files {
+            rules: vec![at("rules"), at("missing.yml")],
+            alerting: Some(at("alerting.yml")),
+            ..Files::default()
+        };
         let Err(faults) = load_settings(&files) else { panic!("three mistakes were taken") };
         let all = faults.join("\n");
         for place in ["a.yml:5:", "alerting.yml:2:", "missing.yml"] {
@@ -160,7 +181,7 @@ mod tests {
         let own = |extra: &str| {
             std::fs::write(at("own.yml"), format!("route: {{receiver: a}}\nreceivers: [{{name: a}}]\n{extra}"))
                 .unwrap();
-            load_settings(&Files { rules: Vec::new(), alerting: Some(at("own.yml")) })
+            load_settings(&Files { alerting: Some(at("own.yml")), ..Files::default() })
         };
         let missing = own("muster: {templates: mail}\n").err().unwrap().join("\n");
         assert!(missing.contains("own.yml: muster.templates") && missing.contains("is no folder"), "{missing}");
@@ -176,6 +197,14 @@ mod tests {
             "{:?}",
             foreign.warnings
         );
+        let good =
+            ("profile a".to_owned(), "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up == 0\n".to_owned());
+        let bad = ("profile b".to_owned(), "groups:\n- name: g\n  rules:\n  - alert: B\n    expr: up ==\n".to_owned());
+        let brought = load_settings(&Files { profiles: vec![good, bad], ..Files::default() });
+        let brought = brought.unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(brought.rules.iter().any(|file| file.path == "profile a"));
+        let [told] = &brought.warnings[..] else { panic!("{:?}", brought.warnings) };
+        assert!(told.starts_with("not in force: profile b:5:"), "{told}");
         let built_in = load_settings(&Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!((built_in.config.receivers.len(), built_in.warnings.len()), (1, 0));
         assert!(built_in.rules.iter().any(|file| !file.groups.is_empty()));

@@ -65,7 +65,7 @@ impl World {
         );
         let path = folder.path().join("alerting.yml");
         std::fs::write(&path, routes).unwrap();
-        let settings = load_settings(&Files { rules: Vec::new(), alerting: Some(path) }).unwrap();
+        let settings = load_settings(&Files { alerting: Some(path), ..Files::default() }).unwrap();
         let engine = Arc::new(ArcSwap::from_pointee(Engine::default()));
         let evidence = Arc::new(StoreEvidence {
             reader: store.reader.clone(),

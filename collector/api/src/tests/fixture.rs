@@ -100,7 +100,7 @@ fn alerting(
     let (rules, routes) = (folder.join("rules.yml"), folder.join("alerting.yml"));
     std::fs::write(&rules, RULES).unwrap();
     std::fs::write(&routes, ROUTES).unwrap();
-    let files = alerting::Files { rules: vec![rules], alerting: Some(routes) };
+    let files = alerting::Files { rules: vec![rules], alerting: Some(routes), profiles: Vec::new() };
     let settings = alerting::load_settings(&files).unwrap();
     let evidence = Arc::new(alerting::StoreEvidence {
         reader: reader.clone(),

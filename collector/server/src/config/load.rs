@@ -41,6 +41,7 @@ impl Arguments {
         muster_alert::alerting::Files {
             rules,
             alerting: self.alerting.clone().or_else(|| found(super::DEFAULT_ALERTING)),
+            profiles: Vec::new(),
         }
     }
 }

@@ -20,6 +20,9 @@ pub const DEFAULT_RULES: &str = "/etc/muster/rules";
 /// Where Alertmanager's configuration is looked for when `--alerting` names none.
 pub const DEFAULT_ALERTING: &str = "/etc/muster/alerting.yml";
 
+/// Where profiles are looked for when `profiles.folder` names no folder.
+pub const DEFAULT_PROFILES: &str = "/etc/muster/profiles";
+
 /// Everything the collector is told. Times are spans, sizes bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -31,6 +34,7 @@ pub struct Config {
     pub store: Store,
     pub query: Query,
     pub runtime: Runtime,
+    pub profiles: Profiles,
     pub heartbeat: Heartbeat,
     pub snapshot: Snapshot,
     pub log: Log,
@@ -127,6 +131,13 @@ pub struct Runtime {
     pub workers: usize,
 }
 
+/// `[profiles]`: what hosts are set up by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profiles {
+    /// A folder of `*.yml`; `None`: [`DEFAULT_PROFILES`] where there is one.
+    pub folder: Option<PathBuf>,
+}
+
 /// `[heartbeat]`: signs of life for a service outside that tells people when they stay away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -189,6 +200,7 @@ impl Default for Config {
                 waiting_max: 128,
             },
             runtime: Runtime { workers: 2 },
+            profiles: Profiles::default(),
             heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
             snapshot: Snapshot { folder: None, key_file: None, every: Duration::ZERO, keep: 7 },
             log: Log { level: "info".to_owned() },

@@ -25,11 +25,11 @@ struct ConfigFile {
 }
 
 impl ConfigFiles {
-    /// Reads the files that these arguments name.
+    /// Reads the files that these arguments name, and the profiles at these paths.
     ///
     /// # Errors
     /// [`SnapshotError::Config`]: one of them cannot be read.
-    pub(crate) fn read(arguments: &Arguments) -> Result<Self, SnapshotError> {
+    pub(crate) fn read(arguments: &Arguments, profiles: Vec<PathBuf>) -> Result<Self, SnapshotError> {
         let mut all = Self::default();
         if let Some(path) = arguments.config_file() {
             all.add("config/collector.toml", path)?;
@@ -38,7 +38,8 @@ impl ConfigFiles {
         if let Some(path) = &named.alerting {
             all.add("config/alerting.yml", path.clone())?;
         }
-        for (folder, paths) in [("rules", named.rule_paths()), ("templates", named.template_paths())] {
+        let folders = [("rules", named.rule_paths()), ("templates", named.template_paths()), ("profiles", profiles)];
+        for (folder, paths) in folders {
             for path in paths {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 all.add(&format!("config/{folder}/{name}"), path)?;
@@ -137,16 +138,18 @@ password_file:
             alerting: Some(at("routes.yml")),
             ..Arguments::default()
         };
-        let files = ConfigFiles::read(&arguments).unwrap();
+        std::fs::write(at("p.yml"), "profile: p\n").unwrap();
+        let files = ConfigFiles::read(&arguments, vec![at("p.yml")]).unwrap();
         assert_eq!(files.secret_files, ["k"]);
         files.write(&RealDisk, &at("to")).unwrap();
         let text = |name: &str| String::from_utf8(read_all(&RealDisk, &at("to").join(name), 1 << 20).unwrap()).unwrap();
         assert_eq!(text("config/alerting.yml"), routes);
         assert_eq!(text("config/rules/a.yml.2"), "groups: [] # more\n");
         assert_eq!(text("config/templates/email.txt"), "{{ subject }}");
+        assert_eq!(text("config/profiles/p.yml"), "profile: p\n");
         assert_eq!(files.origins()["config/rules/a.yml"], at("rules/a.yml").display().to_string());
         let gone = Arguments { config: Some(at("gone.toml")), ..Arguments::default() };
-        let told = ConfigFiles::read(&gone).unwrap_err().to_string();
+        let told = ConfigFiles::read(&gone, Vec::new()).unwrap_err().to_string();
         assert!(told.contains("gone.toml` cannot be read"), "{told}");
     }
 }

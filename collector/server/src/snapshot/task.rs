@@ -115,7 +115,10 @@ impl Snapshots {
             Some(path) => Some(read_key(&RealDisk, &path)?),
         };
         let name = folder::free_name(&*self.disk, &folder, now, self.admin.store_id())?;
-        Ok(Ask { folder, key, config: ConfigFiles::read(self.reloader.arguments())?, name, now })
+        // A folder that cannot be read is told by the next reload; what is in force of it is in state.redb.
+        let profiles = crate::profiles::paths(config).unwrap_or_default();
+        let config = ConfigFiles::read(self.reloader.arguments(), profiles)?;
+        Ok(Ask { folder, key, config, name, now })
     }
 
     fn work(&self, ask: &Ask, keep: Option<usize>, is_due: bool) {

@@ -102,7 +102,7 @@ pub(super) const COLLECTOR: Package = Package {
         ("collector/alerting.yml", "etc/muster/alerting.yml", 0o640),
     ],
     documents: &GRAFANA,
-    folders: &["etc/muster/rules"],
+    folders: &["etc/muster/rules", "etc/muster/profiles"],
     needs: &ACCOUNT_NEEDS,
     recommends: &["muster", "muster-agent-packages"],
 };

@@ -1,0 +1,144 @@
+//! Profiles of files, and the rules that profiles bring.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_alert::alerting::{Files, Settings, load_settings};
+use muster_common::time::now;
+use muster_fleet::{By, Fleet, check_profile_files};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Arguments, Config, DEFAULT_PROFILES};
+use crate::error::chain;
+use crate::reload::Reloader;
+
+/// How often is looked whether other rules of profiles are in force: a profile's come with the first host that it fits.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Profiles as files have them: path and text of each.
+pub(crate) type ProfileFiles = Vec<(String, String)>;
+
+/// Reads the files, and everything that stands in them is right by itself.
+///
+/// # Errors
+/// Every mistake, a line each, with its place and what to do.
+pub(crate) fn read(config: &Config, files: &Files) -> Result<(ProfileFiles, Settings), Vec<String>> {
+    let profiles = read_folder(config).map_err(|why| vec![why]);
+    let judged = profiles.and_then(|profiles| {
+        let rules = check_profile_files(&profiles).map_err(|mistakes| vec![mistakes.to_string()])?;
+        let rules = Files { rules: Vec::new(), alerting: None, profiles: rules };
+        // Those of profiles are only warned of elsewhere; here their writer is at hand.
+        let refused: Vec<String> = load_settings(&rules)?.warnings;
+        if refused.is_empty() { Ok(profiles) } else { Err(refused) }
+    });
+    match (judged, load_settings(files)) {
+        (Ok(profiles), Ok(settings)) => Ok((profiles, settings)),
+        (Err(mut faults), Err(more)) => {
+            faults.extend(more);
+            Err(faults)
+        }
+        (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+    }
+}
+
+/// The same of files that are in nobody's way yet: for `--check-config`.
+///
+/// # Errors
+/// As [`read`].
+pub fn check(config: &Config, arguments: &Arguments) -> Result<Settings, Vec<String>> {
+    read(config, &arguments.alerting_files()).map(|(_, settings)| settings)
+}
+
+/// All `*.yml` and `*.yaml` of the folder, by name; none where no folder is named and the usual one is not there.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn paths(config: &Config) -> Result<Vec<PathBuf>, String> {
+    let usual = || Some(PathBuf::from(DEFAULT_PROFILES)).filter(|folder| folder.is_dir());
+    let Some(folder) = config.profiles.folder.clone().or_else(usual) else { return Ok(Vec::new()) };
+    let entries = std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))?;
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_yaml).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("failed to read `{}`: {error}; user muster-collector must be able to read it", path.display())
+}
+
+fn read_folder(config: &Config) -> Result<ProfileFiles, String> {
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        Ok((path.display().to_string(), text))
+    };
+    paths(config)?.into_iter().map(read).collect()
+}
+
+/// Puts these profiles in force: what hosts get of them goes out as a roll-out.
+///
+/// # Errors
+/// When profiles that the API has stand against them, or the disk failed.
+pub(crate) fn put(fleet: &Fleet, profiles: &[(String, String)]) -> Result<(), String> {
+    let done = fleet.set_profile_files(profiles, &By::MUSTER, now()).map_err(|error| chain(&error))?;
+    if done.is_changed {
+        let begun = done.rollout.map(|rollout| format!(", a roll-out to {} hosts begins", rollout.hosts));
+        tracing::info!("version {} of the profiles is in force{}", done.version, begun.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Reads rules anew whenever profiles bring other ones, until `stop`.
+pub(crate) async fn run(fleet: Arc<Fleet>, reloader: Arc<Reloader>, mut known: u64, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let version = fleet.profile_rules().0;
+        if version == known {
+            continue;
+        }
+        let reading = Arc::clone(&reloader);
+        let read = tokio::task::spawn_blocking(move || reading.read_rules()).await;
+        match read.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(()) => known = version,
+            // The next look tries again; a reload says why as well.
+            Err(why) => tracing::error!("rules of profiles are not in force: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &str = "rules:\n  groups:\n  - name: g\n    rules:\n    - alert: A\n      expr: up ==";
+
+    #[test]
+    fn profiles_of_a_folder_are_read_by_name_and_their_mistakes_are_told_with_those_of_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut config = Config::default();
+        config.profiles.folder = Some(at("profiles"));
+        let faults = read(&config, &Files::default()).err().unwrap();
+        assert!(faults[0].contains("profiles") && faults[0].contains("muster-collector"), "{faults:?}");
+        std::fs::create_dir(at("profiles")).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(at("profiles").join(name), text).unwrap();
+        write("b.yml", "profile: b\nlogs:\n- paths: [/var/log/b.log]\n");
+        write("a.yaml", "profile: a\nlogs:\n- paths: [/var/log/a.log]\n");
+        write("note.txt", "no profile");
+        let (profiles, _) = read(&config, &Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let names: Vec<&str> = profiles.iter().map(|(path, _)| path.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["a.yaml", "b.yml"]);
+        write("c.yml", &format!("profile: c\n{RULES}\n"));
+        std::fs::write(at("own.yml"), format!("{}\n", &RULES[9..])).unwrap();
+        let files = Files { rules: vec![at("own.yml")], ..Files::default() };
+        let faults = read(&config, &files).err().unwrap().join("\n");
+        assert!(faults.contains("profile c") && faults.contains("own.yml:"), "{faults}");
+        write("c.yml", "profile: c\nlogs:\n- paths: [/var/log/c.log]\n  colour: red\n");
+        let faults = read(&config, &Files::default()).err().unwrap().join("\n");
+        assert!(faults.contains("c.yml") && faults.contains("colour"), "{faults}");
+    }
+}
