@@ -44,6 +44,11 @@ pub(crate) async fn blocking<T: Send + 'static, E: Into<AlertingError> + Send + 
 
 /// The error of fleet or alert: its text says what, then, after a colon, what to do.
 pub(crate) fn refusal(error: &AlertingError, place: &str) -> ApiError {
+    if let AlertingError::Fleet(FleetError::Profiles(mistakes)) = error {
+        // Each says where and what to do itself.
+        let remedy = "correct the documents; PROFILES.md describes them";
+        return ApiError::new(ErrorKind::BadData, mistakes.to_string()).place(place).remedy(remedy);
+    }
     let kind = match error {
         AlertingError::Fleet(error) => of_fleet(error),
         AlertingError::Silence(_) => ErrorKind::BadData,

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod alerting;
 mod inventory;
 mod people;
+mod profiles;
 
 pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
@@ -14,6 +15,7 @@ pub use alerting::{
 };
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
+pub use profiles::{ApplyArguments, ChangeArguments, ProfilesVerb};
 
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
 #[derive(Debug, Parser)]
@@ -82,6 +84,13 @@ pub enum Noun {
     Inventory(InventoryVerb),
     /// What changed on hosts.
     Changes(ChangesArguments),
+    /// What a change of profiles would do to hosts.
+    Plan(ChangeArguments),
+    /// Change profiles: hosts get what follows from it by a roll-out.
+    Apply(ApplyArguments),
+    /// Profiles: which hosts read which logs and run which checks, and how that is rolled out.
+    #[command(subcommand)]
+    Profiles(ProfilesVerb),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.

@@ -23,6 +23,7 @@ mod openapi;
 mod problem;
 mod problems;
 mod processes;
+mod profiles;
 mod routes;
 mod rules;
 mod snapshots;
@@ -83,6 +84,22 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/announcements", &["GET"], READ, || get(inventory::announced)),
     route("/api/muster/v1/announcements", &["POST"], SILENCE, || post(inventory::announce)),
     route("/api/muster/v1/announcements/{id}", &["DELETE"], SILENCE, || delete(inventory::end)),
+    route("/api/muster/v1/profiles", &["GET"], READ, || get(profiles::list)),
+    route("/api/muster/v1/profiles/export", &["GET"], READ, || get(profiles::export)),
+    route("/api/muster/v1/profiles/plan", &["POST"], READ, || post(profiles::plan)),
+    route("/api/muster/v1/profiles/apply", &["POST"], ADMIN, || post(profiles::apply)),
+    route("/api/muster/v1/profiles/assigned", &["GET"], READ, || get(profiles::assigned)),
+    route("/api/muster/v1/profiles/versions", &["GET"], READ, || get(profiles::versions)),
+    route("/api/muster/v1/profiles/versions/{version}", &["GET"], READ, || get(profiles::version)),
+    route("/api/muster/v1/profiles/rollouts", &["GET"], READ, || get(profiles::rollouts)),
+    route("/api/muster/v1/profiles/rollouts/stop", &["POST"], ADMIN, || post(profiles::stop)),
+    route("/api/muster/v1/profiles/rollouts/resume", &["POST"], ADMIN, || post(profiles::resume)),
+    route("/api/muster/v1/profiles/rollouts/revert", &["POST"], ADMIN, || post(profiles::revert)),
+    route("/api/muster/v1/profiles/named/{name}", &["GET"], READ, || get(profiles::one)),
+    route("/api/muster/v1/hosts/{host}/configuration", &["GET"], READ, || get(profiles::configuration)),
+    route("/api/muster/v1/hosts/{host}/configuration/retry", &["POST"], ADMIN, || post(profiles::retry)),
+    route("/api/muster/v1/hosts/{host}/profiles/{name}", &["PUT"], ADMIN, || put(profiles::assign)),
+    route("/api/muster/v1/hosts/{host}/profiles/{name}", &["DELETE"], ADMIN, || delete(profiles::unassign)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use muster_common::check::CheckState;
-use muster_fleet::{AuditQuery, AuditResult, AuditRow, Scope};
+use muster_fleet::{AuditQuery, AuditResult, AuditRow, ConfigurationWord, Scope};
 use serde_json::{Value, json};
 
 use super::alerting::report;
@@ -36,6 +37,7 @@ const NO_CHANGE: &[(&str, &str)] = &[
     ("POST", "/loki/api/v1/detected_field/{name}/values"),
     ("POST", "/loki/api/v1/patterns"),
     ("POST", "/api/muster/v1/inventory/query"),
+    ("POST", "/api/muster/v1/profiles/plan"),
     ("POST", "/api/muster/v1/routes/explain"),
     ("POST", "/api/muster/v1/rules/lint"),
     ("POST", "/api/muster/v1/rules/unit"),
@@ -168,6 +170,35 @@ impl Walk {
         self.step("DELETE", BASELINE, &["inv-1"], Value::Null, "baseline_unpinned", "inv-1").await;
     }
 
+    async fn profiles(&mut self) {
+        const PROFILES: &str = "/api/muster/v1/profiles";
+        const ASSIGNED: &str = "/api/muster/v1/hosts/{host}/profiles/{name}";
+        ask(&self.fixture, "prof-1", 11);
+        let approve = "/api/muster/v1/hosts/{host}/approve";
+        self.step("POST", approve, &["prof-1"], json!({}), "host_approved", "prof-1").await;
+        let fleet = Arc::clone(self.fixture.fleet());
+        let host = fleet.find("prof-1").unwrap();
+        fleet.configuration_connected(host, true);
+        fleet.step_profiles(now()).unwrap();
+        let text = "profile: shop\nselector:\n  labels: '{host=\"prof-1\"}'\nlogs:\n- paths: [/var/log/shop.log]\n";
+        let body = json!({"documents": [{"name": "shop.yml", "text": text}], "reason": "r"});
+        self.step("POST", &format!("{PROFILES}/apply"), &[], body, "profiles_applied", "1").await;
+        let why = || json!({"reason": "r"});
+        self.step("POST", &format!("{PROFILES}/rollouts/stop"), &[], why(), "rollout_stopped", "1").await;
+        self.step("POST", &format!("{PROFILES}/rollouts/resume"), &[], json!({}), "rollout_resumed", "1").await;
+        fleet.step_profiles(now()).unwrap();
+        let (_, digest, _) = fleet.configuration_for(host).unwrap();
+        fleet.configuration_told(host, [0; 16], digest, ConfigurationWord::Refused, &["no".to_owned()], now());
+        fleet.step_profiles(now()).unwrap();
+        let retry = "/api/muster/v1/hosts/{host}/configuration/retry";
+        self.step("POST", retry, &["prof-1"], json!({}), "configuration_retried", "prof-1").await;
+        self.step("POST", &format!("{PROFILES}/rollouts/revert"), &[], why(), "rollout_reverted", "2").await;
+        let apply = json!({"documents": [{"name": "shop.yml", "text": text}], "reason": "r"});
+        self.step("POST", &format!("{PROFILES}/apply"), &[], apply, "profiles_applied", "3").await;
+        self.step("PUT", ASSIGNED, &["prof-1", "shop"], why(), "profile_assigned", "prof-1").await;
+        self.step("DELETE", ASSIGNED, &["prof-1", "shop"], why(), "profile_unassigned", "prof-1").await;
+    }
+
     async fn users(&mut self) {
         const USERS: &str = "/api/muster/v1/users";
         let (ann, login) = (format!("{USERS}/{{name}}"), json!({"user": "ann", "password": PASSWORD}));
@@ -199,6 +230,7 @@ async fn every_change_over_the_api_is_one_row() {
     walk.hosts().await;
     walk.tokens_and_holds().await;
     walk.baselines().await;
+    walk.profiles().await;
     walk.the_collector().await;
     walk.users().await;
     let Walk { fixture, done, rows, .. } = walk;

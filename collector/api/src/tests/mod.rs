@@ -17,4 +17,5 @@ mod matrix;
 mod muster;
 mod pages;
 mod processes;
+mod profiles;
 mod prometheus;

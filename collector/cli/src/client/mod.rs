@@ -112,6 +112,14 @@ impl Client {
         self.send(Method::DELETE, path, Body::Nothing, None).await
     }
 
+    /// One that says why.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn delete_json(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::DELETE, path, Body::json(body), None).await
+    }
+
     /// The JSON of the answer.
     ///
     /// # Errors

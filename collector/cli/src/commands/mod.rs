@@ -16,6 +16,7 @@ pub mod login;
 pub mod logs;
 pub mod mail;
 pub mod processes;
+pub mod profiles;
 pub mod query;
 pub mod route;
 pub mod rules;
