@@ -4,6 +4,7 @@
 //! only [`disk`] touches files; everything else is pure.
 
 pub mod archive;
+pub mod ask;
 pub mod check;
 pub mod digest;
 pub mod disk;

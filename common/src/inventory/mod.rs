@@ -4,7 +4,7 @@
 
 mod difference;
 mod rows;
-mod tables;
+pub(crate) mod tables;
 
 pub use difference::{Difference, DifferenceError};
 pub use rows::{Digest, Rows, RowsError, key_of, row_hash};

@@ -33,19 +33,25 @@ pub struct Table {
     pub keys: usize,
 }
 
-const fn text(name: &'static str) -> Column {
+pub(crate) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text }
 }
 
-const fn integer(name: &'static str) -> Column {
+pub(crate) const fn integer(name: &'static str) -> Column {
     Column { name, kind: Kind::Integer }
 }
 
-const fn time(name: &'static str) -> Column {
+pub(crate) const fn time(name: &'static str) -> Column {
     Column { name, kind: Kind::Time }
 }
 
-const fn table(number: u8, name: &'static str, one: &'static str, keys: usize, columns: &'static [Column]) -> Table {
+pub(crate) const fn table(
+    number: u8,
+    name: &'static str,
+    one: &'static str,
+    keys: usize,
+    columns: &'static [Column],
+) -> Table {
     Table { number, name, one, columns, keys }
 }
 
