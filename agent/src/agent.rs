@@ -15,6 +15,7 @@ use muster_common::time::{Timestamp, monotonic};
 use muster_common::wire::message::{GoodbyeReason, Problem, RefusalCode};
 use tokio::sync::mpsc;
 
+use crate::ask;
 use crate::checks::add_host_pack;
 use crate::checks::settings::Checks;
 use crate::config::Config;
@@ -119,6 +120,7 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
                 agent.give(Input::Reports(reports));
             }
             Some(news) = reports.news.recv() => agent.hear_handed(news),
+            Some(answer) = reports.answers.recv() => agent.give(Input::Answer(answer)),
             Some(handed) = reports.handed.recv(), if agent.session.takes_handed() => agent.give(Input::Handed(handed)),
             Some(news) = log_news.recv(), if agent.wants_log_news() => agent.hear_logs(news),
             () = tokio::time::sleep(due) => agent.tick(is_stopping),
@@ -180,10 +182,11 @@ impl Agent {
         let spool_config = SpoolConfig { folder: state_dir.join("spool"), host, limits };
         let (spool, mut loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
         loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        let asked = ask::Host::new(&config, now.wall.millis() / 1_000);
         // First starts are spread by the host's id, which no other host has.
         let mut checks = Checks { host: host.to_string(), ..config.checks };
         add_host_pack(&mut checks, Path::new("/run"));
-        let looks = (config.processes, config.metrics.proc.as_path(), config.inventory);
+        let looks = (config.processes, config.metrics.proc.as_path(), config.inventory, asked);
         let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, looks, &own, now.wall)?;
         loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);
@@ -312,6 +315,11 @@ impl Agent {
             }
             Effect::Handed(order) => self.reports.obey(order),
             Effect::Inventory(order) => self.reports.obey_inventory(order),
+            Effect::Ask(ask) => {
+                if let Some(answer) = self.reports.ask(ask) {
+                    self.give(Input::Answer(answer));
+                }
+            }
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod arguments;
+pub mod ask;
 pub mod bundle;
 pub mod checks;
 pub mod collect;

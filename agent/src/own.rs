@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use muster_common::sample::MetricKind;
 
+use crate::ask::AskNumbers;
 use crate::checks::CheckNumbers;
 use crate::logs::counters::LogNumbers;
 
@@ -157,6 +158,7 @@ pub struct Own {
     pub last_ack_ms: Level,
     pub logs: LogNumbers,
     pub checks: CheckNumbers,
+    pub ask: AskNumbers,
     dropped_batches: [Count; DropReason::ALL.len()],
     dropped_rows: [Count; DropReason::ALL.len()],
     dropped_reports: [Count; DropReason::ALL.len()],
@@ -223,6 +225,7 @@ impl Own {
         }
         self.logs.each(show);
         self.checks.each(show);
+        self.ask.each(show);
     }
 
     fn counts(&self) -> [(&'static str, &'static str, &Count); 27] {
@@ -300,6 +303,9 @@ mod tests {
         });
         own.connect_failed(ConnectFailure::Handshake);
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
-        assert_eq!((seen.len(), sum), (27 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES, 3.0));
+        assert_eq!(
+            (seen.len(), sum),
+            (27 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES + AskNumbers::SERIES, 3.0)
+        );
     }
 }

@@ -1,5 +1,5 @@
 //! Between those who make reports and the session: the check engine and who looks at processes on their threads, and other processes
-//! through files.
+//! through files. Who answers questions stands here too.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use muster_common::disk::real::RealDisk;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::{CheckList, Report};
+use muster_common::wire::message::{Answer, Ask, CheckList, Report};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::ask;
+use crate::ask::worker::AskWorker;
 use crate::checks::settings::Checks;
 use crate::checks::worker::{CheckError, CheckWorker};
 use crate::handed::give::folder_of;
@@ -24,6 +26,8 @@ use crate::uplink::{HandedFrame, HandedOrder, InventoryOrder};
 
 /// Results that may wait for the agent's loop, which takes them at once: as many as checks can end in a moment.
 const REPORTS_MAX: usize = 256;
+/// Answers that may wait for it: one question is answered at a time.
+const ANSWERS_MAX: usize = 2;
 /// How long a maker of results waits for a place: the loop takes them within a turn.
 const FULL_WAIT: Duration = Duration::from_millis(10);
 /// Results that are given to the session together.
@@ -37,6 +41,7 @@ pub(crate) struct ReportSide {
     _top: TopWorker,
     /// `None`: this host's configuration looks at no inventory.
     inventory: Option<InventoryWorker>,
+    questions: AskWorker,
 }
 
 /// Why nobody can make reports.
@@ -56,6 +61,11 @@ pub enum ReportError {
         #[source]
         source: std::io::Error,
     },
+    #[error("no thread can be started to answer questions: {source}; raise the limit of tasks for this user")]
+    Questions {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("no thread can be started to look at processes: {source}; raise the limit of tasks for this user")]
     Processes {
         #[source]
@@ -68,6 +78,7 @@ pub(crate) struct ReportEars {
     pub(crate) results: mpsc::Receiver<Report>,
     pub(crate) handed: mpsc::Receiver<HandedFrame>,
     pub(crate) news: mpsc::Receiver<HandedNews>,
+    pub(crate) answers: mpsc::Receiver<Answer>,
 }
 
 impl ReportSide {
@@ -78,7 +89,7 @@ impl ReportSide {
     pub(crate) fn start(
         state_dir: &Path,
         checks: Checks,
-        (processes, proc, inventory): (ProcessesConfig, &Path, InventoryConfig),
+        (processes, proc, inventory, asked): (ProcessesConfig, &Path, InventoryConfig, ask::Host),
         own: &Arc<Own>,
         now: Timestamp,
     ) -> Result<(Self, ReportEars, Vec<HandedFrame>), ReportError> {
@@ -92,6 +103,10 @@ impl ReportSide {
         let tell = move |report| hand_on(&told, Report::Inventory(report));
         let inventory = inventory.enabled.then(|| InventoryWorker::start(inventory, Arc::clone(own), tell)).transpose();
         let inventory = inventory.map_err(|source| ReportError::Inventory { source })?;
+        let (told, answers) = mpsc::channel(ANSWERS_MAX);
+        // The receiver goes only with the program.
+        let questions = AskWorker::start(asked, Arc::clone(own), move |answer| drop(told.blocking_send(answer)));
+        let questions = questions.map_err(|source| ReportError::Questions { source })?;
         let checks = if checks.checks.is_empty() {
             // Those that an earlier configuration had are no more: for that word no thread is needed, and an empty channel takes it.
             drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
@@ -100,8 +115,8 @@ impl ReportSide {
             Some(CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report))?)
         };
         Ok((
-            Self { handed, _checks: checks, _top: top, inventory },
-            ReportEars { results, handed: frames, news },
+            Self { handed, _checks: checks, _top: top, inventory, questions },
+            ReportEars { results, handed: frames, news, answers },
             placed,
         ))
     }
@@ -113,6 +128,11 @@ impl ReportSide {
             InventoryOrder::Known(digests) => inventory.welcome(digests),
             InventoryOrder::Wanted(tables) => inventory.wanted(tables),
         }
+    }
+
+    /// Puts a question of the collector. An answer comes at once where this host takes none now.
+    pub(crate) fn ask(&self, ask: Ask) -> Option<Answer> {
+        self.questions.ask(ask)
     }
 
     /// What the session says of a handed report.

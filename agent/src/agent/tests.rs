@@ -206,3 +206,29 @@ async fn a_termination_signal_ends_the_agent_with_its_reason() {
     rustix::process::kill_process(own, rustix::process::Signal::TERM).unwrap();
     assert_eq!(stop.await, GoodbyeReason::Upgrade);
 }
+
+#[tokio::test]
+async fn a_question_is_looked_into_and_answered_on_the_session() {
+    use muster_common::wire::message::{AnswerWord, Ask};
+    let trial = Trial::enrolled().await;
+    let ask = |id, table: &str| Ask {
+        id,
+        table: table.to_owned(),
+        columns: Vec::new(),
+        filters: Vec::new(),
+        rows_max: 10,
+        within_ms: 10_000,
+        extensions: Vec::new(),
+    };
+    trial.collector.with_model(|model| model.asks = vec![ask(1, "agent"), ask(2, "nothing")]);
+    let (stop, run) = trial.start();
+    trial.until("two answers", |collector| collector.with_model(|model| model.answers.len() == 2)).await;
+    stop.send(GoodbyeReason::Restart).unwrap();
+    run.await.unwrap().unwrap();
+    trial.collector.with_model(|model| {
+        let [agent, unknown] = &model.answers[..] else { panic!("{:?}", model.answers) };
+        assert_eq!((agent.id, agent.word, agent.columns[0].as_str()), (1, AnswerWord::Rows, "version"));
+        assert_eq!(agent.rows[0][..2], [env!("CARGO_PKG_VERSION").into(), i64::from(std::process::id()).into()]);
+        assert_eq!((unknown.id, unknown.word), (2, AnswerWord::Unknown));
+    });
+}

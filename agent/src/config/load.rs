@@ -10,6 +10,7 @@ use muster_common::time::{Span, parse_span};
 use super::document::{Document, Entry, Value, nearest};
 use super::error::{ConfigErrors, Place, Problem};
 use super::{AgentConfig, CollectorConfig, Config, DEFAULT_FILE, DEFAULT_SPOOL_BYTES, DEFAULT_STATE_DIR, SpoolConfig};
+use crate::ask::AskConfig;
 use crate::checks::settings::Checks as ChecksConfig;
 use crate::inventory::InventoryConfig;
 use crate::sampler::{MetricsConfig, SourceConfig};
@@ -17,7 +18,7 @@ use crate::sources;
 use crate::top::ProcessesConfig;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 26] = [
+pub const KEYS: [(&str, &str); 27] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
@@ -39,6 +40,7 @@ pub const KEYS: [(&str, &str); 26] = [
     ("inventory.interval", "\"15m\""),
     ("inventory.files", "[] (the built-in ones always count)"),
     ("inventory.certificates", "[] (the built-in ones always count)"),
+    ("ask.enabled", "true"),
     ("logs", "the journal, or the classic files of the system"),
     ("journal.enabled", "true, with [[logs]] false"),
     ("journal.from", "\"end\""),
@@ -111,6 +113,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
         spool: SpoolConfig { max_bytes: checks.bytes("spool.max_bytes").unwrap_or(DEFAULT_SPOOL_BYTES) },
         processes: checks.processes(),
         inventory: checks.inventory(),
+        ask: AskConfig { enabled: checks.boolean("ask.enabled").unwrap_or(AskConfig::default().enabled) },
         logs: checks.logs(),
         checks: ChecksConfig::default(),
     };
@@ -349,7 +352,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [inventory], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [inventory], [ask], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }
@@ -404,6 +407,9 @@ mod tests {
     interval = "1h"
     files = ["/srv/app/*.toml"]
     certificates = ["/srv/app/tls/*.pem", "/srv/**/*.crt"]
+
+    [ask]
+    enabled = false
     "#;
 
     fn problems(text: &str, sets: &[&str]) -> Vec<String> {
@@ -434,6 +440,7 @@ mod tests {
         let inventory = &config.inventory;
         assert_eq!((inventory.enabled, inventory.interval.as_secs()), (false, 3_600));
         assert_eq!((inventory.files.len(), inventory.certificates[1].text()), (1, "/srv/**/*.crt"));
+        assert!(!config.ask.enabled);
     }
 
     #[test]
@@ -463,6 +470,7 @@ mod tests {
         assert_eq!(config.spool.max_bytes, DEFAULT_SPOOL_BYTES);
         assert_eq!(config.processes, ProcessesConfig::default());
         assert_eq!(config.inventory, InventoryConfig::default());
+        assert_eq!(config.ask, AskConfig { enabled: true });
         assert_eq!(config.agent.state_dir, Path::new(DEFAULT_STATE_DIR));
         assert!(load(Some(Path::new("/nonexistent/agent.toml")), &[]).is_err());
     }

@@ -14,6 +14,7 @@ pub use load::{KEYS, load, parse};
 
 use std::path::PathBuf;
 
+use crate::ask::AskConfig;
 use crate::checks::settings::Checks as ChecksConfig;
 use crate::inventory::InventoryConfig;
 use crate::logs::settings::LogsConfig;
@@ -36,6 +37,7 @@ pub struct Config {
     pub spool: SpoolConfig,
     pub processes: ProcessesConfig,
     pub inventory: InventoryConfig,
+    pub ask: AskConfig,
     /// `[[logs]]`, `[journal]` and `[redaction]`
     pub logs: LogsConfig,
     /// `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`

@@ -18,7 +18,10 @@ pub mod worker;
 
 use std::time::Duration;
 
+pub(crate) use scene::{LARGE_BYTES, SMALL_BYTES};
 pub use scene::{Problem, Scene};
+pub(crate) use sources::{SOURCES, each_socket_line, look, shown, socket_address, socket_inode, user_names};
+pub(crate) use worker::give_back;
 
 use crate::logs::glob::Glob;
 

@@ -17,9 +17,9 @@ use super::{InventoryConfig, defaults};
 use crate::logs::glob::Glob;
 
 /// A small file: an attribute, a list of users of an ordinary host.
-pub(super) const SMALL_BYTES: usize = 256 << 10;
+pub(crate) const SMALL_BYTES: usize = 256 << 10;
 /// The largest file that is read as a whole: tables of the kernel, such as the routes of a router.
-pub(super) const LARGE_BYTES: usize = 16 << 20;
+pub(crate) const LARGE_BYTES: usize = 16 << 20;
 /// The largest that is read line by line: the package database of a host with 8,000 packages has some 12 MB.
 const LINES_BYTES: u64 = 128 << 20;
 /// Notes of one look at one table; beyond it they help nobody.
@@ -139,7 +139,7 @@ impl Scene {
     }
 
     /// A path of the host in this root.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
@@ -152,7 +152,7 @@ impl Scene {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub(super) fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Problem> {
+    pub(crate) fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Problem> {
         match bounded::read(&self.path(path), bytes_max) {
             Ok((bytes, is_cut)) => {
                 if is_cut {
@@ -163,6 +163,11 @@ impl Scene {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(Problem { place: Self::place(path), problem: format!("cannot be read: {error}") }),
         }
+    }
+
+    /// The beginning of a file of a process or a session, which may be gone by now; `None`: it is not there, or not for this user.
+    pub(crate) fn beginning(&self, path: &str, bytes_max: usize) -> Option<Vec<u8>> {
+        bounded::read(&self.path(path), bytes_max).ok().map(|(bytes, _)| bytes)
     }
 
     /// Gives a file's lines, however large it is; none where there is no such file. What is beyond the bound is left, and noted.
@@ -185,13 +190,13 @@ impl Scene {
     ///
     /// # Errors
     /// When it cannot be read, or is not there.
-    pub(super) fn must_read(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn must_read(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Problem> {
         let missing = || Problem { place: Self::place(path), problem: "is not there: is it mounted?".to_owned() };
         self.read(path, bytes_max)?.ok_or_else(missing)
     }
 
     /// The first line of a small file, without blanks around it; `None`: it is empty, absent, or not for this user.
-    pub(super) fn word(&self, path: &str) -> Option<String> {
+    pub(crate) fn word(&self, path: &str) -> Option<String> {
         let (bytes, _) = bounded::read(&self.path(path), SMALL_BYTES).ok()?;
         let line = crate::sources::parse::text(crate::sources::parse::trimmed(&bytes));
         (!line.is_empty()).then_some(line)
@@ -206,7 +211,7 @@ impl Scene {
     ///
     /// # Errors
     /// When it is there and cannot be listed.
-    pub(super) fn list(&self, path: &str, max: usize) -> Result<Vec<String>, Problem> {
+    pub(crate) fn list(&self, path: &str, max: usize) -> Result<Vec<String>, Problem> {
         let entries = match std::fs::read_dir(self.path(path)) {
             Ok(entries) => entries,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -236,7 +241,7 @@ impl Scene {
     }
 
     /// The notes since the last call.
-    pub(super) fn take_notes(&self) -> Vec<String> {
+    pub(crate) fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.borrow_mut())
     }
 

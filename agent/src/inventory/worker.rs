@@ -207,13 +207,13 @@ impl Worker {
 /// Gives the system back what looks took and have freed, which the allocator keeps for this thread otherwise.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "no crate at hand has this call")]
-fn give_back() {
+pub(crate) fn give_back() {
     // SAFETY: it takes no pointer, and may be called by any thread at any time (malloc_trim(3)).
     unsafe { libc::malloc_trim(0) };
 }
 
 #[cfg(not(target_env = "gnu"))]
-fn give_back() {}
+pub(crate) fn give_back() {}
 
 /// Folders in which changes mean something, below the scene's root.
 fn folders(scene: &Scene) -> BTreeSet<PathBuf> {

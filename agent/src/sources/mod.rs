@@ -49,8 +49,9 @@ use std::time::Duration;
 use muster_common::time::Timestamp;
 use rustix::io::Errno;
 
+pub(crate) use background::{Background, Job};
 pub(crate) use metric::{Column, Devices, Info, Metric};
-pub(crate) use mounts::parse_mounts;
+pub(crate) use mounts::{Mount, parse_mounts};
 pub(crate) use operating_system::os_release_value;
 pub(crate) use procfs::{ProcFile, Roots, Scratch, Shape};
 pub(crate) use timex::clock_state;

@@ -5,10 +5,10 @@
 
 mod leaders;
 mod look;
-mod stat;
+pub(crate) mod stat;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 pub(crate) mod worker;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ pub(super) const NAME_BYTES_MAX: usize = 64;
 
 /// /proc/PID/stat, as far as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat<'a> {
+pub(crate) struct Stat<'a> {
     pub name: &'a [u8],
     pub state: u8,
     /// User and system time of all threads, in the kernel's ticks.
@@ -20,7 +20,7 @@ pub(super) struct Stat<'a> {
 
 impl<'a> Stat<'a> {
     /// `77 (name) S 1 77 77 0 -1 4194304 ...`: the name may hold blanks and brackets, so it ends with the last one.
-    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+    pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let open = text.iter().position(|byte| *byte == b'(')?;
         let close = text.iter().rposition(|byte| *byte == b')').filter(|close| *close > open)?;
         let name = &text[open + 1..close];
@@ -58,7 +58,7 @@ pub(super) fn uptime_of(text: &[u8]) -> Option<u64> {
 }
 
 /// When the machine started, seconds since 1970, of /proc/stat.
-pub(super) fn boot_of(text: &[u8]) -> Option<i64> {
+pub(crate) fn boot_of(text: &[u8]) -> Option<i64> {
     let line = parse::lines(text).find_map(|line| line.strip_prefix(b"btime "))?;
     whole(line.trim_ascii()).and_then(|seconds| i64::try_from(seconds).ok())
 }

@@ -11,7 +11,7 @@ use crate::sources::parse;
 ///
 /// Programs that write a title into their arguments (`nginx: master process /usr/sbin/nginx -c ...`) have all of it in the first one: so
 /// that is cut at its first blank.
-pub(super) fn command_of(cmdline: &[u8], redactor: Option<&Redactor>) -> (String, u32) {
+pub(crate) fn command_of(cmdline: &[u8], redactor: Option<&Redactor>) -> (String, u32) {
     let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
     if cmdline.is_empty() {
         return (String::new(), 0);

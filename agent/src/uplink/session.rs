@@ -3,7 +3,7 @@
 //! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
-//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`questions`] what the collector asks; [`spooling`] from memory to disk; [`stopping`] the orderly end.
 //!
 //! What holds at all times:
 //! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
@@ -18,6 +18,7 @@ mod logs;
 mod moving;
 mod note;
 mod numbering;
+mod questions;
 mod reports;
 mod run;
 mod spooling;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use muster_common::inventory::Digest;
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report};
+use muster_common::wire::message::{Answer, Ask, Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report};
 
 use self::epochs::{Keeping, LANES};
 use self::handed::Handed;
@@ -170,6 +171,8 @@ pub enum Input<'a> {
     Logs(LogFrame),
     /// Everything that is wrong on this host now, for the collector to show.
     Problems(Vec<Problem>),
+    /// What this host answers to an [`Effect::Ask`].
+    Answer(Answer),
     /// A certificate request for a new key: renew over this connection.
     Renew { csr_der: Vec<u8> },
     /// Time has passed; due at [`Session::deadline`] at the latest.
@@ -200,6 +203,8 @@ pub enum Effect {
     Handed(HandedOrder),
     /// For who looks at the inventory.
     Inventory(InventoryOrder),
+    /// For who answers questions; answer with [`Input::Answer`].
+    Ask(Ask),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
@@ -264,6 +269,8 @@ pub struct Session {
     logs: Logs,
     reports: Waiting,
     handed: Handed,
+    /// Questions of this connection that wait for their answers.
+    unanswered: Vec<u64>,
     #[cfg(feature = "planted")]
     remembered: Vec<(Epoch, u64)>,
     effects: Vec<Effect>,
@@ -304,6 +311,7 @@ impl Session {
             logs: Logs::default(),
             reports: Waiting::default(),
             handed: Handed::default(),
+            unanswered: Vec::new(),
             #[cfg(feature = "planted")]
             remembered: Vec::new(),
             effects: Vec::new(),
@@ -374,6 +382,7 @@ impl Session {
             Input::Spool(answer) => self.spool_answered(now, answer),
             Input::Logs(batch) => self.log_batch(now, batch),
             Input::Problems(problems) => self.problems(problems),
+            Input::Answer(answer) => self.answer(answer),
             Input::Renew { csr_der } => self.send_renew(csr_der),
             Input::Tick => {}
             Input::Stop(reason) => self.stop(now, reason),

@@ -453,7 +453,12 @@ impl AgentNode {
                     running.tailer.obey(&order, now);
                 }
             }
-            Effect::Renewed { .. } | Effect::Done | Effect::Spool(_) | Effect::Handed(_) | Effect::Inventory(_) => {}
+            Effect::Renewed { .. }
+            | Effect::Done
+            | Effect::Spool(_)
+            | Effect::Handed(_)
+            | Effect::Inventory(_)
+            | Effect::Ask(_) => {}
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ pub(super) fn read_groups(scene: &Scene, rows: &mut Rows) -> Result<(), Problem>
 }
 
 /// Names by number, for tables that show owners. Empty where the file cannot be read: then numbers are shown.
-pub(super) fn user_names(scene: &Scene) -> BTreeMap<u32, String> {
+pub(crate) fn user_names(scene: &Scene) -> BTreeMap<u32, String> {
     let bytes = scene.read(PASSWD, LARGE_BYTES).ok().flatten().unwrap_or_default();
     first_names(entries(&bytes).map(|[name, _, uid, ..]: [String; 7]| (name, uid)))
 }
@@ -74,6 +74,6 @@ fn first_names(pairs: impl Iterator<Item = (String, String)>) -> BTreeMap<u32, S
 }
 
 /// The name, or the number where it has none.
-pub(super) fn shown(names: &BTreeMap<u32, String>, number: u32) -> String {
+pub(crate) fn shown(names: &BTreeMap<u32, String>, number: u32) -> String {
     names.get(&number).cloned().unwrap_or_else(|| number.to_string())
 }

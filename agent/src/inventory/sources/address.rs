@@ -51,7 +51,7 @@ pub(super) fn plain_ipv6(hex: &[u8]) -> Option<Ipv6Addr> {
 }
 
 /// As /proc/net/tcp and route write one: words of four bytes in the host's byte order.
-pub(super) fn socket_address(hex: &[u8]) -> Option<IpAddr> {
+pub(crate) fn socket_address(hex: &[u8]) -> Option<IpAddr> {
     let words = hex.chunks(8).map(|word| u32::try_from(parse::hex(word)?).ok().map(u32::to_ne_bytes));
     let bytes = words.collect::<Option<Vec<[u8; 4]>>>()?.concat();
     match (<[u8; 4]>::try_from(bytes.as_slice()), <[u8; 16]>::try_from(bytes.as_slice())) {

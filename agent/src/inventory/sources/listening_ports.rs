@@ -102,7 +102,7 @@ fn parse_line(line: &[u8], protocol: &'static str) -> Option<(u64, Socket)> {
 }
 
 /// Gives the lines until `each` wants no more.
-fn read_lines(path: &Path, read_bytes: usize, mut each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+pub(crate) fn read_lines(path: &Path, read_bytes: usize, mut each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     let mut file = std::fs::File::open(path)?;
     let (mut buffer, mut kept) = (vec![0; 2 * read_bytes], 0);
     for _ in 0..LINES_MAX {
@@ -173,7 +173,7 @@ fn walk(scene: &Scene, wanted: &mut BTreeMap<u64, Listener>) {
 }
 
 /// `socket:[12345]`
-fn socket_inode(target: &Path) -> Option<u64> {
+pub(crate) fn socket_inode(target: &Path) -> Option<u64> {
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 

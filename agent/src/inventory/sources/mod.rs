@@ -34,7 +34,10 @@ use muster_common::inventory::{Rows, TABLES, Table};
 
 use super::scene::{Problem, Scene};
 
+pub(crate) use accounts::{shown, user_names};
 pub(super) use address::ipv4_of_host;
+pub(crate) use address::socket_address;
+pub(crate) use listening_ports::{read_lines as each_socket_line, socket_inode};
 pub(super) use packages::DATABASES;
 pub(super) use unit_files::{FOLDERS as UNIT_FOLDERS, UnitFiles, UnitHead};
 
@@ -53,15 +56,15 @@ const MINUTE: Pace = Pace::Every(Duration::from_secs(60));
 
 /// One line of the table.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) table: &'static Table,
+pub(crate) struct Source {
+    pub(crate) table: &'static Table,
     pub(super) pace: Pace,
     read: fn(&Scene, &mut Rows) -> Result<(), Problem>,
 }
 
 /// The source of every table, by the table's number.
 #[rustfmt::skip]
-pub(super) static SOURCES: [Source; 21] = [
+pub(crate) static SOURCES: [Source; 21] = [
     Source { table: of("os"), pace: INTERVAL, read: os::read },
     Source { table: of("kernel"), pace: INTERVAL, read: kernel::read },
     Source { table: of("hardware"), pace: INTERVAL, read: hardware::read },
@@ -112,7 +115,7 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it cannot be looked at.
-pub(super) fn look(scene: &Scene, source: &Source) -> Result<Rows, Problem> {
+pub(crate) fn look(scene: &Scene, source: &Source) -> Result<Rows, Problem> {
     let mut rows = Rows::new(source.table);
     (source.read)(scene, &mut rows)?;
     Ok(rows)

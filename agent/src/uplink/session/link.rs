@@ -91,6 +91,7 @@ impl Session {
         self.own.connected.set(0);
         self.clock.forget();
         self.hold_until = Duration::ZERO;
+        self.unanswered.clear();
         for run in &mut self.runs {
             run.rewind();
         }
@@ -225,6 +226,7 @@ impl Session {
             (Link::Open { .. }, Message::InventoryWanted(wanted)) => {
                 self.effects.push(Effect::Inventory(InventoryOrder::Wanted(wanted.tables)));
             }
+            (Link::Open { .. }, Message::Ask(ask)) => self.asked(ask),
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {
                 self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });

@@ -1,9 +1,10 @@
-//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), and random interleavings against a small model of the collector ([`interleavings`]).
+//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), questions ([`questions`]), and random interleavings against a small model of the collector ([`interleavings`]).
 
 mod ends;
 mod interleavings;
 mod logs;
 pub(crate) mod model;
+mod questions;
 mod reports;
 mod rules;
 mod trouble;

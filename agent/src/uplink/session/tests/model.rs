@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use muster_common::wire::frame::{Frame, FrameReader};
 use muster_common::wire::message::{
-    Ack, CheckList, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Report, Throttle, Welcome,
+    Ack, Answer, Ask, CheckList, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Report, Throttle,
+    Welcome,
 };
 use muster_common::wire::metrics::RowCoder;
 
@@ -69,6 +70,9 @@ pub(crate) struct Collector {
     /// Every frame of the lane, as read: for tests of order.
     pub(crate) seen: Vec<(Epoch, u64, Kind)>,
     pub(crate) logs: super::logs::LogStore,
+    /// Asked after each welcome, and what was answered.
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) answers: Vec<Answer>,
     open: Option<Open>,
 }
 
@@ -94,6 +98,8 @@ impl Default for Collector {
             named: 0,
             seen: Vec::new(),
             logs: super::logs::LogStore::default(),
+            asks: Vec::new(),
+            answers: Vec::new(),
             open: None,
         }
     }
@@ -124,7 +130,9 @@ impl Collector {
                 Message::Hello(hello) => {
                     answers.push(self.welcome(hello, now_ms));
                     answers.extend(self.logs.pages());
+                    answers.extend(self.asks.iter().cloned().map(Message::Ask));
                 }
+                Message::Answer(answer) => self.answers.push(answer),
                 Message::Problems(told) => self.logs.problems.push(told.problems),
                 Message::AgentGoodbye(goodbye) => self.goodbyes.push(goodbye.reason),
                 Message::ClockProbe(probe) => {

@@ -9,7 +9,7 @@ use muster_common::disk::cut::CutDisk;
 use muster_common::host::HostId;
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::{GoodbyeReason, Message, Report};
+use muster_common::wire::message::{Ask, GoodbyeReason, Message, Report};
 
 use super::model::{Collector, result};
 use crate::handed::folder::HandedFolder;
@@ -45,6 +45,7 @@ pub(super) struct World {
     down: VecDeque<(u64, Message)>,
     pub(super) notes: Vec<Note>,
     pub(super) inventory_orders: Vec<InventoryOrder>,
+    pub(super) questions: Vec<Ask>,
     pub(super) done: bool,
     /// Each row's number and when it was made.
     pub(super) made: BTreeMap<u64, u64>,
@@ -149,6 +150,7 @@ impl World {
             down: VecDeque::new(),
             notes: Vec::new(),
             inventory_orders: Vec::new(),
+            questions: Vec::new(),
             done: false,
             made: BTreeMap::new(),
             generation: 1,
@@ -282,6 +284,7 @@ impl World {
                 Effect::Logs(order) => self.reader.obey(order),
                 Effect::Handed(order) => orders.push(order),
                 Effect::Inventory(order) => self.inventory_orders.push(order),
+                Effect::Ask(ask) => self.questions.push(ask),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }
