@@ -13,6 +13,7 @@ use muster_store::{GapRecord, Past, Position, ReplayEntry};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::watch;
 
+use crate::asking::Desk;
 use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed, RegistryChange};
@@ -69,6 +70,8 @@ pub struct Fleet {
     pub(crate) configurations: watch::Sender<u64>,
     /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
     pub(crate) drift_counts: Mutex<DriftCounts>,
+    /// Questions to hosts that are under way.
+    pub(crate) questions: Arc<Desk>,
     feed: Mutex<Feed>,
     pub(crate) moves: Mutex<Moves>,
     pub(crate) follower: RwLock<Option<Arc<dyn Follower>>>,
@@ -113,6 +116,7 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         piece_source: RwLock::new(None),
         configurations: watch::Sender::new(0),
         drift_counts: Mutex::default(),
+        questions: Arc::new(Desk::new(u64::from_le_bytes(random::<8>()?))),
         feed: Mutex::new(Feed::new()),
         moves: Mutex::new(Moves::new()),
         follower: RwLock::new(None),

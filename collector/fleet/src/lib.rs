@@ -12,6 +12,7 @@
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
 
 mod announcements;
+mod asking;
 mod audit;
 mod bounded;
 mod by;
@@ -68,6 +69,10 @@ mod users;
 pub use announcements::{
     ANNOUNCED_LATE_MS, ANNOUNCED_MAX_MS, ANNOUNCEMENT_HOSTS_MAX, ANNOUNCEMENTS_MAX, Announced, AnnouncedBy,
     Announcement, AnnouncementSpec, Announcer,
+};
+pub use asking::{
+    ASKED_ROWS_MAX, AnswerCounts, AskOutcome, AskedRow, HOSTS_NAMED_MAX, Missing, MissingWhy, QUESTIONS_MAX, Question,
+    QuestionDue, QuestionError, WITHIN_DEFAULT, WITHIN_MAX, Waiting,
 };
 pub use audit::{AUDIT_ROWS_MAX, AuditBreak, AuditProof, AuditQuery, AuditResult, AuditRow, Record};
 pub use bounded::Bounded;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
 
+use crate::asking::question_stats;
 use crate::ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
 use crate::draft::Draft;
@@ -62,7 +63,7 @@ impl Fleet {
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let mut stats = inventory_stats(&self.inventory.read(), &self.drift_counts.lock());
+        let mut stats = self.part_stats();
         let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
         let losses = loss_stats(&memory, untold, counts.early_looks);
@@ -130,6 +131,13 @@ impl Fleet {
         ]);
         stats.extend(people_stats(&memory, counts.summed_refusals));
         stats.extend(losses.into_iter().chain(self.profile_stats()));
+        stats
+    }
+
+    /// Numbers of parts that have their own.
+    fn part_stats(&self) -> Vec<Stat> {
+        let mut stats = inventory_stats(&self.inventory.read(), &self.drift_counts.lock());
+        stats.extend(question_stats(&self.questions));
         stats
     }
 }

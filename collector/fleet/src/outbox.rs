@@ -112,6 +112,8 @@ pub enum EventKind {
     RolloutResumed,
     RolloutReverted,
     RolloutDone,
+    /// Hosts were asked what they have now.
+    FleetAsked,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -221,6 +223,7 @@ impl EventKind {
             Self::RolloutResumed => "rollout_resumed",
             Self::RolloutReverted => "rollout_reverted",
             Self::RolloutDone => "rollout_done",
+            Self::FleetAsked => "fleet_asked",
         }
     }
 
@@ -365,6 +368,7 @@ mod tests {
             (EventKind::RolloutResumed, "rollout_resumed", "state"),
             (EventKind::RolloutReverted, "rollout_reverted", "change"),
             (EventKind::RolloutDone, "rollout_done", "state"),
+            (EventKind::FleetAsked, "fleet_asked", "change"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

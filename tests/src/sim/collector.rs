@@ -355,7 +355,9 @@ impl Running {
             | Effect::Welcomed
             | Effect::Heard
             | Effect::Goodbye(_)
-            | Effect::Clock { .. } => {}
+            | Effect::Clock { .. }
+            | Effect::Answer(_)
+            | Effect::Unasked { .. } => {}
         }
     }
 
