@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_common::host::HostId;
 use muster_common::time::{self, Timestamp};
 use muster_common::wire::frame::{Frame, FrameError, FrameReader, encode};
 use muster_common::wire::message::{Enrol, Enrolled, GoodbyeReason, Hello, Message, RefusalCode, Refused, Renewed};
-use muster_fleet::{By, EnrolOutcome, RenewOutcome, Seen};
+use muster_fleet::{By, EnrolOutcome, Fleet, RenewOutcome, Seen};
 use muster_store::{Append, Record, SampleBlock};
 use quinn::{Incoming, RecvStream, SendStream};
 use rustls::pki_types::CertificateDer;
@@ -170,7 +171,7 @@ struct Served {
     connection: quinn::Connection,
     session: Session,
     /// Host and number in the hub's list, for a connection with a certificate.
-    host: Option<(muster_common::host::HostId, u64)>,
+    host: Option<(HostId, u64)>,
     orders: mpsc::Receiver<Order>,
     commits_sender: mpsc::Sender<Input>,
     commits: mpsc::Receiver<Input>,
@@ -188,7 +189,7 @@ impl Served {
         hub: Arc<Hub>,
         connection: quinn::Connection,
         session: Session,
-        host: Option<(muster_common::host::HostId, u64)>,
+        host: Option<(HostId, u64)>,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
         // One answer for each commit that may be under way, so that the committer never finds it full.
@@ -361,31 +362,20 @@ impl Served {
                 }
                 None
             }
-            Effect::Problems(problems) => {
-                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
-                    let dropped = self.hub.presences.lock().problems(host, problems);
-                    self.hub.counters.one(Count::ProblemSets);
-                    self.hub.counters.add(Count::ProblemsDropped, dropped as u64);
-                }
-                None
-            }
-            Effect::ConfigurationTold(state) => {
-                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
-                    self.hub.counters.one(Count::ConfigurationStates);
-                    configurations::told(&self.hub.fleet, host, &state);
-                }
-                None
-            }
-            Effect::Clock { agent_ms } => {
-                if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
-                    self.hub.fleet.measured_clock(host, Timestamp::from_millis(agent_ms), now);
-                }
-                None
-            }
+            Effect::Problems(problems) => self.connected_tells(|hub, host| hub.take_problems(host, problems)),
+            Effect::ConfigurationTold(state) => self.connected_tells(|hub, host| {
+                hub.counters.one(Count::ConfigurationStates);
+                configurations::told(&hub.fleet, host, &state);
+            }),
+            Effect::Clock { agent_ms } => self.connected_tells(|hub, host| {
+                hub.fleet.measured_clock(host, Timestamp::from_millis(agent_ms), now);
+            }),
             Effect::Goodbye(reason) => {
                 self.goodbye(reason, now).await;
                 None
             }
+            Effect::Answer(answer) => self.tell(|fleet, host| fleet.answered(host, answer, time::monotonic())),
+            Effect::Unasked { id, why } => self.tell(|fleet, host| fleet.unasked(host, id, why, time::monotonic())),
             Effect::Enrol(request) => Some(Input::Enrolled(self.enrol(request, now).await)),
             Effect::Renew(request) => Some(Input::Renewed(self.renew(request.csr_der, now).await)),
             Effect::End { why } => {
@@ -393,6 +383,22 @@ impl Served {
                 None
             }
         }
+    }
+
+    /// Hands on something that counts of the session that its host is connected by.
+    fn connected_tells(&self, tell: impl FnOnce(&Hub, HostId)) -> Option<Input> {
+        if let (Some((host, _)), Some(_)) = (self.host, &self.connected) {
+            tell(&self.hub, host);
+        }
+        None
+    }
+
+    /// Hands something of this host to fleet.
+    fn tell(&self, tell: impl FnOnce(&Fleet, HostId)) -> Option<Input> {
+        if let Some((host, _)) = self.host {
+            tell(&self.hub.fleet, host);
+        }
+        None
     }
 
     fn put(&mut self, message: Message) {

@@ -27,6 +27,7 @@ const HANDSHAKES: &str = "QUIC connection attempts by how they ended.";
 const REFUSALS: &str = "Sessions ended by a refusal, by its code.";
 const HTTP: &str = "Remote write requests that were let in, by the status answered.";
 const PUSH: &str = "Loki push requests that were let in, by the status answered.";
+const ANSWERS: &str = "Answers of agents to questions, by what became of them.";
 const OWN: &str = "Batches that the collector made itself (up, own numbers, stale markers), by what became of them.";
 
 counts! {
@@ -85,6 +86,10 @@ counts! {
     ConfigurationsOffered = "muster_collector_ingest_configurations_offered_total", "Configurations given to agents.";
     ConfigurationStates = "muster_collector_ingest_configuration_states_total", "What agents said of their configurations.";
     TablesAsked = "muster_collector_ingest_inventory_asked_total", "Questions to agents to tell tables of their inventory whole.";
+    QuestionsSent = "muster_collector_ingest_questions_total", "Questions of people sent to agents.";
+    AnswersTaken = "muster_collector_ingest_answers_total", ANSWERS, "result" = "taken";
+    /// To no question of its session, or a second one to the same.
+    AnswersStray = "muster_collector_ingest_answers_total", ANSWERS, "result" = "stray";
     SessionsFenced = "muster_collector_ingest_sessions_fenced_total", "Sessions ended because a later one of the same host took over.";
     SessionsReverted = "muster_collector_ingest_sessions_reverted_total", "Hellos whose host had sent less than is committed: a reverted or cloned machine.";
     Handshakes = "muster_collector_ingest_handshakes_total", HANDSHAKES, "result" = "ok";

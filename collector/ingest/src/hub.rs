@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use muster_common::host::HostId;
 use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
+use muster_common::wire::message::Problem;
 use muster_fleet::{Fleet, HostState};
 use muster_store::Reader;
 use parking_lot::{Mutex, RwLock};
@@ -19,7 +20,7 @@ use crate::committer::CommitQueue;
 use crate::config::IngestConfig;
 use crate::connection_limits::Connections;
 use crate::contexts::ContextPool;
-use crate::counters::Counters;
+use crate::counters::{Count, Counters};
 use crate::fences::{Claim, Fences, SessionNumber};
 use crate::host_labels::HostLabels;
 use crate::presence::Presences;
@@ -233,6 +234,13 @@ impl Hub {
         let (done, wait) = oneshot::channel();
         self.order(connection, input, Some(done));
         wait
+    }
+
+    /// All that is wrong on a host now.
+    pub(crate) fn take_problems(&self, host: HostId, problems: Vec<Problem>) {
+        let dropped = self.presences.lock().problems(host, problems);
+        self.counters.one(Count::ProblemSets);
+        self.counters.add(Count::ProblemsDropped, dropped as u64);
     }
 
     /// Forgets what is kept of a host that has gone for good.

@@ -26,6 +26,7 @@ pub mod loki_push;
 pub mod outbox;
 pub mod own;
 pub mod presence;
+mod questions;
 mod recorder;
 pub mod remote_write;
 pub mod session;

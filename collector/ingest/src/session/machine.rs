@@ -64,6 +64,10 @@ pub struct Session {
     reads_wanted: bool,
     /// And that it takes configurations.
     reads_configurations: bool,
+    /// And that it reads questions.
+    pub(super) reads_questions: bool,
+    /// Numbers of the questions that it has not answered.
+    pub(super) unanswered: Vec<u64>,
     pub(super) contexts: Contexts,
     pub(super) tracks: HashMap<(Epoch, Lane), Track>,
     pub(super) outstanding: Outstanding,
@@ -89,6 +93,8 @@ impl Session {
             held: Vec::new(),
             reads_wanted: false,
             reads_configurations: false,
+            reads_questions: false,
+            unanswered: Vec::new(),
             since: now,
             renews_only,
             settings,
@@ -146,6 +152,7 @@ impl Session {
                     self.send(Message::Configuration(configuration));
                 }
             }
+            Input::Ask(ask) => self.ask(*ask),
             Input::Fenced => self.fenced(),
             Input::Denied(refused) => self.refuse(refused),
             Input::Lost => self.end("the connection is gone".to_owned()),
@@ -237,6 +244,7 @@ impl Session {
                 self.held.clone_from(&hello.epochs);
                 self.reads_wanted = hello.reads(FrameKind::InventoryWanted);
                 self.reads_configurations = hello.reads(FrameKind::Configuration);
+                self.reads_questions = hello.reads(FrameKind::Ask);
                 self.effects.push(Effect::See(Box::new(hello)));
             }
             (Stage::AwaitHello, Message::Hello(hello)) => self.refuse_version(hello.protocol),
@@ -253,6 +261,7 @@ impl Session {
             (Stage::Open, Message::ConfigurationState(state)) => {
                 self.effects.push(Effect::ConfigurationTold(Box::new(state)));
             }
+            (Stage::Open, Message::Answer(answer)) => self.answered(answer),
             (Stage::Open, Message::Reports(batch)) => self.reports(now, lane, epoch, seq, batch),
             _ => self.refuse_protocol("a message out of its place", "wait for the welcome before sending batches"),
         }
@@ -346,6 +355,7 @@ impl Session {
         }
         self.stage = Stage::Ending(why);
         self.contexts.clear();
+        self.leave_questions();
     }
 
     fn end_when_drained(&mut self) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use muster_common::inventory::Digest;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
-    Configuration, ConfigurationState, Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message, Problem, Refused,
-    Renew, Renewed, Throttle,
+    Answer, Ask, Configuration, ConfigurationState, Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message,
+    Problem, Refused, Renew, Renewed, Throttle,
 };
+use muster_fleet::MissingWhy;
 use muster_store::{Append, MarkRow, Outcome, PositionRow};
 
 use crate::host_labels::HostLabels;
@@ -137,6 +138,8 @@ pub enum Input {
     TablesWanted(Vec<u8>),
     /// What the host is to run by.
     Configure(Configuration),
+    /// People ask this; answered by [`Effect::Answer`] or [`Effect::Unasked`], or not at all.
+    Ask(Box<Ask>),
     /// How much the collector can take now.
     Throttle(Throttle),
     /// A later hello of this host arrived.
@@ -189,6 +192,13 @@ pub enum Effect {
     /// A frame has just arrived that the agent wrote when its clock showed this.
     Clock {
         agent_ms: i64,
+    },
+    /// What the host answers to an [`Input::Ask`].
+    Answer(Answer),
+    /// It was not asked this, or will not answer any more.
+    Unasked {
+        id: u64,
+        why: MissingWhy,
     },
     /// Nothing is under way any more: close the connection.
     End {

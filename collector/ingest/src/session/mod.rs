@@ -17,6 +17,7 @@ mod message;
 mod outcome;
 mod outstanding;
 mod positions;
+mod questions;
 mod refusal;
 mod report;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 mod configurations;
 mod inventory;
 mod lines;
+mod questions;
 
 use std::collections::BTreeMap;
 
@@ -137,8 +138,7 @@ impl Bench {
     fn step(&mut self, input: Input) -> Vec<String> {
         let mut effects = Vec::new();
         self.session.step(self.now, input, &mut effects);
-        let told: Vec<String> = effects.into_iter().map(|effect| self.tell(effect)).collect();
-        told.into_iter().filter(|text| text != "heard").collect()
+        effects.into_iter().map(|effect| self.tell(effect)).filter(|text| text != "heard").collect()
     }
 
     fn frame(&mut self, frame: Frame) -> Vec<String> {
@@ -180,6 +180,7 @@ impl Bench {
             Effect::Clock { agent_ms } => format!("clock {agent_ms}"),
             Effect::Goodbye(reason) => format!("agent leaves {reason:?}"),
             Effect::End { .. } => "end".to_owned(),
+            other @ (Effect::Answer(_) | Effect::Unasked { .. }) => questions::told(&other),
             Effect::Commit { token, append } => {
                 let text = match append.source {
                     Source::Batch { seq, .. } if matches!(append.records.first(), Some(Record::Gap(_))) => {

@@ -7,6 +7,7 @@ mod http;
 mod lines;
 mod listener;
 mod push;
+mod questions;
 mod registry;
 mod reports;
 mod storage;
