@@ -230,8 +230,8 @@ pub struct Counts {
 }
 
 /// All that a route may want.
-const SCOPES: [Scope; 6] =
-    [Scope::Read, Scope::Ingest, Scope::Silence, Scope::TaskRequest, Scope::TaskApprove, Scope::Admin];
+const SCOPES: [Scope; 7] =
+    [Scope::Read, Scope::Ingest, Scope::Silence, Scope::TaskRequest, Scope::TaskApprove, Scope::Ask, Scope::Admin];
 const REASONS: [&str; 2] = ["unauthorized", "forbidden"];
 
 impl Counts {

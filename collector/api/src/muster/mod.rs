@@ -1,6 +1,7 @@
 //! Muster's own API, version 1: JSON objects with `"version": 1`. `openapi.yaml` describes every path; a test compares the two.
 
 mod alerts;
+mod ask;
 mod audit;
 mod body;
 mod caller;
@@ -55,6 +56,7 @@ const fn route(
 }
 
 const READ: Option<Scope> = Some(Scope::Read);
+const ASK: Option<Scope> = Some(Scope::Ask);
 const SILENCE: Option<Scope> = Some(Scope::Silence);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
@@ -80,6 +82,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/inventory/baselines", &["GET"], READ, || get(inventory::baselines)),
     route("/api/muster/v1/inventory/baselines/{name}", &["PUT"], SILENCE, || put(inventory::pin)),
     route("/api/muster/v1/inventory/baselines/{name}", &["DELETE"], SILENCE, || delete(inventory::unpin)),
+    route("/api/muster/v1/ask", &["POST"], ASK, || post(ask::ask)),
+    route("/api/muster/v1/ask/tables", &["GET"], READ, || get(ask::tables)),
     route("/api/muster/v1/changes", &["GET"], READ, || get(inventory::changes)),
     route("/api/muster/v1/announcements", &["GET"], READ, || get(inventory::announced)),
     route("/api/muster/v1/announcements", &["POST"], SILENCE, || post(inventory::announce)),

@@ -168,6 +168,8 @@ impl Walk {
         tell_packages(&self.fixture, "inv-1");
         self.step("PUT", BASELINE, &["inv-1"], json!({}), "baseline_pinned", "inv-1").await;
         self.step("DELETE", BASELINE, &["inv-1"], Value::Null, "baseline_unpinned", "inv-1").await;
+        let question = json!({"table": "agent", "hosts": ["inv-1"], "timeout": "100ms"});
+        self.step("POST", "/api/muster/v1/ask", &[], question, "fleet_asked", "agent").await;
     }
 
     async fn profiles(&mut self) {

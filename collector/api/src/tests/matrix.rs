@@ -26,6 +26,7 @@ pub(super) enum Need {
 use Need::{Anybody, Of, Own};
 
 const READ: Need = Of("read");
+const ASK: Need = Of("ask");
 const SILENCE: Need = Of("silence");
 const INGEST: Need = Of("ingest");
 const ADMIN: Need = Of("admin");
@@ -114,6 +115,8 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/muster/v1/announcements", READ),
     ("POST", "/api/muster/v1/announcements", SILENCE),
     ("DELETE", "/api/muster/v1/announcements/{id}", SILENCE),
+    ("POST", "/api/muster/v1/ask", ASK),
+    ("GET", "/api/muster/v1/ask/tables", READ),
     ("GET", "/api/muster/v1/changes", READ),
     ("GET", "/api/muster/v1/profiles", READ),
     ("GET", "/api/muster/v1/profiles/export", READ),

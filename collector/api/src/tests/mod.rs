@@ -2,6 +2,7 @@
 
 mod admin;
 mod alerting;
+mod ask;
 mod audit;
 mod auth;
 mod doctor;

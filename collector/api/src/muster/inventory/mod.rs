@@ -19,3 +19,4 @@ pub(super) use changes::list as changes;
 pub(super) use drift::list as drift;
 pub(super) use of_host::{compare, rows, tables_of_host};
 pub(super) use query::{ask, tables};
+pub(super) use words::{cells, kind, shape};

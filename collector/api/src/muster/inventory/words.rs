@@ -36,11 +36,11 @@ pub(super) fn row(table: &Table, row: &[Cell]) -> Value {
     (0..table.columns.len()).map(|at| row.get(at).map_or(Value::Null, cell)).collect()
 }
 
-pub(super) fn cells(row: &Row) -> Value {
+pub(in crate::muster) fn cells(row: &Row) -> Value {
     row.iter().map(cell).collect()
 }
 
-pub(super) const fn kind(kind: Kind) -> &'static str {
+pub(in crate::muster) const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
         Kind::Integer => "integer",
@@ -49,7 +49,7 @@ pub(super) const fn kind(kind: Kind) -> &'static str {
 }
 
 /// What a table is, to programs that show it.
-pub(super) fn shape(table: &Table) -> Value {
+pub(in crate::muster) fn shape(table: &Table) -> Value {
     let columns: Vec<Value> =
         table.columns.iter().map(|column| json!({"name": column.name, "kind": kind(column.kind)})).collect();
     json!({"table": table.name, "one": table.one, "columns": columns, "keys": table.keys})
