@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod ask;
 mod inventory;
 mod people;
 mod profiles;
@@ -13,6 +14,7 @@ pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
     SilenceAdd, SilenceVerb,
 };
+pub use ask::AskArguments;
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 pub use profiles::{ApplyArguments, ChangeArguments, ProfilesVerb};
@@ -91,6 +93,8 @@ pub enum Noun {
     /// Profiles: which hosts read which logs and run which checks, and how that is rolled out.
     #[command(subcommand)]
     Profiles(ProfilesVerb),
+    /// Ask hosts what they have right now: processes, connections, disk usage, logins, and every table of the inventory.
+    Ask(AskArguments),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.
@@ -177,7 +181,7 @@ pub struct NewToken {
     /// Hosts retire by themselves after so long a silence.
     #[arg(long, value_name = "SPAN")]
     pub ephemeral: Option<String>,
-    /// A token for the HTTP API instead: read, ingest or admin; may be given several times.
+    /// A token for the HTTP API instead: read, ingest, silence, ask or admin; may be given several times.
     #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral", "command"])]
     pub scope: Vec<String>,
     /// Print nothing but the one command that installs the agent, for scripts: `ssh root@web-1 "$(muster token new --name web-1 --command)"`.

@@ -5,7 +5,7 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, audit, bundle, changes, checks, doctor, hosts, inventory, login, logs, mail, profiles, query,
+    Printed, alerts, ask, audit, bundle, changes, checks, doctor, hosts, inventory, login, logs, mail, profiles, query,
     route, rules, silence, snapshot, status, token, user,
 };
 use crate::connect;
@@ -33,6 +33,7 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Audit(verb) => audit::run(&client, verb, output, now_ms).await,
         Noun::Hosts(verb) => hosts::run(&client, verb, output, now_ms).await,
         Noun::Inventory(verb) => inventory::run(&client, verb, output, now_ms).await,
+        Noun::Ask(asked) => ask::run(&client, asked, output).await,
         Noun::Changes(asked) => changes::run(&client, asked, output, now_ms).await,
         Noun::Plan(asked) => profiles::plan(&client, asked, output).await,
         Noun::Apply(asked) => profiles::apply(&client, asked, output).await,

@@ -126,7 +126,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// A row's values; times as moments but in CSV.
-fn cells(row: &Value, times: &[bool], output: Output) -> Vec<String> {
+pub(super) fn cells(row: &Value, times: &[bool], output: Output) -> Vec<String> {
     let cell = |(at, value): (usize, &Value)| match value.as_i64().filter(|_| times.get(at) == Some(&true)) {
         Some(seconds) if output != Output::Csv => moment(seconds.saturating_mul(1_000)),
         _ => text(value),
@@ -134,7 +134,7 @@ fn cells(row: &Value, times: &[bool], output: Output) -> Vec<String> {
     list(row).iter().enumerate().map(cell).collect()
 }
 
-fn tables(answer: &Value) -> Rows {
+pub(super) fn tables(answer: &Value) -> Rows {
     let mut rows = Rows::new(&["TABLE", "COLUMNS"]);
     for table in list(&answer["tables"]) {
         rows.rows.push(vec![text(&table["table"]), named(&table["columns"]).join(", ")]);

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod announcements;
+pub mod ask;
 pub mod audit;
 pub mod baselines;
 pub mod bundle;
