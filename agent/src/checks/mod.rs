@@ -23,5 +23,5 @@ pub mod worker;
 pub use counters::CheckNumbers;
 pub use once::{RunOnce, run_once};
 pub use outcome::Outcome;
-pub use pack::add_host_pack;
+pub use pack::{add_host_pack, host_pack_names};
 pub use plugin_output::{PluginOutput, parse_plugin_output};

@@ -39,6 +39,11 @@ const PACK: &[Packed] = &[
     },
 ];
 
+/// Names of all that the pack has, on this host or on others.
+pub fn host_pack_names() -> impl Iterator<Item = &'static str> + use<> {
+    PACK.iter().map(|packed| packed.kind)
+}
+
 /// Adds the pack's checks of this host, if its configuration wants them.
 pub fn add_host_pack(checks: &mut Checks, run: &Path) {
     if !checks.host_pack {

@@ -1,18 +1,17 @@
 //! A check made ready, and one run of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
-
-use muster_common::time::Timestamp;
 
 use super::native::{self, Ask, Host, Look, Moment, Net, Probe};
 use super::outcome::Outcome;
 use super::plugin;
 use super::schedule::Pool;
 use super::settings::{Check, Checks, Plugin, Work};
+use crate::fence::Fence;
 
 /// Beyond the limit that asks keep by themselves: only what hangs takes it.
 const ASK_GRACE: Duration = Duration::from_secs(1);
@@ -48,6 +47,7 @@ pub(super) enum Started {
 /// A check that can run.
 pub(super) struct Runner {
     task: Task,
+    fence: Option<Arc<Fence>>,
     timeout: Duration,
     launcher: PathBuf,
     proc: PathBuf,
@@ -69,7 +69,8 @@ impl Runner {
                 }
             }
         };
-        Ok(Self { task, timeout: check.timeout, launcher: checks.launcher.clone(), proc: checks.proc.clone() })
+        let (fence, timeout) = (check.fence.clone(), check.timeout);
+        Ok(Self { task, fence, timeout, launcher: checks.launcher.clone(), proc: checks.proc.clone() })
     }
 
     /// What a run takes up. A look that may hang has a helper of its own, at most one a check.
@@ -84,14 +85,17 @@ impl Runner {
     /// Starts a run; inside of a runtime. `host` has the present time.
     pub(super) fn start(&mut self, host: &mut Host, net: &Arc<Net>) -> Started {
         let limit = self.timeout;
+        host.fence.clone_from(&self.fence);
         match &mut self.task {
             Task::Look(look) => Started::Done(look.look(host).unwrap_or_else(Outcome::unknown).into()),
             Task::SlowLook(look) => {
-                let (look, proc, now, steady) = (Arc::clone(look), self.proc.clone(), host.now, host.steady);
-                Started::Waiting(Box::pin(look_slowly(look, proc, now, steady, limit)))
+                let mut own = Host::new(&self.proc, host.now, host.steady);
+                own.fence.clone_from(&self.fence);
+                Started::Waiting(Box::pin(look_slowly(Arc::clone(look), own, limit)))
             }
             Task::Ask(ask) => {
-                let (ask, net, moment) = (Arc::clone(ask), Arc::clone(net), Moment { now: host.now, limit });
+                let moment = Moment { now: host.now, limit, fence: self.fence.clone() };
+                let (ask, net) = (Arc::clone(ask), Arc::clone(net));
                 Started::Waiting(Box::pin(async move {
                     match tokio::time::timeout(limit + ASK_GRACE, ask.ask(&net, moment)).await {
                         Ok(outcome) => outcome.unwrap_or_else(Outcome::unknown).into(),
@@ -113,20 +117,14 @@ fn late(limit: Duration, why: &str) -> Done {
 }
 
 /// On a helper of the runtime, which may hang for ever: then the next run says so and no second helper is used up.
-async fn look_slowly(
-    look: Arc<Mutex<Box<dyn Look>>>,
-    proc: PathBuf,
-    now: Timestamp,
-    steady: Duration,
-    limit: Duration,
-) -> Done {
+async fn look_slowly(look: Arc<Mutex<Box<dyn Look>>>, mut host: Host, limit: Duration) -> Done {
     if matches!(look.try_lock(), Err(TryLockError::WouldBlock)) {
         let text = "the run before still hangs in the kernel: is a network mount or a disk dead?";
         return Outcome::unknown(text).into();
     }
     let looking = tokio::task::spawn_blocking(move || {
         let mut look = look.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        look.look(&mut Host::new(Path::new(&proc), now, steady))
+        look.look(&mut host)
     });
     match tokio::time::timeout(limit, looking).await {
         Ok(Ok(outcome)) => outcome.unwrap_or_else(Outcome::unknown).into(),
@@ -155,6 +153,7 @@ async fn run_plugin(plugin: Arc<Plugin>, is_undead: Arc<AtomicBool>, launcher: P
 mod tests {
     use super::*;
     use muster_common::check::CheckState;
+    use muster_common::time::Timestamp;
     use std::sync::mpsc::{Receiver, sync_channel};
 
     /// Comes back when it is told to.
@@ -172,7 +171,7 @@ mod tests {
         let (open, gate) = sync_channel(8);
         let task = Task::SlowLook(Arc::new(Mutex::new(Box::new(Gated(gate)))));
         let (timeout, proc) = (Duration::from_millis(50), PathBuf::from("/proc"));
-        let mut runner = Runner { task, timeout, launcher: PathBuf::new(), proc: proc.clone() };
+        let mut runner = Runner { task, fence: None, timeout, launcher: PathBuf::new(), proc: proc.clone() };
         let runtime = super::super::worker::runtime().unwrap();
         let mut host = Host::new(&proc, Timestamp::default(), Duration::ZERO);
         let net = Arc::new(Net::new());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::check::CheckKind;
@@ -10,6 +11,7 @@ use muster_common::wire::message::{CheckDefinition, WireLabel};
 use super::exec_check::ExecLimits;
 use super::native::keys::Keys;
 use super::schedule::{Pool, Timing};
+use crate::fence::Fence;
 
 /// Between runs unless set otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -63,6 +65,8 @@ pub struct Check {
     pub parents: Vec<String>,
     pub labels: Vec<WireLabel>,
     pub remedy: String,
+    /// What its own paths may lead to; `None`: everything, since it is of the host's own file.
+    pub fence: Option<Arc<Fence>>,
 }
 
 /// What a check does.
@@ -86,8 +90,19 @@ impl Check {
     /// With the defaults of all that is not named.
     pub fn new(name: String, work: Work, interval: Duration, retry: Duration, timeout: Duration) -> Self {
         let (parents, labels, remedy) = (Vec::new(), Vec::new(), String::new());
-        let max_check_attempts = MAX_CHECK_ATTEMPTS;
-        Self { name, work, interval, retry, timeout, max_check_attempts, volatile: false, parents, labels, remedy }
+        Self {
+            name,
+            work,
+            interval,
+            retry,
+            timeout,
+            max_check_attempts: MAX_CHECK_ATTEMPTS,
+            volatile: false,
+            parents,
+            labels,
+            remedy,
+            fence: None,
+        }
     }
 
     pub(super) fn timing(&self, pool: Pool) -> Timing {

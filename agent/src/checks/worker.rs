@@ -101,6 +101,14 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
+/// Makes every check ready, and lets it be.
+///
+/// # Errors
+/// What [`CheckWorker::start`] would say of the first one that cannot run.
+pub(crate) fn try_runners(config: &Checks) -> Result<(), CheckError> {
+    runners(config).map(|_| ())
+}
+
 fn runners(config: &Checks) -> Result<Vec<Runner>, CheckError> {
     let runner = |check: &Check| {
         Runner::new(check, config).map_err(|problem| CheckError::Check { name: check.name.clone(), problem })

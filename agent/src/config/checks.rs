@@ -57,26 +57,34 @@ impl Checks {
             ..ChecksConfig::default()
         };
         let Some(entry) = self.take("checks") else { return checks };
+        let mut names = BTreeSet::new();
+        for (item, keys) in self.check_items(&entry) {
+            if let Some(check) = self.check(item, keys, &mut names) {
+                checks.checks.push(check);
+            }
+        }
+        checks
+    }
+
+    /// Each `[[checks]]` with its keys.
+    pub(super) fn check_items<'e>(&mut self, entry: &'e Entry) -> Vec<(&'e Entry, &'e [(String, Entry)])> {
         let items = match &entry.value {
             Value::List(items) => items.as_slice(),
             Value::Table => &[],
             _ => {
-                self.wrong("checks", &entry, "a list of tables", "write `[[checks]]` and `name = \"disk\"` under it");
-                return checks;
+                self.wrong("checks", entry, "a list of tables", "write `[[checks]]` and `name = \"disk\"` under it");
+                return Vec::new();
             }
         };
         if items.len() > HOST_CHECKS_MAX {
             let message = format!("has {} checks, but at most {HOST_CHECKS_MAX} are allowed", items.len());
             self.problem(&entry.place, "checks", message, "join some, or let another host do them");
         }
-        let mut names = BTreeSet::new();
+        let mut checks = Vec::new();
         for item in items {
-            let Value::Group(keys) = &item.value else {
-                self.wrong("checks", item, "a table", "write `[[checks]]` and `name = \"disk\"` under it");
-                continue;
-            };
-            if let Some(check) = self.check(item, keys, &mut names) {
-                checks.checks.push(check);
+            match &item.value {
+                Value::Group(keys) => checks.push((item, keys.as_slice())),
+                _ => self.wrong("checks", item, "a table", "write `[[checks]]` and `name = \"disk\"` under it"),
             }
         }
         checks
@@ -88,7 +96,12 @@ impl Checks {
         usize::try_from(number).ok()
     }
 
-    fn check(&mut self, item: &Entry, keys: &[(String, Entry)], names: &mut BTreeSet<String>) -> Option<Check> {
+    pub(super) fn check(
+        &mut self,
+        item: &Entry,
+        keys: &[(String, Entry)],
+        names: &mut BTreeSet<String>,
+    ) -> Option<Check> {
         let find = |name: &str| keys.iter().find(|(key, _)| key == name).map(|(_, entry)| entry);
         let name = match find("name") {
             Some(entry) => self.check_name(entry, names),
@@ -140,7 +153,7 @@ impl Checks {
         match (find("command"), find("kind")) {
             (Some(command), None) => {
                 self.refuse_unknown(keys, None);
-                let command = self.command(command);
+                let command = self.command("checks.command", command, PLUGIN_EXAMPLE);
                 let env = find("env").map(|entry| self.env(entry)).unwrap_or_default();
                 let memory = find("memory").and_then(|entry| self.memory(entry));
                 let limits = ExecLimits {
@@ -211,40 +224,44 @@ impl Checks {
 
     fn refuse_unknown(&mut self, written: &[(String, Entry)], kind: Option<&NativeKind>) {
         let own = || kind.into_iter().flat_map(|kind| kind.keys.iter().map(|key| key.name));
+        let common: Vec<&str> = if self.is_remote {
+            COMMON.into_iter().map(|key| if key == "command" { "use" } else { key }).collect()
+        } else {
+            COMMON.to_vec()
+        };
         for (name, entry) in written {
             if COMMON.contains(&name.as_str()) || own().any(|key| key == name) {
                 continue;
             }
-            let known: Vec<&str> = COMMON.into_iter().chain(own()).collect();
+            let known: Vec<&str> = common.iter().copied().chain(own()).collect();
             let of = native::KINDS.iter().find(|other| other.keys.iter().any(|key| key.name == name));
             let remedy = match (nearest(name, known.iter().copied()), kind, of) {
                 (Some(near), ..) => format!("did you mean `checks.{near}`?"),
                 (None, None, Some(other)) => {
-                    format!("remove it, or write `kind = \"{}\"` in place of `command`", other.name)
+                    let program = if self.is_remote { "use" } else { "command" };
+                    format!("remove it, or write `kind = \"{}\"` in place of `{program}`", other.name)
                 }
                 (None, Some(kind), _) => {
                     format!("remove it; kind \"{}\" has {}", kind.name, own().collect::<Vec<_>>().join(", "))
                 }
-                (None, None, None) => format!("remove it; [[checks]] has {}", COMMON.join(", ")),
+                (None, None, None) => format!("remove it; [[checks]] has {}", common.join(", ")),
             };
             self.problem(&entry.place, &format!("checks.{name}"), "is no setting of this check".to_owned(), &remedy);
         }
     }
 
-    fn command(&mut self, entry: &Entry) -> Option<Vec<String>> {
-        const KEY: &str = "checks.command";
-        let remedy = format!(
-            "write the program's path and its arguments as a list, such as {PLUGIN_EXAMPLE}; no shell reads them"
-        );
-        let words = self.texts(KEY, entry, &remedy)?;
+    pub(super) fn command(&mut self, key: &str, entry: &Entry, example: &str) -> Option<Vec<String>> {
+        let remedy =
+            format!("write the program's path and its arguments as a list, such as {example}; no shell reads them");
+        let words = self.texts(key, entry, &remedy)?;
         match words.first() {
             Some(program) if program.starts_with('/') => Some(words),
             Some(program) => {
-                self.problem(&entry.place, KEY, format!("`{program}` is no absolute path"), &remedy);
+                self.problem(&entry.place, key, format!("`{program}` is no absolute path"), &remedy);
                 None
             }
             None => {
-                self.problem(&entry.place, KEY, "is empty".to_owned(), &remedy);
+                self.problem(&entry.place, key, "is empty".to_owned(), &remedy);
                 None
             }
         }

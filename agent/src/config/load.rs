@@ -18,7 +18,7 @@ use crate::sources;
 use crate::top::ProcessesConfig;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 27] = [
+pub const KEYS: [(&str, &str); 32] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
@@ -46,6 +46,11 @@ pub const KEYS: [(&str, &str); 27] = [
     ("journal.from", "\"end\""),
     ("redaction.patterns", "[] (the built-in ones always count)"),
     ("checks", "[]"),
+    ("remote.enabled", "true"),
+    ("remote.log_paths", "[\"/var/log\"]"),
+    ("remote.paths", "those of remote.log_paths"),
+    ("remote.targets", "[\"localhost\", \"127.0.0.0/8\", \"::1\"] and the host's own name"),
+    ("remote.commands", "{}"),
 ];
 
 /// What people will write because later versions have it, or because they expect it there, and what to tell them.
@@ -95,7 +100,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
     let mut document = Document::default();
     document.read_file(name, text);
     sets.iter().for_each(|argument| document.read_set(argument));
-    let mut checks = Checks { document };
+    let mut checks = Checks { document, is_remote: false };
     let mut config = Config {
         collector: CollectorConfig { addresses: checks.addresses() },
         agent: AgentConfig {
@@ -115,6 +120,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
         inventory: checks.inventory(),
         ask: AskConfig { enabled: checks.boolean("ask.enabled").unwrap_or(AskConfig::default().enabled) },
         logs: checks.logs(),
+        remote: checks.remote(name),
         checks: ChecksConfig::default(),
     };
     config.checks = checks.checks(&config);
@@ -126,7 +132,9 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
 
 /// Takes entries out of the document one by one; what is left at the end is unknown.
 pub(super) struct Checks {
-    document: Document,
+    pub(super) document: Document,
+    /// It is a remote configuration, which names commands of the host in place of its own.
+    pub(super) is_remote: bool,
 }
 
 impl Checks {
@@ -137,6 +145,16 @@ impl Checks {
 
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         self.document.entries.remove(key)
+    }
+
+    pub(super) fn place_of(&self, key: &str) -> Option<Place> {
+        self.document.entries.get(key).map(|entry| entry.place.clone())
+    }
+
+    /// Keys that stand below this one.
+    pub(super) fn keys_below(&self, section: &str) -> Vec<String> {
+        let inside = format!("{section}.");
+        self.document.entries.keys().filter(|key| key.starts_with(&inside)).cloned().collect()
     }
 
     fn text(&mut self, key: &str, example: &str) -> Option<(String, Place)> {
@@ -263,7 +281,7 @@ impl Checks {
 
     fn instance(&mut self) -> Option<String> {
         const KEY: &str = "metrics.instance";
-        let place = self.document.entries.get(KEY).map(|entry| entry.place.clone());
+        let place = self.place_of(KEY);
         let text = self.label_value(KEY)?;
         if text.replace("{host}", "").contains(['{', '}']) {
             let message = format!("`{text}` has a placeholder other than {{host}}");
@@ -352,7 +370,7 @@ fn remedy_for(key: &str) -> String {
     let inside: Vec<&str> =
         KEYS.iter().map(|(key, _)| *key).filter(|key| key.split('.').next() == Some(section)).collect();
     if inside.is_empty() {
-        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [inventory], [ask], [[logs]], [journal], [redaction] and [[checks]]".to_owned()
+        "remove it; the sections are [collector], [agent], [metrics], [sources.NAME], [spool], [processes], [inventory], [ask], [[logs]], [journal], [redaction], [[checks]] and [remote]".to_owned()
     } else {
         format!("remove it; [{section}] has {}", inside.join(", "))
     }

@@ -8,13 +8,13 @@ use super::error::Place;
 use super::load::Checks;
 use crate::logs::glob::Glob;
 use crate::logs::multiline::{PRESETS, Starts};
-use crate::logs::settings::{From, JournalConfig, LogGroup, LogsConfig};
+use crate::logs::settings::{From, JournalConfig, LogGroup, LogsConfig, RemoteLogs};
 use muster_common::redact::{OWN_PATTERNS_MAX, Redactor};
 
 /// Keys of one `[[logs]]`.
 const KEYS: [&str; 5] = ["paths", "exclude", "labels", "from", "multiline"];
 /// Groups of one host: beyond it nobody knows which one a file falls into.
-const GROUPS_MAX: usize = 256;
+pub(super) const GROUPS_MAX: usize = 256;
 /// Labels of a group: few labels make few streams, and the collector adds its own.
 const GROUP_LABELS_MAX: usize = 16;
 /// Labels that the agent or the collector writes.
@@ -26,10 +26,10 @@ impl Checks {
         let from = self.take("journal.from").and_then(|entry| self.begin("journal.from", &entry));
         let redaction = self.redaction();
         let groups = self.take("logs").map(|entry| self.groups(&entry));
-        LogsConfig { groups, journal: JournalConfig { enabled, from }, redaction }
+        LogsConfig { groups, journal: JournalConfig { enabled, from }, redaction, remote: RemoteLogs::default() }
     }
 
-    fn groups(&mut self, entry: &Entry) -> Vec<LogGroup> {
+    pub(super) fn groups(&mut self, entry: &Entry) -> Vec<LogGroup> {
         let Value::List(items) = &entry.value else {
             self.wrong(
                 "logs",
@@ -95,6 +95,9 @@ impl Checks {
             match &item.value {
                 Value::Text(text) => match Glob::new(text) {
                     Some(glob) => globs.push(glob),
+                    None if text.split('/').any(|part| part == "..") => {
+                        self.problem(&item.place, key, format!("`{text}` has `..` in it"), REMEDY);
+                    }
                     None => self.problem(&item.place, key, format!("`{text}` is no absolute path"), REMEDY),
                 },
                 other => self.problem(&item.place, key, format!("holds {}, not a text", other.kind()), REMEDY),
@@ -172,7 +175,7 @@ impl Checks {
         }
     }
 
-    fn redaction(&mut self) -> Vec<String> {
+    pub(super) fn redaction(&mut self) -> Vec<String> {
         const KEY: &str = "redaction.patterns";
         const REMEDY: &str = "write a list of regular expressions, whose first group (or whole match) is the secret";
         let Some(entry) = self.take(KEY) else { return Vec::new() };

@@ -8,9 +8,12 @@ mod document;
 mod error;
 mod load;
 mod logs;
+mod offered;
+mod remote;
 
 pub use error::{ConfigErrors, Place, Problem};
 pub use load::{KEYS, load, parse};
+pub use offered::parse_remote;
 
 use std::path::PathBuf;
 
@@ -18,6 +21,7 @@ use crate::ask::AskConfig;
 use crate::checks::settings::Checks as ChecksConfig;
 use crate::inventory::InventoryConfig;
 use crate::logs::settings::LogsConfig;
+use crate::remote::bounds::RemoteConfig;
 use crate::sampler::MetricsConfig;
 use crate::top::ProcessesConfig;
 
@@ -42,6 +46,8 @@ pub struct Config {
     pub logs: LogsConfig,
     /// `[[checks]]`, `agent.host_checks` and `agent.check_concurrency`
     pub checks: ChecksConfig,
+    /// What a remote configuration may do.
+    pub remote: RemoteConfig,
 }
 
 /// `[collector]`

@@ -154,7 +154,7 @@ impl<F: Files + Clone> LogReader<F> {
         let entries = self.files.list(folder).unwrap_or_default();
         entries.iter().filter(|entry| is_of_family(entry)).any(|entry| {
             let path = folder.join(&entry.name);
-            let Ok(handle) = self.files.open(&path) else { return false };
+            let Ok(handle) = self.open_file(&path, &source.head) else { return false };
             let is_packed = path.extension().is_some_and(|ending| ending == "gz");
             Content::new(&self.files, handle, is_packed).matches(&self.files, &mark).unwrap_or(false)
         })

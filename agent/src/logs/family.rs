@@ -44,7 +44,7 @@ impl<F: Files + Clone> LogReader<F> {
         let exclude = &self.groups[family.group].exclude;
         let mut items = Vec::new();
         for (path, stat, reading) in look.rotated.get(head).into_iter().flatten() {
-            if exclude.iter().any(|glob| glob.matches(path)) {
+            if exclude.iter().any(|glob| glob.matches(path)) || self.leads_out(path, family.group) {
                 continue;
             }
             let is_asked = look.found.contains_key(path) && !reading.is_gz;
@@ -190,25 +190,25 @@ impl<F: Files + Clone> LogReader<F> {
         let (from, to) = (item.stat.size.saturating_sub(TAIL_BYTES as u64), item.stat.size);
         item.stat.size <= head.stat.size
             && [(0, to.min(FINGERPRINT_BYTES as u64)), (from, to)].into_iter().all(|(from, to)| {
-                let bytes = |path| self.bytes_of(path, from, to);
+                let bytes = |path| self.bytes_of(path, &head.path, from, to);
                 bytes(&item.path).is_some_and(|own| Some(own) == bytes(&head.path))
             })
     }
 
-    fn bytes_of(&self, path: &Path, from: u64, to: u64) -> Option<Vec<u8>> {
+    fn bytes_of(&self, path: &Path, head: &Path, from: u64, to: u64) -> Option<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(to - from).ok()?];
-        let handle = self.files.open(path).ok()?;
+        let handle = self.open_file(path, head).ok()?;
         let count = self.files.read_at(&handle, &mut bytes, from).ok()?;
         (count == bytes.len()).then_some(bytes)
     }
 
     /// Whether these are the bytes of a source that is known.
     fn is_twin(&self, head: &Path, item: &Item) -> bool {
-        self.twin_of(item, |source| source.head == head).is_some()
+        self.twin_of(item, head, |source| source.head == head).is_some()
     }
 
-    fn twin_of(&self, item: &Item, is_asked: impl Fn(&Source<F>) -> bool) -> Option<Key> {
-        let handle = self.files.open(&item.path).ok()?;
+    fn twin_of(&self, item: &Item, head: &Path, is_asked: impl Fn(&Source<F>) -> bool) -> Option<Key> {
+        let handle = self.open_file(&item.path, head).ok()?;
         let mut content = Content::new(&self.files, handle, item.is_gz());
         let mut asked = self.sources.iter().filter(|(_, source)| is_asked(source));
         let twin = asked.find(|(_, source)| {
@@ -226,7 +226,7 @@ impl<F: Files + Clone> LogReader<F> {
             return;
         }
         for item in items.iter_mut().filter(|item| item.known.is_none() && !item.is_head) {
-            item.known = self.twin_of(item, is_spooled);
+            item.known = self.twin_of(item, head, is_spooled);
             if let (Some(_), Some(family)) = (item.known, self.families.get_mut(head)) {
                 family.judged.insert(item.print());
             }
@@ -249,7 +249,7 @@ impl<F: Files + Clone> LogReader<F> {
         for item in items.iter().filter(|item| item.known.is_none() && !item.is_head) {
             let print = item.print();
             if self.families.get(head).is_some_and(|family| !family.judged.contains(&print))
-                && self.twin_of(item, is_finished).is_some()
+                && self.twin_of(item, head, is_finished).is_some()
                 && let Some(family) = self.families.get_mut(head)
             {
                 family.judged.insert(print);
@@ -272,7 +272,7 @@ impl<F: Files + Clone> LogReader<F> {
         now: Moment,
     ) {
         for item in items.iter_mut().filter(|item| item.known.is_none() && !item.is_head) {
-            let Ok(handle) = self.files.open(&item.path) else { continue };
+            let Ok(handle) = self.open_file(&item.path, head) else { continue };
             let mut content = Content::new(&self.files, handle, item.is_gz());
             let mut best: Option<(u64, Key)> = None;
             for key in lost.iter() {
@@ -330,7 +330,7 @@ impl<F: Files + Clone> LogReader<F> {
         }
         let start = match self.begun(item, head) {
             Some(start) => start,
-            None if is_end => self.end_of(&item.path, item.stat.size),
+            None if is_end => self.end_of(&item.path, head, item.stat.size),
             None => 0,
         };
         if start > 0 && start <= source.size {
@@ -366,7 +366,7 @@ impl<F: Files + Clone> LogReader<F> {
     fn begun(&self, item: &Item, head: &Path) -> Option<u64> {
         let is_it = |id: &SourceId| {
             let mark = Mark { source: id.clone(), offset: 0, tail_hash: tail_hash(&[]) };
-            let Ok(handle) = self.files.open(&item.path) else { return false };
+            let Ok(handle) = self.open_file(&item.path, head) else { return false };
             Content::new(&self.files, handle, item.is_gz()).matches(&self.files, &mark).unwrap_or(false)
         };
         if let Some(start) = self.starts.get(&item.stat.place()) {
@@ -378,8 +378,8 @@ impl<F: Files + Clone> LogReader<F> {
     }
 
     /// Where the last line that is not whole begins.
-    fn end_of(&self, path: &Path, size: u64) -> u64 {
-        let Ok(handle) = self.files.open(path) else { return size };
+    fn end_of(&self, path: &Path, head: &Path, size: u64) -> u64 {
+        let Ok(handle) = self.open_file(path, head) else { return size };
         let length = size.min(LOG_LINE_BYTES_MAX as u64);
         let mut last = vec![0; usize::try_from(length).unwrap_or(0)];
         match self.files.read_at(&handle, &mut last, size - length) {

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::fence::Fence;
+
 /// What is known of a file without opening it. Links are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
@@ -53,6 +55,15 @@ pub trait Files {
     /// # Errors
     /// As the file system.
     fn open(&self, path: &Path) -> io::Result<Self::Handle>;
+
+    /// Opens what lies within the fence, wherever links lead.
+    ///
+    /// # Errors
+    /// As [`Fence::open`].
+    fn open_within(&self, path: &Path, fence: &Fence) -> io::Result<Self::Handle>;
+
+    /// Whether the name itself is a link.
+    fn is_link(&self, path: &Path) -> bool;
 
     /// # Errors
     /// As the file system.
@@ -112,6 +123,14 @@ impl Files for RealFiles {
         use std::os::unix::fs::OpenOptionsExt;
         // A pipe in the place of a log would hold up the open for ever.
         std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
+    }
+
+    fn open_within(&self, path: &Path, fence: &Fence) -> io::Result<File> {
+        fence.open(path)
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink())
     }
 
     fn stat_of(&self, handle: &File) -> io::Result<Stat> {

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::fenced::{is_within, leads_out};
 use super::files::{Files, Stat};
+use crate::fence::Fence;
 
 /// Folders that one pattern may look into: beyond it a pattern such as `/**` would walk the whole host.
 const FOLDERS_MAX: usize = 4_096;
@@ -26,6 +28,8 @@ pub struct Expansion {
     pub folders: Vec<PathBuf>,
     /// Folders that could not be read.
     pub refused: Vec<(PathBuf, io::ErrorKind)>,
+    /// Folders and files that lead out of the fence: neither looked into nor given.
+    pub outside: Vec<PathBuf>,
     /// Whether folders were left out because there are too many.
     pub is_cut: bool,
 }
@@ -44,6 +48,13 @@ impl Glob {
         &self.text
     }
 
+    /// The parts before the first one with a wildcard; of a pattern without any it is the path itself.
+    pub fn fixed_head(&self) -> PathBuf {
+        let mut head = PathBuf::from("/");
+        head.extend(self.parts.iter().take_while(|part| !is_wild(part)));
+        head
+    }
+
     /// Whether this path is one of the pattern, by its text alone.
     pub fn matches(&self, path: &Path) -> bool {
         let text = path.to_string_lossy();
@@ -54,12 +65,24 @@ impl Glob {
 
     /// Looks for the files that match now.
     pub fn expand<F: Files>(&self, files: &F) -> Expansion {
+        self.expand_within(files, None)
+    }
+
+    /// The same, of what lies in the fence when links are followed.
+    pub fn expand_within<F: Files>(&self, files: &F, fence: Option<&Fence>) -> Expansion {
         let mut found = Expansion::default();
-        self.walk(files, PathBuf::from("/"), 0, 0, &mut found);
+        self.walk((files, fence), PathBuf::from("/"), 0, 0, &mut found);
         found
     }
 
-    fn walk<F: Files>(&self, files: &F, folder: PathBuf, part: usize, depth: usize, found: &mut Expansion) {
+    fn walk<F: Files>(
+        &self,
+        (files, fence): (&F, Option<&Fence>),
+        folder: PathBuf,
+        part: usize,
+        depth: usize,
+        found: &mut Expansion,
+    ) {
         let mut folder = folder;
         let mut part = part;
         // Plain parts need no listing, so that folders above may be closed to us.
@@ -78,10 +101,14 @@ impl Glob {
             if let Ok(stat) = files.stat(&path)
                 && stat.is_file
             {
-                found.files.push((path, stat));
+                let is_in = fence.is_none_or(|fence| is_within(files, &path, fence));
+                if is_in { found.files.push((path, stat)) } else { found.outside.push(path) }
             }
             remember(&mut found.folders, folder);
             return;
+        }
+        if fence.is_some_and(|fence| !is_within(files, &folder, fence)) {
+            return found.outside.push(folder);
         }
         let entries = match files.list(&folder) {
             Ok(entries) => entries,
@@ -94,22 +121,26 @@ impl Glob {
         };
         remember(&mut found.folders, folder.clone());
         if name == "**" && !is_last {
-            self.walk(files, folder.clone(), part + 1, depth, found);
+            self.walk((files, fence), folder.clone(), part + 1, depth, found);
         }
         for entry in entries {
             let entry_name = entry.name.to_string_lossy();
             let path = folder.join(&entry.name);
+            let is_out = |path: &Path| fence.is_some_and(|fence| leads_out(files, path, fence));
+            let mut give = |path: PathBuf, stat: Stat| {
+                if is_out(&path) { found.outside.push(path) } else { found.files.push((path, stat)) }
+            };
             if name == "**" {
                 if is_last && entry.stat.is_file {
-                    found.files.push((path, entry.stat));
+                    give(path, entry.stat);
                 } else if entry.stat.is_folder && depth < DEPTH_MAX {
-                    self.walk(files, path, part, depth + 1, found);
+                    self.walk((files, fence), path, part, depth + 1, found);
                 }
             } else if matches_name(name.as_bytes(), entry_name.as_bytes()) {
                 if is_last && entry.stat.is_file {
-                    found.files.push((path, entry.stat));
+                    give(path, entry.stat);
                 } else if !is_last && entry.stat.is_folder {
-                    self.walk(files, path, part + 1, depth, found);
+                    self.walk((files, fence), path, part + 1, depth, found);
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::files::{Entry, Files, Stat};
+use crate::fence::Fence;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -224,6 +225,18 @@ impl Files for MemoryFiles {
         }
         tree.opens += 1;
         Ok(MemoryHandle { inode, node })
+    }
+
+    fn open_within(&self, path: &Path, fence: &Fence) -> io::Result<MemoryHandle> {
+        let target = self.target(path);
+        if !fence.holds_target(&target, |folder| self.target(folder)) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, fence.outside(&target)));
+        }
+        self.open(path)
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        self.tree.borrow().links.contains_key(path)
     }
 
     fn stat_of(&self, handle: &MemoryHandle) -> io::Result<Stat> {

@@ -5,7 +5,7 @@
 //! first read and stays; a file is the source if it begins so and has the same bytes before the position. So the id never changes while
 //! the file grows, and a host that forgot everything finds its files again by the collector's positions alone.
 //!
-//! The way of a line: [`scan`] finds files, [`family`] and [`plan`] say which are to be read, [`answer`] takes the first positions; [`reader`] has them read in turn; [`read`] cuts
+//! The way of a line: [`scan`] finds files, [`family`] and [`plan`] say which are to be read, [`fenced`] which a remote configuration may not have, [`answer`] takes the first positions; [`reader`] has them read in turn; [`read`] cuts
 //! [`lines`], joins them by [`multiline`], cuts out secrets by [`muster_common::redact`]; [`batch`] holds what goes out. [`kept`] has what was handed out and is not
 //! acknowledged, [`rescue`] puts what no file will give again into [`log_spool`]. [`worker`] is the thread around
 //! it, [`watch`] wakes it. [`journal`] is the other kind of source; [`settings`] and [`defaults`] say what is read.
@@ -16,6 +16,7 @@ mod content;
 pub mod counters;
 pub mod defaults;
 mod family;
+mod fenced;
 pub mod files;
 pub mod glob;
 pub mod hints;
@@ -37,6 +38,9 @@ pub mod settings;
 mod source;
 pub mod watch;
 pub mod worker;
+
+pub(crate) use fenced::told_outside;
+pub(crate) use problems::{shortened, unreadable};
 
 #[cfg(test)]
 mod tests;

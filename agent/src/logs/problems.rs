@@ -15,7 +15,7 @@ const GROUP: &str = "/etc/group";
 const USER: &str = "muster";
 
 /// A file or folder that cannot be read.
-pub(super) fn unreadable(path: &Path, stat: &Stat, kind: io::ErrorKind) -> Problem {
+pub(crate) fn unreadable(path: &Path, stat: &Stat, kind: io::ErrorKind) -> Problem {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     describe(path, stat, kind, &read(PASSWD), &read(GROUP))
 }
@@ -68,7 +68,7 @@ fn quoted(path: &str) -> String {
     if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
-pub(super) fn shortened(mut place: String, mut message: String, mut remedy: String) -> Problem {
+pub(crate) fn shortened(mut place: String, mut message: String, mut remedy: String) -> Problem {
     for text in [&mut place, &mut message, &mut remedy] {
         let mut end = text.len().min(PROBLEM_TEXT_BYTES_MAX);
         while !text.is_char_boundary(end) {

@@ -9,6 +9,7 @@ use muster_common::wire::message::{LogLine, Problem, SourceId, WireLabel};
 use super::batch::{Batch, Entry, Piece, flag_truncated};
 use super::content::{Content, FINGERPRINT_BYTES, TAIL_BYTES, fingerprint, tail_hash};
 use super::counters::SkipReason;
+use super::fenced::told_unopened;
 use super::files::Files;
 use super::level::level_of;
 use super::lines::{Step, last_line, next_step};
@@ -90,7 +91,7 @@ impl<F: Files + Clone> LogReader<F> {
             return source.content.is_some();
         }
         let place = source.path.display().to_string();
-        let handle = match self.files.open(&source.path) {
+        let handle = match self.open_file(&source.path, &source.head) {
             Ok(handle) => handle,
             Err(error) => {
                 source.next_read = now.steady + BUSY_PAUSE * 10;
@@ -98,7 +99,7 @@ impl<F: Files + Clone> LogReader<F> {
                     self.look_soon(now);
                 } else if let Ok(stat) = self.files.stat(&source.path) {
                     source.next_read = now.steady + super::reader::SWEEP_EVERY;
-                    self.problems.insert(place, unreadable(&source.path, &stat, error.kind()));
+                    self.problems.insert(place, told_unopened(&source.path, &stat, &error));
                 }
                 return false;
             }

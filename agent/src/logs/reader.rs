@@ -18,6 +18,7 @@ use super::hints::Hints;
 use super::log_spool::LogSpool;
 use super::settings::LogGroup;
 use super::source::{At, Key, Source, Stream};
+use crate::fence::Fence;
 use crate::own::Own;
 use crate::uplink::Moment;
 use muster_common::redact::Redactor;
@@ -84,6 +85,8 @@ pub(super) struct Start {
 pub struct LogReader<F: Files> {
     pub(super) files: F,
     pub(super) groups: Vec<LogGroup>,
+    /// The first group of a remote configuration, and what such groups may read.
+    pub(super) fence: Option<(usize, Fence)>,
     pub(super) redactor: Redactor,
     pub(super) own: Arc<Own>,
     pub(super) limits: Limits,
@@ -124,6 +127,7 @@ impl<F: Files + Clone> LogReader<F> {
         Self {
             files,
             groups,
+            fence: None,
             redactor,
             own,
             limits: Limits::default(),

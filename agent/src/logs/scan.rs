@@ -7,6 +7,7 @@ use std::sync::Arc;
 use muster_common::wire::message::WireLabel;
 
 use super::content::Mark;
+use super::fenced::told_outside;
 use super::files::{Entry, Files, Stat};
 use super::names::{Rotated, readings};
 use super::problems::{shortened, unreadable};
@@ -124,7 +125,12 @@ impl<F: Files + Clone> LogReader<F> {
         let mut refused = Vec::new();
         for (index, group) in self.groups.iter().enumerate() {
             for glob in &group.paths {
-                let expansion = glob.expand(&self.files);
+                let expansion = glob.expand_within(&self.files, self.fence_of_group(index));
+                for path in expansion.outside {
+                    let target = self.files.target(&path);
+                    let why = self.fence_of_group(index).map(|fence| fence.outside(&target).to_string());
+                    refused.push(told_outside(&path, &why.unwrap_or_default()));
+                }
                 folders.extend(expansion.folders);
                 for (folder, kind) in expansion.refused {
                     if let Ok(stat) = self.files.stat(&folder) {

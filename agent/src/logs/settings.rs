@@ -4,6 +4,7 @@ use muster_common::wire::message::WireLabel;
 
 use super::glob::Glob;
 use super::multiline::Starts;
+use crate::fence::Fence;
 
 /// Everything that is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +14,15 @@ pub struct LogsConfig {
     pub journal: JournalConfig,
     /// Patterns of one's own, as written; checked.
     pub redaction: Vec<String>,
+    pub remote: RemoteLogs,
+}
+
+/// Groups of a remote configuration. They come beside whatever is read without them, be that a default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoteLogs {
+    pub groups: Vec<LogGroup>,
+    /// What their files lie in, when all links are followed.
+    pub fence: Fence,
 }
 
 /// One `[[logs]]`.

@@ -112,7 +112,12 @@ impl LogWorker {
             .map_err(|(index, problem)| LogWorkerError::Pattern { index, problem })?;
         let wants_journal = config.logs.journal.enabled.unwrap_or(config.logs.groups.is_none());
         let machine_id = wants_journal.then(|| probe(&config.journalctl)).flatten();
-        let (groups, reads_journal) = defaults::choose(&config.logs, machine_id.is_some(), &RealFiles);
+        let (mut groups, reads_journal) = defaults::choose(&config.logs, machine_id.is_some(), &RealFiles);
+        // Beside the host's own, or beside the default: nobody loses the journal by a profile.
+        let first_remote = groups.len();
+        let remote = config.logs.remote;
+        let fence = (!remote.groups.is_empty()).then_some((first_remote, remote.fence));
+        groups.extend(remote.groups);
         if groups.is_empty() && !reads_journal {
             return Ok(None);
         }
@@ -129,6 +134,9 @@ impl LogWorker {
             machine_id.filter(|_| reads_journal).map(|id| JournalEdge::new(&id, from, config.journalctl, &inbox));
         let body = move || {
             let mut reader = LogReader::new(RealFiles, groups, redactor, Arc::clone(&config.own), hints.clone());
+            if let Some((first, fence)) = fence {
+                reader.set_fence(first, fence);
+            }
             reader.set_spool(spool);
             let worker = Worker {
                 reader,

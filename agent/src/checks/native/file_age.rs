@@ -7,8 +7,9 @@ use muster_common::time::Timestamp;
 
 use super::keys::{KeyError, Keys};
 use super::reading::{Limits, Reading, Unit, outcome};
-use super::{Host, Look, Probe};
+use super::{Host, Look, Probe, Touch};
 use crate::checks::outcome::Outcome;
+use crate::fence::is_outside;
 
 struct FileAge {
     path: PathBuf,
@@ -28,11 +29,18 @@ pub(super) fn build(keys: &Keys, _: &Path) -> Result<Probe, KeyError> {
     Ok(Probe::SlowLook(Box::new(FileAge { path, limits })))
 }
 
+pub(super) fn touches(keys: &Keys) -> Vec<Touch> {
+    keys.text("path").map(|path| Touch::File { key: "path", path: PathBuf::from(path) }).into_iter().collect()
+}
+
 impl Look for FileAge {
     fn look(&mut self, host: &mut Host) -> Result<Outcome, String> {
         let path = self.path.display();
-        let file = match std::fs::metadata(&self.path) {
+        let file = match host.metadata(&self.path) {
             Ok(file) => file,
+            Err(error) if is_outside(&error) => {
+                return Err(format!("{path} is not looked at: {error}; add its folder to `paths` under [remote]"));
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Outcome::line(CheckState::Critical, format!("FILE CRITICAL - {path} is not there")));
             }

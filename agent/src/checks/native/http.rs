@@ -16,8 +16,9 @@ use super::keys::{Form, Key, KeyError, Keys, key};
 use super::reading::{Limits, Reading, Unit, at_least, outcome};
 use super::tcp::{connect, no_answer, resolve};
 use super::tls::{Authorities, unverified, with_file};
-use super::{Ask, Asked, CRIT, Moment, Net, Probe, WARN};
+use super::{Ask, Asked, CRIT, Moment, Net, Probe, Touch, WARN};
 use crate::checks::outcome::Outcome;
+use crate::fence::Fence;
 use answer::Answer;
 use wire::Wire;
 
@@ -88,6 +89,13 @@ pub(super) fn build(keys: &Keys, _: &Path) -> Result<Probe, KeyError> {
     })))
 }
 
+pub(super) fn touches(keys: &Keys) -> Vec<Touch> {
+    let host = |url: Url| Touch::Host { key: "url", host: url.host, port: url.port };
+    let url = keys.text("url").and_then(parse_url).map(host);
+    let file = keys.text("ca_file").map(|path| Touch::File { key: "ca_file", path: PathBuf::from(path) });
+    url.into_iter().chain(file).collect()
+}
+
 fn parse_url(text: &str) -> Option<Url> {
     let (is_tls, rest) = match text.split_once("://")? {
         ("http", rest) => (false, rest),
@@ -134,7 +142,7 @@ impl Ask for Http {
             let addresses = resolve(&self.url.host, self.url.port);
             let asked = async {
                 let addresses = addresses.await.map_err(Failure::Unknown)?;
-                self.exchange(net, moment.now, &addresses).await
+                self.exchange(net, &moment, &addresses).await
             };
             match tokio::time::timeout(moment.limit, asked).await {
                 Ok(Ok(seen)) => Ok(self.judge(&place, seen, moment.now)),
@@ -153,10 +161,12 @@ enum Failure {
 }
 
 impl Http {
-    async fn exchange(&self, net: &Net, now: Timestamp, addresses: &[std::net::SocketAddr]) -> Result<Seen, Failure> {
+    async fn exchange(&self, net: &Net, moment: &Moment, addresses: &[std::net::SocketAddr]) -> Result<Seen, Failure> {
         let begun = time::monotonic();
         let critical = |what: &str, error: &std::io::Error| Failure::Critical(format!("{what}: {error}"));
-        let tls = if self.url.is_tls { Some(self.tls(net, now).map_err(Failure::Unknown)?) } else { None };
+        let fence = moment.fence.as_deref();
+        let tls =
+            if self.url.is_tls { Some(self.tls(net, moment.now, fence).map_err(Failure::Unknown)?) } else { None };
         let stream = connect(addresses).await.map_err(|error| critical("takes no connection", &error))?;
         let mut wire = Wire::new(stream, tls);
         wire.handshake().await.map_err(|error| critical("has no TLS that can be trusted", &error))?;
@@ -172,10 +182,10 @@ impl Http {
         Ok(Seen { answer, seconds: (time::monotonic() - begun).as_secs_f64(), valid_until })
     }
 
-    fn tls(&self, net: &Net, now: Timestamp) -> Result<ClientConnection, String> {
+    fn tls(&self, net: &Net, now: Timestamp, fence: Option<&Fence>) -> Result<ClientConnection, String> {
         let config = match &self.authorities {
             Authorities::System => net.tls.system(now)?,
-            Authorities::File(path) => with_file(path)?,
+            Authorities::File(path) => with_file(path, fence)?,
             Authorities::Any => unverified()?,
         };
         let name = ServerName::try_from(self.url.host.clone())

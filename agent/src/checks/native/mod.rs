@@ -32,8 +32,37 @@ use std::time::Duration;
 use muster_common::time::Timestamp;
 
 use super::outcome::Outcome;
+use crate::fence::Fence;
 use crate::sources::Scratch;
 use keys::{Form, Key, KeyError, Keys, key};
+
+/// Something that a check reads or speaks to beside the kernel's numbers. The host's own file bounds what a remote configuration may name so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    File {
+        key: &'static str,
+        path: PathBuf,
+    },
+    /// A file system, by a path on it. A remote configuration's is asked where it is a mount point, or lies in what it may look at.
+    Mount {
+        key: &'static str,
+    },
+    Host {
+        key: &'static str,
+        /// A name or an address, without brackets.
+        host: String,
+        port: u16,
+    },
+}
+
+impl Touch {
+    /// The key that names it.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Self::File { key, .. } | Self::Mount { key } | Self::Host { key, .. } => key,
+        }
+    }
+}
 
 /// What a look works with.
 pub(crate) struct Host {
@@ -43,13 +72,24 @@ pub(crate) struct Host {
     pub(crate) now: Timestamp,
     /// A clock that never steps.
     pub(crate) steady: Duration,
+    /// What the check that looks may look at; `None`: everything, since it is of the host's own file.
+    pub(crate) fence: Option<Arc<Fence>>,
     /// The processes as they were seen last; many checks share one walk.
     processes: process::Table,
 }
 
 impl Host {
     pub(crate) fn new(proc: &Path, now: Timestamp, steady: Duration) -> Self {
-        Self { proc: proc.to_path_buf(), scratch: Scratch::new(), now, steady, processes: process::Table::default() }
+        let (proc, scratch, processes) = (proc.to_path_buf(), Scratch::new(), process::Table::default());
+        Self { proc, scratch, now, steady, fence: None, processes }
+    }
+
+    /// What is known of a file that a check names.
+    fn metadata(&self, path: &Path) -> std::io::Result<std::fs::Metadata> {
+        match &self.fence {
+            Some(fence) => fence.metadata(path),
+            None => std::fs::metadata(path),
+        }
     }
 
     /// A small file of the kernel's, whole. Opened each time: for what is read once a minute a descriptor for ever is dearer.
@@ -86,11 +126,13 @@ impl Net {
 }
 
 /// When an ask starts, and what it may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Moment {
     /// This host's own wall clock.
     pub(crate) now: Timestamp,
     pub(crate) limit: Duration,
+    /// As [`Host::fence`].
+    pub(crate) fence: Option<Arc<Fence>>,
 }
 
 pub(crate) type Asked<'a> = Pin<Box<dyn Future<Output = Result<Outcome, String>> + Send + 'a>>;
@@ -114,6 +156,13 @@ pub(crate) struct NativeKind {
     pub(crate) name: &'static str,
     pub(crate) keys: &'static [Key],
     pub(crate) build: fn(&Keys, &Path) -> Result<Probe, KeyError>,
+    /// What a check with these keys reads or speaks to: what a remote configuration is bounded by. Asked of keys that can be built alone.
+    pub(crate) touches: fn(&Keys) -> Vec<Touch>,
+}
+
+/// For kinds that look at the kernel's numbers, or ask the bus, and at nothing that a key names.
+fn nothing(_: &Keys) -> Vec<Touch> {
+    Vec::new()
 }
 
 const WARN: Key = key("warn", Form::Range);
@@ -122,20 +171,20 @@ const CRIT: Key = key("crit", Form::Range);
 /// Every kind there is.
 #[rustfmt::skip]
 pub(crate) const KINDS: &[NativeKind] = &[
-    NativeKind { name: "disk", keys: &[WARN, CRIT, key("path", Form::Texts), key("exclude", Form::Texts), key("measure", Form::Text)], build: disk::build },
-    NativeKind { name: "inode", keys: &[WARN, CRIT, key("path", Form::Texts), key("exclude", Form::Texts)], build: inode::build },
-    NativeKind { name: "load", keys: &[WARN, CRIT, key("per_core", Form::Flag), key("minutes", Form::Text)], build: load::build },
-    NativeKind { name: "memory", keys: &[WARN, CRIT], build: memory::build },
-    NativeKind { name: "swap", keys: &[WARN, CRIT], build: swap::build },
-    NativeKind { name: "process", keys: &[WARN, CRIT, key("process", Form::Text), key("pattern", Form::Text)], build: process::build },
-    NativeKind { name: "unit", keys: &[key("unit", Form::Text)], build: unit::build },
-    NativeKind { name: "units", keys: &[key("exclude", Form::Texts)], build: units::build },
-    NativeKind { name: "raid", keys: &[], build: raid::build },
-    NativeKind { name: "tcp", keys: &[WARN, CRIT, key("host", Form::Text), key("port", Form::Port)], build: tcp::build },
-    NativeKind { name: "http", keys: http::KEYS, build: http::build },
-    NativeKind { name: "file_age", keys: &[WARN, CRIT, key("path", Form::Path)], build: file_age::build },
-    NativeKind { name: "port", keys: &[key("port", Form::Port), key("protocol", Form::Text)], build: port::build },
-    NativeKind { name: "time", keys: &[WARN, CRIT, key("server", Form::Text)], build: time::build },
+    NativeKind { name: "disk", keys: &[WARN, CRIT, key("path", Form::Texts), key("exclude", Form::Texts), key("measure", Form::Text)], build: disk::build, touches: mounts::touches },
+    NativeKind { name: "inode", keys: &[WARN, CRIT, key("path", Form::Texts), key("exclude", Form::Texts)], build: inode::build, touches: mounts::touches },
+    NativeKind { name: "load", keys: &[WARN, CRIT, key("per_core", Form::Flag), key("minutes", Form::Text)], build: load::build, touches: nothing },
+    NativeKind { name: "memory", keys: &[WARN, CRIT], build: memory::build, touches: nothing },
+    NativeKind { name: "swap", keys: &[WARN, CRIT], build: swap::build, touches: nothing },
+    NativeKind { name: "process", keys: &[WARN, CRIT, key("process", Form::Text), key("pattern", Form::Text)], build: process::build, touches: nothing },
+    NativeKind { name: "unit", keys: &[key("unit", Form::Text)], build: unit::build, touches: nothing },
+    NativeKind { name: "units", keys: &[key("exclude", Form::Texts)], build: units::build, touches: nothing },
+    NativeKind { name: "raid", keys: &[], build: raid::build, touches: nothing },
+    NativeKind { name: "tcp", keys: &[WARN, CRIT, key("host", Form::Text), key("port", Form::Port)], build: tcp::build, touches: tcp::touches },
+    NativeKind { name: "http", keys: http::KEYS, build: http::build, touches: http::touches },
+    NativeKind { name: "file_age", keys: &[WARN, CRIT, key("path", Form::Path)], build: file_age::build, touches: file_age::touches },
+    NativeKind { name: "port", keys: &[key("port", Form::Port), key("protocol", Form::Text)], build: port::build, touches: nothing },
+    NativeKind { name: "time", keys: &[WARN, CRIT, key("server", Form::Text)], build: time::build, touches: time::touches },
 ];
 
 /// The kind of this name.

@@ -1,16 +1,22 @@
 //! Room of file systems: those that are named, or all real ones.
 
+use std::path::Path;
+
 use rustix::fs::StatVfs;
 use rustix::io::Errno;
 
-use super::Host;
 use super::keys::Keys;
+use super::{Host, Touch};
 use crate::sources::{ProcFile, Shape, parse, parse_mounts};
 
 /// One file system and its numbers.
 pub(super) struct Usage {
     pub(super) point: String,
     pub(super) stat: StatVfs,
+}
+
+pub(super) fn touches(keys: &Keys) -> Vec<Touch> {
+    keys.texts("path").iter().map(|_| Touch::Mount { key: "path" }).collect()
 }
 
 /// Which file systems a check is about.
@@ -32,6 +38,16 @@ impl Chosen {
     pub(super) fn usages(&self, host: &mut Host) -> Result<Vec<Usage>, String> {
         let is_named = !self.paths.is_empty();
         let points = if is_named { self.paths.clone() } else { mount_points(host)? };
+        // Whether any other path exists, and on what, is none of a remote configuration's business.
+        if let Some(fence) = host.fence.clone().filter(|_| is_named) {
+            let mounted = mount_points(host)?;
+            let is_open = |point: &String| mounted.contains(point) || fence.holds(Path::new(point));
+            if let Some(point) = points.iter().find(|point| !is_open(point)) {
+                return Err(format!(
+                    "{point} is no mount point: a remote configuration asks those alone, and what lies in `paths` under [remote]"
+                ));
+            }
+        }
         let mut usages = Vec::new();
         for point in points {
             if self.exclude.iter().any(|left_out| is_below(&point, left_out)) {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::keys::{KeyError, Keys};
 use super::reading::{Limits, Reading, Unit, outcome};
-use super::{Ask, Asked, Moment, Net, Probe};
+use super::{Ask, Asked, Moment, Net, Probe, Touch};
 use crate::checks::outcome::Outcome;
 
 struct Tcp {
@@ -24,6 +24,12 @@ pub(super) fn build(keys: &Keys, _: &Path) -> Result<Probe, KeyError> {
     let host = keys.required("host", "db.example.org")?.to_owned();
     let port = keys.port("port").ok_or_else(|| KeyError::new("port", "is missing", "write `port = 5432`"))?;
     Ok(Probe::Ask(Arc::new(Tcp { host, port, limits: Limits::of(keys, Limits::default()) })))
+}
+
+pub(super) fn touches(keys: &Keys) -> Vec<Touch> {
+    let (Some(host), Some(port)) = (keys.text("host"), keys.port("port")) else { return Vec::new() };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    vec![Touch::Host { key: "host", host, port }]
 }
 
 impl Ask for Tcp {

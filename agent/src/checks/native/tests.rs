@@ -27,7 +27,7 @@ fn keys(kind: &NativeKind, values: &[(&str, &str)]) -> Keys {
 pub(super) fn run(name: &str, values: &[(&str, &str)], host: &mut Host, net: &Net, limit: Duration) -> Outcome {
     let kind = kind(name).expect("a kind");
     let probe = (kind.build)(&keys(kind, values), &host.proc).unwrap();
-    let moment = Moment { now: host.now, limit };
+    let moment = Moment { now: host.now, limit, fence: host.fence.clone() };
     let result = match probe {
         Probe::Look(mut look) | Probe::SlowLook(mut look) => look.look(host),
         Probe::Ask(ask) => crate::checks::worker::runtime().unwrap().block_on(ask.ask(net, moment)),
@@ -337,4 +337,86 @@ fn arrays_are_whole_or_what_they_lack_is_told() {
     }
     let none = mdstat("");
     assert!(none.state == CheckState::Unknown && none.output.contains("no software RAID"), "{}", none.output);
+}
+
+/// A kind, keys that it can be built of, and what they touch.
+type Touching<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
+/// Where a kind's keys name files, file systems or hosts, a remote configuration is bounded: whoever adds a kind, or a key, says so here too.
+#[test]
+fn every_kind_says_what_its_keys_touch() {
+    let values: [Touching<'_>; 14] = [
+        ("disk", &[("path", "/srv")], &["mount path"]),
+        ("inode", &[("path", "/srv")], &["mount path"]),
+        ("load", &[], &[]),
+        ("memory", &[], &[]),
+        ("swap", &[], &[]),
+        ("process", &[("process", "cron")], &[]),
+        ("unit", &[("unit", "ssh.service")], &[]),
+        ("units", &[], &[]),
+        ("raid", &[], &[]),
+        ("tcp", &[("host", "[::1]"), ("port", "22")], &["host host ::1 22"]),
+        (
+            "http",
+            &[("url", "https://a.b:8443/x"), ("ca_file", "/x.pem")],
+            &["host url a.b 8443", "file ca_file /x.pem"],
+        ),
+        ("file_age", &[("path", "/x"), ("crit", "5")], &["file path /x"]),
+        ("port", &[("port", "22")], &[]),
+        ("time", &[("server", "pool.ntp.org")], &["host server pool.ntp.org 123"]),
+    ];
+    let told = |touch: Touch| match touch {
+        Touch::File { key, path } => format!("file {key} {}", path.display()),
+        Touch::Mount { key } => format!("mount {key}"),
+        Touch::Host { key, host, port } => format!("host {key} {host} {port}"),
+    };
+    for ((name, values, expected), kind) in values.into_iter().zip(KINDS) {
+        assert_eq!(name, kind.name, "a kind is missing here");
+        let keys = keys(kind, values);
+        assert!((kind.build)(&keys, Path::new("/proc")).is_ok(), "{name} cannot be built");
+        let touches: Vec<String> = (kind.touches)(&keys).into_iter().map(told).collect();
+        assert_eq!(touches, expected, "{name}");
+        // A key that must be a path, or is called as such keys are, is one.
+        let is_place = |key: &&Key| key.form == Form::Path || ["path", "host", "url", "server"].contains(&key.name);
+        let named: Vec<&str> = kind.keys.iter().filter(is_place).map(|key| key.name).collect();
+        let touched: Vec<&str> = (kind.touches)(&keys).iter().map(Touch::key).collect();
+        assert!(named.iter().all(|key| touched.contains(key)), "{name}: {named:?} of which {touched:?} are told");
+    }
+    assert_eq!(values.len(), KINDS.len());
+}
+
+#[test]
+fn a_fenced_check_looks_at_no_file_outside_and_asks_mount_points_alone() {
+    let tree = Tree::new(&[
+        ("in/stamp", "x"),
+        ("out/secret", "x"),
+        ("proc/1/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"),
+    ]);
+    std::os::unix::fs::symlink(tree.path("out/secret"), tree.path("in/link")).unwrap();
+    let fence = Some(Arc::new(Fence::new(vec![tree.path("in")], Vec::new())));
+    let looked = |kind: &str, values: &[(&str, &str)]| {
+        let mut host = Host::new(&tree.path("proc"), time::now(), Duration::ZERO);
+        host.fence.clone_from(&fence);
+        run(kind, values, &mut host, &Net::new(), Duration::from_secs(10))
+    };
+    let path = |name: &str| tree.path(name).display().to_string();
+    let age = |name: &str| looked("file_age", &[("path", &path(name)), ("crit", "3600")]);
+    assert_eq!(age("in/stamp").state, CheckState::Ok);
+    assert_eq!(age("in/none").state, CheckState::Critical, "what is not there is told as ever");
+    for name in ["in/link", "out/secret"] {
+        let outcome = age(name);
+        assert!(outcome.state == CheckState::Unknown && outcome.output.contains("outside of"), "{outcome:?}");
+    }
+    for kind in ["disk", "inode"] {
+        assert_ne!(looked(kind, &[("path", "/")]).state, CheckState::Unknown, "a mount point");
+        assert_ne!(looked(kind, &[("path", &path("in"))]).state, CheckState::Unknown, "inside");
+        for name in [path("out"), path("none")] {
+            let outcome = looked(kind, &[("path", &name)]);
+            let is_told = outcome.output.contains("is no mount point");
+            assert!(outcome.state == CheckState::Unknown && is_told, "there or not, the same is said: {outcome:?}");
+        }
+    }
+    let file = path("in/link");
+    let outcome = looked("http", &[("url", "https://127.0.0.1:1/"), ("ca_file", &file)]);
+    assert!(outcome.state == CheckState::Unknown && outcome.output.contains("outside of"), "{outcome:?}");
 }

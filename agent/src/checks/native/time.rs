@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use super::keys::{KeyError, Keys};
 use super::reading::{Limits, Reading, Unit, outcome};
 use super::tcp::{no_answer, resolve};
-use super::{Ask, Asked, Host, Look, Moment, Net, Probe};
+use super::{Ask, Asked, Host, Look, Moment, Net, Probe, Touch};
 use crate::checks::outcome::Outcome;
 use crate::sources::clock_state;
 
@@ -41,15 +41,29 @@ pub(super) fn build(keys: &Keys, _: &Path) -> Result<Probe, KeyError> {
     // Kerberos gives up at 5 min, logs of two hosts cannot be laid side by side at half a second.
     let limits = Limits::of(keys, Limits { warn: Some(either_way(0.5)), crit: Some(either_way(5.0)) });
     let Some(server) = keys.text("server") else { return Ok(Probe::Look(Box::new(Kernel { limits }))) };
+    let wrong =
+        || KeyError::new("server", format!("`{server}` is no time server"), "write \"pool.ntp.org\" or \"HOST:PORT\"");
+    let (host, port) = parse_server(server).ok_or_else(wrong)?;
+    Ok(Probe::Ask(Arc::new(Server { host: host.to_owned(), port, limits })))
+}
+
+/// Host and port.
+fn parse_server(server: &str) -> Option<(&str, u16)> {
     let is_six = server.matches(':').count() > 1 && !server.starts_with('[');
     let (host, port) = match server.rsplit_once(':').filter(|_| !is_six && !server.ends_with(']')) {
         Some((host, port)) => (host, port.parse().ok().filter(|port| *port > 0)),
         None => (server, Some(NTP_PORT)),
     };
-    let wrong =
-        || KeyError::new("server", format!("`{server}` is no time server"), "write \"pool.ntp.org\" or \"HOST:PORT\"");
-    let port = port.filter(|_| !host.is_empty()).ok_or_else(wrong)?;
-    Ok(Probe::Ask(Arc::new(Server { host: host.to_owned(), port, limits })))
+    Some((host, port.filter(|_| !host.is_empty())?))
+}
+
+pub(super) fn touches(keys: &Keys) -> Vec<Touch> {
+    let server = keys.text("server").and_then(parse_server);
+    let touch = |(host, port): (&str, u16)| {
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Touch::Host { key: "server", host, port }
+    };
+    server.map(touch).into_iter().collect()
 }
 
 impl Look for Kernel {

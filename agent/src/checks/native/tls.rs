@@ -1,5 +1,6 @@
 //! TLS towards other people's servers: the system's authorities, or a file of one's own.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +12,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, Error, RootCertStore};
 
+use crate::fence::Fence;
+
 /// Where systems keep their authorities: Debian and its kin, Red Hat's, SUSE's, Alpine's.
 pub(crate) const BUNDLES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
@@ -20,6 +23,8 @@ pub(crate) const BUNDLES: &[&str] = &[
 ];
 /// The system's bundle is read again after this: packages renew it.
 const READ_AGAIN_MS: i64 = 3_600_000;
+/// Of a file that a remote configuration names: a system's own bundle has some 220 kB.
+const FENCED_BYTES_MAX: u64 = 4 << 20;
 
 /// The settings for the system's authorities, made once for all checks.
 pub(crate) struct Trusted {
@@ -44,18 +49,23 @@ impl Trusted {
         }
         let bundle = self.bundles.iter().map(Path::new).find(|path| path.is_file());
         let bundle = bundle.ok_or("no authorities are installed: install ca-certificates, or name `ca_file`")?;
-        let config = with_file(bundle)?;
+        let config = with_file(bundle, None)?;
         *made = Some((now, Arc::clone(&config)));
         Ok(config)
     }
 }
 
-/// Settings that trust the authorities of a PEM file.
+/// Settings that trust the authorities of a PEM file, which lies in the fence if there is one.
 ///
 /// # Errors
 /// What is wrong with the file.
-pub(super) fn with_file(path: &Path) -> Result<Arc<ClientConfig>, String> {
-    let pem = std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+pub(super) fn with_file(path: &Path, fence: Option<&Fence>) -> Result<Arc<ClientConfig>, String> {
+    let read = |fence: &Fence| {
+        let mut pem = Vec::new();
+        fence.open(path)?.take(FENCED_BYTES_MAX).read_to_end(&mut pem).map(|_| pem)
+    };
+    let pem = fence.map_or_else(|| std::fs::read(path), read);
+    let pem = pem.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
     if roots.is_empty() {

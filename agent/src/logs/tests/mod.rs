@@ -2,6 +2,7 @@
 
 mod cases;
 mod collector;
+mod fenced;
 mod random;
 mod real;
 mod rescue;

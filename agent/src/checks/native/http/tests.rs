@@ -193,5 +193,5 @@ fn a_host_without_authorities_is_told_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "nothing\n").unwrap();
-    assert!(with_file(&empty).unwrap_err().contains("holds no certificate"));
+    assert!(with_file(&empty, None).unwrap_err().contains("holds no certificate"));
 }
