@@ -11,5 +11,7 @@
 pub mod bounds;
 pub mod document;
 pub mod judge;
+pub mod machine;
 pub mod merge;
+pub mod store;
 pub mod targets;
