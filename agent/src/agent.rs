@@ -3,28 +3,31 @@
 //! One thread runs the loop: sampling ticks, the connection's words, the spool's answers and the session's deadlines each become one input of
 //! the session, whose effects are carried out before the next one. The spool has a thread of its own, since disks may hang and sampling may not.
 
+mod certificate;
+mod remote;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_common::disk::real::RealDisk;
 use muster_common::host::HostId;
-use muster_common::identity::{CertificateFacts, Identity, Trust, certificate, random};
+use muster_common::identity::{CertificateFacts, Identity, Trust, random};
 use muster_common::sample::MetricKind;
 use muster_common::time::{Timestamp, monotonic};
 use muster_common::wire::message::{GoodbyeReason, Problem, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::ask;
-use crate::checks::add_host_pack;
-use crate::checks::settings::Checks;
 use crate::config::Config;
 use crate::facts;
 use crate::handed::worker::HandedNews;
-use crate::identity_files::{Enrolled, IdentityError, IdentityFiles, roots_of};
+use crate::identity_files::{Enrolled, IdentityError, IdentityFiles};
 use crate::log_side::LogSide;
 use crate::logs::worker::{LogNews, LogWorkerError};
 use crate::own::{ConnectFailure, Own};
+use crate::remote::machine::Times;
+use crate::remote::side::{RemoteNews, RemoteSide};
 use crate::report_side::{ReportEars, ReportError, ReportSide};
 use crate::sampler::{self, MetricsConfig, OwnNumbers, Sampler};
 use crate::schedule::{Schedule, Wake};
@@ -33,7 +36,7 @@ use crate::spool::worker::SpoolWorker;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
 use crate::status::{self, Cost, EpochStatus, HostStatus, Status};
 use crate::uplink::quic::{DialError, Loss, Numbered, Uplink, Word, client_config};
-use crate::uplink::renewal::{Renewal, Renewals};
+use crate::uplink::renewal::Renewals;
 use crate::uplink::{Effect, HelloFacts, Input, LinkState, Moment, Note, Row, Session, Settings};
 
 /// Answers of the spool that may wait for the loop; the session has fewer under way.
@@ -72,6 +75,10 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`] when something that it cannot do without is missing.
 pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> Result<(), RunError> {
+    run_with(config, Times::default(), stop).await
+}
+
+async fn run_with(config: Config, times: Times, stop: impl Future<Output = GoodbyeReason>) -> Result<(), RunError> {
     let state_dir = config.agent.state_dir.clone();
     let files = IdentityFiles::new(&state_dir);
     let not_enrolled = || RunError::NotEnrolled { state_dir: state_dir.display().to_string() };
@@ -80,8 +87,8 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
     }
     let _lock = files.lock()?;
     let enrolled = files.load()?.ok_or_else(not_enrolled)?;
-    let (mut agent, ears) = Agent::build(config, files, enrolled)?;
-    let Ears { mut answers, mut words, mut log_news, mut reports } = ears;
+    let (mut agent, ears) = Agent::build(config, times, files, enrolled)?;
+    let Ears { mut answers, mut words, mut log_news, mut reports, mut remote } = ears;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
     let mut service = Service::from_environment(monotonic());
     service.ready(&format!("samples and sends as {}", agent.status.host.name));
@@ -123,10 +130,17 @@ pub async fn run(config: Config, stop: impl Future<Output = GoodbyeReason>) -> R
             Some(answer) = reports.answers.recv() => agent.give(Input::Answer(answer)),
             Some(handed) = reports.handed.recv(), if agent.session.takes_handed() => agent.give(Input::Handed(handed)),
             Some(news) = log_news.recv(), if agent.wants_log_news() => agent.hear_logs(news),
+            Some(news) = remote.recv(), if !is_stopping => {
+                if let Some(ears) = agent.hear_remote(news) {
+                    log_news = ears;
+                }
+            }
             () = tokio::time::sleep(due) => agent.tick(is_stopping),
         }
         agent.send_logs();
+        agent.look_at_remote();
     }
+    agent.remote.stop(Moment::read());
     agent.write_status();
     // Before the connection goes: the reader writes its hints.
     drop(agent.logs.take());
@@ -153,6 +167,7 @@ struct Agent {
     worker: SpoolWorker,
     logs: Option<LogSide>,
     reports: ReportSide,
+    remote: RemoteSide,
     /// Of logs, and of handed reports.
     problems: [Vec<Problem>; 2],
     uplink: Uplink,
@@ -170,10 +185,11 @@ struct Ears {
     words: mpsc::Receiver<Numbered>,
     log_news: mpsc::Receiver<LogNews>,
     reports: ReportEars,
+    remote: mpsc::Receiver<RemoteNews>,
 }
 
 impl Agent {
-    fn build(config: Config, files: IdentityFiles, enrolled: Enrolled) -> Result<(Self, Ears), RunError> {
+    fn build(config: Config, times: Times, files: IdentityFiles, enrolled: Enrolled) -> Result<(Self, Ears), RunError> {
         let state_dir = config.agent.state_dir.clone();
         let now = Moment::read();
         let own = Arc::new(Own::default());
@@ -183,11 +199,11 @@ impl Agent {
         let (spool, mut loaded) = Spool::open(Arc::new(RealDisk), spool_config, Arc::clone(&own))?;
         loaded.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let asked = ask::Host::new(&config, now.wall.millis() / 1_000);
-        // First starts are spread by the host's id, which no other host has.
-        let mut checks = Checks { host: host.to_string(), ..config.checks };
-        add_host_pack(&mut checks, Path::new("/run"));
+        let (surroundings, host_facts) = remote::surroundings(config, (host, times), &enrolled, &own);
+        let (mut remote, remote_news, config) = RemoteSide::start(surroundings, now);
         let looks = (config.processes, config.metrics.proc.as_path(), config.inventory, asked);
-        let (report_side, reports, placed) = ReportSide::start(&state_dir, checks, looks, &own, now.wall)?;
+        let (report_side, reports, placed) = ReportSide::start(&state_dir, config.checks, looks, &own, now.wall)?;
+        remote.set_say(report_side.say());
         loaded.handed = placed;
         let (say, answers) = mpsc::channel(ANSWERS_MAX);
         // The receiver goes only with the program.
@@ -197,7 +213,7 @@ impl Agent {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: facts::boot_id(&config.metrics.proc),
             started_ms: now.wall.millis(),
-            facts: facts::read_host_facts(),
+            facts: host_facts,
         };
         let settings = Settings {
             interval: config.metrics.interval,
@@ -230,6 +246,7 @@ impl Agent {
             worker,
             logs,
             reports: report_side,
+            remote,
             problems: [Vec::new(), Vec::new()],
             uplink,
             status,
@@ -239,12 +256,13 @@ impl Agent {
             effects: Vec::new(),
             done: false,
         };
-        Ok((agent, Ears { answers, words, log_news, reports }))
+        Ok((agent, Ears { answers, words, log_news, reports, remote: remote_news }))
     }
 
     fn next_due(&self) -> Duration {
         let session = self.session.deadline().unwrap_or(Duration::MAX);
-        session.min(self.schedule.next()).min(self.status_at).min(self.renew_at)
+        let remote = self.remote.deadline().unwrap_or(Duration::MAX);
+        session.min(self.schedule.next()).min(self.status_at).min(self.renew_at).min(remote)
     }
 
     /// One input of the session, and everything that follows from it.
@@ -320,6 +338,7 @@ impl Agent {
                     self.give(Input::Answer(answer));
                 }
             }
+            Effect::Configuration(configuration) => self.remote.offered(configuration),
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }
@@ -355,24 +374,6 @@ impl Agent {
                 self.give(Input::Disconnected);
             }
             Word::Message(message) => self.give(Input::Message(*message)),
-        }
-    }
-
-    fn connected(&mut self) {
-        let now = self.corrected(Moment::read());
-        if !self.renewals.comes_first(self.certificate.not_after, now) {
-            return self.give(Input::Connected);
-        }
-        let key_der = self.identity.key_der.clone();
-        match certificate::new_request(&key_der) {
-            Ok(csr_der) => {
-                self.renewing = Some(key_der);
-                self.give(Input::ConnectedExpired { csr_der });
-            }
-            Err(error) => {
-                self.renewal_failed(&format!("the certificate cannot be renewed: {error}"));
-                self.give(Input::Connected);
-            }
         }
     }
 
@@ -437,68 +438,6 @@ impl Agent {
         self.status.cost = Cost::read(&self.proc);
         if let Err(error) = self.status.write(&self.state_dir) {
             tracing::debug!("the status file cannot be written: {error}");
-        }
-    }
-
-    fn renew_if_due(&mut self, now: Moment) {
-        let life = (self.certificate.not_before, self.certificate.not_after);
-        let key = match self.renewals.due(life, self.corrected(now), now.steady) {
-            _ if !self.is_connected() => return,
-            Renewal::NotYet => return,
-            Renewal::SameKey => Ok(self.identity.key_der.clone()),
-            Renewal::NewKey => self.files.renewing_key(),
-        };
-        self.renewals.asked(now.steady);
-        let request = key.and_then(|key| Ok((certificate::new_request(&key)?, key)));
-        match request {
-            Ok((csr_der, key)) => {
-                self.renewing = Some(key);
-                self.give(Input::Renew { csr_der });
-            }
-            Err(error) => self.renewal_failed(&format!("the certificate cannot be renewed: {error}")),
-        }
-    }
-
-    fn renewal_failed(&mut self, problem: &str) {
-        self.own.renewal_failures.add(1);
-        if problem != self.status.host.certificate_problem {
-            tracing::warn!("{problem}");
-            self.status.host.certificate_problem = problem.to_owned();
-        }
-    }
-
-    fn renewed(&mut self, chain_der: Vec<Vec<u8>>) {
-        let Some(key_der) = self.renewing.take() else { return };
-        let identity = Identity { chain_der, key_der };
-        let checked = self.files.check_renewed(self.host, &identity);
-        let trust = Trust::Roots(roots_of(&identity.chain_der));
-        match checked.map(|facts| (facts, client_config(&trust, Some(&identity)))) {
-            Ok((facts, Ok(config))) => {
-                tracing::info!(serial = %facts.serial, "certificate renewed");
-                self.uplink.use_config(config);
-                self.status.host.certificate_expires_ms = facts.not_after.millis();
-                self.certificate = facts;
-                self.identity = identity;
-                self.renewals.renewed();
-                self.store_identity();
-            }
-            Ok((_, Err(error))) => self.renewal_failed(&format!("the renewed certificate cannot be used: {error}")),
-            Err(error) => self.renewal_failed(&format!("the renewed certificate cannot be used: {error}")),
-        }
-    }
-
-    /// A disk that does not take it is asked again every minute; the identity serves from memory meanwhile.
-    fn store_identity(&mut self) {
-        match self.files.store_renewed(self.host, &self.identity) {
-            Ok(_) => {
-                self.is_unstored = false;
-                self.status.host.certificate_problem.clear();
-            }
-            Err(error) => {
-                self.is_unstored = true;
-                self.renew_at = self.renew_at.min(Moment::read().steady + RENEWAL_EVERY);
-                self.renewal_failed(&format!("the renewed certificate is used, and lost at the next restart: {error}"));
-            }
         }
     }
 

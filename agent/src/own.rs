@@ -146,6 +146,12 @@ pub struct Own {
     pub spool_errors: Count,
     pub spool_damages: Count,
     pub renewal_failures: Count,
+    /// Of the collector's configurations, those that cannot be run by.
+    pub configuration_refusals: Count,
+    /// Those that did not do.
+    pub configuration_reverts: Count,
+    /// The number of the one in force; 0: the host's own file alone.
+    pub configuration_number: Level,
     /// 1 while a session is welcomed.
     pub connected: Level,
     pub queued_bytes: Level,
@@ -228,7 +234,7 @@ impl Own {
         self.ask.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 27] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 29] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
@@ -273,16 +279,32 @@ impl Own {
             ("muster_agent_spool_errors_total", "Disk errors of the spool.", &self.spool_errors),
             ("muster_agent_spool_damages_total", "Spool files cut at a damaged record.", &self.spool_damages),
             ("muster_agent_renewal_failures_total", "Certificate renewals that failed.", &self.renewal_failures),
+            (
+                "muster_agent_configuration_refused_total",
+                "Configurations of the collector that this host refused.",
+                &self.configuration_refusals,
+            ),
+            (
+                "muster_agent_configuration_reverted_total",
+                "Configurations of the collector that did not do and were set back.",
+                &self.configuration_reverts,
+            ),
         ]
     }
 
-    fn levels(&self) -> [(&'static str, &'static str, &Level, f64); 6] {
+    fn levels(&self) -> [(&'static str, &'static str, &Level, f64); 7] {
         [
             ("muster_agent_connected", "1 while a session is welcomed.", &self.connected, 1.0),
             ("muster_agent_queued_bytes", "Bytes of batches in memory, with their contexts.", &self.queued_bytes, 1.0),
             ("muster_agent_spool_bytes", "Bytes of the spool's files.", &self.spool_bytes, 1.0),
             ("muster_agent_epochs_held", "Epochs of which something is held.", &self.epochs_held, 1.0),
             ("muster_agent_rtt_seconds", "Round trip to the collector.", &self.rtt_us, 1e6),
+            (
+                "muster_agent_configuration_number",
+                "Number of the collector's configuration in force, 0 for none.",
+                &self.configuration_number,
+                1.0,
+            ),
             ("muster_agent_clock_offset_seconds", "Collector's clock minus this one.", &self.clock_offset_ms, 1e3),
         ]
     }
@@ -305,7 +327,7 @@ mod tests {
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
         assert_eq!(
             (seen.len(), sum),
-            (27 + 6 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES + AskNumbers::SERIES, 3.0)
+            (29 + 7 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES + AskNumbers::SERIES, 3.0)
         );
     }
 }

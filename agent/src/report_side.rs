@@ -37,7 +37,8 @@ const TOGETHER_MAX: usize = 64;
 pub(crate) struct ReportSide {
     handed: HandedWorker,
     /// Held so that it ends with the agent, and its plugins with it. `None`: no check is configured.
-    _checks: Option<CheckWorker>,
+    checks: Option<CheckWorker>,
+    say: mpsc::Sender<Report>,
     _top: TopWorker,
     /// `None`: this host's configuration looks at no inventory.
     inventory: Option<InventoryWorker>,
@@ -107,18 +108,26 @@ impl ReportSide {
         // The receiver goes only with the program.
         let questions = AskWorker::start(asked, Arc::clone(own), move |answer| drop(told.blocking_send(answer)));
         let questions = questions.map_err(|source| ReportError::Questions { source })?;
-        let checks = if checks.checks.is_empty() {
-            // Those that an earlier configuration had are no more: for that word no thread is needed, and an empty channel takes it.
-            drop(say.try_send(Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() })));
-            None
-        } else {
-            Some(CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report))?)
-        };
+        let checks = start_checks(checks, own, say.clone(), now)?;
         Ok((
-            Self { handed, _checks: checks, _top: top, inventory, questions },
+            Self { handed, checks, say, _top: top, inventory, questions },
             ReportEars { results, handed: frames, news, answers },
             placed,
         ))
+    }
+
+    /// Where results go.
+    pub(crate) fn say(&self) -> mpsc::Sender<Report> {
+        self.say.clone()
+    }
+
+    /// Gives the check engine away, to be exchanged.
+    pub(crate) fn take_checks(&mut self) -> Option<CheckWorker> {
+        self.checks.take()
+    }
+
+    pub(crate) fn set_checks(&mut self, checks: Option<CheckWorker>) {
+        self.checks = checks;
     }
 
     /// What the collector says of the inventory.
@@ -139,6 +148,24 @@ impl ReportSide {
     pub(crate) fn obey(&self, order: HandedOrder) {
         self.handed.obey(order);
     }
+}
+
+/// Starts the check engine, if there is any check.
+///
+/// # Errors
+/// [`CheckError`]
+pub(crate) fn start_checks(
+    checks: Checks,
+    own: &Arc<Own>,
+    say: mpsc::Sender<Report>,
+    now: Timestamp,
+) -> Result<Option<CheckWorker>, CheckError> {
+    if checks.checks.is_empty() {
+        // Those that an earlier configuration had are no more: for that word no thread is needed.
+        hand_on(&say, Report::Checks(CheckList { at_ms: now.millis(), checks: Vec::new() }));
+        return Ok(None);
+    }
+    CheckWorker::start(checks, Arc::clone(own), move |report| hand_on(&say, report)).map(Some)
 }
 
 /// Puts a result into the channel; while that is full, its maker waits. (The maker has a runtime of its own, in which tokio lets nobody block.)

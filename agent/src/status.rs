@@ -34,6 +34,9 @@ pub struct Status {
     pub host: HostStatus,
     pub collector: CollectorStatus,
     pub spool: SpoolStatus,
+    /// What the collector adds to the host's own file.
+    #[serde(default)]
+    pub remote: RemoteStatus,
     pub totals: Totals,
     /// Batches numbered that will not arrive, by reason; reasons with none are left out.
     pub dropped_batches: BTreeMap<String, u64>,
@@ -65,6 +68,29 @@ pub struct CollectorStatus {
     pub rtt_seconds: f64,
     pub clock_offset_seconds: f64,
     pub clock_correction_seconds: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RemoteStatus {
+    /// Of the configuration that was offered last; 0: none was.
+    pub number: u64,
+    /// Of the one in force; 0: the host's own file alone.
+    pub number_in_force: u64,
+    /// Digests as hexadecimal digits; empty: none.
+    pub in_force: String,
+    pub offered: String,
+    /// none, in force, trial, refused, reverted or disabled; empty: of an agent that takes none.
+    pub word: String,
+    pub since_ms: i64,
+    /// Each with place and remedy; warnings too.
+    pub problems: Vec<String>,
+}
+
+impl RemoteStatus {
+    /// Whether what was offered last does not run.
+    pub fn is_bad(&self) -> bool {
+        ["refused", "reverted"].contains(&self.word.as_str())
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -202,6 +228,11 @@ impl Status {
             _ => problems.push(format!("not connected: {}", collector.problem)),
         }
         problems.extend(self.spool.problems.iter().cloned());
+        let remote = &self.remote;
+        if remote.is_bad() {
+            let first = remote.problems.first().map_or("look at the agent's log", String::as_str);
+            problems.push(format!("configuration {} of the collector is {}: {first}", remote.number, remote.word));
+        }
         if collector.clock_correction_seconds != 0.0 {
             let offset = collector.clock_offset_seconds;
             problems.push(format!(
@@ -245,6 +276,23 @@ impl Status {
                 "  epoch",
                 format!("{} made {created} ago, {} of {} acknowledged", one.epoch, one.acked, one.given_out),
             );
+        }
+        let remote = &self.remote;
+        if !remote.word.is_empty() && remote.word != "none" {
+            let digest =
+                if remote.in_force.is_empty() { "the host's own file alone" } else { remote.in_force.as_str() };
+            let number =
+                if remote.number_in_force == 0 { String::new() } else { format!("{} ", remote.number_in_force) };
+            line(
+                "remote",
+                format!(
+                    "{} (number {}) since {}; in force: {number}{digest}",
+                    remote.word,
+                    remote.number,
+                    ago(remote.since_ms)
+                ),
+            );
+            remote.problems.iter().for_each(|problem| line("", problem.clone()));
         }
         for (what, dropped) in [("batches", &self.dropped_batches), ("rows", &self.dropped_rows)] {
             dropped.iter().for_each(|(reason, count)| line("dropped", format!("{count} {what}: {reason}")));
@@ -364,6 +412,22 @@ mod tests {
         let words =
             "append to the spool in /state/spool: No space left on device (os error 28); the disk is full: free room";
         one(&|status| status.spool.problems = vec![trouble.clone()], words);
+        let remote = |word: &str| RemoteStatus {
+            number: 7,
+            word: word.to_owned(),
+            problems: vec!["configuration 7:1:1: it is wrong: mend it".to_owned()],
+            ..RemoteStatus::default()
+        };
+        one(
+            &|status| status.remote = remote("refused"),
+            "configuration 7 of the collector is refused: configuration 7:1:1",
+        );
+        one(&|status| status.remote = remote("reverted"), "is reverted");
+        for word in ["none", "in force", "trial", "disabled"] {
+            let status = Status { remote: remote(word), ..well(now) };
+            assert_eq!(status.problems(now), Vec::<String>::new(), "{word} is no problem");
+            assert_eq!(status.show(now).contains("configuration 7:1:1: it is wrong"), word != "none");
+        }
         one(&|status| status.collector.clock_correction_seconds = 9.0, "clock");
         one(&|status| status.host.certificate_expires_ms = 0, "expired");
         one(&|status| status.host.certificate_problem = "no room".to_owned(), "no room");

@@ -232,3 +232,4 @@ async fn a_question_is_looked_into_and_answered_on_the_session() {
         assert_eq!((unknown.id, unknown.word), (2, AnswerWord::Unknown));
     });
 }
+mod remote;

@@ -43,4 +43,4 @@ pub(crate) use fenced::told_outside;
 pub(crate) use problems::{shortened, unreadable};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -22,6 +22,21 @@ pub const WITHIN: Duration = Duration::from_secs(120);
 /// A disk that did not take the confirmation is asked again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// How long a trial takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// As [`STOOD`].
+    pub stood: Duration,
+    /// As [`WITHIN`].
+    pub within: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { stood: STOOD, within: WITHIN }
+    }
+}
+
 /// A document with its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -152,6 +167,7 @@ impl Trial {
 #[derive(Clone, Debug)]
 pub struct Machine {
     is_enabled: bool,
+    times: Times,
     record: Record,
     /// Whether the record's good document runs; where it does not fit the host's file any more it is kept and does not.
     runs_good: bool,
@@ -167,10 +183,11 @@ pub struct Machine {
 
 impl Machine {
     /// A process starts with what it found. `is_enabled`: whether the host's file takes remote configurations.
-    pub fn start(found: Found, is_enabled: bool, now: Moment, effects: &mut Vec<Effect>) -> Self {
+    pub fn start(found: Found, is_enabled: bool, times: Times, now: Moment, effects: &mut Vec<Effect>) -> Self {
         let Found { kept, good } = found;
         let mut machine = Self {
             is_enabled,
+            times,
             record: kept.record,
             runs_good: false,
             word: ConfigurationWord::None,
@@ -268,8 +285,8 @@ impl Machine {
     pub fn deadline(&self) -> Option<Duration> {
         let Phase::Trial(trial) = &self.phase else { return None };
         match trial.standing_since {
-            Some(since) => Some((since + STOOD.saturating_sub(trial.stood)).max(trial.confirm_at)),
-            None if trial.stood_before && !trial.has_stood => Some(trial.since + WITHIN),
+            Some(since) => Some((since + self.times.stood.saturating_sub(trial.stood)).max(trial.confirm_at)),
+            None if trial.stood_before && !trial.has_stood => Some(trial.since + self.times.within),
             None => None,
         }
     }
@@ -416,7 +433,7 @@ impl Machine {
     fn watch_trial(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let Phase::Trial(trial) = &self.phase else { return };
         let mark = trial.mark.clone();
-        if trial.stood_for(now.steady) >= STOOD {
+        if trial.stood_for(now.steady) >= self.times.stood {
             if now.steady >= trial.confirm_at {
                 let good = Some(Mark { since_ms: now.wall.millis(), ..mark });
                 let (trial, mut record) = (trial.clone(), self.record.clone());
@@ -424,10 +441,13 @@ impl Machine {
                 effects.push(Effect::Confirm(record.clone()));
                 self.phase = Phase::Confirming { trial, record };
             }
-        } else if trial.stood_before && !trial.has_stood && now.steady >= trial.since + WITHIN {
+        } else if trial.stood_before && !trial.has_stood && now.steady >= trial.since + self.times.within {
             let problem = Problem {
                 place: place_of(&mark),
-                message: format!("no session with the collector stood within {} s of the switch", WITHIN.as_secs()),
+                message: format!(
+                    "no session with the collector stood within {} s of the switch",
+                    self.times.within.as_secs()
+                ),
                 remedy: "look at the agent's log and the collector's, and correct the profile that it is of".to_owned(),
             };
             self.set_back(mark, problem, now, effects);

@@ -13,5 +13,6 @@ pub mod document;
 pub mod judge;
 pub mod machine;
 pub mod merge;
+pub(crate) mod side;
 pub mod store;
 pub mod targets;

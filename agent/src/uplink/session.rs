@@ -3,13 +3,14 @@
 //! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
-//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`questions`] what the collector asks; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`questions`] what the collector asks; [`configuration`] what the host runs by; [`spooling`] from memory to disk; [`stopping`] the orderly end.
 //!
 //! What holds at all times:
 //! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
 //! - nothing is remembered of what is missing: a gap is what neither memory nor a read of the spool has (rule 6);
 //! - memory is bounded by [`Settings::queue_bytes_max`], what is under way by the window, the spool's requests by a count.
 
+mod configuration;
 mod drain;
 mod epochs;
 mod handed;
@@ -33,7 +34,9 @@ use std::time::Duration;
 
 use muster_common::inventory::Digest;
 use muster_common::wire::frame::Encoder;
-use muster_common::wire::message::{Answer, Ask, Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report};
+use muster_common::wire::message::{
+    Answer, Ask, Configuration, ConfigurationState, Epoch, GoodbyeReason, HostFacts, Lane, Message, Problem, Report,
+};
 
 use self::epochs::{Keeping, LANES};
 use self::handed::Handed;
@@ -173,6 +176,10 @@ pub enum Input<'a> {
     Problems(Vec<Problem>),
     /// What this host answers to an [`Effect::Ask`].
     Answer(Answer),
+    /// What this host runs by, for the collector.
+    Configuration(ConfigurationState),
+    /// The reader of logs is another one: positions are to be told again.
+    Reconnect,
     /// A certificate request for a new key: renew over this connection.
     Renew { csr_der: Vec<u8> },
     /// Time has passed; due at [`Session::deadline`] at the latest.
@@ -205,6 +212,8 @@ pub enum Effect {
     Inventory(InventoryOrder),
     /// For who answers questions; answer with [`Input::Answer`].
     Ask(Ask),
+    /// The collector wants this host to run by it.
+    Configuration(Configuration),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
@@ -271,6 +280,7 @@ pub struct Session {
     handed: Handed,
     /// Questions of this connection that wait for their answers.
     unanswered: Vec<u64>,
+    configuration: configuration::Told,
     #[cfg(feature = "planted")]
     remembered: Vec<(Epoch, u64)>,
     effects: Vec<Effect>,
@@ -312,6 +322,7 @@ impl Session {
             reports: Waiting::default(),
             handed: Handed::default(),
             unanswered: Vec::new(),
+            configuration: configuration::Told::default(),
             #[cfg(feature = "planted")]
             remembered: Vec::new(),
             effects: Vec::new(),
@@ -383,6 +394,8 @@ impl Session {
             Input::Logs(batch) => self.log_batch(now, batch),
             Input::Problems(problems) => self.problems(problems),
             Input::Answer(answer) => self.answer(answer),
+            Input::Configuration(state) => self.configuration_state(state),
+            Input::Reconnect => self.reconnect(now),
             Input::Renew { csr_der } => self.send_renew(csr_der),
             Input::Tick => {}
             Input::Stop(reason) => self.stop(now, reason),

@@ -9,7 +9,9 @@ use muster_common::host::HostId;
 use muster_common::identity::{Identity, Pin, SERVER_NAME, Token, TokenWord, certificate, tls};
 use muster_common::time;
 use muster_common::wire::frame::{Frame, FrameReader, encode};
-use muster_common::wire::message::{Enrol, Enrolled, Lane, Message, RefusalCode, Refused, Renewed};
+use muster_common::wire::message::{
+    Ack, Configuration, Enrol, Enrolled, Epoch, Lane, Message, Positions, RefusalCode, Refused, Renewed, Report,
+};
 use parking::Mutex;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, RecvStream, SendStream};
@@ -17,8 +19,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use super::session::tests::model::Collector;
+use crate::logs::tests::collector::Collector as Lines;
 
 mod parking {
     //! A mutex whose lock cannot fail: a test that panicked has failed already.
@@ -57,11 +62,21 @@ struct State {
     /// Leaf certificates of sessions, in order.
     leaves: Vec<Vec<u8>>,
     life: Duration,
+    /// What lane p2 brought, by real positions.
+    lines: Lines,
+    /// Of this connection: batches of this epoch do not go on from what is there.
+    discards: Option<Epoch>,
+    /// What lane p0 brought, where it is offered.
+    reports: Vec<Report>,
+    /// Offered, and not sent yet.
+    offers: VecDeque<Configuration>,
 }
 
 pub(crate) struct TestCollector {
     pub(crate) address: String,
     state: Arc<Mutex<State>>,
+    /// Something is to be sent by itself.
+    wake: Arc<Notify>,
 }
 
 impl TestCollector {
@@ -84,7 +99,7 @@ impl TestCollector {
         let endpoint = Endpoint::server(server, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = endpoint.local_addr().unwrap().to_string();
         let mut model = Collector::default();
-        // Of a connection the first stream is read, as lane p1: on another one nothing may come.
+        // Tests of other lanes offer them.
         model.lanes = 0b010;
         let state = State {
             ca,
@@ -94,10 +109,14 @@ impl TestCollector {
             renewals: 0,
             leaves: Vec::new(),
             life: Duration::from_secs(30 * 86_400),
+            lines: Lines::default(),
+            discards: None,
+            reports: Vec::new(),
+            offers: VecDeque::new(),
         };
-        let state = Arc::new(Mutex::new(state));
-        tokio::spawn(accept(endpoint, Arc::clone(&state)));
-        Self { address, state }
+        let (state, wake) = (Arc::new(Mutex::new(state)), Arc::new(Notify::new()));
+        tokio::spawn(accept(endpoint, Arc::clone(&state), Arc::clone(&wake)));
+        Self { address, state, wake }
     }
 
     pub(crate) fn word(&self) -> TokenWord {
@@ -124,6 +143,21 @@ impl TestCollector {
 
     pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
         self.state.lock().leaves.clone()
+    }
+
+    /// Offers it to the host in the session that stands, or in the next one.
+    pub(crate) fn offer(&self, number: u64, document: &str) {
+        self.state.lock().offers.push_back(Configuration::new(number, document.to_owned()));
+        self.wake.notify_one();
+    }
+
+    /// All lines that came, file by file.
+    pub(crate) fn lines(&self) -> String {
+        self.state.lock().lines.text()
+    }
+
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        self.state.lock().reports.clone()
     }
 
     pub(crate) fn with_model<T>(&self, look: impl FnOnce(&mut Collector) -> T) -> T {
@@ -166,18 +200,24 @@ impl State {
     }
 }
 
-async fn accept(endpoint: Endpoint, state: Arc<Mutex<State>>) {
+async fn accept(endpoint: Endpoint, state: Arc<Mutex<State>>, wake: Arc<Notify>) {
     while let Some(incoming) = endpoint.accept().await {
-        let state = Arc::clone(&state);
+        let (state, wake) = (Arc::clone(&state), Arc::clone(&wake));
         tokio::spawn(async move {
             let Ok(connection) = incoming.await else { return };
             let Ok((send, receive)) = connection.accept_bi().await else { return };
-            serve(connection, send, receive, state).await;
+            serve(connection, send, receive, state, &wake).await;
         });
     }
 }
 
-async fn serve(connection: quinn::Connection, mut send: SendStream, receive: RecvStream, state: Arc<Mutex<State>>) {
+async fn serve(
+    connection: quinn::Connection,
+    mut send: SendStream,
+    receive: RecvStream,
+    state: Arc<Mutex<State>>,
+    wake: &Notify,
+) {
     let identity = connection
         .peer_identity()
         .and_then(|any| any.downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>().ok());
@@ -196,45 +236,112 @@ async fn serve(connection: quinn::Connection, mut send: SendStream, receive: Rec
         Some(leaf) => {
             state.lock().leaves.push(leaf.as_ref().to_vec());
             state.lock().model.connect();
-            session(&connection, &mut send, receive, &state).await;
+            state.lock().discards = None;
+            session(&connection, &mut send, receive, (&state, wake)).await;
         }
     }
 }
 
-async fn session(connection: &quinn::Connection, send: &mut SendStream, receive: RecvStream, state: &Mutex<State>) {
+async fn session(
+    connection: &quinn::Connection,
+    send: &mut SendStream,
+    receive: RecvStream,
+    (state, wake): (&Mutex<State>, &Notify),
+) {
     let mut control = Reading::new(receive);
-    let mut lane: Option<Reading> = None;
+    let (say, mut frames) = mpsc::channel(16);
+    let mut lanes = JoinSet::new();
+    let mut is_welcomed = false;
     loop {
         let now_ms = time::now().millis();
-        let answers = tokio::select! {
+        let mut answers = tokio::select! {
             next = control.next() => match next {
                 Some((Frame { message: Message::Renew(renew), .. }, _)) => {
                     let mut state = state.lock();
                     state.renewals += 1;
                     vec![Message::Renewed(Renewed { chain_der: state.issue(&renew.csr_der) })]
                 }
-                Some((_, bytes)) => state.lock().model.take_control(&bytes, now_ms),
+                Some((frame, bytes)) => {
+                    is_welcomed |= matches!(frame.message, Message::Hello(_));
+                    state.lock().take_control(&bytes, now_ms)
+                }
                 None => return,
             },
-            opened = connection.accept_uni(), if lane.is_none() => match opened {
+            opened = connection.accept_uni() => match opened {
                 Ok(stream) => {
-                    lane = Some(Reading::new(stream));
+                    let say = say.clone();
+                    lanes.spawn(async move {
+                        let mut lane = Reading::new(stream);
+                        while let Some(next) = lane.next().await {
+                            if say.send(next).await.is_err() {
+                                return;
+                            }
+                        }
+                    });
                     Vec::new()
                 }
                 Err(_) => return,
             },
-            Some((_, bytes)) = next_of(&mut lane), if lane.is_some() => state.lock().model.take_lane(Lane::P1, &bytes, now_ms),
+            Some((frame, bytes)) = frames.recv() => state.lock().take_lane(frame, &bytes, now_ms),
+            () = wake.notified() => Vec::new(),
         };
+        if is_welcomed {
+            answers.extend(state.lock().offers.drain(..).map(Message::Configuration));
+        }
         for answer in answers {
             write(send, answer).await;
         }
     }
 }
 
-async fn next_of(lane: &mut Option<Reading>) -> Option<(Frame, Vec<u8>)> {
-    match lane {
-        Some(lane) => lane.next().await,
-        None => std::future::pending().await,
+impl State {
+    fn take_control(&mut self, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+        let mut answers = self.model.take_control(bytes, now_ms);
+        let offers_lines = self.model.lanes & (1 << Lane::P2 as u8) != 0;
+        if let Some(Message::Welcome(welcome)) = answers.first_mut().filter(|_| offers_lines) {
+            welcome.position_pages = 1;
+            answers.push(Message::Positions(Positions { page: 0, positions: self.lines.positions() }));
+        }
+        answers
+    }
+
+    fn take_lane(&mut self, frame: Frame, bytes: &[u8], now_ms: i64) -> Vec<Message> {
+        match frame.lane {
+            Some(Lane::P2) => self.take_lines(frame),
+            Some(Lane::P0) => self.take_reports(frame, now_ms),
+            _ => self.model.take_lane(Lane::P1, bytes, now_ms),
+        }
+    }
+
+    fn take_lines(&mut self, frame: Frame) -> Vec<Message> {
+        let (epoch, seq) = (frame.epoch, frame.seq);
+        let Message::Logs(batch) = frame.message else { panic!("unexpected on lane p2") };
+        if self.discards == Some(epoch) {
+            return Vec::new();
+        }
+        match self.lines.take(&batch) {
+            Ok(()) => vec![Message::Ack(Ack { epoch, lane: Lane::P2, seq })],
+            Err(_) => {
+                self.discards = Some(epoch);
+                vec![Message::Positions(Positions { page: 0, positions: self.lines.positions() })]
+            }
+        }
+    }
+
+    fn take_reports(&mut self, frame: Frame, now_ms: i64) -> Vec<Message> {
+        let (epoch, lane, seq) = (frame.epoch, Lane::P0, frame.seq);
+        let (mark, _) = self.model.store.report_marks.get(&epoch).copied().unwrap_or_default();
+        if seq == mark + 1 {
+            let (to, reports) = match frame.message {
+                Message::Reports(batch) => (seq, batch.reports),
+                Message::Gap(gap) => (gap.to, Vec::new()),
+                other => panic!("unexpected on lane p0: {other:?}"),
+            };
+            self.reports.extend(reports);
+            self.model.store.report_marks.insert(epoch, (to, now_ms));
+            return vec![Message::Ack(Ack { epoch, lane, seq: to })];
+        }
+        vec![Message::Ack(Ack { epoch, lane, seq: mark })]
     }
 }
 

@@ -459,6 +459,8 @@ impl AgentNode {
             | Effect::Handed(_)
             | Effect::Inventory(_)
             | Effect::Ask(_) => {}
+            // Its collector offers none.
+            Effect::Configuration(_) => {}
         }
         Ok(())
     }

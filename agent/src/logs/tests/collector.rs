@@ -16,7 +16,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn take(&mut self, batch: &LogBatch) -> Result<(), String> {
+    pub(crate) fn take(&mut self, batch: &LogBatch) -> Result<(), String> {
         let mut after = self.committed.clone();
         let mut losses = Vec::new();
         for range in &batch.ranges {
@@ -49,7 +49,7 @@ impl Collector {
         self.committed = positions.iter().map(row).collect();
     }
 
-    pub(super) fn positions(&self) -> Vec<Position> {
+    pub(crate) fn positions(&self) -> Vec<Position> {
         let position = |(source, (offset, tail_hash)): (&SourceId, &(u64, u64))| Position {
             source: source.clone(),
             offset: *offset,
@@ -59,7 +59,7 @@ impl Collector {
     }
 
     /// All lines, file by file.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.streams.values().flatten().map(|line| format!("{}\n", String::from_utf8_lossy(&line.line))).collect()
     }
 

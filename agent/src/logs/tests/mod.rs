@@ -1,7 +1,7 @@
 //! The reader against a scripted file system and against a real one, with a collector that takes only what goes on from its positions.
 
 mod cases;
-mod collector;
+pub(crate) mod collector;
 mod fenced;
 mod random;
 mod real;

@@ -33,7 +33,7 @@ impl World {
         let good = kept.good.as_ref().map(verdict);
         let runs = kept.good.clone().filter(|_| good.as_ref().is_some_and(Result::is_ok));
         let found = Found { kept: kept.clone(), good };
-        let machine = Machine::start(found, true, moment(now_ms), &mut effects);
+        let machine = Machine::start(found, true, Times::default(), moment(now_ms), &mut effects);
         let mut world = Self {
             machine,
             kept,
@@ -303,7 +303,7 @@ fn an_empty_document_needs_no_trial_and_a_disabled_host_takes_none() {
     assert_eq!(world.word(), (InForce, 3));
     let (mut effects, now) = (Vec::new(), moment(1));
     let good = Some(Ok(Vec::new()));
-    let mut machine = Machine::start(Found { kept: world.kept, good }, false, now, &mut effects);
+    let mut machine = Machine::start(Found { kept: world.kept, good }, false, Times::default(), now, &mut effects);
     machine.step(now, Input::Offered(Configuration::new(4, "# four".to_owned()).into()), &mut effects);
     assert_eq!((effects, machine.state().word, machine.number_in_force()), (vec![Effect::Tell], Disabled, 0));
     assert_eq!(machine.state().offered, Configuration::digest_of("# four"));

@@ -227,6 +227,9 @@ impl Session {
                 self.effects.push(Effect::Inventory(InventoryOrder::Wanted(wanted.tables)));
             }
             (Link::Open { .. }, Message::Ask(ask)) => self.asked(ask),
+            (Link::Open { .. }, Message::Configuration(configuration)) => {
+                self.effects.push(Effect::Configuration(configuration));
+            }
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {
                 self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });

@@ -1,5 +1,6 @@
-//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), questions ([`questions`]), and random interleavings against a small model of the collector ([`interleavings`]).
+//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), questions ([`questions`]), configurations ([`configuration`]), and random interleavings against a small model of the collector ([`interleavings`]).
 
+mod configuration;
 mod ends;
 mod interleavings;
 mod logs;

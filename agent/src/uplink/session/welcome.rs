@@ -36,6 +36,7 @@ impl Session {
             self.take_marks(of_epoch[0].0, LANES.map(mark), other);
         }
         self.log_welcome(welcome.position_pages, other);
+        self.configuration_welcome(welcome);
     }
 
     /// Marks and when the last batch before each came, by [`LANES`].

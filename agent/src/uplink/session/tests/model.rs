@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use muster_common::wire::frame::{Frame, FrameReader};
 use muster_common::wire::message::{
-    Ack, Answer, Ask, CheckList, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message, NeedContext, Report, Throttle,
-    Welcome,
+    Ack, Answer, Ask, CheckList, ConfigurationState, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message,
+    NeedContext, Report, Throttle, Welcome,
 };
 use muster_common::wire::metrics::RowCoder;
 
@@ -61,6 +61,10 @@ pub(crate) struct Collector {
     pub(crate) lanes: u8,
     /// Says in its welcome that it reads looks at processes.
     pub(crate) takes_processes: bool,
+    /// Says in its welcome that it reads which configuration a host runs by.
+    pub(crate) takes_configurations: bool,
+    /// What it was told of that.
+    pub(crate) configurations: Vec<ConfigurationState>,
     /// Contexts are thrown away as they come.
     pub(crate) refuses_contexts: bool,
     /// So many frames of the lane are lost on their way to the disk.
@@ -93,6 +97,8 @@ impl Default for Collector {
             clock_ahead_ms: 0,
             lanes: 0b011,
             takes_processes: false,
+            takes_configurations: false,
+            configurations: Vec::new(),
             refuses_contexts: false,
             ignores: 0,
             named: 0,
@@ -134,6 +140,10 @@ impl Collector {
                 }
                 Message::Answer(answer) => self.answers.push(answer),
                 Message::Problems(told) => self.logs.problems.push(told.problems),
+                Message::ConfigurationState(state) => {
+                    assert!(self.takes_configurations, "a state that was not asked for");
+                    self.configurations.push(state);
+                }
                 Message::AgentGoodbye(goodbye) => self.goodbyes.push(goodbye.reason),
                 Message::ClockProbe(probe) => {
                     let collector_ms = now_ms + self.clock_ahead_ms;
@@ -174,7 +184,13 @@ impl Collector {
             position_pages: self.logs.pages().len() as u32,
             lanes: self.lanes,
             throttle: self.throttle,
-            extensions: if self.takes_processes { vec![Welcome::reports_known()] } else { Vec::new() },
+            extensions: [
+                (self.takes_processes, Welcome::reports_known()),
+                (self.takes_configurations, Welcome::frames_known()),
+            ]
+            .into_iter()
+            .filter_map(|(is_said, extension)| is_said.then_some(extension))
+            .collect(),
         })
     }
 

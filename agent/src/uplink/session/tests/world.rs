@@ -9,7 +9,7 @@ use muster_common::disk::cut::CutDisk;
 use muster_common::host::HostId;
 use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
-use muster_common::wire::message::{Ask, GoodbyeReason, Message, Report};
+use muster_common::wire::message::{Ask, Configuration, GoodbyeReason, Message, Report};
 
 use super::model::{Collector, result};
 use crate::handed::folder::HandedFolder;
@@ -46,6 +46,7 @@ pub(super) struct World {
     pub(super) notes: Vec<Note>,
     pub(super) inventory_orders: Vec<InventoryOrder>,
     pub(super) questions: Vec<Ask>,
+    pub(super) configurations: Vec<Configuration>,
     pub(super) done: bool,
     /// Each row's number and when it was made.
     pub(super) made: BTreeMap<u64, u64>,
@@ -151,6 +152,7 @@ impl World {
             notes: Vec::new(),
             inventory_orders: Vec::new(),
             questions: Vec::new(),
+            configurations: Vec::new(),
             done: false,
             made: BTreeMap::new(),
             generation: 1,
@@ -285,6 +287,7 @@ impl World {
                 Effect::Handed(order) => orders.push(order),
                 Effect::Inventory(order) => self.inventory_orders.push(order),
                 Effect::Ask(ask) => self.questions.push(ask),
+                Effect::Configuration(configuration) => self.configurations.push(configuration),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }
