@@ -43,6 +43,9 @@ pub enum Command {
     /// Run checks of the configuration by hand
     #[command(subcommand)]
     Check(CheckCommand),
+    /// What the collector adds to this host's configuration
+    #[command(subcommand)]
+    Remote(RemoteCommand),
     /// Set limits on this process, then become the program: how the agent starts plugins
     #[command(name = exec_check::WORD, hide = true)]
     ExecCheck(ExecCheckArguments),
@@ -58,6 +61,30 @@ pub enum CheckCommand {
     Run(CheckRunArguments),
     /// Print the commands of NRPE's configuration as [[checks]]: exit code 1 when some were not taken
     Import(ImportArguments),
+}
+
+#[derive(Subcommand)]
+pub enum RemoteCommand {
+    /// Print what is in force, on trial or refused, and the document
+    Show(RemoteShowArguments),
+    /// Judge a document by this host's own file: exit code 1, with everything that is wrong, when it would be refused
+    Check(RemoteCheckArguments),
+}
+
+#[derive(Args)]
+pub struct RemoteShowArguments {
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Output,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct RemoteCheckArguments {
+    /// The document: TOML with [[logs]], [[checks]] and [redaction]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use clap::Parser;
 use muster_agent::arguments::{
     Arguments, BundleArguments, CheckCommand, CheckRunArguments, Command, Common, DoctorArguments, DoctorOutput,
     EnrolArguments, ExecArguments, ExecCheckArguments, ImportArguments, InventoryArguments, Output, PushArguments,
-    StatusArguments,
+    RemoteCheckArguments, RemoteCommand, RemoteShowArguments, StatusArguments,
 };
 use muster_agent::checks::exec_check::{self, ExecLimits};
 use muster_agent::checks::import::import;
@@ -22,7 +22,7 @@ use muster_agent::handed::push::{self, PushOptions};
 use muster_agent::inventory::show::{self, Asked};
 use muster_agent::sampler::{Moment, Sampler};
 use muster_agent::status::Status;
-use muster_agent::{agent, bundle, checks, collect, facts};
+use muster_agent::{agent, bundle, checks, collect, facts, remote};
 use muster_common::disk::real::RealDisk;
 use muster_common::finding::{self, Level};
 use muster_common::identity::TokenWord;
@@ -73,6 +73,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::ExecCheck(exec) => Ok(exec_plugin(&exec)),
         Command::Check(CheckCommand::Run(run)) => run_check(&run),
         Command::Check(CheckCommand::Import(asked)) => import_checks(&asked),
+        Command::Remote(RemoteCommand::Show(asked)) => show_remote(&asked),
+        Command::Remote(RemoteCommand::Check(asked)) => check_remote(&asked),
         Command::Doctor(asked) => examine(asked),
         Command::Bundle(asked) => write_bundle(asked),
         Command::Enrol(enrol) => enrol_host(&enrol),
@@ -109,8 +111,7 @@ fn exec_plugin(arguments: &ExecCheckArguments) -> ExitCode {
 }
 
 fn run_check(arguments: &CheckRunArguments) -> Result<ExitCode> {
-    let mut config = load(&arguments.common)?;
-    checks::add_host_pack(&mut config.checks, Path::new("/run"));
+    let config = remote::show::in_force(load(&arguments.common)?);
     let run = match checks::run_once(&config.checks, &arguments.name) {
         Err(error @ checks::worker::CheckError::Unknown { .. }) => bail!(Usage(error.to_string())),
         run => run?,
@@ -132,6 +133,29 @@ fn import_checks(arguments: &ImportArguments) -> Result<ExitCode> {
     }
     let _ = writeln!(told, "{} commands taken, {} lines told above", imported.taken.len(), imported.left.len());
     Ok(if imported.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show_remote(arguments: &RemoteShowArguments) -> Result<ExitCode> {
+    let config = load(&arguments.common)?;
+    let folder = config.agent.state_dir.display().to_string();
+    let shown = remote::show::read(config, time::now());
+    let shown = shown.with_context(|| format!("what is kept in {folder} cannot be read: run this as root"))?;
+    let text = match arguments.output {
+        Output::Table => shown.text(),
+        Output::Json => shown.json().context("it cannot be printed")? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("it cannot be printed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_remote(arguments: &RemoteCheckArguments) -> Result<ExitCode> {
+    let config = load(&arguments.common)?;
+    let name = arguments.file.display().to_string();
+    let text = std::fs::read_to_string(&arguments.file)
+        .map_err(|error| Usage(format!("{name} cannot be read: {error}; name a TOML file that is readable")))?;
+    let checked = remote::show::check(config, &name, &text);
+    std::io::stdout().write_all(checked.text.as_bytes()).context("the judgement cannot be printed")?;
+    Ok(if checked.fits { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn scene(common: Common, unit: Option<PathBuf>) -> Scene {

@@ -15,6 +15,7 @@ mod look;
 mod needs;
 mod path;
 mod plugins;
+mod remote;
 mod rights;
 mod running;
 mod scene;
@@ -36,7 +37,7 @@ struct Examination {
 }
 
 /// Every examination, in the order in which people read them: what is below before what stands on it.
-const EXAMINATIONS: [Examination; 10] = [
+const EXAMINATIONS: [Examination; 11] = [
     Examination { name: "configuration", examine: settings::examine },
     Examination { name: "identity", examine: identity::examine },
     Examination { name: "state folder", examine: state_folder::examine },
@@ -46,6 +47,7 @@ const EXAMINATIONS: [Examination; 10] = [
     Examination { name: "logs", examine: logs::examine },
     Examination { name: "journal", examine: journal::examine },
     Examination { name: "plugins", examine: plugins::examine },
+    Examination { name: "remote", examine: remote::examine },
     Examination { name: "agent", examine: running::examine },
 ];
 

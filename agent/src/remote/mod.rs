@@ -13,6 +13,7 @@ pub mod document;
 pub mod judge;
 pub mod machine;
 pub mod merge;
+pub mod show;
 pub(crate) mod side;
 pub mod store;
 pub mod targets;
