@@ -60,6 +60,10 @@ impl Glob {
         let text = path.to_string_lossy();
         let Some(text) = text.strip_prefix('/') else { return false };
         let names: Vec<&str> = text.split('/').collect();
+        // No path of a file that was found has these; one that the collector tells may.
+        if names.iter().any(|name| ["", ".", ".."].contains(name)) {
+            return false;
+        }
         matches_parts(&self.parts, &names)
     }
 
@@ -98,6 +102,11 @@ impl Glob {
         }
         if is_last && !is_wild(name) {
             let path = folder.join(name);
+            // Of a folder outside nothing is said, not even whether it has such a file. The path itself may be what is open.
+            let is_open = |fence: &Fence| fence.folders().contains(&path) || is_within(files, &folder, fence);
+            if !fence.is_none_or(is_open) {
+                return found.outside.push(folder);
+            }
             if let Ok(stat) = files.stat(&path)
                 && stat.is_file
             {
@@ -271,6 +280,9 @@ mod tests {
             assert!(Glob::new(pattern).unwrap().matches(Path::new(path)), "{pattern}");
         }
         assert!(!Glob::new("/var/*.log").unwrap().matches(Path::new("/var/log/a.log")));
+        for odd in ["/var/log/../../etc/x.log", "/var/log/./x.log", "/var/log//x.log", "/var/log/.."] {
+            assert!(!Glob::new("/var/log/**").unwrap().matches(Path::new(odd)), "{odd}");
+        }
         for wrong in ["var/log", "/var//log", "/var/../log", "/var/[a", ""] {
             assert!(Glob::new(wrong).is_none(), "{wrong}");
         }

@@ -217,6 +217,14 @@ impl Machine {
     }
 
     fn start_good(&mut self, good: Option<Result<Vec<Problem>, Vec<Problem>>>, now: Moment, effects: &mut Vec<Effect>) {
+        if matches!(good, Some(Ok(_))) {
+            // It did not fit for a while: the host's file was mended.
+            let is_good =
+                |refused: &Refusal| self.record.good.as_ref().is_some_and(|good| good.digest == refused.mark.digest);
+            if self.record.refused.as_ref().is_some_and(is_good) {
+                self.record.refused = None;
+            }
+        }
         let refused = self.record.refused.clone().filter(|refused| self.is_last_offered(&refused.mark));
         match (self.record.good.clone(), good) {
             // The host's file was changed: the document stays, and does not run.
@@ -380,7 +388,8 @@ impl Machine {
                 }
             }
             Phase::GoingBack { word } => {
-                self.runs_good = self.record.good.is_some() && outcome.is_ok();
+                // One that did not fit the host's file before the trial does not run after it either.
+                self.runs_good &= self.record.good.is_some() && outcome.is_ok();
                 if let Err(problem) = outcome {
                     effects.push(Effect::Note(Note::Trouble { problem: problem.clone() }));
                     self.problems.push(problem);

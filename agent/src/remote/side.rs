@@ -2,7 +2,7 @@
 //! sampling may not.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use muster_common::disk::real::RealDisk;
@@ -293,15 +293,23 @@ impl RemoteSide {
         });
     }
 
-    /// Does it on a thread that ends with it.
+    /// Does it on a thread that ends with it; where the system gives none, at once.
     fn run(&mut self, work: impl FnOnce() -> RemoteNews + Send + 'static) {
-        let say = self.say.clone();
-        // The receiver goes only with the program, and has room for the one answer.
-        let body = move || drop(say.blocking_send(work()));
+        let work = Arc::new(Mutex::new(Some(work)));
+        let (say, theirs) = (self.say.clone(), Arc::clone(&work));
+        let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let body = move || {
+            if let Some(work) = take(&theirs) {
+                // The receiver goes only with the program, and has room for the one answer.
+                drop(say.blocking_send(work()));
+            }
+        };
         match std::thread::Builder::new().name("muster-remote".to_owned()).spawn(body) {
             Ok(thread) => self.thread = Some(thread),
             Err(error) => {
-                tracing::error!(%error, "no thread for the remote configuration; raise the limit of tasks for this user")
+                tracing::warn!(%error, "no thread for the remote configuration; raise the limit of tasks for this user");
+                let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+                work.into_iter().for_each(|work| drop(self.say.try_send(work())));
             }
         }
     }

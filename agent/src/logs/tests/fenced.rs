@@ -95,9 +95,10 @@ fn forged_configuration_reads_no_file_outside_the_local_bounds() {
     lines.sort();
     assert_eq!(lines, ["deep inside", "inside"], "nothing else arrives");
     let told = places(&bench);
-    for name in ["link.log", "relative.log", "twice.log", "magic.log", "descriptor.log", "folder", "secret.log"] {
+    for name in ["link.log", "relative.log", "twice.log", "magic.log", "descriptor.log", "folder", "out"] {
         assert!(told.iter().any(|place| place == name), "{name}: {told:?}");
     }
+    assert!(!told.iter().any(|place| place == "secret.log"), "what a folder outside has is not even told: {told:?}");
     let problems = bench.reader.problems();
     let link = problems.iter().find(|problem| problem.place.ends_with("in/link.log")).unwrap();
     assert!(
@@ -105,6 +106,44 @@ fn forged_configuration_reads_no_file_outside_the_local_bounds() {
         "{link:?}"
     );
     drop(open);
+}
+
+/// The collector's positions are foreign words too: a path in them leads nowhere that no pattern leads.
+#[test]
+fn forged_positions_read_no_file_outside() {
+    use muster_common::wire::message::{Position, SourceId};
+    use std::os::unix::fs::MetadataExt;
+
+    for own in [0, 1] {
+        let host = Host::new();
+        let pattern = host.path("in/**").display().to_string();
+        let mut bench = Bench::new(RealFiles, vec![group(&[pattern.as_str()])]);
+        // Also the host's own groups, which follow links, follow no position beyond their patterns.
+        bench.reader.set_fence(own, Fence::new(vec![host.path("in")], Vec::new()));
+        let meta = fs::metadata(host.path("out/secret.log")).unwrap();
+        let forged = |path: &str| Position {
+            source: SourceId {
+                device: meta.dev(),
+                inode: meta.ino(),
+                fingerprint: xxhash_rust::xxh3::xxh3_64(&[]),
+                fingerprint_bytes: 0,
+                incarnation: 0,
+                path: format!("{}/{path}", host.folder.path().display()),
+            },
+            offset: 0,
+            tail_hash: xxhash_rust::xxh3::xxh3_64(&[]),
+        };
+        let mut paths = vec!["in/../out/secret.log", "in/deep/../../out/secret.log", "out/secret.log", "in/./a.log"];
+        if own == 0 {
+            symlink(host.path("out"), host.path("in/folder")).unwrap();
+            paths.push("in/folder/secret.log");
+        }
+        let positions: Vec<Position> = paths.into_iter().map(forged).collect();
+        bench.reader.seek(&positions, crate::logs::reader::Scope::All, bench.now);
+        bench.settle_for(Duration::from_secs(25));
+        let lines = bench.lines();
+        assert!(lines.contains("inside") && !lines.contains("SECRET"), "{own}: {lines}");
+    }
 }
 
 #[test]

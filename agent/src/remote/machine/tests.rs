@@ -8,6 +8,8 @@ struct World {
     kept: Kept,
     /// What runs: `None`: the host's own file alone.
     runs: Option<String>,
+    /// What is gone back to, as the program has it in memory.
+    good: Option<String>,
     /// Effects that wait for their answers.
     effects: Vec<Effect>,
     notes: Vec<Note>,
@@ -37,6 +39,7 @@ impl World {
         let mut world = Self {
             machine,
             kept,
+            good: runs.clone(),
             runs,
             effects,
             notes: Vec::new(),
@@ -92,14 +95,15 @@ impl World {
             Effect::Confirm(_) if self.disk_is_full => Some(Input::Written(Err(problem("full")))),
             Effect::Confirm(record) => {
                 (self.kept.good, self.kept.record) = (self.kept.trial.take(), record);
+                self.good.clone_from(&self.kept.good);
                 Some(Input::Written(Ok(())))
             }
             Effect::GoBack(record) => {
                 self.kept.trial = None;
                 if record.good.is_none() {
-                    self.kept.good = None;
+                    (self.kept.good, self.good) = (None, None);
                 }
-                (self.runs, self.kept.record) = (self.kept.good.clone(), record);
+                (self.runs, self.kept.record) = (self.good.clone(), record);
                 Some(Input::Switched(Ok(())))
             }
             Effect::Keep(record) => {
@@ -281,8 +285,13 @@ fn a_good_document_that_does_not_fit_the_hosts_file_any_more_is_kept_and_does_no
     assert_eq!((world.machine.state().in_force, world.kept.good.as_deref()), ([0; 16], Some("# one")));
     world.offer(1, "# one");
     assert_eq!(world.word(), (Refused, 1), "not before a higher number comes, or the file is mended");
+    // A trial that fails goes back to what ran before it: the host's own file alone.
+    world.step(Input::Stands(true));
+    world.offer(1, "# fails");
+    assert_eq!((world.word(), world.runs.as_deref(), world.machine.state().in_force), ((Reverted, 1), None, [0; 16]));
+    world.restart("one");
     world.restart("wrong");
-    assert_eq!(world.runs.as_deref(), Some("# one"));
+    assert_eq!((world.word(), world.runs.as_deref()), ((InForce, 1), Some("# one")), "the file is mended");
     world.step(Input::Stands(true));
     world.offer(2, "# one");
     assert_eq!(world.word(), (InForce, 2));
