@@ -155,12 +155,17 @@ impl Fleet {
             };
             let packed = pack_set(&row).map_err(|why| FleetError::StatusSpec { what: "the version", why })?;
             for (host, entry) in &mut book.hosts {
-                // Those that an earlier roll-out set back keep what they have.
-                let is_of_it = entry.row.part.is_some() || entry.row.version == Some(target);
-                if is_of_it && entry.row.version.is_some() {
-                    entry.row.version = None;
-                    entry.row.problem.clear();
+                let row = &mut entry.row;
+                // Those that an earlier roll-out had set back are on what they had before this one.
+                let before = row.part.map_or(row.version, |part| Some(part.from));
+                let is_good = row.part.is_some_and(|part| part.stage == Stage::Good);
+                let kept = before.filter(|before| *before != base && !row.problem.is_empty() && !is_good);
+                if row.version != kept {
                     work.touch(*host);
+                }
+                row.version = kept;
+                if kept.is_none() {
+                    row.problem.clear();
                 }
             }
             let why = format!("{by} reverted it: {}", reason.trim());

@@ -116,8 +116,10 @@ impl Fleet {
             (value, work.offers)
         };
         self.commit(&mut state, draft)?;
+        // While the file is held, so that of two changes the later one is given last.
+        let is_new = self.profiles.lock().publish(offers);
         drop(state);
-        if self.profiles.lock().publish(offers) {
+        if is_new {
             self.configurations.send_modify(|moved| *moved += 1);
         }
         Ok(value)

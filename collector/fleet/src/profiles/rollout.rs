@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use self::kept::{ConfigurationWord, FailedHost, Rollout, RolloutState};
 pub(super) use self::kept::{Expected, Stage, Told};
 use super::bounds::NAMED_MAX;
+use crate::rows::cut_to;
 
 mod kept;
 
@@ -27,6 +28,8 @@ const RELEASES_A_STEP: usize = 200;
 const SECOND_WAVE_PERCENT: usize = 5;
 /// Of a wave, above which failures are no accident of one host.
 const FAILED_PERCENT: usize = 5;
+/// Of what a host says, that which is told on; all of it is shown where its configuration is.
+const PROBLEM_BYTES_MAX: usize = 1_000;
 const LAST_WAVE: u8 = 2;
 
 /// Names of hosts.
@@ -196,7 +199,8 @@ impl Machine {
             }
         };
         let told = told.problems.join("; ");
-        let problem = if told.is_empty() { why.to_owned() } else { format!("{why}: {told}") };
+        let problem =
+            if told.is_empty() { why.to_owned() } else { format!("{why}: {}", cut_to(&told, PROBLEM_BYTES_MAX)) };
         self.fail(host, problem, at, effects);
     }
 

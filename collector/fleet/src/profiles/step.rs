@@ -189,7 +189,6 @@ impl ProfileBook {
                 let row = &mut self.hosts.entry(host).or_default().row;
                 let from = row.version.unwrap_or(settled);
                 (row.part, row.version) = (Some(Part { stage: Stage::Released, wave, from }), Some(target));
-                row.problem.clear();
                 self.marked.insert(host);
                 work.touch(host);
             }
@@ -211,9 +210,11 @@ impl ProfileBook {
                 }
             }
             Effect::Good(host) => {
-                if let Some(part) = self.hosts.get_mut(&host).and_then(|entry| entry.row.part.as_mut()) {
+                let row = &mut self.hosts.entry(host).or_default().row;
+                if let Some(part) = &mut row.part {
                     part.stage = Stage::Good;
                 }
+                row.problem.clear();
                 work.touch(host);
             }
             Effect::WaveBegun(_) | Effect::Done => {}

@@ -268,6 +268,51 @@ fn a_restart_after_each_second_of_a_roll_out_loses_nothing() {
 }
 
 #[test]
+fn a_file_that_is_closed_by_a_failure_is_gone_on_from() {
+    let mut agents = Agents::new(6);
+    apply(&agents.bench, &give(&web("old")), at(1));
+    for _ in 0..8 {
+        // Longer than the soak, which begins anew.
+        agents.pass(67);
+        agents.bench.fleet.state.lock().close();
+    }
+    assert_eq!((agents.rollout().state, agents.having("old")), (RolloutState::Done, 6));
+    assert!(agents.numbers.values().all(|numbers| numbers.len() == 1), "{:?}", agents.numbers);
+}
+
+#[test]
+fn a_host_that_was_set_back_before_is_not_given_by_a_revert_what_broke_there() {
+    let mut agents = Agents::new(4);
+    apply(&agents.bench, &give(&web("one")), at(1));
+    agents.run(RolloutState::Done);
+    let second = agents.second;
+    apply(&agents.bench, &give(&web("two")), at(second));
+    agents.pass(3);
+    let canary = *agents
+        .hosts
+        .iter()
+        .find(|host| agents.bench.fleet.configuration_for(**host).unwrap().2.contains("two"))
+        .unwrap();
+    let bad = *agents.hosts.iter().find(|host| **host != canary).unwrap();
+    agents.broken.insert(bad, "two");
+    agents.run(RolloutState::Done);
+    agents.pass(3);
+    assert_eq!((agents.having("two"), agents.having("one")), (3, 1));
+    let second = agents.second;
+    apply(&agents.bench, &give(&web("three")), at(second));
+    agents.pass(3);
+    assert_eq!(agents.having("three"), 1);
+    agents.bench.fleet.revert_rollout(&ann(), "no good", at(second)).unwrap();
+    agents.pass(3);
+    assert_eq!((agents.having("two"), agents.having("one")), (3, 1), "as before");
+    let view = agents.bench.fleet.configuration_view(bad).unwrap();
+    assert!(view.version == 2 && !view.set_back.is_empty(), "{view:?}");
+    agents.restart();
+    agents.pass(3);
+    assert_eq!((agents.having("two"), agents.having("one")), (3, 1));
+}
+
+#[test]
 fn a_newer_version_takes_over_and_hosts_that_come_get_what_the_rest_has() {
     let mut agents = Agents::new(5);
     let late = agents.hosts[4];
