@@ -346,6 +346,7 @@ impl Fleet {
                 let restored = Restored::new(incarnation, before, past, now);
                 draft.events.push(restored.event());
                 draft.restored = Some(restored);
+                draft.rows.push(self.profiles.lock().skip_numbers());
             }
             Ok(())
         })

@@ -112,7 +112,7 @@ pub use profiles::{
     PROFILE_CHECKS_MAX, PROFILE_LOGS_MAX, PROFILES_MAX, Piece, PieceSource, Plan, PlannedHost, ProfileChange,
     ProfileMistake, ProfileMistakes, ProfileSet, ProfileSource, ProfileText, ProfileVersion, ProfileView,
     ROLLOUTS_KEPT, Rollout, RolloutState, SET_BYTES_MAX, SOAK_MS, ToldView, VERSIONS_KEPT, WORD_MS, built_in_profiles,
-    check_profile_files, is_profile_name,
+    check_kinds, check_profile_files, is_profile_name,
 };
 pub use projection::GAPS_MAX;
 pub use registry::{EPHEMERAL_STOPPED, ephemeral_reason};

@@ -42,6 +42,7 @@ pub use self::change::{Applied, ProfileChange};
 pub use self::check::check_profile_files;
 pub use self::compose::{Composed, ConfigurationDigest, Piece};
 pub use self::document::{Accept, is_profile_name};
+pub use self::grammar::check_kinds;
 pub use self::mistake::{ProfileMistake, ProfileMistakes};
 pub use self::plan::{Plan, PlannedHost};
 pub use self::rollout::{AWAY_MS, ConfigurationWord, FailedHost, Rollout, RolloutState, SOAK_MS, WORD_MS};

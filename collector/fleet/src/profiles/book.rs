@@ -13,9 +13,12 @@ use super::compose::{Composed, ConfigurationDigest};
 use super::rollout::{Expected, Machine, Rollout, Stage, Told};
 use super::rows::{Assignment, HostRow, Numbers, Part, ToldRow, assignment_key, split_key, unpack_set};
 use super::set::{Set, SharedSet};
-use crate::rows::decode;
+use crate::rows::{decode, encode};
 use crate::state::Pair;
 use crate::tables::{HOST_CONFIGURATIONS, PROFILE_ASSIGNMENTS, Put, Table};
+
+/// What a restore skips: a hundred changes of all of 10,000 hosts since the copy was made.
+const RESTORED_SKIP: u64 = 1_000_000;
 
 /// A version in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +180,12 @@ impl ProfileBook {
         self.due = std::mem::take(&mut before.due);
         self.documents = std::mem::take(&mut before.documents);
         (self.composed, self.failed) = (before.composed, before.failed);
+    }
+
+    /// Another data folder may have given out numbers that this one does not know of: hosts look at what they refused again under a higher one only.
+    pub(crate) fn skip_numbers(&mut self) -> Put {
+        self.numbers.next += RESTORED_SKIP;
+        Put::set(crate::tables::META, crate::tables::meta::PROFILES, encode(&self.numbers))
     }
 
     /// Versions that must not go: what hosts are on or will be set back to.

@@ -6,7 +6,7 @@ use muster_common::wire::message::Configuration;
 use serde_json::{Map, Value};
 
 use super::bounds::{
-    CONFIGURATION_BYTES_MAX, CONFIGURATION_CHECKS_MAX, CONFIGURATION_LOGS_MAX, CONFIGURATION_PROBLEMS_MAX,
+    CONFIGURATION_BYTES_MAX, CONFIGURATION_CHECKS_MAX, CONFIGURATION_LOGS_MAX, CONFIGURATION_PROBLEMS_MAX, PROFILES_MAX,
 };
 use super::document::Accept;
 use super::reader::shown;
@@ -71,44 +71,47 @@ pub(super) fn compose(
     composed.problems.extend(
         missing.map(|name| format!("profile `{name}` is assigned, and there is none of this name: unassign it")),
     );
-    let mut writing = Writing::default();
+    let (mut writing, mut names, mut others) = (Writing::default(), Vec::new(), 0);
     for name in set.with_included(roots) {
         composed.profiles.push(name.to_owned());
-        if let Some(profile) = set.profile(name) {
-            writing.add(&format!("profile {name}"), &profile.logs, &profile.checks);
+        if let Some(profile) = set.profile(name)
+            && writing.add(&format!("profile {name}"), &profile.logs, &profile.checks)
+        {
+            names.push(name);
         }
     }
     let mut sorted: Vec<&Piece> = pieces.iter().collect();
     sorted.sort_by(|one, two| one.origin.cmp(&two.origin));
     for piece in sorted {
-        writing.add(&shown(&piece.origin), &piece.logs, &piece.checks);
+        others += usize::from(writing.add(&shown(&piece.origin), &piece.logs, &piece.checks));
     }
     composed.problems.extend(writing.problems);
     composed.problems.truncate(CONFIGURATION_PROBLEMS_MAX);
     composed.checks = writing.checks.into_iter().map(|(name, (origin, _))| (name, origin)).collect();
     if !writing.text.is_empty() {
-        composed.document = format!("# Composed by the collector of: {}\n{}", writing.origins.join(", "), writing.text);
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let others = if others > 0 { format!("; and of {others} other pieces") } else { String::new() };
+        composed.document = format!("# Composed by the collector of the profiles {names}{others}\n{}", writing.text);
     }
     composed.digest = Configuration::digest_of(&composed.document);
     composed
 }
 
-/// Room for the first line.
-const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Room for the first line: 200 names of 63 bytes.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+const _: () = assert!(PROFILES_MAX * 65 + 128 < HEAD_BYTES_MAX);
 
 #[derive(Default)]
 struct Writing {
     text: String,
-    origins: Vec<String>,
-    head_bytes: usize,
     checks: BTreeMap<String, (String, Map<String, Value>)>,
     logs: Vec<Map<String, Value>>,
     problems: Vec<String>,
 }
 
 impl Writing {
-    /// Adds what one origin brings, all of it or nothing. The first check of a name wins.
-    fn add(&mut self, origin: &str, logs: &[Value], checks: &[Value]) {
+    /// Adds what one origin brings, all of it or nothing. The first check of a name wins. The answer is whether anything is written.
+    fn add(&mut self, origin: &str, logs: &[Value], checks: &[Value]) -> bool {
         let (mut text, mut problems) = (format!("\n# {origin}\n"), Vec::new());
         let mut new_logs: Vec<Map<String, Value>> = Vec::new();
         for group in logs.iter().filter_map(Value::as_object) {
@@ -139,24 +142,21 @@ impl Writing {
         }
         if let Some(too_much) = self.too_much(origin, &text, new_logs.len(), new_checks.len()) {
             self.problems.push(too_much);
-            return;
+            return false;
         }
         self.problems.append(&mut problems);
         if new_logs.is_empty() && new_checks.is_empty() {
-            return;
+            return false;
         }
         self.text.push_str(&text);
-        self.head_bytes += origin.len() + 2;
-        self.origins.push(origin.to_owned());
         self.logs.append(&mut new_logs);
         self.checks.extend(new_checks.into_iter().map(|(name, check)| (name, (origin.to_owned(), check))));
+        true
     }
 
     fn too_much(&self, origin: &str, text: &str, logs: usize, checks: usize) -> Option<String> {
         let left_out = |what: String| format!("{origin} is left out: with it {what}; let fewer profiles fit this host");
-        if self.text.len() + text.len() > CONFIGURATION_BYTES_MAX - HEAD_BYTES_MAX
-            || self.head_bytes + origin.len() + 64 > HEAD_BYTES_MAX
-        {
+        if self.text.len() + text.len() > CONFIGURATION_BYTES_MAX - HEAD_BYTES_MAX {
             return Some(left_out(format!("the document would have more than {CONFIGURATION_BYTES_MAX} bytes")));
         }
         if self.checks.len() + checks > CONFIGURATION_CHECKS_MAX {

@@ -1,7 +1,7 @@
 //! What a profile says of log files and checks: the keys of `[[logs]]` and `[[checks]]` of agent.toml, without those that bring a command.
 //!
 //! The agent judges a document before it takes it, with its own table of kinds; this one is here so that a mistake is told where it is made. A
-//! test that has both crates compares them.
+//! test that has both crates can compare them by [`check_kinds`].
 
 use std::time::Duration;
 
@@ -88,6 +88,11 @@ pub(super) const KINDS: &[(&str, Keys)] = &[
     ("port", &[("port", Form::Port), ("protocol", Form::Text)]),
     ("time", &[WARN, CRIT, ("server", Form::Text)]),
 ];
+
+/// The kinds of checks that profiles may have, and the keys that each has beside those of all.
+pub fn check_kinds() -> Vec<(&'static str, Vec<&'static str>)> {
+    KINDS.iter().map(|(kind, keys)| (*kind, keys.iter().map(|(name, _)| *name).collect())).collect()
+}
 
 /// Keys that a host's own file alone may have.
 const LOCAL_KEYS: [&str; 3] = ["command", "env", "memory"];

@@ -1,6 +1,7 @@
 //! Which hosts a profile fits: conditions over labels, facts and inventory, pure.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use muster_common::host::HostId;
 use muster_common::inventory::{Kind, Table, Value, named};
@@ -17,6 +18,11 @@ use crate::inventory::InventorySnapshot;
 pub(super) const FACTS: [&str; 8] =
     ["host_name", "machine_id", "os", "kernel", "architecture", "processors", "memory_bytes", "virtualisation"];
 
+/// Judgements that are remembered, about 50 MB: twenty conditions on packages, of which a large fleet has fifty thousand different ones.
+const JUDGED_MAX: usize = 1_000_000;
+/// The number of the next condition.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// Conditions, all of which must hold.
 #[derive(Debug, Default)]
 pub(super) struct Selector {
@@ -29,6 +35,8 @@ pub(super) struct Selector {
 /// A row of this table is like all of these columns.
 #[derive(Debug)]
 struct Condition {
+    /// Of this process: what is remembered of one is never taken for another's.
+    number: u64,
     table: &'static Table,
     columns: Vec<(usize, Wanted)>,
 }
@@ -51,7 +59,7 @@ pub(super) struct Host<'a> {
 /// What is known of rows by their number: of thousands of hosts that have a row it is judged once. For the conditions of one set of profiles and
 /// one snapshot.
 #[derive(Default)]
-pub(super) struct Judged(HashMap<(*const Condition, u32), bool>);
+pub(super) struct Judged(HashMap<(u64, u32), bool>);
 
 #[cfg(test)]
 impl Judged {
@@ -74,9 +82,13 @@ impl Condition {
     fn holds(&self, host: &Host<'_>, judged: &mut Judged) -> bool {
         let Some(known) = host.inventory.host(host.id).and_then(|known| known.table(self.table)) else { return false };
         let book = host.inventory.book(self.table);
-        known.numbers().iter().any(|number| {
-            *judged.0.entry((std::ptr::from_ref(self), *number)).or_insert_with(|| self.is_like(book.row(*number)))
-        })
+        if judged.0.len() > JUDGED_MAX {
+            judged.0.clear();
+        }
+        known
+            .numbers()
+            .iter()
+            .any(|number| *judged.0.entry((self.number, *number)).or_insert_with(|| self.is_like(book.row(*number))))
     }
 
     fn is_like(&self, row: &[Value]) -> bool {
@@ -207,6 +219,10 @@ impl Reader<'_> {
             };
             wanted.extend(one.map(|one| (place, one)));
         }
-        (!wanted.is_empty() && wanted.len() == written.len()).then_some(Condition { table: known, columns: wanted })
+        (!wanted.is_empty() && wanted.len() == written.len()).then(|| Condition {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            table: known,
+            columns: wanted,
+        })
     }
 }

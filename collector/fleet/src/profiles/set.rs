@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::{PROFILES_MAX, SET_BYTES_MAX};
+use super::bounds::{MISTAKES_MAX, PROFILES_MAX, SET_BYTES_MAX};
 use super::document::{Accept, Profile, read_file};
 use super::mistake::{ProfileMistake, ProfileMistakes};
 
@@ -205,16 +205,26 @@ pub(super) fn check(set: &Set, lines: &BTreeMap<String, usize>, mistakes: &mut P
         }
     }
     for circle in circles(set) {
-        let what = format!("includes itself: {}", circle.join(" -> "));
+        let mut names = circle.clone();
+        if names.len() > CIRCLE_SHOWN_MAX {
+            names.splice(CIRCLE_SHOWN_MAX - 2..circle.len() - 1, ["..."]);
+        }
+        let what = format!("includes itself: {}", names.join(" -> "));
         tell(circle[0], "include", what, "leave one of these includes out");
     }
 }
 
-/// Each circle of includes once, from its first name back to it.
+/// Names of a circle that are shown.
+const CIRCLE_SHOWN_MAX: usize = 20;
+
+/// Each circle of includes once, as many as anybody reads, from its first name back to it.
 fn circles(set: &Set) -> Vec<Vec<&str>> {
     let mut found: Vec<Vec<&str>> = Vec::new();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for start in set.effective.keys().map(String::as_str) {
+        if found.len() >= MISTAKES_MAX {
+            break;
+        }
         // The way from the start, each name with the number of its includes that were walked.
         let mut way: Vec<(&str, usize)> = vec![(start, 0)];
         while let Some((name, next)) = way.last_mut() {

@@ -64,7 +64,7 @@ fn a_document_has_what_fits_and_what_it_includes_and_agents_can_read_it() {
     assert_eq!((web.profiles, web.problems.len()), (vec!["base".to_owned(), "web".to_owned()], 0));
     assert_eq!(
         web.document,
-        "# Composed by the collector of: profile base, profile web\n\n# profile base\n[[logs]]\npaths = [\"/var/log/app/*.log\"]\n\
+        "# Composed by the collector of the profiles base, web\n\n# profile base\n[[logs]]\npaths = [\"/var/log/app/*.log\"]\n\
          labels = { app = \"shop\" }\nmultiline = \"java\"\n[[checks]]\nname = \"load\"\nkind = \"load\"\nper_core = true\nwarn = \"2\"\n\n\
          # profile web\n[[checks]]\nname = \"site\"\nkind = \"http\"\ninterval = \"30s\"\nlabels = { team = \"shop\" }\n\
          status = [\"200\", \"301\"]\nurl = \"http://127.0.0.1/\"\n[[checks]]\nname = \"queue\"\nuse = \"check-queue\"\n\

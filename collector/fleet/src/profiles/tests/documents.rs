@@ -147,6 +147,16 @@ fn sets_refuse_circles_unknown_includes_and_too_much() {
             "p.yml:12: profile `d`: include: includes itself: d -> d: leave one of these includes out",
         ]
     );
+    let ring: String =
+        (0..40).map(|at| format!("profile: r{at:02}\ninclude: [r{:02}]\n---\n", (at + 1) % 40)).collect();
+    let told = judge(&ring);
+    assert!(
+        told.len() == 1 && told[0].contains("r00 -> r01 -> ") && told[0].contains("r17 -> ... -> r00: leave"),
+        "{told:?}"
+    );
+    let all: String = (0..60).map(|at| format!("p{at},")).collect();
+    let dense: String = (0..60).map(|at| format!("profile: p{at}\ninclude: [{}]\n---\n", &all[..150])).collect();
+    assert!(judge(&dense).len() <= 500);
     let many: String = (0..201).map(|at| format!("profile: p{at}\n---\n")).collect();
     assert!(judge(&many)[0].contains("there are 201 profiles, but at most 200"));
     let large: String = (0..40).map(|at| format!("profile: p{at}\n#{}\n---\n", "x".repeat(60_000))).collect();

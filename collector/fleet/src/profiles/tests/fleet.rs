@@ -66,7 +66,7 @@ fn a_plan_says_what_an_application_does_and_changes_nothing() {
     );
     assert_eq!(
         plan.shown[0].diff,
-        "@@ -0,0 +1,6 @@\n+# Composed by the collector of: profile web\n+\n+# profile web\n+[[checks]]\n+name = \"arrays\"\n+kind = \"raid\"\n"
+        "@@ -0,0 +1,6 @@\n+# Composed by the collector of the profiles web\n+\n+# profile web\n+[[checks]]\n+name = \"arrays\"\n+kind = \"raid\"\n"
     );
     assert_eq!((bench.events().len(), fleet.profile_versions().len(), fleet.rollouts().len()), (events, 1, 0));
 
@@ -321,6 +321,24 @@ fn labels_facts_inventory_and_pieces_of_a_host_change_its_document() {
     assert_eq!(profiles(11), ["fact", "label", "name", "redis", "row"]);
     assert!(fleet.configuration_view(hosts[0]).unwrap().checks.contains(&("p80".into(), "port 80".into())));
     assert!(document(&bench, hosts[0]).contains("# port 80\n"), "{}", document(&bench, hosts[0]));
+}
+
+#[test]
+fn numbers_of_a_restored_folder_are_above_those_that_were_given() {
+    let (bench, hosts) = bench(1);
+    let given = |second: u64| {
+        bench.fleet.step_profiles(at(second)).unwrap();
+        bench.fleet.configuration_for(hosts[0]).unwrap().0
+    };
+    bench.fleet.set_incarnation(1, muster_store::Past::default(), at(1)).unwrap();
+    bench.fleet.assign_profile(hosts[0], "nginx", &ann(), "", at(1)).unwrap();
+    assert_eq!(given(2), 1);
+    bench.fleet.set_incarnation(2, muster_store::Past::default(), at(3)).unwrap();
+    bench.fleet.assign_profile(hosts[0], "redis", &ann(), "", at(3)).unwrap();
+    assert_eq!(given(4), 1_000_002);
+    let bench = bench.reopen();
+    bench.fleet.step_profiles(at(5)).unwrap();
+    assert_eq!(bench.fleet.configuration_for(hosts[0]).unwrap().0, 1_000_002);
 }
 
 #[test]
