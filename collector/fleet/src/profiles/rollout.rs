@@ -72,7 +72,10 @@ struct Member {
     order: u64,
     stage: Stage,
     wave: u8,
+    /// Since it was given the document.
     since_ms: i64,
+    /// When its session began.
+    heard_ms: i64,
     expected: Option<Expected>,
     in_force_ms: Option<i64>,
     /// It was given the document and is away.
@@ -111,7 +114,16 @@ impl Machine {
     fn member(&self, host: HostId, since_ms: i64) -> Member {
         // Another order for each version, so that it is not always the same host that tries.
         let order = xxh3_64(&[&host.0[..], &self.row.target.to_le_bytes()].concat());
-        Member { order, stage: Stage::Waiting, wave: 0, since_ms, expected: None, in_force_ms: None, gone_ms: None }
+        Member {
+            order,
+            stage: Stage::Waiting,
+            wave: 0,
+            since_ms,
+            heard_ms: since_ms,
+            expected: None,
+            in_force_ms: None,
+            gone_ms: None,
+        }
     }
 
     pub(super) fn is_connected(&self, host: HostId) -> bool {
@@ -133,7 +145,7 @@ impl Machine {
             Happened::Connected(host) => {
                 self.connected.insert(host);
                 if let Some(member) = self.members.get_mut(&host) {
-                    (member.gone_ms, member.since_ms) = (None, now_ms);
+                    (member.gone_ms, member.heard_ms) = (None, now_ms);
                 }
             }
             Happened::Gone(host) => {
@@ -208,15 +220,17 @@ impl Machine {
         let now_ms = at.0;
         let (mut good, mut failed) = (Vec::new(), Vec::new());
         let past = |since_ms: i64, span_ms: i64| now_ms >= since_ms.saturating_add(span_ms);
+        let mute = |span_ms: i64| format!("did not say within {} min that it is in force", span_ms / 60_000);
         for (host, member) in self.members.iter().filter(|(_, member)| member.stage == Stage::Released) {
-            let minutes = |span_ms: i64| span_ms / 60_000;
             match (member.gone_ms, member.in_force_ms) {
                 (Some(gone_ms), _) if past(gone_ms, AWAY_MS) => {
-                    failed.push((*host, format!("fell silent with it and was not heard for {} min", minutes(AWAY_MS))));
+                    failed.push((*host, format!("fell silent with it and was not heard for {} min", AWAY_MS / 60_000)));
                 }
                 (None, Some(in_force_ms)) if past(in_force_ms, SOAK_MS) => good.push(*host),
-                (None, None) if past(member.since_ms, WORD_MS) => {
-                    failed.push((*host, format!("did not say within {} min that it is in force", minutes(WORD_MS))));
+                // One that comes and goes has no end of time either.
+                (_, None) if past(member.since_ms, 3 * WORD_MS) => failed.push((*host, mute(3 * WORD_MS))),
+                (None, None) if past(member.since_ms, WORD_MS) && past(member.heard_ms, SOAK_MS) => {
+                    failed.push((*host, mute(WORD_MS)));
                 }
                 _ => {}
             }
@@ -293,7 +307,8 @@ impl Machine {
             for (_, host) in ready.iter().take(room) {
                 if let Some(member) = self.members.get_mut(host) {
                     (member.stage, member.wave, member.since_ms) = (Stage::Released, wave, now_ms);
-                    (member.expected, member.in_force_ms, member.gone_ms) = (None, None, None);
+                    (member.heard_ms, member.expected) = (now_ms, None);
+                    (member.in_force_ms, member.gone_ms) = (None, None);
                 }
                 effects.push(Effect::Release(*host));
             }

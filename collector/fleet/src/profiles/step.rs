@@ -204,10 +204,8 @@ impl ProfileBook {
                 let text = format!(
                     "host `{name}` keeps its last good configuration: of version {target} of the profiles it {problem}"
                 );
-                work.tell(EventKind::ConfigurationFailed, target, text);
-                if let Some(event) = work.events.pop() {
-                    work.events.push(event.of(host, &name));
-                }
+                let event = Event::new(EventKind::ConfigurationFailed, work.by, work.now, text).of(host, &name);
+                work.events.push(event.with("version", target.to_string()));
             }
             Effect::Good(host) => {
                 let row = &mut self.hosts.entry(host).or_default().row;

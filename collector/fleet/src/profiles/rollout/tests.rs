@@ -284,6 +284,25 @@ fn hosts_that_come_later_get_it_when_the_rest_has_it() {
 }
 
 #[test]
+fn a_host_that_comes_and_goes_without_a_word_has_an_end_too() {
+    let mut world = World::new([Does::IsMute]);
+    let host = id(0);
+    world.pass(200);
+    world.happens(Happened::Gone(host));
+    world.pass(200);
+    world.happens(Happened::Connected(host));
+    world.pass(50);
+    assert_eq!(world.machine.row.state, RolloutState::Running, "it has a minute to say how it stands");
+    for _ in 0..20 {
+        world.happens(Happened::Gone(host));
+        world.pass(20);
+        world.happens(Happened::Connected(host));
+        world.pass(20);
+    }
+    assert_eq!(world.named(), ["web0 did not say within 15 min that it is in force"]);
+}
+
+#[test]
 fn a_restart_after_each_event_changes_nothing_but_time() {
     let bad = if hundred(&[]).canary() == id(7) { 8 } else { 7 };
     for does in [Does::RefusesIt, Does::RevertsIt(2), Does::TakesIt] {
