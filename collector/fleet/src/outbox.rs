@@ -103,7 +103,7 @@ pub enum EventKind {
     ProfilesApplied,
     ProfileAssigned,
     ProfileUnassigned,
-    /// A version of the profiles broke on a host, which keeps its last good configuration.
+    /// A configuration broke on a host, which keeps its last good one.
     ConfigurationFailed,
     /// A host is given the configuration again that broke there.
     ConfigurationRetried,

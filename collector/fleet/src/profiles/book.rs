@@ -197,9 +197,12 @@ impl ProfileBook {
 
     /// Versions beyond those that are kept.
     pub(super) fn old_versions(&self) -> Vec<u64> {
+        let over = self.versions.len().saturating_sub(VERSIONS_KEPT);
+        if over == 0 {
+            return Vec::new();
+        }
         let used = self.used_versions();
-        let kept = self.versions.len().saturating_sub(VERSIONS_KEPT);
-        self.versions.keys().take(kept).filter(|version| !used.contains(version)).copied().collect()
+        self.versions.keys().take(over).filter(|version| !used.contains(version)).copied().collect()
     }
 
     /// The set that a host's document is composed of.

@@ -29,7 +29,7 @@ const SECOND_WAVE_PERCENT: usize = 5;
 /// Of a wave, above which failures are no accident of one host.
 const FAILED_PERCENT: usize = 5;
 /// Of what a host says, that which is told on; all of it is shown where its configuration is.
-const PROBLEM_BYTES_MAX: usize = 1_000;
+pub(super) const PROBLEM_BYTES_MAX: usize = 1_000;
 const LAST_WAVE: u8 = 2;
 
 /// Names of hosts.

@@ -8,14 +8,14 @@ use muster_common::time::Timestamp;
 
 use super::book::{Offer, ProfileBook, Queued, has_new};
 use super::bounds::ROLLOUTS_KEPT;
-use super::compose::Composed;
-use super::rollout::{ConfigurationWord, Effect, Happened, Machine, Rollout, RolloutState, Stage};
+use super::compose::{Composed, ConfigurationDigest};
+use super::rollout::{ConfigurationWord, Effect, Happened, Machine, PROBLEM_BYTES_MAX, Rollout, RolloutState, Stage};
 use super::rows::{Part, ToldRow};
 use crate::by::By;
 use crate::host::HostState;
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind};
-use crate::rows::encode;
+use crate::rows::{cut_to, encode};
 use crate::tables::{HOST_CONFIGURATIONS, META, PROFILE_SETS, Put, ROLLOUTS, meta};
 
 /// Hosts that an event names.
@@ -51,6 +51,18 @@ impl<'a> Work<'a> {
 
     fn is_active(&self, host: HostId) -> bool {
         self.memory.host(host).is_some_and(|row| row.state == HostState::Active)
+    }
+
+    /// A document broke that was the host's own change.
+    fn tell_failed(&mut self, host: HostId, number: u64, told: &ToldRow) {
+        let name = self.name(host);
+        let problems = told.problems.join("; ");
+        let text = format!(
+            "host `{name}` {} its configuration {number}: {}",
+            told.word.as_str(),
+            cut_to(&problems, PROBLEM_BYTES_MAX)
+        );
+        self.events.push(Event::new(EventKind::ConfigurationFailed, self.by, self.now, text).of(host, &name));
     }
 
     fn tell(&mut self, kind: EventKind, version: u64, text: String) {
@@ -149,6 +161,10 @@ impl ProfileBook {
         if !entry.row.told.as_ref().is_some_and(|before| before.is_like(&told)) {
             entry.row.told = Some(told.clone());
             work.touch(host);
+            // In a roll-out it is set back, and told as that.
+            if told.has_failed(entry.row.digest) && !entry.row.part.is_some_and(|part| has_new(part.stage)) {
+                work.tell_failed(host, entry.row.number, &told);
+            }
         }
         self.told.insert(host, told.clone());
         self.happen(work, Happened::Told(host, told.told()));
@@ -314,6 +330,11 @@ impl ProfileBook {
 }
 
 impl ToldRow {
+    /// Whether this document broke.
+    pub(super) fn has_failed(&self, digest: ConfigurationDigest) -> bool {
+        matches!(self.word, ConfigurationWord::Refused | ConfigurationWord::Reverted) && self.offered == digest
+    }
+
     fn is_able(&self) -> bool {
         self.word != ConfigurationWord::Disabled
     }

@@ -7,7 +7,7 @@ use muster_common::host::HostId;
 use muster_common::stat::Stat;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::book::ProfileVersion;
+use super::book::{Entry, ProfileVersion};
 use super::compose::ConfigurationDigest;
 use super::document::Accept;
 use super::reader::shown;
@@ -241,6 +241,8 @@ impl Fleet {
         let (running, stopped) = (super::rollout::RolloutState::Running, super::rollout::RolloutState::Stopped);
         let rollouts = "Open roll-outs of profiles by state: alert on one that is stopped.";
         let set_back = book.hosts.values().filter(|entry| !entry.row.problem.is_empty()).count();
+        let is_broken = |entry: &&Entry| entry.row.told.as_ref().is_some_and(|told| told.has_failed(entry.row.digest));
+        let broken = book.hosts.values().filter(is_broken).count();
         vec![
             Stat::gauge("muster_collector_profiles", "Profiles that count.", book.current.effective.len() as f64),
             Stat::gauge(
@@ -254,6 +256,11 @@ impl Fleet {
                 "muster_collector_configurations_set_back",
                 "Hosts that keep an older configuration, since the newest one broke there.",
                 set_back as f64,
+            ),
+            Stat::gauge(
+                "muster_collector_configurations_broken",
+                "Hosts that refused or reverted the configuration that they are to have.",
+                broken as f64,
             ),
             Stat::counter(
                 "muster_collector_configurations_composed_total",

@@ -356,6 +356,60 @@ fn people_stop_it_and_late_reverts_are_set_back() {
 }
 
 #[test]
+fn in_any_world_nobody_has_a_document_that_broke_and_waves_keep_their_bounds() {
+    for seed in 0..150 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (count, broken) = (random.usize(1..60), random.usize(0..12));
+        let mut does: Vec<Does> = vec![Does::TakesIt; count];
+        for _ in 0..broken {
+            let kinds = [
+                Does::RefusesIt,
+                Does::RevertsIt(random.i64(1..90)),
+                Does::IsMute,
+                Does::Dies(random.i64(1..90)),
+                Does::IsAway,
+            ];
+            does[random.usize(0..count)] = kinds[random.usize(0..kinds.len())];
+        }
+        let mut world = World::new(does.clone());
+        for _ in 0..random.usize(20..80) {
+            world.pass(random.i64(1..60));
+            match random.u8(0..12) {
+                0 => world.restart(),
+                1 => world.happens(Happened::Resume),
+                2 => world.happens(Happened::Stop("x")),
+                3 => {
+                    let host = id(random.u64(0..count as u64));
+                    world.happens(Happened::Gone(host));
+                    world.happens(Happened::Connected(host));
+                }
+                _ => {}
+            }
+            let [waiting, released, good, failed] = world.machine.counts();
+            assert_eq!(waiting + released + good + failed, count as u64, "seed {seed}");
+            let wave = world.machine.row.wave;
+            let most = [1, 1 + (count * 5).div_ceil(100), count][usize::from(wave)];
+            assert!((released + good + failed) as usize <= most, "seed {seed}: wave {wave}");
+            for (host, has) in &world.has {
+                let stage = world.machine.members[host].stage;
+                assert_eq!(*has == 2, matches!(stage, Stage::Released | Stage::Good), "seed {seed}: {stage:?}");
+            }
+        }
+        // People go on until it is over, or nobody is there to try it.
+        for _ in 0..50 {
+            world.happens(Happened::Resume);
+            world.pass(60);
+        }
+        let ends = world.machine.row.state == RolloutState::Done;
+        assert!(ends || world.machine.connected.is_empty(), "seed {seed}: {:?}", world.machine.row);
+        for (number, does) in (0..).zip(&does) {
+            let bad = matches!(does, Does::RefusesIt | Does::RevertsIt(_));
+            assert!(!bad || !ends || world.has[&id(number)] == 1, "seed {seed}: web{number} {does:?}");
+        }
+    }
+}
+
+#[test]
 fn ten_thousand_hosts_are_released_in_portions() {
     let mut world = World::new((0..10_000).map(|_| Does::TakesIt));
     let mut most = 0;

@@ -313,6 +313,27 @@ fn a_host_that_was_set_back_before_is_not_given_by_a_revert_what_broke_there() {
 }
 
 #[test]
+fn a_host_that_refuses_its_own_change_is_told_once_and_counted() {
+    let mut agents = Agents::new(2);
+    let host = agents.hosts[0];
+    agents.broken.insert(host, "nginx");
+    agents.bench.fleet.assign_profile(host, "nginx", &ann(), "", at(1)).unwrap();
+    agents.pass(3);
+    agents.tell(host, Some((agents.bench.fleet.configuration_for(host).unwrap().1, "checks.kind: no such")));
+    agents.pass(3);
+    let told = stopped_events(&agents, EventKind::ConfigurationFailed);
+    assert_eq!(told, ["host `web0` refused its configuration 1: checks.kind: no such"]);
+    let broken = |agents: &Agents| {
+        let stats = agents.bench.fleet.stats();
+        stats.iter().find(|stat| stat.name == "muster_collector_configurations_broken").unwrap().value
+    };
+    assert_eq!(broken(&agents), 1.0);
+    agents.bench.fleet.unassign_profile(host, "nginx", &ann(), "", at(9)).unwrap();
+    agents.pass(3);
+    assert_eq!(broken(&agents), 0.0);
+}
+
+#[test]
 fn a_newer_version_takes_over_and_hosts_that_come_get_what_the_rest_has() {
     let mut agents = Agents::new(5);
     let late = agents.hosts[4];
