@@ -63,7 +63,7 @@ pub struct Fleet {
     /// Changes of inventories taken, and how often whole tables were wanted.
     pub(crate) inventory_moved: watch::Sender<u64>,
     pub(crate) inventory_asks: watch::Sender<u64>,
-    /// Profiles and the configurations of hosts. Held for short looks, and never while another lock of these is taken.
+    /// Profiles and the configurations of hosts. While it is held no other lock of these is taken.
     pub(crate) profiles: Mutex<ProfileBook>,
     pub(crate) piece_source: RwLock<Option<Arc<dyn PieceSource>>>,
     /// Times that hosts were to be given another configuration.

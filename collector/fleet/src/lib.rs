@@ -10,6 +10,8 @@
 //! For ingest: TLS with [`Fleet::server_identity`] and [`Fleet::ca_der`]; without a certificate [`Fleet::enrol`] and nothing else; with one
 //! [`Fleet::authenticate`], then [`Fleet::saw`] with the hello before the older session is fenced, [`Fleet::renew`] when asked. On every
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
+//! Configurations: sessions tell [`Fleet::configuration_connected`], [`Fleet::configuration_told`] and [`Fleet::configuration_gone`], a ticker calls
+//! [`Fleet::step_profiles`], and hosts of [`Fleet::take_configurations_due`] are given what [`Fleet::configuration_for`] says.
 
 mod announcements;
 mod asking;
