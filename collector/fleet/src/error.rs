@@ -102,6 +102,14 @@ pub enum FleetError {
     NoProfileVersion { version: u64 },
     #[error("no roll-out is {wanted}: `muster rollout list` shows how they stand")]
     NoRollout { wanted: &'static str },
+    #[error("host `{host}` has no item `{key}`: `muster discovery --host {host}` shows those it has")]
+    NoItem { host: String, key: String },
+    #[error("`{key}` of host `{host}`: {why}")]
+    WrongItem { host: String, key: String, why: &'static str },
+    #[error("no rule `{name}` of discovery is known: `muster discovery rules list` shows them")]
+    NoDiscoveryRule { name: String },
+    #[error("the rule `{name}` stands in the file `{path}`: change it there, or give another name")]
+    RuleOfFile { name: String, path: String },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
     #[error("no downtime {id} is known: `muster downtime list` shows the numbers")]
@@ -157,6 +165,8 @@ impl FleetError {
             | Self::NoProfile { .. }
             | Self::NotAssigned { .. }
             | Self::NoProfileVersion { .. }
+            | Self::NoItem { .. }
+            | Self::NoDiscoveryRule { .. }
             | Self::NoToken { .. }
             | Self::NoUser { .. }
             | Self::NoSession { .. }
@@ -170,6 +180,8 @@ impl FleetError {
             | Self::NoProblem { .. }
             | Self::ProfilesMoved { .. }
             | Self::NoRollout { .. }
+            | Self::WrongItem { .. }
+            | Self::RuleOfFile { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

@@ -18,6 +18,7 @@ use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed, RegistryChange};
 use crate::copy::FrozenState;
+use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::follower::Follower;
@@ -52,6 +53,8 @@ pub struct Fleet {
     pub(crate) book: Mutex<StatusBook>,
     /// Inventories, as far as they are durable.
     pub(crate) inventory: RwLock<InventoryState>,
+    /// What was discovered, as far as it is durable, and what is still to be looked at.
+    pub(crate) discovery: Mutex<Discovery>,
     pub(crate) sightings: Mutex<Sightings>,
     /// When HTTP tokens were used last, milliseconds; [`Fleet::maintain`] writes it.
     pub(crate) used: Mutex<BTreeMap<String, i64>>,
@@ -98,13 +101,14 @@ pub(crate) struct Counts {
 /// # Errors
 /// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
-    let (state, Loaded { memory, sightings, book, inventory, profiles }) = State::open(disk, folder, now)?;
+    let (state, Loaded { memory, sightings, book, inventory, profiles, discovery }) = State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
         scans: RwLock::new(()),
         memory: RwLock::new(memory),
         book: Mutex::new(book),
         inventory: RwLock::new(inventory),
+        discovery: Mutex::new(discovery),
         sightings: Mutex::new(Sightings::new(sightings)),
         used: Mutex::new(BTreeMap::new()),
         session_used: Mutex::new(HashMap::new()),
@@ -406,6 +410,10 @@ impl Fleet {
                 let mut before = std::mem::replace(&mut *profiles, loaded.profiles);
                 profiles.go_on(&mut before);
             }
+            let mut discovery = self.discovery.lock();
+            let mut before = std::mem::replace(&mut *discovery, loaded.discovery);
+            discovery.go_on(&mut before);
+            drop(discovery);
             // A commit that was taken for failed may have brought changes.
             self.inventory_moved.send_modify(|moved| *moved += 1);
             memory.applied = applied;
@@ -439,6 +447,7 @@ impl Fleet {
             let inventory = self.inventory.read();
             draft.rows.extend(gone.iter().flat_map(|host| inventory.removals(*host)));
             drop(inventory);
+            self.discovery.lock().leave(&mut draft);
             let profiles = self.profiles.lock();
             draft.rows.extend(gone.iter().flat_map(|host| profiles.removals(*host)));
         }
@@ -458,6 +467,8 @@ impl Fleet {
         }
         self.losses.lock().forget(&draft.forgotten);
         self.take_inventory(&mut draft, &gone);
+        let discovered = std::mem::take(&mut draft.discovery);
+        self.discovery.lock().take(discovered, draft.hosts.iter().map(|row| row.id));
         let changes = std::mem::take(&mut draft.changes);
         self.mark_changed(&changes, &gone);
         let next_seq = committed.outbox.next_seq;
@@ -478,8 +489,10 @@ impl Fleet {
             self.profiles.lock().mark(changed);
         }
         let mut inventory = self.inventory.write();
+        let told = step.as_ref().map(InventoryStep::hosts).unwrap_or_default();
         let (changes, asks) = step.map_or((0, false), |step| inventory.take(step));
         inventory.forget(gone);
+        self.discovery.lock().looked_at(&inventory.snapshot(), told.into_iter());
         drop(inventory);
         if changes > 0 || !gone.is_empty() {
             self.inventory_moved.send_modify(|moved| *moved += changes.max(1));

@@ -17,6 +17,7 @@ mod snapshot;
 mod spread;
 mod state;
 mod step;
+mod went;
 mod words;
 
 pub use self::baselines::{BASELINES_MAX, Baseline, BaselineRows, BaselineSpec, tables_of};
@@ -31,6 +32,7 @@ pub use self::snapshot::{HostInventory, HostTable, InventorySnapshot};
 pub(crate) use self::spread::hosts_with;
 pub(crate) use self::state::{InventoryState, Loading};
 pub(crate) use self::step::InventoryStep;
+pub(crate) use self::went::last_change;
 pub(crate) use self::words::thing_words;
 
 #[cfg(test)]

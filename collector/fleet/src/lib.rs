@@ -25,6 +25,7 @@ mod copy;
 mod csr;
 mod delivery;
 mod deny;
+mod discovery;
 mod draft;
 mod enrol;
 mod error;
@@ -84,6 +85,11 @@ pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;
 pub use copy::{Authorities, FrozenState, StateCounts, check_state, format_of};
 pub use deny::Denied;
+pub use discovery::{
+    DECISIONS_MAX, DISCOVERY_RULES_MAX, Decision, Discovered, DiscoveryPage, DiscoveryQuery, DiscoveryRule, FileRules,
+    ItemState, ItemView, Overflow, RULE_FILE_BYTES_MAX, RuleAction, RuleMatches, RuleSource, RuleSpec, RuleView,
+    item_kinds, read_discovery_rules,
+};
 pub use enrol::{EnrolOutcome, WAITING_MAX};
 pub use error::{ErrorKind, FleetError};
 pub use fleet::{Fleet, open};

@@ -8,6 +8,7 @@ use muster_common::time::Timestamp;
 use crate::asking::question_stats;
 use crate::ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
+use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -57,6 +58,7 @@ impl Fleet {
         })?;
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
         self.flush()?;
+        self.pass_discovery(now)?;
         self.measure_drift(now)
     }
 
@@ -136,7 +138,7 @@ impl Fleet {
 
     /// Numbers of parts that have their own.
     fn part_stats(&self) -> Vec<Stat> {
-        let mut stats = inventory_stats(&self.inventory.read(), &self.drift_counts.lock());
+        let mut stats = inventory_stats(&self.inventory.read(), &self.discovery.lock(), &self.drift_counts.lock());
         stats.extend(question_stats(&self.questions));
         stats
     }
@@ -185,7 +187,7 @@ fn loss_stats(memory: &Memory, untold: u64, early_looks: u64) -> [Stat; 6] {
 }
 
 /// Numbers of what hosts have and are.
-fn inventory_stats(inventory: &InventoryState, drift: &DriftCounts) -> Vec<Stat> {
+fn inventory_stats(inventory: &InventoryState, discovery: &Discovery, drift: &DriftCounts) -> Vec<Stat> {
     let ((hosts, rows), counts) = (inventory.sizes(), inventory.counts());
     let own = [
         Stat::gauge("muster_collector_inventory_hosts", "Hosts of which an inventory is known.", hosts as f64),
@@ -212,7 +214,7 @@ fn inventory_stats(inventory: &InventoryState, drift: &DriftCounts) -> Vec<Stat>
             counts.asked,
         ),
     ];
-    own.into_iter().chain(drift.stats()).collect()
+    own.into_iter().chain(discovery.stats()).chain(drift.stats()).collect()
 }
 
 fn drop_tokens(memory: &Memory, draft: &mut Draft, now: Timestamp) {

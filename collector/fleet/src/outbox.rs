@@ -114,6 +114,17 @@ pub enum EventKind {
     RolloutDone,
     /// Hosts were asked what they have now.
     FleetAsked,
+    /// A host has something that it did not have before.
+    Discovered,
+    /// Something that was accepted is not there any more, and nobody announced that.
+    ItemGone,
+    ItemReturned,
+    ItemAccepted,
+    ItemIgnored,
+    /// What was accepted is not watched any more.
+    ItemArchived,
+    DiscoveryRuleSet,
+    DiscoveryRuleRemoved,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -224,6 +235,14 @@ impl EventKind {
             Self::RolloutReverted => "rollout_reverted",
             Self::RolloutDone => "rollout_done",
             Self::FleetAsked => "fleet_asked",
+            Self::Discovered => "discovered",
+            Self::ItemGone => "item_gone",
+            Self::ItemReturned => "item_returned",
+            Self::ItemAccepted => "item_accepted",
+            Self::ItemIgnored => "item_ignored",
+            Self::ItemArchived => "item_archived",
+            Self::DiscoveryRuleSet => "discovery_rule_set",
+            Self::DiscoveryRuleRemoved => "discovery_rule_removed",
         }
     }
 
@@ -369,6 +388,14 @@ mod tests {
             (EventKind::RolloutReverted, "rollout_reverted", "change"),
             (EventKind::RolloutDone, "rollout_done", "state"),
             (EventKind::FleetAsked, "fleet_asked", "change"),
+            (EventKind::Discovered, "discovered", "change"),
+            (EventKind::ItemGone, "item_gone", "change"),
+            (EventKind::ItemReturned, "item_returned", "change"),
+            (EventKind::ItemAccepted, "item_accepted", "change"),
+            (EventKind::ItemIgnored, "item_ignored", "change"),
+            (EventKind::ItemArchived, "item_archived", "change"),
+            (EventKind::DiscoveryRuleSet, "discovery_rule_set", "change"),
+            (EventKind::DiscoveryRuleRemoved, "discovery_rule_removed", "change"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

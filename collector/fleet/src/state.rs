@@ -26,6 +26,7 @@ use crate::announcements::Announcement;
 use crate::audit::{AUDIT_ROWS_MAX, Chain, Link};
 use crate::checks::active_hosts;
 use crate::copy::StateCounts;
+use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::http_tokens::HttpTokenRow;
@@ -40,9 +41,9 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DOWNTIMES, ENDED_DOWNTIMES, GAPS,
-    HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS,
-    PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DISCOVERY, DISCOVERY_RULES, DOWNTIMES,
+    ENDED_DOWNTIMES, GAPS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX,
+    PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -75,6 +76,7 @@ pub(crate) struct Loaded {
     pub book: StatusBook,
     pub inventory: InventoryState,
     pub profiles: ProfileBook,
+    pub discovery: Discovery,
 }
 
 /// What a commit numbered and counted.
@@ -295,7 +297,8 @@ impl State {
         let book = self.book(&transaction, &memory)?;
         let inventory = self.inventory(&transaction)?;
         let profiles = self.profiles(&transaction, numbers.profiles)?;
-        Ok(Loaded { memory, sightings, book, inventory, profiles })
+        let discovery = self.discovery(&transaction, &inventory)?;
+        Ok(Loaded { memory, sightings, book, inventory, profiles, discovery })
     }
 
     /// Row by row: all of them as bytes may be some hundred MB.
@@ -320,6 +323,22 @@ impl State {
             rollouts: self.pairs(transaction, ROLLOUTS)?,
         };
         ProfileBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
+    }
+
+    fn discovery(&self, transaction: &ReadTransaction, inventory: &InventoryState) -> Result<Discovery, FleetError> {
+        let mut discovery = Discovery::default();
+        let failed = |error: redb::Error| self.failed("read what was discovered", error);
+        let table = transaction.open_table(DISCOVERY).map_err(|error| failed(error.into()))?;
+        for row in table.iter().map_err(|error| failed(error.into()))? {
+            let (key, value) = row.map_err(|error| failed(error.into()))?;
+            let taken = discovery.load_item(key.value(), value.value());
+            taken.map_err(|what| self.damaged(&DISCOVERY, key.value(), what))?;
+        }
+        for (key, rule) in self.rows(transaction, DISCOVERY_RULES)? {
+            discovery.load_rule(rule).map_err(|what| self.damaged(&DISCOVERY_RULES, &key, what))?;
+        }
+        discovery.loaded(&inventory.snapshot());
+        Ok(discovery)
     }
 
     fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {

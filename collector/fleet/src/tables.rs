@@ -61,6 +61,10 @@ pub(crate) const PROFILE_ASSIGNMENTS: Table = TableDefinition::new("profile_assi
 pub(crate) const HOST_CONFIGURATIONS: Table = TableDefinition::new("host_configurations");
 /// Version (u64) to the roll-out that brings it.
 pub(crate) const ROLLOUTS: Table = TableDefinition::new("rollouts");
+/// Host id (16 bytes) and an item's key to what became of it; without a key what is known of the host's items.
+pub(crate) const DISCOVERY: Table = TableDefinition::new("discovery");
+/// Name (text) to rule of discovery.
+pub(crate) const DISCOVERY_RULES: Table = TableDefinition::new("discovery_rules");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -74,7 +78,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 34] = [
+pub(crate) const ALL: [Table; 36] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -103,6 +107,8 @@ pub(crate) const ALL: [Table; 34] = [
     PROFILE_ASSIGNMENTS,
     HOST_CONFIGURATIONS,
     ROLLOUTS,
+    DISCOVERY,
+    DISCOVERY_RULES,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

@@ -109,6 +109,11 @@ impl InventoryStep {
         self.hosts.iter().filter(|(_, step)| !step.rows.is_empty()).map(|(host, _)| *host)
     }
 
+    /// Hosts that have told something.
+    pub(crate) fn hosts(&self) -> Vec<HostId> {
+        self.hosts.keys().copied().collect()
+    }
+
     fn report(
         &mut self,
         state: &InventoryState,
