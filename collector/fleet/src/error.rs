@@ -104,8 +104,8 @@ pub enum FleetError {
     NoRollout { wanted: &'static str },
     #[error("host `{host}` has no item `{key}`: `muster discovery --host {host}` shows those it has")]
     NoItem { host: String, key: String },
-    #[error("`{key}` of host `{host}`: {why}")]
-    WrongItem { host: String, key: String, why: &'static str },
+    #[error("item `{key}` of host `{host}` {what}: {remedy}")]
+    WrongItem { host: String, key: String, what: &'static str, remedy: &'static str },
     #[error("no rule `{name}` of discovery is known: `muster discovery rules list` shows them")]
     NoDiscoveryRule { name: String },
     #[error("the rule `{name}` stands in the file `{path}`: change it there, or give another name")]

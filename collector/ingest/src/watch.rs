@@ -27,6 +27,8 @@ const MARKERS_AGAIN: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(4)];
 /// How often the registry's own housekeeping is due.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+/// How often what hosts told is looked at for what is new or gone.
+const DISCOVER_EVERY: Duration = Duration::from_secs(1);
 
 /// Acts on changes of the registry until the collector stops. `endings`: what an earlier run left unended.
 pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, authorities: mpsc::Sender<()>, endings: Vec<Ending>) {
@@ -39,12 +41,18 @@ pub(crate) async fn run(hub: Arc<Hub>, runs: Runs, authorities: mpsc::Sender<()>
     forget_retired(&hub).await;
     let mut minute = tokio::time::interval(MAINTAIN_EVERY);
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut second = tokio::time::interval(DISCOVER_EVERY);
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = hub.stop.cancelled() => return,
             changed = versions.changed() => if changed.is_err() { return },
             _ = minute.tick() => {
                 maintain(&hub).await;
+                continue;
+            }
+            _ = second.tick() => {
+                discover(&hub).await;
                 continue;
             }
         }
@@ -213,5 +221,14 @@ async fn maintain(hub: &Arc<Hub>) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!("the registry's housekeeping failed: {}", chain(&error)),
         Err(error) => tracing::error!("the registry's housekeeping failed: {error}"),
+    }
+}
+
+async fn discover(hub: &Arc<Hub>) {
+    let fleet = Arc::clone(&hub.fleet);
+    match tokio::task::spawn_blocking(move || fleet.discover(time::now())).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!("what is new or gone on hosts waits: {}", chain(&error)),
+        Err(error) => tracing::error!("what is new or gone on hosts waits: {error}"),
     }
 }

@@ -211,9 +211,9 @@ impl Fleet {
                         decided.entry(*host).or_default().push(item);
                     }
                     Ok(_) => {}
-                    Err(why) => {
+                    Err((what, remedy)) => {
                         let (host, key) = (row.name.clone(), clean(key));
-                        hindered.push((place, FleetError::WrongItem { host, key, why }));
+                        hindered.push((place, FleetError::WrongItem { host, key, what, remedy }));
                     }
                 }
             }
@@ -272,6 +272,18 @@ impl Fleet {
     /// Hosts whose accepted checks or daemons changed, by id; each is given out once. After a start those of all hosts count as changed.
     pub fn take_accepted_changed(&self) -> Vec<HostId> {
         self.discovery.lock().take_changed()
+    }
+
+    /// How many items are in each state.
+    pub fn discovery_counts(&self) -> BTreeMap<ItemState, u64> {
+        let discovery = self.discovery.lock();
+        let mut counts: BTreeMap<ItemState, u64> = ItemState::SHOWN.into_iter().map(|state| (state, 0)).collect();
+        for item in discovery.hosts().flat_map(|(_, host)| host.items.values()) {
+            if let Some(count) = counts.get_mut(&item.fate.state) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// Moves with every change of items or rules.

@@ -57,6 +57,9 @@ pub(crate) enum Verdict {
     Archive,
 }
 
+/// What is wrong with an item, and what can be done.
+pub(crate) type Refusal = (&'static str, &'static str);
+
 impl Fate {
     /// Of a thing that is new.
     pub(crate) fn new(now_ms: i64) -> Self {
@@ -184,20 +187,14 @@ impl Fate {
     /// Takes a decision. Whether anything is otherwise than before.
     ///
     /// # Errors
-    /// What cannot be done with it in its state, and what can.
-    pub(crate) fn decide(
-        &mut self,
-        verdict: Verdict,
-        by: &str,
-        reason: &str,
-        now_ms: i64,
-    ) -> Result<bool, &'static str> {
+    /// Why it cannot be done with it in its state, and what can.
+    pub(crate) fn decide(&mut self, verdict: Verdict, by: &str, reason: &str, now_ms: i64) -> Result<bool, Refusal> {
         let state = match (verdict, self.state) {
-            (_, ItemState::Dropped) => return Err("it is not there any more"),
+            (_, ItemState::Dropped) => return Err(("is not there any more", "it is proposed when it is back")),
             (Verdict::Accept, _) => ItemState::Accepted,
             (Verdict::Ignore, _) => ItemState::Ignored,
             (Verdict::Archive, ItemState::Proposed | ItemState::Ignored) => {
-                return Err("nobody has accepted it, so there is nothing to archive: ignore it");
+                return Err(("was not accepted, so there is nothing to archive", "ignore it"));
             }
             (Verdict::Archive, _) => ItemState::Archived,
         };

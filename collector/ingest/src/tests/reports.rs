@@ -7,6 +7,8 @@ use muster_common::wire::message::{
     CheckDefinition, CheckReport, Epoch, EventReport, Hello, Lane, Message, Report, ReportBatch,
 };
 
+use muster_fleet::DiscoveryQuery;
+
 use super::agent::{Agent, epoch, hello};
 use super::events::texts;
 use super::*;
@@ -108,4 +110,27 @@ async fn an_inventory_that_does_not_follow_is_asked_for_and_the_next_welcome_tel
     let collector = collector.restart().await;
     let (_, welcome) = Agent::open(collector.ingest.agents_addr(), &credentials, &[one]).await;
     assert_eq!(welcome.inventory_digests(), [(users.number, rows.digest())]);
+}
+
+#[tokio::test]
+async fn what_a_host_newly_has_is_proposed_without_being_asked_for() {
+    let collector = Collector::start().await;
+    let address = collector.ingest.agents_addr();
+    let credentials = Agent::enrol(address, &collector.token("web1")).await.unwrap();
+    let mut moved = collector.fleet.subscribe_discovery();
+    let units = named("units").unwrap();
+    let texts = ["shop.service", "The shop", "loaded", "active", "running", "enabled"];
+    let rows = Rows::of(units, [texts.map(Into::into).to_vec()]).unwrap();
+    let word = InventoryWord::Whole { part: 0, parts: 1, rows: rows.iter().cloned().collect() };
+    let table = TableReport { table: units.number, digest: rows.digest().0, dropped: 0, word };
+    let at_ms = time::now().millis();
+    let look = Report::Inventory(InventoryReport { at_ms, tables: vec![table], ..InventoryReport::default() });
+    let one = epoch(1);
+    let (mut agent, _) = Agent::open(address, &credentials, &[one]).await;
+    agent.send(&batch(one, 1, vec![look])).await;
+    agent.acked(1).await;
+    let told = tokio::time::timeout(Duration::from_secs(20), moved.wait_for(|moved| *moved > 0)).await;
+    told.expect("nothing is proposed").unwrap();
+    let items = collector.fleet.discovery(&DiscoveryQuery::default(), time::now()).items;
+    assert_eq!((items.len(), items[0].key.as_str(), items[0].host_name.as_str()), (1, "unit:shop.service", "web1"));
 }

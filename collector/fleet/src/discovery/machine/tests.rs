@@ -40,8 +40,8 @@ fn play(history: &str) {
                 };
                 match fate.decide(verdict, "user:bea", "as agreed", now_ms) {
                     Ok(_) => None,
-                    Err(why) => {
-                        assert_eq!(format!("refused: {why}"), expect, "{line}");
+                    Err((what, remedy)) => {
+                        assert_eq!(format!("refused: {what}: {remedy}"), expect, "{line}");
                         continue;
                     }
                 }
@@ -109,14 +109,14 @@ fn proposals_vanish_without_a_word_and_what_is_ignored_stays_so() {
     play(
         "1 seen -> proposed there Found
          2 went -> dropped away -
-         3 accept -> refused: it is not there any more
+         3 accept -> refused: is not there any more: it is proposed when it is back
          4 seen -> proposed there Found
          5 covered -> dropped away -
          6 covered -> dropped away -
          7 seen -> proposed there Found
-         8 archive -> refused: nobody has accepted it, so there is nothing to archive: ignore it
+         8 archive -> refused: was not accepted, so there is nothing to archive: ignore it
          9 ignore -> ignored there -: as agreed
-         10 archive -> refused: nobody has accepted it, so there is nothing to archive: ignore it
+         10 archive -> refused: was not accepted, so there is nothing to archive: ignore it
          11 went -> ignored away -: as agreed
          12 seen -> ignored there -: as agreed
          13 accept -> accepted there -: as agreed
