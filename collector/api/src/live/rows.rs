@@ -36,6 +36,19 @@ pub(super) fn downtimes(state: &State, now_ms: i64) -> Made {
     all.iter().map(|downtime| (downtime.id.to_string(), downtime_json(downtime, now_ms))).collect()
 }
 
+/// One row: pages that show items load their list anew when it changes.
+pub(super) fn discovery(state: &State) -> Made {
+    let revision = *state.fleet.subscribe_discovery().borrow();
+    let counts: serde_json::Map<String, Value> = state
+        .fleet
+        .discovery_counts()
+        .into_iter()
+        .map(|(state, count)| (state.as_str().to_owned(), count.into()))
+        .collect();
+    let row = serde_json::json!({"id": "discovery", "revision": revision, "counts": counts});
+    Made::from([("discovery".to_owned(), row)])
+}
+
 /// The digest of a row that was made.
 pub(super) fn made_digest(row: &Value) -> u64 {
     let mut row = row.clone();

@@ -83,6 +83,7 @@ struct Sources {
     status: watch::Receiver<u64>,
     registry: watch::Receiver<u64>,
     events: watch::Receiver<u64>,
+    discovery: watch::Receiver<u64>,
 }
 
 /// What has rung since the last look.
@@ -92,6 +93,7 @@ struct Dirty {
     status: bool,
     registry: bool,
     events: bool,
+    discovery: bool,
 }
 
 impl Sources {
@@ -101,6 +103,7 @@ impl Sources {
             status: state.fleet.subscribe_status(),
             registry: state.fleet.subscribe(),
             events: state.fleet.subscribe_events(),
+            discovery: state.fleet.subscribe_discovery(),
         }
     }
 
@@ -111,6 +114,7 @@ impl Sources {
             _ = self.status.changed() => self.status.mark_changed(),
             _ = self.registry.changed() => self.registry.mark_changed(),
             _ = self.events.changed() => self.events.mark_changed(),
+            _ = self.discovery.changed() => self.discovery.mark_changed(),
         }
     }
 
@@ -125,6 +129,7 @@ impl Sources {
             status: take(&mut self.status),
             registry: take(&mut self.registry),
             events: take(&mut self.events),
+            discovery: take(&mut self.discovery),
         }
     }
 }
@@ -179,6 +184,7 @@ impl Work {
                 Topic::Checks => self.checks(state, dirty.registry),
                 Topic::Hosts => self.hosts(state, dirty.registry, at),
                 Topic::Events if dirty.events => self.new_events(state),
+                Topic::Discovery if dirty.discovery => self.made(state, topic, &rows::discovery(state)),
                 _ => {}
             }
         }
@@ -201,6 +207,7 @@ impl Work {
                 drop(self.trackers[topic as usize].step_all(told));
             }
             Topic::Hosts => drop(self.all_hosts(state, at)),
+            Topic::Discovery => drop(self.step_made(topic, &rows::discovery(state))),
             Topic::Events => self.events = state.fleet.outbox().next_seq.saturating_sub(1),
         }
     }

@@ -11,11 +11,13 @@ pub(crate) enum Topic {
     Silences,
     Downtimes,
     Events,
+    /// One row: how far it is, and how many items are in each state.
+    Discovery,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Alerts, Self::Checks, Self::Hosts, Self::Silences, Self::Downtimes, Self::Events];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Alerts, Self::Checks, Self::Hosts, Self::Silences, Self::Downtimes, Self::Events, Self::Discovery];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -25,6 +27,7 @@ impl Topic {
             Self::Silences => "silences",
             Self::Downtimes => "downtimes",
             Self::Events => "events",
+            Self::Discovery => "discovery",
         }
     }
 }
@@ -87,7 +90,7 @@ fn unknown(name: &str) -> ApiError {
     let name: String = name.chars().take(100).collect();
     ApiError::new(ErrorKind::BadData, format!("`{name}` is no topic"))
         .place("parameter `topics`")
-        .remedy("name some of alerts, checks, hosts, silences, downtimes, events with commas between, or leave it out")
+        .remedy("name some of alerts, checks, hosts, silences, downtimes, events, discovery with commas between, or leave it out")
 }
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn topics_are_read_by_name_and_absent_means_all() {
-        assert_eq!(Topics::parse(None).unwrap().iter().count(), 6);
+        assert_eq!(Topics::parse(None).unwrap().iter().count(), 7);
         let two = Topics::parse(Some("hosts, alerts,hosts")).unwrap();
         assert_eq!(two.json(), ["alerts", "hosts"]);
         assert!(two.has(Topic::Hosts) && !two.has(Topic::Events));

@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod checks;
 mod checks_ack;
+mod discovery;
 mod doctor;
 mod downtimes;
 mod events;
@@ -104,6 +105,12 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/hosts/{host}/configuration/retry", &["POST"], ADMIN, || post(profiles::retry)),
     route("/api/muster/v1/hosts/{host}/profiles/{name}", &["PUT"], ADMIN, || put(profiles::assign)),
     route("/api/muster/v1/hosts/{host}/profiles/{name}", &["DELETE"], ADMIN, || delete(profiles::unassign)),
+    route("/api/muster/v1/discovery", &["GET"], READ, || get(discovery::list)),
+    route("/api/muster/v1/discovery/decide", &["POST"], SILENCE, || post(discovery::decide)),
+    route("/api/muster/v1/discovery/rules", &["GET"], READ, || get(discovery::rules)),
+    route("/api/muster/v1/discovery/rules/test", &["POST"], READ, || post(discovery::test_rule)),
+    route("/api/muster/v1/discovery/rules/{name}", &["PUT"], SILENCE, || put(discovery::put_rule)),
+    route("/api/muster/v1/discovery/rules/{name}", &["DELETE"], SILENCE, || delete(discovery::remove_rule)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),

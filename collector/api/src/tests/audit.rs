@@ -11,6 +11,7 @@ use muster_fleet::{AuditQuery, AuditResult, AuditRow, ConfigurationWord, Scope};
 use serde_json::{Value, json};
 
 use super::alerting::report;
+use super::discovery::tell_services;
 use super::fixture::{Fixture, NOW_MS, now};
 use super::inventory::tell_packages;
 use super::matrix::ROUTES;
@@ -38,6 +39,7 @@ const NO_CHANGE: &[(&str, &str)] = &[
     ("POST", "/loki/api/v1/patterns"),
     ("POST", "/api/muster/v1/inventory/query"),
     ("POST", "/api/muster/v1/profiles/plan"),
+    ("POST", "/api/muster/v1/discovery/rules/test"),
     ("POST", "/api/muster/v1/routes/explain"),
     ("POST", "/api/muster/v1/rules/lint"),
     ("POST", "/api/muster/v1/rules/unit"),
@@ -201,6 +203,19 @@ impl Walk {
         self.step("DELETE", ASSIGNED, &["prof-1", "shop"], why(), "profile_unassigned", "prof-1").await;
     }
 
+    async fn discovery(&mut self) {
+        const RULE: &str = "/api/muster/v1/discovery/rules/{name}";
+        const DECIDE: &str = "/api/muster/v1/discovery/decide";
+        tell_services(&self.fixture, "inv-1", 2_000, &["shop.service", "till.service"]);
+        let rule = json!({"kind": "unit", "items": ["name=till.service"], "action": "accept"});
+        self.step("PUT", RULE, &["tills"], rule, "discovery_rule_set", "tills").await;
+        self.step("DELETE", RULE, &["tills"], Value::Null, "discovery_rule_removed", "tills").await;
+        let of = |decision: &str| json!({"items": [{"host": "inv-1", "key": "unit:shop.service"}], "decision": decision, "reason": "r"});
+        self.step("POST", DECIDE, &[], of("accept"), "item_accepted", "inv-1").await;
+        self.step("POST", DECIDE, &[], of("archive"), "item_archived", "inv-1").await;
+        self.step("POST", DECIDE, &[], of("ignore"), "item_ignored", "inv-1").await;
+    }
+
     async fn users(&mut self) {
         const USERS: &str = "/api/muster/v1/users";
         let (ann, login) = (format!("{USERS}/{{name}}"), json!({"user": "ann", "password": PASSWORD}));
@@ -233,6 +248,7 @@ async fn every_change_over_the_api_is_one_row() {
     walk.tokens_and_holds().await;
     walk.baselines().await;
     walk.profiles().await;
+    walk.discovery().await;
     walk.the_collector().await;
     walk.users().await;
     let Walk { fixture, done, rows, .. } = walk;

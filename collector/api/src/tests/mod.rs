@@ -5,6 +5,7 @@ mod alerting;
 mod ask;
 mod audit;
 mod auth;
+mod discovery;
 mod doctor;
 mod fixture;
 mod gaps;
