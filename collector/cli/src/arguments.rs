@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
 mod ask;
+mod discovery;
 mod inventory;
 mod people;
 mod profiles;
@@ -15,6 +16,7 @@ pub use alerting::{
     SilenceAdd, SilenceVerb,
 };
 pub use ask::AskArguments;
+pub use discovery::{DecideArguments, DiscoveryArguments, DiscoveryRulesVerb, DiscoveryVerb, RuleArguments};
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 pub use profiles::{ApplyArguments, ChangeArguments, ProfilesVerb};
@@ -95,6 +97,8 @@ pub enum Noun {
     Profiles(ProfilesVerb),
     /// Ask hosts what they have right now: processes, connections, disk usage, logins, and every table of the inventory.
     Ask(AskArguments),
+    /// What hosts newly have: accept what is to be watched, ignore the rest, archive what is gone.
+    Discovery(DiscoveryArguments),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.

@@ -8,6 +8,7 @@ pub mod baselines;
 pub mod bundle;
 pub mod changes;
 pub mod checks;
+pub mod discovery;
 pub mod doctor;
 pub mod downtime;
 pub mod drift;
