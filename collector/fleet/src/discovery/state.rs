@@ -1,6 +1,6 @@
 //! Items of all hosts in memory: read at opening, and changed by what was made durable.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use muster_common::host::HostId;
@@ -12,6 +12,7 @@ use super::kinds::{Looked, What, kind_name};
 use super::look::{HostItems, HostRow, seen};
 use super::machine::GONE_DAYS;
 use super::rules::{DiscoveryRule, FileRules, ReadRule, RuleSet, RuleSource, RuleView};
+use super::words::Budget;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::host::HostState;
@@ -47,6 +48,7 @@ pub(crate) struct Discovery {
     /// Moves with each change of items or rules, and with `changed`.
     pub(super) moved: watch::Sender<u64>,
     pub(super) accepted_moved: watch::Sender<u64>,
+    budgets: HashMap<HostId, Budget>,
     pub(super) counts: DiscoveryCounts,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Discovery {
 pub(crate) struct DiscoveryCounts {
     /// Hosts looked at.
     pub(crate) looks: u64,
+    /// Events of new things that were left out, since their host had told too many in the hour.
+    pub(crate) untold: u64,
 }
 
 impl Default for Discovery {
@@ -70,6 +74,7 @@ impl Default for Discovery {
             changed: BTreeSet::new(),
             moved: watch::Sender::new(0),
             accepted_moved: watch::Sender::new(0),
+            budgets: HashMap::new(),
             counts: DiscoveryCounts::default(),
         }
     }
@@ -129,6 +134,7 @@ impl Discovery {
     pub(crate) fn go_on(&mut self, before: &mut Self) {
         self.files = std::mem::take(&mut before.files);
         (self.gone_days, self.counts) = (before.gone_days, before.counts);
+        self.budgets = std::mem::take(&mut before.budgets);
         std::mem::swap(&mut self.moved, &mut before.moved);
         std::mem::swap(&mut self.accepted_moved, &mut before.accepted_moved);
         self.changed.append(&mut before.changed);
@@ -251,8 +257,17 @@ impl Discovery {
         self.hosts.entry(host).or_default().row = row;
     }
 
-    /// Forgets things that no host has any more.
+    pub(super) fn budget(&self, host: HostId) -> Budget {
+        self.budgets.get(&host).copied().unwrap_or_default()
+    }
+
+    pub(super) fn told(&mut self, host: HostId, budget: Budget) {
+        self.budgets.insert(host, budget);
+    }
+
+    /// Forgets things that no host has any more, and hosts that have none.
     pub(super) fn tidy(&mut self) {
+        self.budgets.retain(|host, _| self.hosts.contains_key(host));
         self.things.retain(|what| Arc::strong_count(what) > 1);
     }
 
@@ -354,6 +369,11 @@ impl Discovery {
                     "muster_collector_discovery_looks_total",
                     "Times that the tables of a host were looked at for what is new or gone.",
                     self.counts.looks,
+                ),
+                Stat::counter(
+                    "muster_collector_discovery_untold_total",
+                    "Events of new things that were left out, since their host had told too many in the hour.",
+                    self.counts.untold,
                 ),
             ])
             .collect()

@@ -69,6 +69,7 @@ impl Fleet {
         let rules = self.discovery.lock().in_force();
         let mut witness = Witness { fleet: self, snapshot: &snapshot, reading: None, announcer: None };
         let (mut draft, mut saw): (Draft, Vec<(HostId, HostRow)>) = Default::default();
+        let (mut budgets, mut untold) = (Vec::new(), 0);
         for host in due {
             let row = self.memory.read().host(*host).filter(|row| row.state == HostState::Active).cloned();
             let Some(row) = row else { continue };
@@ -78,7 +79,11 @@ impl Fleet {
             let went = |what: &What| witness.went(state, *host, what);
             let named = (row.name.as_str(), &row.labels);
             let outcome = look_at(&before, &looked, &rules, named, now.millis(), went)?;
-            draft.events.extend(words::events((*host, &row.name), &outcome, &before.row.over, now));
+            let mut budget = self.discovery.lock().budget(*host);
+            let (events, left_out) = words::events((*host, &row.name), &outcome, &before.row.over, &mut budget, now);
+            draft.events.extend(events);
+            budgets.push((*host, budget));
+            untold += left_out;
             let has_news = !outcome.items.is_empty()
                 || outcome.row.over != before.row.over
                 || outcome.row.seen.len() != before.row.seen.len();
@@ -94,6 +99,8 @@ impl Fleet {
         self.commit(state, draft)?;
         let mut discovery = self.discovery.lock();
         saw.into_iter().for_each(|(host, row)| discovery.saw(host, row));
+        budgets.into_iter().for_each(|(host, budget)| discovery.told(host, budget));
+        discovery.counts.untold += untold;
         Ok(())
     }
 

@@ -329,7 +329,32 @@ fn a_host_has_a_bound_of_items_and_the_rest_is_named() {
     world.look(400, &[&units(&names[20..150])]);
     let told = world.texts(EventKind::Discovered);
     assert_eq!(told.len(), 2 + 20 + 21, "{told:?}");
-    assert!(told.last().unwrap().contains("30 more things that came or went"), "{told:?}");
+    assert!(told.last().unwrap().contains("30 more things that are new"), "{told:?}");
+}
+
+#[test]
+fn a_host_tells_of_so_many_new_things_in_an_hour_and_counts_the_rest() {
+    let mut world = World::new();
+    world.look(100, &[&units(&[])]);
+    for round in 0..100_u64 {
+        let name = format!("u{round}.service");
+        world.look(110 + 2 * round, &[&units(&[&name])]);
+    }
+    let told = world.texts(EventKind::Discovered);
+    assert_eq!(told.len(), 60, "{told:?}");
+    let stats = world.bench.fleet.stats();
+    let untold = stats.iter().find(|stat| stat.name == "muster_collector_discovery_untold_total").unwrap();
+    assert_eq!(untold.value, 40.0);
+    world.decide(400, Decision::Accept, &["unit:u99.service"]);
+    world.look(410, &[&units(&[])]);
+    assert_eq!(world.events(EventKind::ItemGone).len(), 1, "what is gone is told always");
+    world.look(3_800, &[&units(&["new.service"])]);
+    let last = world.texts(EventKind::Discovered).pop().unwrap();
+    assert!(
+        last.contains("new.service")
+            && last.ends_with("before that 40 events were left out, since there were too many"),
+        "{last}"
+    );
 }
 
 #[test]

@@ -14,23 +14,46 @@ use crate::outbox::{Event, EventKind};
 const TOLD_MAX: usize = 20;
 /// Of these so many are named.
 const NAMED_MAX: usize = 20;
+/// Events of new things of one host in an hour: an installation makes three, somebody at work a dozen.
+const EVENTS_AN_HOUR: u64 = 60;
+const HOUR_MS: u64 = 3_600_000;
 
-/// The events of one look at a host. `over`: how many things of it were not taken before.
-pub(super) fn events((host, name): (HostId, &str), outcome: &Outcome, over: &Over, now: Timestamp) -> Vec<Event> {
+/// How much of what is new a host has told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Budget {
+    since_ms: i64,
+    told: u64,
+    /// New things that no event told since the last one.
+    untold: u64,
+}
+
+impl Budget {
+    /// How many events of new things the host may have now.
+    fn left(&mut self, now_ms: i64) -> usize {
+        if now_ms.abs_diff(self.since_ms) >= HOUR_MS {
+            (self.since_ms, self.told) = (now_ms, 0);
+        }
+        usize::try_from(EVENTS_AN_HOUR.saturating_sub(self.told)).unwrap_or(0)
+    }
+}
+
+/// The events of one look at a host, and how many new things none tells since the host has told too many. What is gone or back is told always: it is
+/// of accepted things alone, and of those that come and go once a day. `over`: what of it was not taken before.
+pub(super) fn events(
+    (host, name): (HostId, &str),
+    outcome: &Outcome,
+    over: &Over,
+    budget: &mut Budget,
+    now: Timestamp,
+) -> (Vec<Event>, u64) {
+    let left = budget.left(now.millis());
+    let new = |text: String| Event::new(EventKind::Discovered, &By::MUSTER, now, text).of(host, name);
+    let (found, others): (Vec<&Tale>, Vec<&Tale>) = outcome.told.iter().partition(|tale| tale.told == Told::Found);
     let mut events = Vec::new();
     if !outcome.first.is_empty() {
         let text = format!("host `{name}` was looked at for the first time: {}", first_words(outcome));
         let count: u64 = outcome.first.values().map(|counts| counts.proposed + counts.accepted + counts.ignored).sum();
-        let event = Event::new(EventKind::Discovered, &By::MUSTER, now, text).of(host, name);
-        events.push(event.with("count", count.to_string()));
-    }
-    let (each, rest) = outcome.told.split_at(outcome.told.len().min(TOLD_MAX));
-    events.extend(each.iter().map(|tale| of_item((host, name), tale, now)));
-    if !rest.is_empty() {
-        let named: Vec<String> = rest.iter().take(NAMED_MAX).map(|tale| tale.item.what.words()).collect();
-        let text = format!("host `{name}` has {} more things that came or went: {}", rest.len(), named.join("; "));
-        let event = Event::new(EventKind::Discovered, &By::MUSTER, now, text).of(host, name);
-        events.push(event.with("count", rest.len().to_string()));
+        events.push(new(text).with("count", count.to_string()));
     }
     let over_now = &outcome.row.over;
     if over_now.count > 0 && over.count == 0 {
@@ -40,10 +63,28 @@ pub(super) fn events((host, name): (HostId, &str), outcome: &Outcome, over: &Ove
             over_now.count,
             named.join(", ")
         );
-        let event = Event::new(EventKind::Discovered, &By::MUSTER, now, text).of(host, name);
-        events.push(event.with("over", over_now.count.to_string()));
+        events.push(new(text).with("over", over_now.count.to_string()));
     }
-    events
+    let (each, rest) = found.split_at(found.len().min(TOLD_MAX));
+    events.extend(each.iter().map(|tale| of_item((host, name), tale, now)));
+    if !rest.is_empty() {
+        let named: Vec<String> = rest.iter().take(NAMED_MAX).map(|tale| tale.item.what.words()).collect();
+        let text = format!("host `{name}` has {} more things that are new: {}", rest.len(), named.join("; "));
+        events.push(new(text).with("count", rest.len().to_string()));
+    }
+    let all = events.len();
+    events.truncate(left);
+    let untold = (all - events.len()) as u64;
+    if let Some(last) = events.last_mut() {
+        if budget.untold > 0 {
+            last.text
+                .push_str(&format!("; before that {} events were left out, since there were too many", budget.untold));
+        }
+        budget.untold = 0;
+    }
+    (budget.told, budget.untold) = (budget.told + events.len() as u64, budget.untold + untold);
+    events.extend(others.iter().map(|tale| of_item((host, name), tale, now)));
+    (events, untold)
 }
 
 /// `12 units, 5 ports are proposed; 2 ports are accepted by rules`

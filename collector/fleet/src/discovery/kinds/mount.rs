@@ -30,14 +30,21 @@ fn find(looked: &Looked<'_>) -> Vec<Found> {
     // Only systemd itself tells how units are.
     let has_systemd = looked.rows("units").any(|row| row.text("load_state").is_some());
     let has_unit = if has_systemd { YES } else { "" };
-    let mounts = looked.rows("mounts").filter_map(|row| Some((row, row.text("path")?)));
-    mounts
+    let mounts = || looked.rows("mounts").filter_map(|row| Some((row, row.text("path")?)));
+    // What is mounted below such a place comes and goes with its users.
+    let automatic: Vec<&str> =
+        mounts().filter(|(row, _)| row.text("type") == Some("autofs")).map(|(_, path)| path).collect();
+    let is_automatic = |path: &str| {
+        let is_below = |place: &&str| path.strip_prefix(*place).is_some_and(|rest| rest.starts_with('/'));
+        automatic.iter().any(is_below)
+    };
+    mounts()
         .map(|(row, path)| {
             let [device, kind] = ["device", "type"].map(|column| row.text(column).unwrap_or_default());
             // What has control characters in its path is no place that somebody made for good.
             let is_plain = path.starts_with('/') && !path.chars().any(char::is_control);
             let values = vec![path.to_owned(), device.to_owned(), kind.to_owned(), has_unit.to_owned()];
-            let offer = Offer::when(is_plain && noise::of_mount(path, kind).is_none());
+            let offer = Offer::when(is_plain && !is_automatic(path) && noise::of_mount(path, kind).is_none());
             Found { what: row.what(format!("mount:{path}"), values), offer }
         })
         .collect()

@@ -164,12 +164,15 @@ fn file_systems_that_stay_are_proposed_with_their_units() {
         mount("/mnt/nas", "nas:/x", "nfs4"),
         mount("/run", "tmpfs", "tmpfs"),
         mount("/snap/core/1", "/dev/loop0", "ext4"),
+        mount("/net", "auto.net", "autofs"),
+        mount("/net/nas", "nas:/y", "nfs4"),
+        mount("/network", "/dev/sdd1", "ext4"),
         mount("/var/lib/docker/overlay2/x", "overlay", "ext4"),
         mount("/etc/hosts", "/dev/sda1", "ext4"),
         mount("/srv/\u{1b}[2J", "/dev/sdc1", "ext4"),
     ];
     let found = find(vec![rows("mounts", all.clone())]);
-    assert_eq!(offered(&found), ["mount:/mnt/nas", "mount:/srv/data"]);
+    assert_eq!(offered(&found), ["mount:/mnt/nas", "mount:/network", "mount:/srv/data"]);
     let checks = |found: &[Found]| {
         let one = found.iter().find(|found| found.what.key == "mount:/srv/data").unwrap();
         one.what.checks()

@@ -6,6 +6,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   alerts_refused: 'Give rules and pushes fewer labels that differ.',
   audit_summed: 'Many refusals alike: see who is refused in the audit.',
   checks_refused: 'Give the host fewer checks, or names of its own.',
+  discovery_untold: 'None is forgotten: `muster discovery` shows what was found.',
   disk_full: 'Make room on the disk, or keep data for a shorter time.',
   gap_events_untold: 'None is forgotten: the host page shows its gaps.',
   gaps: 'Samples that hosts say will not come: see the events of the hosts.',
