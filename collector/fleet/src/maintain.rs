@@ -8,13 +8,11 @@ use muster_common::time::Timestamp;
 use crate::asking::question_stats;
 use crate::ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
-use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
-use crate::inventory::{DriftCounts, InventoryState};
 use crate::memory::Memory;
 use crate::sessions;
 
@@ -65,7 +63,7 @@ impl Fleet {
     /// Numbers of the fleet for `/metrics` and the store.
     pub fn stats(&self) -> Vec<Stat> {
         let memory = self.memory.read();
-        let mut stats = self.part_stats();
+        let mut stats = self.part_stats(&memory);
         let untold = self.losses.lock().untold;
         let counts = self.counts.lock();
         let losses = loss_stats(&memory, untold, counts.early_looks);
@@ -137,8 +135,8 @@ impl Fleet {
     }
 
     /// Numbers of parts that have their own.
-    fn part_stats(&self) -> Vec<Stat> {
-        let mut stats = inventory_stats(&self.inventory.read(), &self.discovery.lock(), &self.drift_counts.lock());
+    fn part_stats(&self, memory: &Memory) -> Vec<Stat> {
+        let mut stats = inventory_stats(self, memory);
         stats.extend(question_stats(&self.questions));
         stats
     }
@@ -187,7 +185,8 @@ fn loss_stats(memory: &Memory, untold: u64, early_looks: u64) -> [Stat; 6] {
 }
 
 /// Numbers of what hosts have and are.
-fn inventory_stats(inventory: &InventoryState, discovery: &Discovery, drift: &DriftCounts) -> Vec<Stat> {
+fn inventory_stats(fleet: &Fleet, memory: &Memory) -> Vec<Stat> {
+    let (inventory, discovery) = (fleet.inventory.read(), fleet.discovery.lock().stats(memory));
     let ((hosts, rows), counts) = (inventory.sizes(), inventory.counts());
     let own = [
         Stat::gauge("muster_collector_inventory_hosts", "Hosts of which an inventory is known.", hosts as f64),
@@ -214,7 +213,7 @@ fn inventory_stats(inventory: &InventoryState, discovery: &Discovery, drift: &Dr
             counts.asked,
         ),
     ];
-    own.into_iter().chain(discovery.stats()).chain(drift.stats()).collect()
+    own.into_iter().chain(discovery).chain(fleet.drift_counts.lock().stats()).collect()
 }
 
 fn drop_tokens(memory: &Memory, draft: &mut Draft, now: Timestamp) {

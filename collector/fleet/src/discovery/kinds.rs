@@ -178,6 +178,13 @@ impl What {
         Some(self.value(daemon::PROFILE)).filter(|profile| is_daemon && !profile.is_empty())
     }
 
+    /// The file of a certificate and when it ends, seconds since 1970; of other things none.
+    pub(crate) fn certificate(&self) -> Option<(&str, i64)> {
+        let is_one = self.kind().is_some_and(|kind| kind.name == certificate::KIND.name);
+        let ends = self.value(certificate::NOT_AFTER).parse().ok().filter(|_| is_one)?;
+        Some((self.value(certificate::PATH), ends))
+    }
+
     /// What it is, to people: `tcp port 8080 (process java, unit shop.service)`.
     pub(crate) fn words(&self) -> String {
         self.kind().map_or_else(|| clean(&self.key), |kind| (kind.words)(self))
@@ -206,20 +213,16 @@ fn with_details(what: String, details: &[(&str, &str)]) -> String {
     if told.is_empty() { what } else { format!("{what} ({})", told.join(", ")) }
 }
 
+/// What to do when a check of an accepted thing is bad: the same of all, so that two items that bring the same check agree.
+const REMEDY: &str = "This was found on the host and accepted. `muster discovery --host HOST` shows it; if it is meant to be gone, archive it there.";
+
 /// A check, with what else its kind of check needs.
-fn check(name: &str, text: &str, kind: &str, item: &str, more: Json) -> Json {
-    let mut check = json!({"name": check_name(name, text), "kind": kind, "remedy": remedy(item)});
+fn check(name: &str, text: &str, kind: &str, more: Json) -> Json {
+    let mut check = json!({"name": check_name(name, text), "kind": kind, "remedy": REMEDY});
     if let (Some(check), Json::Object(more)) = (check.as_object_mut(), more) {
         check.extend(more);
     }
     check
-}
-
-fn remedy(item: &str) -> String {
-    format!(
-        "This was found on the host and accepted. If it is meant to be gone: muster discovery archive HOST '{}'.",
-        clean(item)
-    )
 }
 
 /// A name that a check may have, the same for the same thing: letters that it may not have become `_`, and what they were is in a mark behind.

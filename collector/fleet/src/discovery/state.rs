@@ -17,8 +17,12 @@ use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::host::HostState;
 use crate::inventory::InventorySnapshot;
+use crate::memory::Memory;
 use crate::rows::{decode, encode};
 use crate::tables::{DISCOVERY, DISCOVERY_RULES, Put};
+
+/// Accepted certificates that have a series: those that end first, since they are what somebody must renew.
+const CERTIFICATES_TOLD_MAX: usize = 1_000;
 
 /// What one transaction changes.
 #[derive(Clone, Debug, Default)]
@@ -344,8 +348,25 @@ impl Discovery {
         }
     }
 
+    /// When accepted certificates end, those that end first.
+    fn certificate_ends(&self, memory: &Memory) -> Vec<Stat> {
+        let of_host = |(host, known): (&HostId, &'_ HostItems)| -> Vec<(i64, HostId, String)> {
+            let certificates = known.watched().filter_map(|item| item.what.certificate());
+            certificates.map(|(path, ends)| (ends, *host, path.to_owned())).collect()
+        };
+        let mut all: Vec<(i64, HostId, String)> = self.hosts.iter().flat_map(of_host).collect();
+        all.sort_unstable();
+        let told = all.into_iter().take(CERTIFICATES_TOLD_MAX).filter_map(|(ends, host, path)| {
+            let name = memory.host(host).filter(|row| row.state == HostState::Active)?.name.clone();
+            let help = "When certificates end that were accepted, of the 1000 that end first.";
+            let stat = Stat::gauge("muster_collector_discovery_certificate_end_timestamp_seconds", help, ends as f64);
+            Some(stat.with("on", name).with("path", path))
+        });
+        told.collect()
+    }
+
     /// Numbers for `/metrics` and the store.
-    pub(crate) fn stats(&self) -> Vec<Stat> {
+    pub(crate) fn stats(&self, memory: &Memory) -> Vec<Stat> {
         let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for item in self.hosts.values().flat_map(|host| host.items.values()) {
             let state = item.fate.state;
@@ -376,6 +397,7 @@ impl Discovery {
                     self.counts.untold,
                 ),
             ])
+            .chain(self.certificate_ends(memory))
             .collect()
     }
 }

@@ -222,6 +222,29 @@ fn what_was_announced_is_archived_with_its_reason_also_late() {
 }
 
 #[test]
+fn when_an_accepted_certificate_ends_is_a_series() {
+    let mut world = World::new();
+    let row = |ends: i64| -> Row {
+        let texts = ["/etc/a.pem", "1", "CN=a", "CN=ca", "a.example"];
+        let sum = ["aa".to_owned()].map(Into::into);
+        texts.map(Into::into).into_iter().chain([1.into(), ends.into()]).chain(sum).collect()
+    };
+    let certificates = |ends| Rows::of(named("certificates").unwrap(), [row(ends)]).unwrap();
+    world.look(100, &[&certificates(5_000)]);
+    let ends = |world: &World| -> Vec<(f64, String)> {
+        let all = world.bench.fleet.stats().into_iter();
+        let ours = all.filter(|stat| stat.name == "muster_collector_discovery_certificate_end_timestamp_seconds");
+        ours.map(|stat| (stat.value, format!("{:?}", stat.labels))).collect()
+    };
+    assert!(ends(&world).is_empty(), "it is not accepted");
+    world.decide(110, Decision::Accept, &["certificate:/etc/a.pem"]);
+    world.look(200, &[&certificates(9_000)]);
+    let told = ends(&world);
+    assert!(told.len() == 1 && told[0].0 == 9_000.0, "{told:?}");
+    assert!(told[0].1.contains("web1") && told[0].1.contains("/etc/a.pem"), "{told:?}");
+}
+
+#[test]
 fn a_table_that_is_not_told_whole_makes_nothing_gone() {
     let mut world = World::new();
     world.look(100, &[&units(&["a.service"]), &ports(&[(80, "x", "")])]);

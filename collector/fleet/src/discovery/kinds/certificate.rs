@@ -1,22 +1,17 @@
-//! Files with certificates of daemons: that each is written anew before what is in it ends.
+//! Files with certificates of daemons. The agent has no check that reads one, and none of a file outside of the folders that a host lets the
+//! collector name; so when the accepted ones end is a series, which rules can alert on.
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use super::{Cells, Found, ItemKind, Looked, Offer, clean, with_details};
 
-use super::{Cells, Found, ItemKind, Looked, Offer, What, check, clean, with_details};
-
-const PATH: &str = "path";
+pub(super) const PATH: &str = "path";
 const SUBJECT: &str = "subject";
 const NAMES: &str = "names";
 const ISSUER: &str = "issuer";
 /// Seconds since 1970.
 const NOT_BEFORE: &str = "not_before";
-const NOT_AFTER: &str = "not_after";
-const DAY_SECONDS: i64 = 86_400;
-/// Before the end of a certificate, in days: the limits of the check `http` for those that are served.
-const WARN_DAYS: i64 = 14;
-const CRIT_DAYS: i64 = 7;
+pub(super) const NOT_AFTER: &str = "not_after";
 /// Made by a package for trying out, and used by nobody who cares.
 const SAMPLES: [&str; 2] = ["/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/pki/tls/certs/localhost.crt"];
 
@@ -26,7 +21,7 @@ pub(super) const KIND: ItemKind = ItemKind {
     fields: &[PATH, SUBJECT, NAMES, ISSUER, NOT_BEFORE, NOT_AFTER],
     tables: &["certificates"],
     find,
-    checks,
+    checks: |_| Vec::new(),
     words: |what| {
         let path = format!("certificate {}", clean(what.value(PATH)));
         with_details(path, &[("of ", what.value(SUBJECT)), ("names ", what.value(NAMES))])
@@ -67,27 +62,4 @@ fn find(looked: &Looked<'_>) -> Vec<Found> {
         Some(Found { what: row.what(format!("certificate:{path}"), values), offer })
     });
     found.collect()
-}
-
-/// The agent has no check that reads a certificate's file, but one of a file's age: older than the certificate may become, less the days before its
-/// end, it was not renewed. A file that was copied late is called too old as much later.
-fn checks(what: &What) -> Vec<serde_json::Value> {
-    let (path, number) = (what.value(PATH), |field| what.value(field).parse::<i64>().ok());
-    let (Some(from), Some(to)) = (number(NOT_BEFORE), number(NOT_AFTER)) else { return Vec::new() };
-    let life = to.saturating_sub(from);
-    if life < (WARN_DAYS + 1) * DAY_SECONDS {
-        // One that lives for days is renewed by what made it: half and three quarters of its life.
-        let limits = json!({"path": path, "warn": seconds(life / 2), "crit": seconds(life / 4 * 3)});
-        return if life > 3 { vec![check("certificate", path, "file_age", &what.key, limits)] } else { Vec::new() };
-    }
-    let limits = json!({
-        "path": path,
-        "warn": seconds(life - WARN_DAYS * DAY_SECONDS),
-        "crit": seconds(life - CRIT_DAYS * DAY_SECONDS),
-    });
-    vec![check("certificate", path, "file_age", &what.key, limits)]
-}
-
-fn seconds(number: i64) -> String {
-    number.to_string()
 }

@@ -53,10 +53,10 @@ fn find(looked: &Looked<'_>) -> Vec<Found> {
 /// Where a file system was unmounted its folder is one of the file system above, which has room: so its unit is asked as well.
 fn checks(what: &What) -> Vec<serde_json::Value> {
     let path = what.value(PATH);
-    let mut checks = vec![check("disk", path, "disk", &what.key, json!({"path": [path]}))];
+    let mut checks = vec![check("disk", path, "disk", json!({"path": [path]}))];
     let unit = unit_of(path);
     if what.value(HAS_UNIT) == YES && unit.len() <= UNIT_BYTES_MAX {
-        checks.push(check("mount", path, "unit", &what.key, json!({"unit": unit})));
+        checks.push(check("mount", path, "unit", json!({"unit": unit})));
     }
     checks
 }

@@ -26,13 +26,7 @@ pub(super) const KIND: ItemKind = ItemKind {
         let (protocol, port) = (what.value(PROTOCOL), what.value(PORT));
         // It was a number when it was found.
         let Ok(number) = port.parse::<u16>() else { return Vec::new() };
-        vec![check(
-            "port",
-            &format!("{protocol}:{port}"),
-            "port",
-            &what.key,
-            json!({"port": number, "protocol": protocol}),
-        )]
+        vec![check("port", &format!("{protocol}:{port}"), "port", json!({"port": number, "protocol": protocol}))]
     },
     words,
 };

@@ -17,7 +17,7 @@ pub(super) const KIND: ItemKind = ItemKind {
     find,
     checks: |what| {
         let name = what.value(NAME);
-        vec![check("unit", name, "unit", &what.key, json!({"unit": name}))]
+        vec![check("unit", name, "unit", json!({"unit": name}))]
     },
     words,
 };
