@@ -13,6 +13,7 @@ use super::set::{Set, check, read_source, sorted};
 use super::*;
 use crate::inventory::InventorySnapshot;
 
+mod agents;
 mod documents;
 mod fleet;
 mod roll;
