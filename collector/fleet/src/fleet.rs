@@ -28,7 +28,7 @@ use crate::losses::{LogLoss, Losses};
 use crate::memory::Memory;
 use crate::moves::Moves;
 use crate::outbox::{Event, EventKind, OutboxState};
-use crate::profiles::{PieceSource, ProfileBook};
+use crate::profiles::ProfileBook;
 use crate::projection::{GapRow, Projected};
 use crate::refusals::Refusals;
 use crate::refuse::code_name;
@@ -68,7 +68,6 @@ pub struct Fleet {
     pub(crate) inventory_asks: watch::Sender<u64>,
     /// Profiles and the configurations of hosts. While it is held no other lock of these is taken.
     pub(crate) profiles: Mutex<ProfileBook>,
-    pub(crate) piece_source: RwLock<Option<Arc<dyn PieceSource>>>,
     /// Times that hosts were to be given another configuration.
     pub(crate) configurations: watch::Sender<u64>,
     /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
@@ -117,7 +116,6 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         inventory_moved: watch::Sender::new(0),
         inventory_asks: watch::Sender::new(0),
         profiles: Mutex::new(profiles),
-        piece_source: RwLock::new(None),
         configurations: watch::Sender::new(0),
         drift_counts: Mutex::default(),
         questions: Arc::new(Desk::new(u64::from_le_bytes(random::<8>()?))),

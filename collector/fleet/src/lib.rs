@@ -117,10 +117,10 @@ pub use passwords::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordHash, check_
 pub use profiles::{
     ASSIGNMENTS_A_HOST_MAX, AWAY_MS, Accept, Applied, Assignment, CONFIGURATION_BYTES_MAX, CONFIGURATION_CHECKS_MAX,
     Composed, ConfigurationDigest, ConfigurationView, ConfigurationWord, DOCUMENT_BYTES_MAX, FailedHost,
-    PROFILE_CHECKS_MAX, PROFILE_LOGS_MAX, PROFILES_MAX, Piece, PieceSource, Plan, PlannedHost, ProfileChange,
-    ProfileMistake, ProfileMistakes, ProfileSet, ProfileSource, ProfileText, ProfileVersion, ProfileView,
-    ROLLOUTS_KEPT, Rollout, RolloutState, SET_BYTES_MAX, SOAK_MS, ToldView, VERSIONS_KEPT, WORD_MS, built_in_profiles,
-    check_kinds, check_profile_files, is_profile_name,
+    PROFILE_CHECKS_MAX, PROFILE_LOGS_MAX, PROFILES_MAX, Piece, Plan, PlannedHost, ProfileChange, ProfileMistake,
+    ProfileMistakes, ProfileSet, ProfileSource, ProfileText, ProfileVersion, ProfileView, ROLLOUTS_KEPT, Rollout,
+    RolloutState, SET_BYTES_MAX, SOAK_MS, ToldView, VERSIONS_KEPT, WORD_MS, built_in_profiles, check_kinds,
+    check_profile_files, is_profile_name,
 };
 pub use projection::GAPS_MAX;
 pub use registry::{EPHEMERAL_STOPPED, ephemeral_reason};

@@ -49,7 +49,6 @@ pub use self::rollout::{AWAY_MS, ConfigurationWord, FailedHost, Rollout, Rollout
 pub use self::rows::Assignment;
 pub use self::set::{ProfileSet, ProfileSource, ProfileText};
 pub use self::views::{ConfigurationView, ProfileView, ToldView};
-pub use self::world::PieceSource;
 
 #[cfg(test)]
 mod tests;

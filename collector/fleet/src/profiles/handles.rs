@@ -10,7 +10,6 @@ use super::compose::ConfigurationDigest;
 use super::rollout::ConfigurationWord;
 use super::rows::ToldRow;
 use super::step::Work;
-use super::world::PieceSource;
 use crate::by::By;
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -65,11 +64,6 @@ impl Fleet {
         self.profiles.lock().queue.entry(host).or_default().told = Some(told);
     }
 
-    /// Who adds to hosts' documents beside profiles. To be set before the first [`Fleet::step_profiles`].
-    pub fn set_piece_source(&self, source: std::sync::Arc<dyn PieceSource>) {
-        *self.piece_source.write() = Some(source);
-    }
-
     /// These hosts are composed anew within the next steps: something that their documents are made of has changed.
     pub fn mark_configurations(&self, hosts: &[HostId]) {
         self.profiles.lock().mark(hosts.iter().copied());
@@ -81,6 +75,10 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file failed; the next call goes on from what the file has.
     pub fn step_profiles(&self, now: Timestamp) -> Result<(), FleetError> {
+        let accepted = self.take_accepted_changed();
+        if !accepted.is_empty() {
+            self.mark_configurations(&accepted);
+        }
         for _ in 0..ROUNDS {
             let fresh = self.compose_marked();
             let is_more = self.change_profiles(&By::MUSTER, now, |book, work| {

@@ -18,16 +18,6 @@ use crate::rows::Registration;
 /// Hosts composed in one round: 0.3 ms each, and a thousand marked ones are through within ten seconds whatever else a round does.
 const COMPOSED_A_ROUND: usize = 1_000;
 
-/// What adds to hosts' documents beside profiles: accepted finds of discovery. Asked whenever a host is composed; call
-/// [`Fleet::mark_configurations`] when an answer changes.
-pub trait PieceSource: Send + Sync {
-    /// Equal answers in equal order as long as nothing changes.
-    fn pieces(&self, host: HostId) -> Vec<Piece>;
-
-    /// Names of profiles that are in force on the host as if somebody had assigned them.
-    fn profiles(&self, host: HostId) -> Vec<String>;
-}
-
 /// A host, and what is put on it.
 pub(super) struct Subject {
     pub(super) row: Arc<Registration>,
@@ -70,21 +60,29 @@ impl Fleet {
             let sightings = self.sightings.lock();
             rows.iter().map(|row| sightings.last(row.id).map(|seen| seen.facts.to_wire()).unwrap_or_default()).collect()
         };
-        let source = self.piece_source.read().clone();
         let subjects = rows.into_iter().zip(facts).map(|(row, facts)| {
             let by_hand =
                 self.profiles.lock().assignments.get(&row.id).map(|all| all.keys().cloned().collect::<Vec<_>>());
             let mut assigned = by_hand.unwrap_or_default();
-            let mut pieces = Vec::new();
-            if let Some(source) = &source {
-                assigned.extend(source.profiles(row.id));
-                pieces = source.pieces(row.id);
-            }
+            assigned.extend(self.accepted_daemons(row.id));
+            let pieces = self.accepted_pieces(row.id);
             assigned.sort();
             assigned.dedup();
             Subject { row, facts, assigned, pieces }
         });
         World { subjects: subjects.collect(), inventory: self.inventory_of_all() }
+    }
+
+    /// What was found on a host and accepted, as pieces of its document: the checks of an item stand together under its key.
+    fn accepted_pieces(&self, host: HostId) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (origin, check) in self.accepted_checks(host) {
+            match pieces.last_mut().filter(|last| last.origin == origin) {
+                Some(last) => last.checks.push(check),
+                None => pieces.push(Piece { origin, logs: Vec::new(), checks: vec![check] }),
+            }
+        }
+        pieces
     }
 
     /// Composes hosts that are marked, each by the version that it is on.

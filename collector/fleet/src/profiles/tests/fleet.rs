@@ -1,11 +1,7 @@
 //! Profiles over a real file: sets and their versions, plans, assignments, and what becomes of hosts that change.
 
-use std::sync::Arc;
-
 use muster_common::time::Timestamp;
-use parking_lot::Mutex;
 
-use super::super::world::PieceSource;
 use super::*;
 use crate::testing::{Bench, OPERATOR, at};
 use crate::{By, ErrorKind, EventKind, FleetError};
@@ -246,20 +242,6 @@ fn assignments_are_the_hosts_own_change_and_go_out_at_once() {
     assert_eq!(bench.reopen().fleet.profile_assignments().len(), 0);
 }
 
-/// What discovery will say.
-#[derive(Default)]
-struct Finds(Mutex<(Vec<Piece>, Vec<String>)>);
-
-impl PieceSource for Finds {
-    fn pieces(&self, _: HostId) -> Vec<Piece> {
-        self.0.lock().0.clone()
-    }
-
-    fn profiles(&self, _: HostId) -> Vec<String> {
-        self.0.lock().1.clone()
-    }
-}
-
 /// The host tells these rows as all that the table has.
 fn tell_rows(bench: &Bench, host: HostId, rows: &Rows, second: u64) {
     use muster_common::wire::inventory::{InventoryReport, InventoryWord, TableReport};
@@ -269,7 +251,7 @@ fn tell_rows(bench: &Bench, host: HostId, rows: &Rows, second: u64) {
     let report =
         muster_common::wire::record::encode_report(&muster_common::wire::message::Report::Inventory(look)).unwrap();
     let records = vec![muster_store::StateRecord::Report(muster_store::ReportRecord { host, report: report.into() })];
-    let position = muster_store::Position { generation: 1, entry: 1 };
+    let position = muster_store::Position { generation: 1, entry: second };
     bench.fleet.apply(&[muster_store::ReplayEntry { position, arrived: at(second), live: true, records }]).unwrap();
 }
 
@@ -277,8 +259,6 @@ fn tell_rows(bench: &Bench, host: HostId, rows: &Rows, second: u64) {
 fn labels_facts_inventory_and_pieces_of_a_host_change_its_document() {
     let (bench, hosts) = bench(1);
     let fleet = &bench.fleet;
-    let finds = Arc::new(Finds::default());
-    fleet.set_piece_source(finds.clone());
     let profile = |name: &str, selector: &str| {
         format!("profile: {name}\nselector: {{{selector}}}\nchecks: [{{name: {name}, kind: raid}}]\n---\n")
     };
@@ -309,18 +289,25 @@ fn labels_facts_inventory_and_pieces_of_a_host_change_its_document() {
     let rows = Rows::of(table, vec![vec!["dpkg".into(), "openssl".into(), "amd64".into(), "3.0".into()]]).unwrap();
     tell_rows(&bench, hosts[0], &rows, 9);
     assert_eq!(profiles(10), ["fact", "label", "name", "row"]);
-    *finds.0.lock() = (
-        vec![Piece {
-            origin: "port 80".into(),
-            logs: vec![],
-            checks: vec![serde_json::json!({"name": "p80", "kind": "port", "port": 80})],
-        }],
-        vec!["redis".into()],
-    );
-    fleet.mark_configurations(&hosts);
-    assert_eq!(profiles(11), ["fact", "label", "name", "redis", "row"]);
-    assert!(fleet.configuration_view(hosts[0]).unwrap().checks.contains(&("p80".into(), "port 80".into())));
-    assert!(document(&bench, hosts[0]).contains("# port 80\n"), "{}", document(&bench, hosts[0]));
+    let unit = |name: &str| {
+        let cells = [name, "", "loaded", "active", "running", "enabled"];
+        cells.map(muster_common::inventory::Value::from).to_vec()
+    };
+    let units = vec![unit("redis-server.service"), unit("shop.service")];
+    tell_rows(&bench, hosts[0], &Rows::of(named("units").unwrap(), units).unwrap(), 11);
+    fleet.discover(at(11)).unwrap();
+    assert_eq!(profiles(11), ["fact", "label", "name", "row"], "what is found is only proposed");
+    let found = ["daemon:redis", "unit:shop.service"].map(|key| (hosts[0], key.to_owned()));
+    let hindered = fleet.decide_items(&found, crate::Decision::Accept, OPERATOR, "", at(12)).unwrap();
+    assert!(hindered.is_empty(), "{hindered:?}");
+    assert_eq!(profiles(12), ["fact", "label", "name", "redis", "row"]);
+    let own = fleet.configuration_view(hosts[0]).unwrap().checks;
+    assert!(own.iter().any(|(_, origin)| origin == "unit:shop.service"), "{own:?}");
+    assert!(document(&bench, hosts[0]).contains("# unit:shop.service\n"), "{}", document(&bench, hosts[0]));
+    let gone = [(hosts[0], "unit:shop.service".to_owned())];
+    fleet.decide_items(&gone, crate::Decision::Archive, OPERATOR, "moved", at(13)).unwrap();
+    profiles(14);
+    assert!(!document(&bench, hosts[0]).contains("shop"), "{}", document(&bench, hosts[0]));
 }
 
 #[test]
