@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use muster_common::host::HostId;
 use muster_common::time;
-use muster_common::wire::message::{Configuration, ConfigurationState, ConfigurationWord as Word, Problem};
-use muster_fleet::{ConfigurationWord, Fleet};
+use muster_common::wire::message::{Configuration, ConfigurationState, Problem};
+use muster_fleet::Fleet;
 
 use crate::error_text::chain;
 use crate::hub::Hub;
@@ -61,16 +61,8 @@ pub(crate) fn configuration_of(fleet: &Fleet, host: HostId) -> Option<Configurat
 
 /// What a host told of it.
 pub(crate) fn told(fleet: &Fleet, host: HostId, state: &ConfigurationState) {
-    let word = match state.word {
-        Word::None => ConfigurationWord::None,
-        Word::InForce => ConfigurationWord::InForce,
-        Word::Trial => ConfigurationWord::Trial,
-        Word::Refused => ConfigurationWord::Refused,
-        Word::Reverted => ConfigurationWord::Reverted,
-        Word::Disabled => ConfigurationWord::Disabled,
-    };
     let problems: Vec<String> = state.problems.iter().map(text_of).collect();
-    fleet.configuration_told(host, state.in_force, state.offered, word, &problems, time::now());
+    fleet.configuration_told(host, state.in_force, state.offered, state.word, &problems, time::now());
 }
 
 /// A problem as one text, `place: message: remedy`.
