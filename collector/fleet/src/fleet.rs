@@ -466,7 +466,8 @@ impl Fleet {
         self.losses.lock().forget(&draft.forgotten);
         self.take_inventory(&mut draft, &gone);
         let discovered = std::mem::take(&mut draft.discovery);
-        self.discovery.lock().take(discovered, draft.hosts.iter().map(|row| row.id));
+        let accepted = self.discovery.lock().take(discovered, draft.hosts.iter().map(|row| row.id));
+        self.profiles.lock().mark(accepted);
         let changes = std::mem::take(&mut draft.changes);
         self.mark_changed(&changes, &gone);
         let next_seq = committed.outbox.next_seq;

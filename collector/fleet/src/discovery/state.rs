@@ -200,15 +200,16 @@ impl Discovery {
         }
     }
 
-    /// Takes in what was made durable. `hosts`: whose names or labels may be others than before, so that rules are asked anew.
-    pub(crate) fn take(&mut self, step: DiscoveryStep, hosts: impl Iterator<Item = HostId>) {
+    /// Takes in what was made durable. `hosts`: whose names or labels may be others than before, so that rules are asked anew. The answer is
+    /// the hosts whose accepted checks or daemons changed.
+    pub(crate) fn take(&mut self, step: DiscoveryStep, hosts: impl Iterator<Item = HostId>) -> Vec<HostId> {
         if !self.in_force.is_empty() {
             let waits = |host: &HostId| self.hosts.get(host).is_some_and(|known| known.proposed().next().is_some());
             self.due.extend(hosts.filter(waits));
         }
         let DiscoveryStep { items, hosts, rules } = step;
         if items.is_empty() && hosts.is_empty() && rules.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut changed = BTreeSet::new();
         for ((host, name), item) in items {
@@ -251,9 +252,10 @@ impl Discovery {
         }
         self.ring();
         if !changed.is_empty() {
-            self.changed.append(&mut changed);
+            self.changed.extend(changed.iter().copied());
             self.accepted_moved.send_modify(|moved| *moved += 1);
         }
+        changed.into_iter().collect()
     }
 
     /// A host's tables were worked in and have nothing new.

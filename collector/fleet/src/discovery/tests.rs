@@ -1,5 +1,6 @@
 //! Discovery over a real file: what hosts tell becomes items, and a restart at any moment changes nothing.
 
+mod pieces;
 mod rules;
 
 use muster_common::host::HostId;

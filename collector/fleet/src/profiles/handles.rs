@@ -75,10 +75,6 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] when the disk or the file failed; the next call goes on from what the file has.
     pub fn step_profiles(&self, now: Timestamp) -> Result<(), FleetError> {
-        let accepted = self.take_accepted_changed();
-        if !accepted.is_empty() {
-            self.mark_configurations(&accepted);
-        }
         for _ in 0..ROUNDS {
             let fresh = self.compose_marked();
             let is_more = self.change_profiles(&By::MUSTER, now, |book, work| {

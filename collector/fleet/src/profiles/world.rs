@@ -76,7 +76,8 @@ impl Fleet {
     /// What was found on a host and accepted, as pieces of its document: the checks of an item stand together under its key.
     fn accepted_pieces(&self, host: HostId) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
-        for (origin, check) in self.accepted_checks(host) {
+        for (key, check) in self.accepted_checks(host) {
+            let origin = format!("accepted {key}");
             match pieces.last_mut().filter(|last| last.origin == origin) {
                 Some(last) => last.checks.push(check),
                 None => pieces.push(Piece { origin, logs: Vec::new(), checks: vec![check] }),

@@ -302,8 +302,8 @@ fn labels_facts_inventory_and_pieces_of_a_host_change_its_document() {
     assert!(hindered.is_empty(), "{hindered:?}");
     assert_eq!(profiles(12), ["fact", "label", "name", "redis", "row"]);
     let own = fleet.configuration_view(hosts[0]).unwrap().checks;
-    assert!(own.iter().any(|(_, origin)| origin == "unit:shop.service"), "{own:?}");
-    assert!(document(&bench, hosts[0]).contains("# unit:shop.service\n"), "{}", document(&bench, hosts[0]));
+    assert!(own.iter().any(|(_, origin)| origin == "accepted unit:shop.service"), "{own:?}");
+    assert!(document(&bench, hosts[0]).contains("# accepted unit:shop.service\n"), "{}", document(&bench, hosts[0]));
     let gone = [(hosts[0], "unit:shop.service".to_owned())];
     fleet.decide_items(&gone, crate::Decision::Archive, OPERATOR, "moved", at(13)).unwrap();
     profiles(14);
