@@ -15,8 +15,9 @@ use crate::facts;
 use crate::identity_files::Enrolled;
 use crate::logs::worker::LogNews;
 use crate::own::Own;
+use crate::remote::exchange::{Parts, Switched};
 use crate::remote::machine::Times;
-use crate::remote::side::{Parts, RemoteNews, Surroundings, Switched};
+use crate::remote::side::{RemoteNews, Surroundings};
 use crate::uplink::{Input, Moment};
 
 /// The host's own configuration with the checks that every host has, its names, and what it is told in hello.

@@ -8,10 +8,14 @@
 //!
 //! What holds at all times: what the next process starts with was confirmed, or is nothing.
 
+mod start;
+mod trial;
+
 use std::time::Duration;
 
 use muster_common::wire::message::{Configuration, ConfigurationState, ConfigurationWord, Problem};
 
+use self::trial::Trial;
 use super::store::{Kept, Mark, Record, Refusal, Told};
 use crate::uplink::Moment;
 
@@ -143,26 +147,6 @@ enum Phase {
     Keeping,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Trial {
-    mark: Mark,
-    since: Duration,
-    /// Before the session that stands now.
-    stood: Duration,
-    standing_since: Option<Duration>,
-    has_stood: bool,
-    /// A session stood in this process before the switch.
-    stood_before: bool,
-    /// The disk did not take it: not before this.
-    confirm_at: Duration,
-}
-
-impl Trial {
-    fn stood_for(&self, now: Duration) -> Duration {
-        self.stood + self.standing_since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
-    }
-}
-
 /// The machine. See the module's page.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -182,90 +166,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A process starts with what it found. `is_enabled`: whether the host's file takes remote configurations.
-    pub fn start(found: Found, is_enabled: bool, times: Times, now: Moment, effects: &mut Vec<Effect>) -> Self {
-        let Found { kept, good } = found;
-        let mut machine = Self {
-            is_enabled,
-            times,
-            record: kept.record,
-            runs_good: false,
-            word: ConfigurationWord::None,
-            problems: kept.problems,
-            since_ms: now.wall.millis(),
-            phase: Phase::Idle,
-            next: None,
-            stands: false,
-            has_stood: false,
-        };
-        if !is_enabled {
-            machine.word = ConfigurationWord::Disabled;
-            machine.problems.clear();
-            return machine;
-        }
-        let trouble = machine.problems.iter().map(|problem| Effect::Note(Note::Trouble { problem: problem.clone() }));
-        effects.extend(trouble);
-        let before = machine.record.clone();
-        machine.start_good(good, now, effects);
-        machine.start_trial(kept.trial, now, effects);
-        if machine.record != before {
-            machine.keep(effects);
-        } else {
-            machine.go_on(now, effects);
-        }
-        machine
-    }
-
-    fn start_good(&mut self, good: Option<Result<Vec<Problem>, Vec<Problem>>>, now: Moment, effects: &mut Vec<Effect>) {
-        if matches!(good, Some(Ok(_))) {
-            // It did not fit for a while: the host's file was mended.
-            let is_good =
-                |refused: &Refusal| self.record.good.as_ref().is_some_and(|good| good.digest == refused.mark.digest);
-            if self.record.refused.as_ref().is_some_and(is_good) {
-                self.record.refused = None;
-            }
-        }
-        let refused = self.record.refused.clone().filter(|refused| self.is_last_offered(&refused.mark));
-        match (self.record.good.clone(), good) {
-            // The host's file was changed: the document stays, and does not run.
-            (Some(mark), Some(Err(problems))) => return self.refuse(mark, problems, now, effects),
-            (Some(mark), Some(Ok(warnings))) => {
-                self.runs_good = true;
-                (self.word, self.since_ms) = (ConfigurationWord::InForce, mark.since_ms);
-                if refused.is_none() {
-                    self.problems.extend(warnings);
-                }
-            }
-            _ => {
-                // The host's own file alone, as the collector wished.
-                if self.record.offered.as_ref().is_some_and(|offered| offered.digest == [0; 16]) {
-                    self.word = ConfigurationWord::InForce;
-                }
-            }
-        }
-        if let Some(refused) = refused {
-            (self.word, self.since_ms) = (word_of(&refused), refused.mark.since_ms);
-            self.problems.extend(refused.problems.iter().map(Problem::from));
-        }
-    }
-
-    fn start_trial(&mut self, document: Option<String>, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(mark) = self.record.trial.clone() else { return };
-        match document.filter(|_| self.record.is_trial_left) {
-            Some(document) => self.next = Some(Offer { number: mark.number, digest: mark.digest, document }),
-            None => {
-                let why = Problem {
-                    place: place_of(&mark),
-                    message: "the agent ended, or was killed, while it was on trial".to_owned(),
-                    remedy: "look at the agent's log, and correct the profile that it is of".to_owned(),
-                };
-                self.problems.clear();
-                // It runs by the good one from the start: only the record is to be written.
-                self.revert(mark, why, now, effects);
-            }
-        }
-    }
-
     /// Takes one input and appends what is to be done, in order, to `effects`.
     pub fn step(&mut self, now: Moment, input: Input, effects: &mut Vec<Effect>) {
         match input {
@@ -286,16 +186,6 @@ impl Machine {
             && let Some(offer) = self.next.take()
         {
             self.offered(offer, now, effects);
-        }
-    }
-
-    /// When the next [`Input::Tick`] must come, on the steady clock.
-    pub fn deadline(&self) -> Option<Duration> {
-        let Phase::Trial(trial) = &self.phase else { return None };
-        match trial.standing_since {
-            Some(since) => Some((since + self.times.stood.saturating_sub(trial.stood)).max(trial.confirm_at)),
-            None if trial.stood_before && !trial.has_stood => Some(trial.since + self.times.within),
-            None => None,
         }
     }
 
@@ -427,61 +317,6 @@ impl Machine {
         }
     }
 
-    fn session(&mut self, stands: bool, now: Moment) {
-        self.stands = stands;
-        self.has_stood |= stands;
-        let (Phase::Trial(trial) | Phase::Confirming { trial, .. }) = &mut self.phase else { return };
-        trial.has_stood |= stands;
-        if stands {
-            trial.standing_since.get_or_insert(now.steady);
-        } else if let Some(since) = trial.standing_since.take() {
-            trial.stood += now.steady.saturating_sub(since);
-        }
-    }
-
-    fn watch_trial(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let Phase::Trial(trial) = &self.phase else { return };
-        let mark = trial.mark.clone();
-        if trial.stood_for(now.steady) >= self.times.stood {
-            if now.steady >= trial.confirm_at {
-                let good = Some(Mark { since_ms: now.wall.millis(), ..mark });
-                let (trial, mut record) = (trial.clone(), self.record.clone());
-                (record.good, record.trial, record.refused) = (good, None, None);
-                effects.push(Effect::Confirm(record.clone()));
-                self.phase = Phase::Confirming { trial, record };
-            }
-        } else if trial.stood_before && !trial.has_stood && now.steady >= trial.since + self.times.within {
-            let problem = Problem {
-                place: place_of(&mark),
-                message: format!(
-                    "no session with the collector stood within {} s of the switch",
-                    self.times.within.as_secs()
-                ),
-                remedy: "look at the agent's log and the collector's, and correct the profile that it is of".to_owned(),
-            };
-            self.set_back(mark, problem, now, effects);
-        }
-    }
-
-    /// The trial did not do: the last good document runs again.
-    fn set_back(&mut self, mark: Mark, problem: Problem, now: Moment, effects: &mut Vec<Effect>) {
-        self.revert(mark, problem, now, effects);
-        self.phase = Phase::GoingBack { word: ConfigurationWord::Reverted };
-        effects.push(Effect::GoBack(self.record.clone()));
-    }
-
-    fn revert(&mut self, mark: Mark, problem: Problem, now: Moment, effects: &mut Vec<Effect>) {
-        let mark = Mark { since_ms: now.wall.millis(), ..mark };
-        (self.word, self.since_ms) = (ConfigurationWord::Reverted, now.wall.millis());
-        self.problems.truncate(PROBLEMS_KEPT);
-        self.problems.insert(0, problem);
-        let problems = self.problems.clone();
-        effects.push(Effect::Note(Note::Reverted { number: mark.number, problems: problems.clone() }));
-        let problems = problems.iter().map(Told::from).collect();
-        (self.record.trial, self.record.is_trial_left) = (None, false);
-        self.record.refused = Some(Refusal { mark, is_reverted: true, problems });
-    }
-
     fn refuse(&mut self, mark: Mark, problems: Vec<Problem>, now: Moment, effects: &mut Vec<Effect>) {
         (self.word, self.since_ms) = (ConfigurationWord::Refused, now.wall.millis());
         effects.push(Effect::Note(Note::Refused { number: mark.number, problems: problems.clone() }));
@@ -542,9 +377,6 @@ impl Machine {
         self.record.good.as_ref().filter(|_| self.runs_good).map_or(0, |mark| mark.number)
     }
 }
-
-/// Beside the reason itself: the warnings that it was tried with may say why.
-const PROBLEMS_KEPT: usize = 10;
 
 fn word_of(refused: &Refusal) -> ConfigurationWord {
     if refused.is_reverted { ConfigurationWord::Reverted } else { ConfigurationWord::Refused }

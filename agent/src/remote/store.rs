@@ -171,6 +171,8 @@ impl<D: Disk> Store<D> {
             if kept.problems.is_empty() && kept.record.good.is_some() {
                 let why = if kept.good.is_none() { "it is gone" } else { "it is not what was confirmed" };
                 kept.problems.push(self.damage(GOOD, why));
+                // As if nothing had been offered: the collector offers it again, under whatever number.
+                (kept.record.offered, kept.record.refused) = (None, None);
             }
             (kept.record.good, kept.good) = (None, None);
         }

@@ -92,7 +92,7 @@ fn each_excess_names_what_to_change() {
         (logs("/**"), "add \"/\" to `log_paths`"),
         (logs("/var/logs/x"), "add \"/var/logs\""),
         (logs("/var/log/../../etc/shadow"), "has `..` in it"),
-        (logs("/proc/self/root/var/log/x"), "beyond what this host opens"),
+        (logs("/proc/self/cwd/var/log/x"), "beyond what this host opens"),
         (check("command = [\"/bin/true\"]"), "brings no command"),
         (
             check("kind = \"load\"\nenv = { LD_PRELOAD = \"/x.so\" }"),

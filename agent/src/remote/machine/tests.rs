@@ -327,6 +327,8 @@ fn a_disk_that_does_not_take_the_confirmation_is_asked_again_and_nothing_is_set_
     world.wait(31);
     assert_eq!((world.word(), world.machine.state().problems[0].message.as_str()), ((OnTrial, 1), "full"));
     world.disk_is_full = false;
+    // It stood for long enough: no session is needed for that.
+    world.step(Input::Stands(false));
     world.wait(60);
     assert!(world.is_in_force("# one"));
 }
