@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 pub use self::machine::{AnswerCounts, MissingWhy, QUESTIONS_MAX, WITHIN_DEFAULT, WITHIN_MAX};
-use self::machine::{Asking, Effect, Event};
+use self::machine::{Asking, Effect, Event, MAKING_PART};
 pub use self::merge::{HOSTS_NAMED_MAX, ROWS_MAX as ASKED_ROWS_MAX};
 use crate::fleet::Fleet;
 
@@ -36,7 +36,7 @@ pub struct Question {
     pub is_whole: bool,
     /// Rows of one host at most.
     pub rows_max: u32,
-    /// From the question to its end.
+    /// From the question to its answer.
     pub within: Duration,
 }
 
@@ -184,7 +184,8 @@ impl Fleet {
         if hosts.is_empty() {
             return Err(QuestionError::NoHosts);
         }
-        let until = now + question.within.min(WITHIN_MAX);
+        let within = question.within.min(WITHIN_MAX);
+        let until = now + (within - within / MAKING_PART);
         let desk = Arc::clone(&self.questions);
         let mut state = desk.state.lock();
         let mut asked = None;

@@ -71,7 +71,7 @@ fn a_question_ends_with_the_last_word_and_equal_rows_are_one() {
     let effects = asking.step(at(0), Event::Ask { question: question(&["name"]), hosts });
     let [Effect::Send(due)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((due.hosts.len(), due.ask.id, due.ask.columns.clone()), (3, 40, vec!["name".to_owned()]));
-    assert_eq!((due.ask.within_ms, due.ask.rows_max), (4_500, 1_000));
+    assert_eq!((due.ask.within_ms, due.ask.rows_max), (4_000, 1_000));
     assert_eq!(asking.step(at(1), Event::Answer { host: host(1), answer: names(40, &["ann", "bob", "ann"]) }), []);
     assert_eq!(asking.step(at(2), Event::Unasked { host: host(3), id: 40, why: MissingWhy::TooOld }), []);
     let done = outcome(asking.step(at(3), Event::Answer { host: host(2), answer: names(40, &["bob"]) }));
@@ -303,7 +303,7 @@ async fn an_asker_waits_ends_or_goes() {
     let due = fleet.subscribe_questions();
     assert_eq!(fleet.ask(question(&[]), Vec::new(), at(0)).err(), Some(QuestionError::NoHosts));
     let mut all = fleet.ask(question(&[]), vec![host(1)], at(1_000)).unwrap();
-    assert_eq!((all.until(), due.has_changed().unwrap()), (at(6_000), true));
+    assert_eq!((all.until(), due.has_changed().unwrap()), (at(5_500), true));
     let taken = fleet.take_questions();
     assert_eq!((taken.len(), taken[0].ask.columns.len(), fleet.take_questions().len()), (1, 0, 0));
     fleet.answered(host(1), answer(taken[0].ask.id, &["name"], vec![vec!["ann".into()]]), at(1_100));
