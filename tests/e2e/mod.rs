@@ -1,6 +1,7 @@
 //! The real programs against each other on loopback: few, each for one promise.
 
 mod alerts;
+mod ask;
 mod bad_input;
 mod checks;
 mod doctor;

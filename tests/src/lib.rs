@@ -1,6 +1,7 @@
 //! What the tests share: starting real collectors and agents, loads, the simulators.
 
 pub mod alerts;
+pub mod ask;
 pub mod harness;
 pub mod kill;
 pub mod load;

@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
+use muster_tests::{alerts, ask, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -134,6 +134,8 @@ enum Trial {
         #[arg(long, default_value_t = 2_000)]
         rate: u64,
     },
+    /// Questions to many hosts, some of which say nothing.
+    Ask(ask::AskArguments),
     /// SQL over the packages of many hosts.
     Sql {
         #[arg(long, default_value_t = 10_000)]
@@ -259,6 +261,7 @@ fn main() -> ExitCode {
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
+        Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),
         Trial::Pages { programs, hosts, seen } => pages::trial(&programs, hosts, seen).map(|words| println!("{words}")),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),

@@ -1,5 +1,6 @@
 //! Loads: deterministic hosts and log lines, and senders of them by each intake.
 
+pub mod asked;
 pub mod corpus;
 pub mod feed;
 pub mod log_feed;

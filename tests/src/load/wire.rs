@@ -103,7 +103,7 @@ pub async fn enrol(load: &Load) -> Result<Vec<Host>> {
 /// One enrolled host of the load.
 pub struct Host {
     pub number: usize,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 /// What a host sends, batch by batch.
@@ -163,7 +163,7 @@ fn facts(number: usize) -> HostFacts {
     HostFacts { host_name: host_name(number), machine_id: format!("{number:032x}"), ..HostFacts::default() }
 }
 
-fn quic_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
+pub(super) fn quic_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig> {
     let tls = client_config(trust, identity, Arc::new(time::now))?;
     let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).context("TLS for QUIC")?;
     let mut config = ClientConfig::new(Arc::new(tls));
@@ -176,13 +176,13 @@ fn quic_config(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfi
 }
 
 /// The receiving half of the control stream.
-struct Control {
+pub(super) struct Control {
     receive: RecvStream,
     frames: FrameReader,
 }
 
 impl Control {
-    async fn next(&mut self) -> Result<Message> {
+    pub(super) async fn next(&mut self) -> Result<Message> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             if let Some(frame) = self.frames.next()? {
@@ -195,17 +195,17 @@ impl Control {
 }
 
 /// One session's streams.
-struct Session {
+pub(super) struct Session {
     connection: Connection,
-    control: Control,
+    pub(super) control: Control,
     /// Kept open: its end would be the session's.
-    control_send: SendStream,
+    pub(super) control_send: SendStream,
     lane: SendStream,
 }
 
 impl Session {
     /// Up to the welcome.
-    async fn open(connecting: Connecting, hello: Hello) -> Result<(Self, Welcome)> {
+    pub(super) async fn open(connecting: Connecting, hello: Hello) -> Result<(Self, Welcome)> {
         let connection = tokio::time::timeout(Duration::from_secs(5), connecting).await.context("no handshake")??;
         let (mut control_send, receive) = connection.open_bi().await?;
         let mut control = Control { receive, frames: FrameReader::new() };
@@ -324,7 +324,7 @@ impl Crowd {
     }
 }
 
-fn hello(host: usize, started_ms: i64, held: HeldEpoch) -> Hello {
+pub(super) fn hello(host: usize, started_ms: i64, held: HeldEpoch) -> Hello {
     Hello {
         protocol: PROTOCOL,
         agent_version: "muster-trial".to_owned(),

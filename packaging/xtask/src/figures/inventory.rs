@@ -1,4 +1,4 @@
-//! What questions over the inventories of many hosts cost.
+//! What questions over the inventories of many hosts cost, and how soon many hosts answer.
 
 use std::path::Path;
 
@@ -26,5 +26,20 @@ pub(super) fn inventory_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
         let took = values.get(&format!("{word}_ms")).copied().unwrap_or(f64::NAN);
         row(&format!("SQL: {about}"), "<= 500 ms CPU", format!("{took:.0} ms"), &load, Some(took <= 500.0))
     };
-    Ok(QUESTIONS.into_iter().map(one).collect())
+    let mut rows: Vec<Row> = QUESTIONS.into_iter().map(one).collect();
+    rows.extend(ask_rows(programs, quick)?);
+    Ok(rows)
+}
+
+/// Hosts that are asked while people wait; the trial fails where an answer names others than the dead.
+fn ask_rows(programs: &Path, quick: bool) -> Result<Vec<Row>> {
+    let (hosts, product) = (if quick { "200" } else { "1000" }, programs.to_string_lossy());
+    let values = bench::trial(programs, &["ask", "--programs", &product, "--hosts", hosts, "--dead", "3"])?;
+    let value = |word: &str| values.get(word).copied().unwrap_or(f64::NAN);
+    let load = format!("{hosts} simulated agents over QUIC, 40 rows each, {:.0} different ones", value("rows"));
+    let (worst, alone) = (value("worst_ms"), value("without_dead_ms"));
+    Ok(vec![
+        row("ask: 3 dead hosts named", "<= 5 s", format!("{worst:.0} ms"), &load, Some(worst <= 5_000.0)),
+        row("ask: all hosts alive", "reported", format!("{alone:.0} ms"), &load, None),
+    ])
 }
