@@ -356,6 +356,7 @@ impl Running {
             | Effect::Heard
             | Effect::Goodbye(_)
             | Effect::Clock { .. }
+            | Effect::ConfigurationTold(_)
             | Effect::Answer(_)
             | Effect::Unasked { .. } => {}
         }
