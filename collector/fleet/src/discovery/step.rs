@@ -12,7 +12,7 @@ use super::item::{Between, Item, ItemState};
 use super::kinds::{Looked, What, text_of};
 use super::look::{HostItems, HostRow, Tale, Went, look_at};
 use super::words;
-use crate::announcements::Announcer;
+use crate::announcements::{AnnouncedBy, Announcer};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -184,7 +184,8 @@ impl Witness<'_> {
     fn announced(&mut self, host: HostId, went: Between) -> Option<(String, String)> {
         let fleet = self.fleet;
         let announcer = self.announcer.get_or_insert_with(|| fleet.announcer());
-        // An announcement covers moments after the look that still had it.
-        announcer.announced(host, went.after_ms, went.until_ms).map(|by| (by.reason, by.by))
+        // A downtime says that things do not work, not that they are taken away: what does not come back after one is gone.
+        let by = announcer.announced(host, went.after_ms, went.until_ms);
+        by.filter(|by| by.kind == AnnouncedBy::Announcement).map(|by| (by.reason, by.by))
     }
 }

@@ -215,6 +215,16 @@ fn what_was_announced_is_archived_with_its_reason_also_late() {
     assert_eq!((one.state, one.reason.as_str(), one.by.as_str()), (ItemState::Archived, "the shop moves", "user:ann"));
     assert_eq!((world.events(EventKind::ItemGone).len(), world.events(EventKind::ItemArchived).len()), (0, 1));
     assert_eq!(world.bench.fleet.accepted_checks(world.host).len(), 1);
+    // A downtime announces nothing: what does not come back after one is gone.
+    let downtime = crate::status::DowntimeSpec {
+        matchers: "host=web1".into(),
+        starts_ms: at(210).millis(),
+        ends_ms: at(310).millis(),
+        owner: "user:ann".into(),
+        reason: "reboot".into(),
+        ..crate::status::DowntimeSpec::default()
+    };
+    world.bench.fleet.add_downtime(downtime, &ann(), at(210)).unwrap();
     world.look(300, &[&units(&[])]);
     assert_eq!(world.items()[1], "gone unit:b.service");
     world.bench.fleet.announce(late, &ann(), at(400)).unwrap();
