@@ -161,8 +161,9 @@ impl RemoteSide {
     }
 
     pub(crate) fn judged(&mut self, verdict: Result<Judged, Vec<Problem>>, now: Moment) {
+        let document = std::mem::take(&mut self.document);
         let verdict = verdict.map(|judged| {
-            self.tried = Some((Arc::new(judged.config), std::mem::take(&mut self.document)));
+            self.tried = Some((Arc::new(judged.config), document));
             judged.warnings
         });
         self.step(Input::Judged(verdict), now);
