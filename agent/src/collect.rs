@@ -30,7 +30,7 @@ pub fn write_exposition(rows: &Rows, out: &mut dyn Write) -> io::Result<()> {
         .filter(|(index, (_, value))| rows.is_present(*index) && !is_stale(**value))
         .map(|(_, (series, value))| (series, labels(series), *value))
         .collect();
-    lines.sort_by(|a, b| (&a.0.name, &a.1).cmp(&(&b.0.name, &b.1)));
+    lines.sort_unstable_by(|a, b| (&a.0.name, &a.1).cmp(&(&b.0.name, &b.1)));
     let mut last = "";
     for (series, labels, value) in lines {
         if series.name != last {
@@ -52,7 +52,7 @@ fn kind(kind: MetricKind) -> &'static str {
 
 fn labels(series: &Series) -> String {
     let mut pairs: Vec<&(String, String)> = series.labels.iter().collect();
-    pairs.sort();
+    pairs.sort_unstable();
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) }
 }

@@ -18,6 +18,7 @@ mod operator;
 mod processes;
 mod receivers;
 mod restore;
+mod set_up;
 mod snapshot;
 mod users;
 

@@ -93,7 +93,7 @@ impl Schedule {
         let mut starts = Starts::default();
         let is_due = |entry: &Entry| !entry.is_running && entry.due <= now;
         let mut due: Vec<usize> = (0..self.entries.len()).filter(|index| is_due(&self.entries[*index])).collect();
-        due.sort_by_key(|index| self.entries[*index].due);
+        due.sort_unstable_by_key(|index| (self.entries[*index].due, *index));
         for index in due {
             if !self.has_room(self.entries[index].timing.pool) {
                 continue;

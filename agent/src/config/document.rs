@@ -135,7 +135,7 @@ fn convert(value: &DeValue<'_>, place: &Place, at: &dyn Fn(usize) -> Place) -> V
                     (key.get_ref().to_string(), Entry { value: convert(value.get_ref(), &place, at), place })
                 })
                 .collect();
-            keys.sort_by(|a, b| a.1.place.cmp(&b.1.place));
+            keys.sort_unstable_by(|a, b| a.1.place.cmp(&b.1.place));
             Value::Group(keys)
         }
     }

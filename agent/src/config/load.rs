@@ -126,7 +126,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
     config.checks = checks.checks(&config);
     checks.refuse_the_rest();
     let mut problems = checks.document.problems;
-    problems.sort();
+    problems.sort_unstable();
     if problems.is_empty() { Ok(config) } else { Err(ConfigErrors(problems)) }
 }
 

@@ -43,7 +43,7 @@ pub fn parse_remote(
         redaction: reader.offered_redaction(host),
     };
     let mut problems = reader.document.problems;
-    problems.sort();
+    problems.sort_unstable();
     if problems.is_empty() { Ok(offered) } else { Err(ConfigErrors(problems)) }
 }
 

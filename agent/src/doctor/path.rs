@@ -99,7 +99,7 @@ async fn reach_one(address: String, config: Option<&ClientConfig>) -> Reached {
         tasks.spawn(async move { (number, reach_peer(peer, config).await) });
     }
     let mut peers = tasks.join_all().await;
-    peers.sort_by_key(|(number, _)| *number);
+    peers.sort_unstable_by_key(|(number, _)| *number);
     Reached { address, peers: Ok(peers.into_iter().map(|(_, peer)| peer).collect()) }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn find<'g>(root: &Path, patterns: impl IntoIterator<Item = &'g Glob>
         let parts: Vec<&str> = pattern.text().trim_start_matches('/').split('/').collect();
         walk(root, PathBuf::from("/"), &parts, 0, files_max, &mut found);
     }
-    found.folders.sort();
+    found.folders.sort_unstable();
     found.folders.dedup();
     found
 }

@@ -111,7 +111,7 @@ impl Files for RealFiles {
                 entries.push(Entry { name: entry.file_name(), stat });
             }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 

@@ -71,7 +71,7 @@ impl<F: Files + Clone> LogReader<F> {
         let config = &self.groups[group];
         let mut labels = config.labels.clone();
         labels.push(WireLabel { name: "filename".to_owned(), value: head.display().to_string() });
-        labels.sort();
+        labels.sort_unstable();
         let stream = Arc::new(Stream {
             labels: Arc::new(labels),
             starts: config.multiline.clone(),
@@ -183,7 +183,7 @@ impl<F: Files + Clone> LogReader<F> {
         let mut unlocated = BTreeSet::new();
         // The newest incarnation of an inode first: it is the one that is there.
         let mut keys: Vec<(u32, Key)> = self.sources.iter().map(|(key, one)| (one.incarnation, *key)).collect();
-        keys.sort_by(|a, b| b.cmp(a));
+        keys.sort_unstable_by(|a, b| b.cmp(a));
         for (_, key) in keys {
             let Some(mut source) = self.sources.remove(&key) else { continue };
             let names = paths.get(&source.place).filter(|_| !source.is_copy && !source.is_cut);

@@ -206,7 +206,7 @@ impl Spool {
                 _ => held.push(HeldRun { epoch, lane, first_seq, last_seq: segment.last_seq, bytes: segment.end }),
             }
         }
-        held.sort_by_key(|run| (run.epoch, run.lane));
+        held.sort_unstable_by_key(|run| (run.epoch, run.lane));
         held
     }
 

@@ -54,7 +54,7 @@ impl Leaders {
     /// All of them, each once, by CPU and then by memory.
     pub(super) fn all(self) -> Vec<Seen> {
         let mut all: Vec<Seen> = self.first.into_iter().flatten().map(|(_, seen)| seen).collect();
-        all.sort_by_key(|seen| (std::cmp::Reverse(uses(seen)), seen.pid));
+        all.sort_unstable_by_key(|seen| (std::cmp::Reverse(uses(seen)), seen.pid));
         all.dedup();
         all
     }

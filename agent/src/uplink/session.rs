@@ -341,7 +341,7 @@ impl Session {
         let mut rows = loaded.table.rows.clone();
         if loaded.is_rebuilt {
             rows.extend(loaded.handed.iter().filter_map(|one| Some(EpochRow::unbounded(one.place?.0))));
-            rows.sort_by_key(|row| row.epoch);
+            rows.sort_unstable_by_key(|row| row.epoch);
             rows.dedup_by_key(|row| row.epoch);
         }
         for row in &rows {
@@ -369,7 +369,7 @@ impl Session {
 
     fn add_runs(&mut self, runs: impl IntoIterator<Item = Run>) {
         self.runs.extend(runs);
-        self.runs.sort_by_key(|run| (run.epoch, run.lane));
+        self.runs.sort_unstable_by_key(|run| (run.epoch, run.lane));
     }
 
     #[cfg(feature = "planted")]

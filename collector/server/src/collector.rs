@@ -95,9 +95,9 @@ impl Collector {
         let query_engine = Arc::new(ArcSwap::from_pointee(engine(&config)));
         // Before ingest, whose start applies what the inbox holds: so all that status makes of it is followed.
         let (batches, recorded) = mpsc::channel(RULE_BATCHES_MAX);
-        let (profiles, _) = profiles::read(&config, &arguments.alerting_files()).map_err(StartError::Alerting)?;
+        let (set_up, _) = profiles::read(&config, &arguments.alerting_files()).map_err(StartError::Alerting)?;
         let putting = Arc::clone(&fleet);
-        let put = tokio::task::spawn_blocking(move || profiles::put(&putting, &profiles)).await;
+        let put = tokio::task::spawn_blocking(move || profiles::put(&putting, set_up)).await;
         put.map_err(|_| StartError::Panic)?.map_err(|why| StartError::Alerting(vec![why]))?;
         let (rules_version, rules) = fleet.profile_rules();
         let files = Files { profiles: rules, ..arguments.alerting_files() };

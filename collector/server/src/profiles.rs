@@ -1,4 +1,4 @@
-//! Profiles of files, and the rules that profiles bring.
+//! What hosts are set up by and stands in files: profiles, with the rules that they bring, and rules of discovery.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use muster_alert::alerting::{Files, Settings, load_settings};
 use muster_common::time::now;
-use muster_fleet::{By, Fleet, check_profile_files};
+use muster_fleet::{By, FileRules, Fleet, check_profile_files, read_discovery_rules};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Arguments, Config, DEFAULT_PROFILES};
+use crate::config::{Arguments, Config, DEFAULT_DISCOVERY, DEFAULT_PROFILES};
 use crate::error::chain;
 use crate::reload::Reloader;
 
@@ -17,13 +17,20 @@ use crate::reload::Reloader;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Profiles as files have them: path and text of each.
-pub(crate) type ProfileFiles = Vec<(String, String)>;
+type ProfileFiles = Vec<(String, String)>;
+
+/// All of it, without mistakes.
+pub(crate) struct SetUp {
+    profiles: ProfileFiles,
+    discovery: FileRules,
+    gone_days: u32,
+}
 
 /// Reads the files, and everything that stands in them is right by itself.
 ///
 /// # Errors
 /// Every mistake, a line each, with its place and what to do.
-pub(crate) fn read(config: &Config, files: &Files) -> Result<(ProfileFiles, Settings), Vec<String>> {
+pub(crate) fn read(config: &Config, files: &Files) -> Result<(SetUp, Settings), Vec<String>> {
     let profiles = read_folder(config).map_err(|why| vec![why]);
     let judged = profiles.and_then(|profiles| {
         let rules = check_profile_files(&profiles).map_err(|mistakes| vec![mistakes.to_string()])?;
@@ -32,13 +39,13 @@ pub(crate) fn read(config: &Config, files: &Files) -> Result<(ProfileFiles, Sett
         let refused: Vec<String> = load_settings(&rules)?.warnings;
         if refused.is_empty() { Ok(profiles) } else { Err(refused) }
     });
-    match (judged, load_settings(files)) {
-        (Ok(profiles), Ok(settings)) => Ok((profiles, settings)),
-        (Err(mut faults), Err(more)) => {
-            faults.extend(more);
-            Err(faults)
+    match (judged, read_discovery_rules(&discovery_paths(config)), load_settings(files)) {
+        (Ok(profiles), Ok(discovery), Ok(settings)) => {
+            Ok((SetUp { profiles, discovery, gone_days: config.discovery.gone_days }, settings))
         }
-        (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+        (profiles, discovery, settings) => {
+            Err([profiles.err(), discovery.err(), settings.err()].into_iter().flatten().flatten().collect())
+        }
     }
 }
 
@@ -64,6 +71,16 @@ pub(crate) fn paths(config: &Config) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
+/// The files of rules of discovery one by one, for a snapshot; none of a folder that cannot be read.
+pub(crate) fn discovery_files(config: &Config) -> Vec<PathBuf> {
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+    let files = discovery_paths(config).into_iter().flat_map(|path| {
+        let entries = std::fs::read_dir(&path).map(|entries| entries.flatten().map(|entry| entry.path()));
+        entries.map_or_else(|_| vec![path], |entries| entries.filter(is_yaml).collect())
+    });
+    files.filter(|path| path.is_file()).collect()
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("failed to read `{}`: {error}; user muster-collector must be able to read it", path.display())
 }
@@ -76,12 +93,20 @@ fn read_folder(config: &Config) -> Result<ProfileFiles, String> {
     paths(config)?.into_iter().map(read).collect()
 }
 
-/// Puts these profiles in force: what hosts get of them goes out as a roll-out.
+/// The file or folder of rules of discovery, if one is named or the usual one is there.
+pub(crate) fn discovery_paths(config: &Config) -> Vec<PathBuf> {
+    let usual = || Some(PathBuf::from(DEFAULT_DISCOVERY)).filter(|path| path.exists());
+    config.discovery.rules.clone().or_else(usual).into_iter().collect()
+}
+
+/// Puts it in force: what hosts get of profiles goes out as a roll-out.
 ///
 /// # Errors
 /// When profiles that the API has stand against them, or the disk failed.
-pub(crate) fn put(fleet: &Fleet, profiles: &[(String, String)]) -> Result<(), String> {
-    let done = fleet.set_profile_files(profiles, &By::MUSTER, now()).map_err(|error| chain(&error))?;
+pub(crate) fn put(fleet: &Fleet, set_up: SetUp) -> Result<(), String> {
+    let done = fleet.set_profile_files(&set_up.profiles, &By::MUSTER, now()).map_err(|error| chain(&error))?;
+    fleet.set_discovery_files(set_up.discovery);
+    fleet.set_gone_days(set_up.gone_days);
     if done.is_changed {
         let begun = done.rollout.map(|rollout| format!(", a roll-out to {} hosts begins", rollout.hosts));
         tracing::info!("version {} of the profiles is in force{}", done.version, begun.unwrap_or_default());
@@ -129,8 +154,8 @@ mod tests {
         write("b.yml", "profile: b\nlogs:\n- paths: [/var/log/b.log]\n");
         write("a.yaml", "profile: a\nlogs:\n- paths: [/var/log/a.log]\n");
         write("note.txt", "no profile");
-        let (profiles, _) = read(&config, &Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
-        let names: Vec<&str> = profiles.iter().map(|(path, _)| path.rsplit('/').next().unwrap()).collect();
+        let (set_up, _) = read(&config, &Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let names: Vec<&str> = set_up.profiles.iter().map(|(path, _)| path.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["a.yaml", "b.yml"]);
         write("c.yml", &format!("profile: c\n{RULES}\n"));
         std::fs::write(at("own.yml"), format!("{}\n", &RULES[9..])).unwrap();
@@ -140,5 +165,13 @@ mod tests {
         write("c.yml", "profile: c\nlogs:\n- paths: [/var/log/c.log]\n  colour: red\n");
         let faults = read(&config, &Files::default()).err().unwrap().join("\n");
         assert!(faults.contains("c.yml") && faults.contains("colour"), "{faults}");
+        write("c.yml", "profile: c\nlogs:\n- paths: [/var/log/c.log]\n");
+        config.discovery.rules = Some(at("discovery.yml"));
+        let rules = |text: &str| std::fs::write(at("discovery.yml"), text).unwrap();
+        rules("rules:\n- name: shop\n  kind: unit\n  action: perhaps\n");
+        let faults = read(&config, &Files::default()).err().unwrap().join("\n");
+        assert!(faults.contains("discovery.yml"), "{faults}");
+        rules("rules:\n- name: shop\n  kind: unit\n  action: accept\n");
+        assert!(read(&config, &Files::default()).is_ok());
     }
 }

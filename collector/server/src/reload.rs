@@ -119,14 +119,14 @@ impl Reloader {
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{errors}");
             errors
         };
-        let (profiles, mut settings) = profiles::read(&new, &self.files()).map_err(refused)?;
+        let (set_up, mut settings) = profiles::read(&new, &self.files()).map_err(refused)?;
         let certificate = self.certificates.get().map(|certificates| certificates.prepare(&new, now())).transpose();
         let certificate = certificate.inspect_err(|why| {
             tracing::error!("the configuration was not reloaded, the old one stays in force:\n{why}");
         })?;
         if let Some(fleet) = self.fleet.get() {
             // They may stand against profiles that the API has: then nothing else has changed yet.
-            profiles::put(fleet, &profiles).map_err(|why| refused(vec![why]))?;
+            profiles::put(fleet, set_up).map_err(|why| refused(vec![why]))?;
             settings = load_settings(&self.files()).map_err(refused)?;
         }
         settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -89,8 +89,8 @@ pub fn walk(disk: &dyn Disk, folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<Pat
         }
         folders.push(at);
     }
-    files.sort();
-    folders.sort();
+    files.sort_unstable();
+    folders.sort_unstable();
     Ok((files, folders))
 }
 

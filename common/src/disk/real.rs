@@ -56,7 +56,7 @@ impl Disk for RealDisk {
                 names.push(name);
             }
         }
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     }
 

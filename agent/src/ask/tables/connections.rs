@@ -53,7 +53,7 @@ pub(super) fn read(_: &Host, scene: &Scene, taker: &mut Taker<'_>) -> Result<(),
         }
     }
     taker.drop_unseen(beyond);
-    connections.sort_by_key(|one| (one.local, one.remote));
+    connections.sort_unstable_by_key(|one| (one.local, one.remote));
     let processes = if taker.sieve.needs("process") { processes(scene, &connections, taker)? } else { BTreeMap::new() };
     let users = if taker.sieve.needs("user") { user_names(scene) } else { BTreeMap::new() };
     for one in connections {

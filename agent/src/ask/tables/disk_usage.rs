@@ -65,7 +65,7 @@ pub(super) fn read(host: &Host, scene: &Scene, taker: &mut Taker<'_>) -> Result<
     mounts.reverse();
     let mut seen = std::collections::BTreeSet::new();
     mounts.retain(|mount| seen.insert(mount.point().to_vec()));
-    mounts.sort_by(|one, other| one.point().cmp(other.point()));
+    mounts.sort_unstable_by(|one, other| one.point().cmp(other.point()));
     let answers = host.disks.borrow_mut().ask(&mounts, taker);
     for (mount, answer) in mounts.iter().zip(answers) {
         let path = parse::text(mount.point());

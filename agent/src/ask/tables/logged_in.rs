@@ -20,7 +20,7 @@ pub(super) fn read(_: &Host, scene: &Scene, taker: &mut Taker<'_>) -> Result<(),
     let sessions = scene.list(SESSIONS, SESSIONS_MAX)?;
     // Beside each session is the pipe that holds it open.
     let mut sessions: Vec<&String> = sessions.iter().filter(|name| !name.ends_with(".ref")).collect();
-    sessions.sort();
+    sessions.sort_unstable();
     for name in &sessions {
         if let Some(bytes) = scene.beginning(&format!("{SESSIONS}/{name}"), SMALL_BYTES)
             && let Some(row) = of_logind(&bytes)

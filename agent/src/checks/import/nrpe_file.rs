@@ -124,7 +124,7 @@ impl Settings {
                 return Err(format!("it holds more than {FILES_MAX} names"));
             }
         }
-        names.sort();
+        names.sort_unstable();
         for name in names {
             let path = folder.join(&name);
             let name = name.to_string_lossy();

@@ -89,7 +89,7 @@ pub(in super::super) fn ipv4_of_host() -> io::Result<Vec<Ipv4>> {
     }
     // SAFETY: the head that getifaddrs gave, given back once.
     unsafe { libc::freeifaddrs(first) };
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 

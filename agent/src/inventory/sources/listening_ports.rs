@@ -63,7 +63,7 @@ pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
         }
     }
     // Of several at one port the same one is told each time.
-    sockets.sort();
+    sockets.sort_unstable();
     let listeners = listeners(scene, &sockets);
     let users = user_names(scene);
     for socket in sockets {

@@ -16,7 +16,7 @@ pub(super) fn read(scene: &Scene, rows: &mut Rows) -> Result<(), Problem> {
         // `a,b,` in the order in which they were loaded.
         let mut users: Vec<String> = users.unwrap_or_default().split(',').map(str::to_owned).collect();
         users.retain(|user| !user.is_empty() && user != "-");
-        users.sort();
+        users.sort_unstable();
         let users = users.join(",");
         rows.add([name.into(), size.into(), (!users.is_empty()).then_some(users).into()]);
     }

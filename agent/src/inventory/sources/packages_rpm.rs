@@ -70,7 +70,7 @@ fn packages(output: &[u8], rows: &mut Rows) {
         entry.1.clone_from(source);
     }
     for ((name, architecture), (mut versions, source)) in found {
-        versions.sort();
+        versions.sort_unstable();
         let architecture = Some(architecture).filter(|text| text != "(none)" && !text.is_empty());
         rows.add([
             "rpm".into(),

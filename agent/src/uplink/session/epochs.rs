@@ -176,7 +176,7 @@ impl Session {
             pending.opening = Some(epoch);
             self.keeping.wish = None;
         }
-        table.rows.sort_by_key(|row| row.epoch);
+        table.rows.sort_unstable_by_key(|row| row.epoch);
         self.keeping.tells_loss = false;
         self.keeping.under_way = Some(pending);
         let sync_first = moved || last_table;

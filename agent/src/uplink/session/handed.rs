@@ -74,7 +74,7 @@ impl Session {
     /// Reports that have a place already go again under it; those whose epoch is done were committed.
     pub(super) fn take_over_handed(&mut self, loaded: Loaded) {
         let mut handed = loaded.handed;
-        handed.sort_by_key(|one| one.place);
+        handed.sort_unstable_by_key(|one| one.place);
         for one in handed {
             let Some((epoch, seq)) = one.place else { continue };
             let frame = reframe(&one.frame, epoch, seq);

@@ -22,6 +22,8 @@ pub const DEFAULT_ALERTING: &str = "/etc/muster/alerting.yml";
 
 /// Where profiles are looked for when `profiles.folder` names no folder.
 pub const DEFAULT_PROFILES: &str = "/etc/muster/profiles";
+/// Where rules of discovery are looked for when `discovery.rules` names none.
+pub const DEFAULT_DISCOVERY: &str = "/etc/muster/discovery.yml";
 
 /// Everything the collector is told. Times are spans, sizes bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,7 @@ pub struct Config {
     pub query: Query,
     pub runtime: Runtime,
     pub profiles: Profiles,
+    pub discovery: Discovery,
     pub heartbeat: Heartbeat,
     pub snapshot: Snapshot,
     pub log: Log,
@@ -138,6 +141,15 @@ pub struct Profiles {
     pub folder: Option<PathBuf>,
 }
 
+/// `[discovery]`: what becomes of what hosts newly have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// A file of rules, or a folder of `*.yml`; `None`: [`DEFAULT_DISCOVERY`] where there is one.
+    pub rules: Option<PathBuf>,
+    /// After how many days what vanished is archived by itself.
+    pub gone_days: u32,
+}
+
 /// `[heartbeat]`: signs of life for a service outside that tells people when they stay away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -201,6 +213,7 @@ impl Default for Config {
             },
             runtime: Runtime { workers: 2 },
             profiles: Profiles::default(),
+            discovery: Discovery { rules: None, gone_days: 7 },
             heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
             snapshot: Snapshot { folder: None, key_file: None, every: Duration::ZERO, keep: 7 },
             log: Log { level: "info".to_owned() },

@@ -25,11 +25,15 @@ struct ConfigFile {
 }
 
 impl ConfigFiles {
-    /// Reads the files that these arguments name, and the profiles at these paths.
+    /// Reads the files that these arguments name, and the profiles and rules of discovery at these paths.
     ///
     /// # Errors
     /// [`SnapshotError::Config`]: one of them cannot be read.
-    pub(crate) fn read(arguments: &Arguments, profiles: Vec<PathBuf>) -> Result<Self, SnapshotError> {
+    pub(crate) fn read(
+        arguments: &Arguments,
+        profiles: Vec<PathBuf>,
+        discovery: Vec<PathBuf>,
+    ) -> Result<Self, SnapshotError> {
         let mut all = Self::default();
         if let Some(path) = arguments.config_file() {
             all.add("config/collector.toml", path)?;
@@ -38,7 +42,12 @@ impl ConfigFiles {
         if let Some(path) = &named.alerting {
             all.add("config/alerting.yml", path.clone())?;
         }
-        let folders = [("rules", named.rule_paths()), ("templates", named.template_paths()), ("profiles", profiles)];
+        let folders = [
+            ("rules", named.rule_paths()),
+            ("templates", named.template_paths()),
+            ("profiles", profiles),
+            ("discovery", discovery),
+        ];
         for (folder, paths) in folders {
             for path in paths {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -139,7 +148,7 @@ password_file:
             ..Arguments::default()
         };
         std::fs::write(at("p.yml"), "profile: p\n").unwrap();
-        let files = ConfigFiles::read(&arguments, vec![at("p.yml")]).unwrap();
+        let files = ConfigFiles::read(&arguments, vec![at("p.yml")], Vec::new()).unwrap();
         assert_eq!(files.secret_files, ["k"]);
         files.write(&RealDisk, &at("to")).unwrap();
         let text = |name: &str| String::from_utf8(read_all(&RealDisk, &at("to").join(name), 1 << 20).unwrap()).unwrap();
@@ -149,7 +158,7 @@ password_file:
         assert_eq!(text("config/profiles/p.yml"), "profile: p\n");
         assert_eq!(files.origins()["config/rules/a.yml"], at("rules/a.yml").display().to_string());
         let gone = Arguments { config: Some(at("gone.toml")), ..Arguments::default() };
-        let told = ConfigFiles::read(&gone, Vec::new()).unwrap_err().to_string();
+        let told = ConfigFiles::read(&gone, Vec::new(), Vec::new()).unwrap_err().to_string();
         assert!(told.contains("gone.toml` cannot be read"), "{told}");
     }
 }

@@ -117,7 +117,8 @@ impl Snapshots {
         let name = folder::free_name(&*self.disk, &folder, now, self.admin.store_id())?;
         // A folder that cannot be read is told by the next reload; what is in force of it is in state.redb.
         let profiles = crate::profiles::paths(config).unwrap_or_default();
-        let config = ConfigFiles::read(self.reloader.arguments(), profiles)?;
+        let discovery = crate::profiles::discovery_files(config);
+        let config = ConfigFiles::read(self.reloader.arguments(), profiles, discovery)?;
         Ok(Ask { folder, key, config, name, now })
     }
 

@@ -1,5 +1,5 @@
 //! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL, its log lines in LogQL, and a mail about
-//! a process that died, and what changed on the host.
+//! a process that died, what changed on the host, and what it is set up by.
 
 mod changes;
 mod lines;
@@ -11,5 +11,6 @@ mod mailbox;
 mod own_log;
 mod pages;
 mod run;
+mod set_up;
 
 pub(crate) use run::{run, run_with};

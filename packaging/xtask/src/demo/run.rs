@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
-use super::{changes, lines, mail, pages};
+use super::{changes, lines, mail, pages, set_up};
 use crate::process::{self, Kept, output};
 use crate::{build, web};
 
@@ -44,6 +44,7 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     demo.show_histogram()?;
     demo.kill_and_repair()?;
     demo.show_change(folder.path())?;
+    demo.show_set_up(folder.path())?;
     demo.leave_something_to_see()?;
     demo.show_cost()?;
     demo.show_next_steps();
@@ -101,9 +102,13 @@ impl Demo {
         std::fs::write(&config, lines::collector_config("trace"))?;
         std::fs::write(
             &agent_config,
-            lines::agent_config(log.path()) + &mail::agent_config() + &changes::agent_config(folder),
+            lines::agent_config(log.path())
+                + &mail::agent_config()
+                + &changes::agent_config(folder)
+                + &set_up::agent_config(folder),
         )?;
         changes::prepare(folder)?;
+        set_up::prepare(folder)?;
         let (mailbox, alerting) = (Mailbox::start(None)?, folder.join("alerting.yml"));
         std::fs::write(&alerting, mail::alerting(&mailbox))?;
         let rules = folder.join("rules.yml");
