@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use muster_common::digest::Sha256;
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
 use serde_json::Value as Json;
@@ -254,24 +253,6 @@ impl Fleet {
         profiles.sort_unstable();
         profiles.dedup();
         profiles
-    }
-
-    /// The same for the same accepted checks and daemons of a host, also after a restart.
-    pub fn accepted_mark(&self, host: HostId) -> u64 {
-        let checks = self.accepted_checks(host).into_iter().map(|(key, check)| format!("{key}\n{check}\n"));
-        let all: String = checks.chain(self.accepted_daemons(host)).collect();
-        let [a, b, c, d, e, f, g, h, ..] = Sha256::of(all.as_bytes()).0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
-
-    /// Moves when the accepted checks or daemons of hosts changed: ask [`Self::take_accepted_changed`] then.
-    pub fn subscribe_accepted(&self) -> watch::Receiver<u64> {
-        self.discovery.lock().accepted_moved.subscribe()
-    }
-
-    /// Hosts whose accepted checks or daemons changed, by id; each is given out once. After a start those of all hosts count as changed.
-    pub fn take_accepted_changed(&self) -> Vec<HostId> {
-        self.discovery.lock().take_changed()
     }
 
     /// How many items are in each state.

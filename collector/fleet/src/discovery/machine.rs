@@ -1,11 +1,13 @@
 //! One item: what a look, a decision or time make of it. Pure: whatever happens, happens here.
 //!
+//! ```text
 //!     found ----> proposed --accept--> accepted --went--> gone --7 days, a person--> archived
 //!                  |    |                 ^  ^             |  |                         |
 //!                  |    ignore            |  +--is back----+  +--announced: at once---->|
 //!                  |    v                 |                                             |
 //!                  |   ignored --accept---+--------------------------accept-------------+
 //!                  went: dropped, without a word               is back: proposed again
+//! ```
 
 use std::time::Duration;
 

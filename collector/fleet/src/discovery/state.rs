@@ -47,11 +47,8 @@ pub(crate) struct Discovery {
     /// Hosts whose tables are otherwise than when they were worked in, or that have proposals of which rules may decide now.
     due: BTreeSet<HostId>,
     pub(super) gone_days: u32,
-    /// Hosts whose accepted checks or daemons changed and nobody was told.
-    changed: BTreeSet<HostId>,
-    /// Moves with each change of items or rules, and with `changed`.
+    /// Moves with each change of items or rules.
     pub(super) moved: watch::Sender<u64>,
-    pub(super) accepted_moved: watch::Sender<u64>,
     budgets: HashMap<HostId, Budget>,
     pub(super) counts: DiscoveryCounts,
 }
@@ -75,9 +72,7 @@ impl Default for Discovery {
             in_force: Arc::default(),
             due: BTreeSet::new(),
             gone_days: GONE_DAYS,
-            changed: BTreeSet::new(),
             moved: watch::Sender::new(0),
-            accepted_moved: watch::Sender::new(0),
             budgets: HashMap::new(),
             counts: DiscoveryCounts::default(),
         }
@@ -130,8 +125,6 @@ impl Discovery {
     pub(crate) fn loaded(&mut self, snapshot: &InventorySnapshot) {
         self.put_in_force();
         self.looked_at(snapshot, snapshot.hosts().map(|(host, _)| host));
-        self.changed =
-            self.hosts.iter().filter(|(_, host)| host.watched().next().is_some()).map(|(id, _)| *id).collect();
     }
 
     /// Goes on where another left off that the file was read anew after.
@@ -140,12 +133,9 @@ impl Discovery {
         (self.gone_days, self.counts) = (before.gone_days, before.counts);
         self.budgets = std::mem::take(&mut before.budgets);
         std::mem::swap(&mut self.moved, &mut before.moved);
-        std::mem::swap(&mut self.accepted_moved, &mut before.accepted_moved);
-        self.changed.append(&mut before.changed);
         self.due.append(&mut before.due);
         self.put_in_force();
         self.ring();
-        self.accepted_moved.send_modify(|moved| *moved += 1);
     }
 
     /// These hosts have told of their tables: those that have other rows than were worked in are due.
@@ -251,10 +241,6 @@ impl Discovery {
             self.put_in_force();
         }
         self.ring();
-        if !changed.is_empty() {
-            self.changed.extend(changed.iter().copied());
-            self.accepted_moved.send_modify(|moved| *moved += 1);
-        }
         changed.into_iter().collect()
     }
 
@@ -291,10 +277,6 @@ impl Discovery {
 
     pub(super) fn hosts_from(&self, host: HostId) -> impl Iterator<Item = (HostId, &HostItems)> {
         self.hosts.range(host..).map(|(host, items)| (*host, items))
-    }
-
-    pub(super) fn take_changed(&mut self) -> Vec<HostId> {
-        std::mem::take(&mut self.changed).into_iter().collect()
     }
 
     pub(super) fn in_force(&self) -> Arc<RuleSet> {

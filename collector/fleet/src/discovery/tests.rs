@@ -107,14 +107,15 @@ fn items(bench: &Bench) -> Vec<String> {
 #[test]
 fn what_a_host_newly_has_is_proposed_watched_and_gone() {
     let mut world = World::new();
-    let (moved, accepted) = (world.bench.fleet.subscribe_discovery(), world.bench.fleet.subscribe_accepted());
+    let moved = world.bench.fleet.subscribe_discovery();
     let first = units(&["shop.service", "nginx.service"]);
     world.look(100, &[&first, &ports(&[(80, "nginx", "nginx.service")]), &mounts(&["/", "/srv/data"])]);
     let expect = ["proposed daemon:nginx", "proposed mount:/srv/data", "proposed unit:shop.service"];
     assert_eq!(world.items(), expect);
     let told = "host `web1` was looked at for the first time: 1 daemon, 1 unit, 1 mount proposed";
     assert_eq!(world.texts(EventKind::Discovered), [told]);
-    assert!(*moved.borrow() > 0 && *accepted.borrow() == 0, "nothing is accepted");
+    assert!(*moved.borrow() > 0);
+    assert_eq!(world.bench.fleet.accepted_checks(world.host), [], "nothing is accepted");
 
     // Java comes.
     let more = units(&["shop.service", "nginx.service", "tomcat.service"]);
@@ -132,25 +133,19 @@ fn what_a_host_newly_has_is_proposed_watched_and_gone() {
 #[test]
 fn what_is_accepted_is_watched_and_gone_when_it_went() {
     let mut world = World::new();
-    let accepted = world.bench.fleet.subscribe_accepted();
     let own = units(&["shop.service", "nginx.service", "tomcat.service"]);
     let listening = ports(&[(80, "nginx", "nginx.service"), (8_080, "java", "tomcat.service")]);
     world.look(100, &[&own, &listening, &mounts(&["/", "/srv/data"])]);
     world.decide(300, Decision::Accept, &["port:tcp/8080/java", "daemon:nginx", "mount:/srv/data"]);
     world.decide(300, Decision::Ignore, &["unit:shop.service", "unit:tomcat.service"]);
     let fleet = &world.bench.fleet;
-    assert_eq!(
-        (fleet.accepted_daemons(world.host), fleet.take_accepted_changed()),
-        (vec!["nginx".into()], vec![world.host])
-    );
-    assert_eq!((*accepted.borrow() > 0, fleet.take_accepted_changed()), (true, vec![]), "told once");
+    assert_eq!(fleet.accepted_daemons(world.host), ["nginx"]);
     let checks = fleet.accepted_checks(world.host);
     let names: Vec<_> =
         checks.iter().map(|(key, check)| format!("{key} {}", check["name"].as_str().unwrap())).collect();
     let expect =
         ["mount:/srv/data disk:srv:data", "mount:/srv/data mount:srv:data", "port:tcp/8080/java port:tcp:8080"];
     assert_eq!(names, expect);
-    let mark = fleet.accepted_mark(world.host);
     let told = world.texts(EventKind::ItemAccepted);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
@@ -163,10 +158,7 @@ fn what_is_accepted_is_watched_and_gone_when_it_went() {
     world.look(400, &[&mounts(&["/"]), &own]);
     assert_eq!(world.view("mount:/srv/data").went_ms, Some((at(100).millis(), at(400).millis())));
     assert_eq!(world.items()[1], "gone mount:/srv/data");
-    assert_eq!(
-        (world.bench.fleet.accepted_checks(world.host).len(), world.bench.fleet.accepted_mark(world.host)),
-        (3, mark)
-    );
+    assert_eq!(world.bench.fleet.accepted_checks(world.host), checks, "its checks stay");
     let gone = &world.events(EventKind::ItemGone)[0];
     assert!(gone.text.contains("no file system /srv/data (ext4, on /dev/sdb1) any more"), "{}", gone.text);
     assert_eq!(gone.fields["since_ms"], at(100).millis().to_string());
@@ -188,7 +180,6 @@ fn what_is_accepted_is_watched_and_gone_when_it_went() {
     );
     assert!(world.texts(EventKind::ItemArchived)[0].ends_with("archived, gone for 7 days"));
     assert_eq!(world.bench.fleet.accepted_checks(world.host).len(), 1);
-    assert_eq!(world.bench.fleet.take_accepted_changed(), [world.host]);
     // An accepted port whose process is seen no more under another name: nothing of it moved.
     assert_eq!(world.items()[2], "accepted port:tcp/8080/java");
     let before = world.items();

@@ -64,11 +64,6 @@ impl Fleet {
         self.profiles.lock().queue.entry(host).or_default().told = Some(told);
     }
 
-    /// These hosts are composed anew within the next steps: something that their documents are made of has changed.
-    pub fn mark_configurations(&self, hosts: &[HostId]) {
-        self.profiles.lock().mark(hosts.iter().copied());
-    }
-
     /// To be called about once a second: composes hosts that have changed (a thousand at most), works in what hosts told, and goes on with the open
     /// roll-out. What it decides is durable when it returns, and hosts are due.
     ///
