@@ -66,7 +66,7 @@ test('a strip is read by its letters, and what is not known is no data', () => {
 })
 
 test('no two states of one family look the same without their colour', () => {
-  const families = [['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'], ['up', 'silent', 'unreachable', 'rebooting', 'agent_stopped'], ['pending', 'firing', 'resolved']] as const
+  const families = [['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'], ['up', 'silent', 'unreachable', 'rebooting', 'agent_stopped'], ['pending', 'firing', 'resolved'], ['gone', 'proposed', 'accepted', 'ignored', 'archived'], ['running', 'stopped', 'done', 'superseded', 'reverted'], ['none', 'in_force', 'trial', 'refused', 'reverted', 'disabled']] as const
   for (const family of families) {
     assert.equal(new Set(family.map((state) => LOOKS[state].shape)).size, family.length)
     assert.equal(new Set(family.map((state) => LOOKS[state].word)).size, family.length)

@@ -25,6 +25,24 @@ export const LOOKS: Readonly<Record<AnyState, Look>> = {
   pending: { word: 'Pending', tone: 'busy', shape: 'clock', rank: 1 },
   firing: { word: 'Firing', tone: 'critical', shape: 'bell', rank: 7 },
   resolved: { word: 'Resolved', tone: 'off', shape: 'check', rank: 0 },
+  // Of what was found on a host; ranks are the order in which there is something to do.
+  gone: { word: 'Gone', tone: 'critical', shape: 'minus', rank: 9 },
+  proposed: { word: 'Proposed', tone: 'busy', shape: 'plus', rank: 7 },
+  accepted: { word: 'Accepted', tone: 'ok', shape: 'check', rank: 2 },
+  ignored: { word: 'Ignored', tone: 'off', shape: 'slash', rank: 1 },
+  archived: { word: 'Archived', tone: 'off', shape: 'pause', rank: 0 },
+  // Of roll-outs.
+  running: { word: 'Running', tone: 'busy', shape: 'turn', rank: 2 },
+  stopped: { word: 'Stopped', tone: 'critical', shape: 'pause', rank: 9 },
+  done: { word: 'Done', tone: 'ok', shape: 'check', rank: 0 },
+  superseded: { word: 'Superseded', tone: 'off', shape: 'slash', rank: 0 },
+  reverted: { word: 'Reverted', tone: 'warning', shape: 'triangle', rank: 5 },
+  // What a host says of its configuration; it may have reverted it too.
+  none: { word: 'None', tone: 'off', shape: 'ring', rank: 0 },
+  in_force: { word: 'In force', tone: 'ok', shape: 'check', rank: 0 },
+  trial: { word: 'On trial', tone: 'busy', shape: 'clock', rank: 2 },
+  refused: { word: 'Refused', tone: 'critical', shape: 'octagon', rank: 9 },
+  disabled: { word: 'Switched off', tone: 'off', shape: 'pause', rank: 3 },
 }
 
 /** The look of a state that may be a newer collector's. */

@@ -27,6 +27,7 @@ import { Inventory, LastChanges, tableParam } from './Inventory'
 import { Logs, LogsBelow } from './Logs'
 import { Metrics } from './Metrics'
 import { Processes } from './Processes'
+import { SetUp } from './SetUp'
 import { moveTo } from './moved'
 import { zoomOut } from './time'
 import './host.css'
@@ -118,10 +119,11 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
             ['logs', 'Logs'],
             ['events', `Events${list.length > 0 ? ` ${list.length}` : ''}`],
             ['inventory', 'Inventory'],
+            ['setup', 'Set-up'],
             ['facts', 'Facts'],
           ]}
         />
-        {tab.value !== 'facts' && tab.value !== 'inventory' && <Zoom />}
+        {!['facts', 'inventory', 'setup'].includes(tab.value) && <Zoom />}
       </div>
       {tab.value === 'processes' ? (
         <Processes host={host} marks={marks} />
@@ -136,6 +138,8 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <Events events={list} isMore={list.length >= EVENTS_MAX} />
       ) : tab.value === 'inventory' ? (
         <Inventory host={host.name} />
+      ) : tab.value === 'setup' ? (
+        <SetUp host={host.name} />
       ) : tab.value === 'facts' ? (
         <Facts host={host} checks={knownChecks?.checks ?? null} />
       ) : (
