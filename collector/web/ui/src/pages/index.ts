@@ -11,6 +11,7 @@ export const pages: readonly Page[] = [
   { path: '/inventory', title: 'Inventory', group: 'Look', key: 'g i', load: () => import('./inventory') },
   { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
   { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },
+  { path: '/discovery', title: 'Discovery', group: 'Watch', key: 'g n', load: () => import('./discovery') },
   { path: '/rules', title: 'Rules', group: 'Plan', key: 'g r', hasRange: true, load: () => import('./rules') },
   { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/hosts-setup', title: 'Set up', group: 'Run', key: 'g s', load: () => import('./setup') },

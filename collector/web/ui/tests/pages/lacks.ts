@@ -1,6 +1,7 @@
 // What a page does not know: the collector away, half an answer, busy, a clock that is wrong, a session that has ended. It says so, and goes on.
 import { readFileSync } from 'node:fs'
 import type { Route } from 'playwright-core'
+import { listen } from '../listener'
 import { TOLD_MS, type Visit } from '../visit'
 
 const PROBLEMS = '**/api/muster/v1/problems*'
@@ -97,6 +98,9 @@ async function rows(visit: Visit): Promise<Row[]> {
   const alert = async (): Promise<string | undefined> =>
     ((await visit.api('GET', '/api/muster/v1/alerts')) as { alerts: { id: string; origin: { check?: string } }[] }).alerts.find(({ origin }) => origin.check === 'fan')?.id
   await visit.until('the alert of the fan', async () => (await alert()) !== undefined)
+  const { close, port, words } = await listen(visit)
+  await visit.api('PUT', '/api/muster/v1/discovery/rules/lacks-rule', { kind: 'port', items: [`port="${port}"`], action: 'ignore' })
+  await close()
   return [
     { path: '/', at: '/?q=fan', good: 'the fan stands still' },
     { path: '/fleet', at: '/fleet', good: 'db-1' },
@@ -105,6 +109,9 @@ async function rows(visit: Visit): Promise<Row[]> {
     { path: '/hosts/:host', at: '/hosts/web-1?tab=inventory&table=users&q=root', good: '/root' },
     { path: '/changes', at: '/changes?q=lacks-', good: /configuration file .*lacks-/ },
     { path: '/inventory', at: `/inventory?sql=${encodeURIComponent("SELECT host, home FROM users WHERE uid = 0 AND host = 'web-1'")}`, good: '/root' },
+    { path: '/discovery', at: '/discovery?state=ignored', good: words },
+    { path: '/discovery', at: '/discovery?view=rules', good: 'lacks-rule' },
+    { path: '/hosts/:host', at: '/hosts/web-1?tab=setup', good: 'none was ever offered' },
     { path: '/logs', at: '/logs?since=3h&q=%7Bapp%3D%22shop%22%7D', good: /lines, the newest first/ },
     { path: '/explore', at: '/explore?q=node_load1', good: /host="web-1"/ },
     { path: '/alerts', at: '/alerts?q=fan', good: /the fan stands still/ },
