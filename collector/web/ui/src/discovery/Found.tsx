@@ -143,7 +143,7 @@ interface ListProps {
 function List({ rows, active, chosen, onAct, onTurn }: ListProps) {
   const width = useSignal(1200)
   const isWide = width.value >= WIDE_PX
-  const heights = useMemo(() => varied(rows.map((row) => (row.kind === 'head' ? (row.of.state === 'gone' && !isWide ? 64 : 36) : row.kind === 'thing' ? (isWide ? 38 : 66) : isWide ? 30 : 50))), [rows, isWide])
+  const heights = useMemo(() => varied(rows.map((row) => (row.kind === 'head' ? (row.of.state === 'gone' && !isWide ? 88 : 36) : row.kind === 'thing' ? (isWide ? 38 : 66) : isWide ? 30 : 50))), [rows, isWide])
   const isAll = (items: readonly Item[]): boolean => items.length > 0 && items.every((item) => chosen?.value.has(idOf(item)))
   const choose = (items: readonly Item[]): void => {
     if (!chosen) return

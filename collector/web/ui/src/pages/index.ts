@@ -13,6 +13,7 @@ export const pages: readonly Page[] = [
   { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },
   { path: '/discovery', title: 'Discovery', group: 'Watch', key: 'g n', load: () => import('./discovery') },
   { path: '/rules', title: 'Rules', group: 'Plan', key: 'g r', hasRange: true, load: () => import('./rules') },
+  { path: '/profiles', title: 'Profiles', group: 'Plan', key: 'g o', load: () => import('./profiles') },
   { path: '/calendar', title: 'Calendar', group: 'Plan', key: 'g c', load: () => import('./calendar') },
   { path: '/hosts-setup', title: 'Set up', group: 'Run', key: 'g s', load: () => import('./setup') },
   { path: '/health', title: 'Health', group: 'Run', key: 'g h', hasRange: true, load: () => import('./health') },
