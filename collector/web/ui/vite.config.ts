@@ -26,11 +26,14 @@ function manualChunks(id: string): string | undefined {
 
 export default defineConfig({
   plugins: [limit(), compress()],
-  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  // Shorter than what the automatic form makes, by a hundredth.
+  esbuild: { jsx: 'transform', jsxFactory: 'h', jsxFragment: 'F', jsxInject: "import { h, Fragment as F } from 'preact'" },
   build: {
     outDir: '../dist',
     emptyOutDir: true,
     target: 'es2022',
+    // One file of styles for all pages: 1 kB less in all, 4 kB more before the first page.
+    cssCodeSplit: false,
     // Pictures too are files of their own: nothing is in an attribute's text.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

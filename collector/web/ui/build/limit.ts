@@ -22,7 +22,11 @@ export function weigh(built: Built): { first: number; all: number } {
     const file = built[name]
     for (const other of [...(file?.imports ?? []), ...(file?.css ?? [])]) take(other)
   }
-  for (const [name, file] of Object.entries(built)) if (file.isEntry || name.endsWith('.html')) take(name)
+  for (const [name, file] of Object.entries(built)) {
+    if (file.isEntry || name.endsWith('.html')) take(name)
+    // Styles of all pages are one file, which no script imports.
+    if (name.endsWith('.html')) for (const other of Object.keys(built)) if (other.endsWith('.css') && String(file.source).includes(other)) take(other)
+  }
   const sum = (names: Iterable<string>, compressed: (bytes: string | Uint8Array) => Uint8Array): number => [...names].reduce((total, name) => total + size(name, compressed), 0)
   return { first: sum(first, (bytes) => gzipSync(bytes, { level: 9 })), all: sum(Object.keys(built), (bytes) => brotliCompressSync(bytes)) }
 }

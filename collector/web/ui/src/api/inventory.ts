@@ -112,3 +112,52 @@ export interface Compared {
 export function tellsChange(changed: readonly unknown[]): boolean {
   return changed.some((event) => (event as { kind?: unknown } | null)?.kind === 'inventory_change')
 }
+
+/** What a host has otherwise than expected; null: it has no such row. */
+export interface OtherRow {
+  readonly host: string
+  readonly host_id: string
+  readonly row: Cells | null
+  readonly columns: readonly string[]
+}
+export interface DriftKey {
+  readonly key: Cells
+  /** Null in columns that do not count; null: there ought to be no such row. */
+  readonly expected: Cells | null
+  readonly others: readonly OtherRow[]
+  readonly left_out: number
+}
+export interface DriftTable extends TableShape {
+  /** Hosts of the group of which it is known. */
+  readonly hosts: number
+  readonly rows: number
+  /** Rows that are left out, since most hosts have such of their own. */
+  readonly own: number
+  readonly undecided: number
+  readonly drift: readonly DriftKey[]
+}
+export interface DriftGroup {
+  readonly name: string
+  readonly hosts: number
+  readonly rows: number
+  readonly left_out: number
+  /** The one with most rows first. */
+  readonly by_host: readonly { readonly host: string; readonly rows: number }[]
+  readonly tables: readonly DriftTable[]
+}
+export interface Drift {
+  readonly hosts_min: number
+  /** Hosts of smaller groups. */
+  readonly alone: number
+  readonly groups: readonly DriftGroup[]
+}
+export interface Baseline {
+  readonly name: string
+  readonly matchers: readonly string[]
+  /** Whose rows they are; null: what most hosts had. */
+  readonly host: string | null
+  readonly tables: readonly string[]
+  readonly rows: number
+  readonly made_ms: number
+  readonly by: string
+}

@@ -1,6 +1,6 @@
 // Inventory: examples, tables to click, errors at their place, answers as tables, commands and CSV, and the URL that keeps them.
 import { readFileSync } from 'node:fs'
-import type { Visit } from '../visit'
+import { TOLD_MS, type Visit } from '../visit'
 
 interface Sql {
   readonly columns: readonly string[]
@@ -98,4 +98,56 @@ export default async function (visit: Visit): Promise<void> {
   await visit.open(`/inventory?open=packages&sql=${encodeURIComponent('SELECT * FROM packages ORDER BY host, name LIMIT 300')}`)
   await visit.see(/^300 rows$|^\d+ rows?$/)
   await visit.look('inventory', /^\d+ rows?$/)
+
+  await drift(visit)
+}
+
+/** What hosts have otherwise: off a baseline that is pinned here, and of a group as it is told. */
+async function drift(visit: Visit): Promise<void> {
+  const { page } = visit
+  const dialog = page.getByRole('dialog')
+  const name = `drift-${Date.now()}.conf`
+  visit.watched('web-1', name, 'only here')
+  await visit.until('the file', async () => JSON.stringify(await visit.api('GET', '/api/muster/v1/hosts/web-1/inventory/files')).includes(name), TOLD_MS)
+  await visit.open('/inventory')
+  await page.getByRole('link', { name: 'Drift', exact: true }).click()
+  await visit.see('No group to look at')
+  await page.getByRole('button', { name: 'Pin' }).click()
+  await dialog.getByLabel('Name').fill('pages')
+  await dialog.getByLabel('Of hosts').fill('env=prod')
+  await dialog.getByLabel('As this host has it').fill('web-1')
+  await dialog.getByLabel('Tables').fill('files')
+  await dialog.getByRole('button', { name: 'Pin' }).click()
+  await page.getByRole('link', { name: 'pages', exact: true }).click()
+  await page.waitForURL(/baseline=pages/)
+  const row = page.getByRole('row').filter({ hasText: name })
+  await row.getByText('has none').waitFor()
+  await row.getByText('db-1').waitFor()
+  await page.getByLabel('Host', { exact: true }).fill('web-1')
+  await page.waitForURL(/host=web-1/)
+  await visit.until('nothing of it is of web-1', async () => (await row.count()) === 0)
+  await page.goBack()
+  await row.getByText('has none').waitFor()
+  await page.getByLabel('Table', { exact: true }).selectOption('packages')
+  await page.waitForURL(/table=packages/)
+  await visit.until('no files of packages', async () => (await row.count()) === 0)
+  await page.getByLabel('Table', { exact: true }).selectOption('')
+  await visit.look('inventory-baseline', 'has none')
+  await page.getByRole('button', { name: 'Drop baseline pages' }).click()
+  await visit.see('None: hosts are compared with most of their group.')
+  visit.watched('web-1', name, null)
+
+  // Groups, the worst first, and what they have.
+  const columns = [{ name: 'name', kind: 'text' }, { name: 'version', kind: 'text' }]
+  const other = (host: string, version: string | null) => ({ host, host_id: host, row: version === null ? null : ['openssl', version], columns: ['version'] })
+  const table = { table: 'packages', one: 'package', columns, keys: 1, hosts: 5, rows: 3, own: 2, undecided: 0, drift: [{ key: ['openssl'], expected: ['openssl', '3.0.11'], others: [other('a', '3.0.2'), other('b', '3.0.2'), other('c', null)], left_out: 0 }] }
+  const group = (of: string, rows: number) => ({ name: of, labels: {}, hosts: 5, rows, left_out: 4, by_host: [{ host: 'a', rows }], tables: [table] })
+  await page.route('**/inventory/drift*', (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify({ version: 1, group_by: ['role'], baseline: null, hosts_min: 3, alone: 2, groups: [group('role=db', 1), group('role=web', 7)] }) }))
+  await visit.open('/inventory?view=drift&group=role')
+  await visit.see('version 3.0.11 -> 3.0.2')
+  const heads = await page.getByRole('heading', { level: 2, name: /^role=/ }).allTextContents()
+  if (heads.join() !== 'role=web,role=db') throw new Error(`not the worst first: ${heads.join()}`)
+  await visit.see('2 hosts in groups of less than 3.')
+  await visit.look('inventory-drift', 'version 3.0.11 -> 3.0.2')
+  await visit.unroute()
 }

@@ -1,15 +1,16 @@
-// Inventory: SQL over what all hosts have and are, now or at a moment.
+// Inventory: SQL over what all hosts have and are, now or at a moment; and what hosts have otherwise than they ought to.
 import { useMemo, useRef } from 'preact/hooks'
 import type { SqlAnswer, TableShapes } from '../../api/inventory'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { MomentField } from '../../inventory/MomentField'
 import { momentOf } from '../../inventory/words'
-import { Button, Lack, Notice } from '../../parts'
+import { Button, Lack, Notice, Tabs } from '../../parts'
 import { QueryField } from '../../parts/QueryField'
 import { useHeading } from '../../shell/heading'
 import { api } from '../../url/link'
 import { setSearch } from '../../url/location'
 import { param } from '../../url/query'
+import { DriftView } from './DriftView'
 import { Result } from './Result'
 import { completeSql, EXAMPLES, timeNames } from './sql'
 import { TableList } from './TableList'
@@ -20,6 +21,7 @@ const EVERY_MS = 300_000
 
 const sql = param('sql')
 const at = param('at')
+const view = param('view', 'sql')
 
 /** Another question is sorted by itself. */
 function ask(text: string): void {
@@ -30,7 +32,7 @@ export default function Inventory() {
   useHeading('Inventory')
   const insert = useRef<((word: string) => void) | null>(null)
   const tables = useAnswer<TableShapes>(() => [api('inventory', 'tables')])
-  const asked = useAnswer<SqlAnswer>(() => (sql.value ? [api('inventory', 'query'), { sql: sql.value, at: momentOf(at.value) }] : null), { every: EVERY_MS })
+  const asked = useAnswer<SqlAnswer>(() => (sql.value && view.value !== 'drift' ? [api('inventory', 'query'), { sql: sql.value, at: momentOf(at.value) }] : null), { every: EVERY_MS })
   const [shapes, known] = [useShown(tables).value?.tables ?? [], useShown(asked).value]
   const times = useMemo(() => timeNames(shapes), [shapes])
   const answer = asked.answer.value
@@ -43,7 +45,8 @@ export default function Inventory() {
   return (
     <div class="page inventory">
       <Lack answer={tables.answer.value} what="tables" onAgain={tables.again} />
-      <div class="inventory-sides">
+      <Tabs label="Views of the inventory" name="view" tab={view} tabs={[['sql', 'SQL'], ['drift', 'Drift']]} />
+      {view.value === 'drift' ? <DriftView shapes={shapes} /> : <div class="inventory-sides">
         <TableList shapes={shapes} onInsert={(word) => insert.current?.(word)} />
         <div class="stack">
           <section class="card pad stack" aria-label="Question">
@@ -79,7 +82,7 @@ export default function Inventory() {
           {isOf && wrong === null && known && <Result answer={known} sql={sql.value} at={moment} times={times} />}
           {!sql.value && <p class="soft">Write a question, or choose an example; a table's names on the side are put in by a click.</p>}
         </div>
-      </div>
+      </div>}
     </div>
   )
 }
