@@ -114,6 +114,8 @@ async function rows(visit: Visit): Promise<Row[]> {
     { path: '/hosts/:host', at: '/hosts/web-1?tab=setup', good: 'Checks by it' },
     { path: '/profiles', at: '/profiles?profile=redis', good: /valkey/ },
     { path: '/profiles', at: '/profiles?view=versions', good: 'the newest' },
+    { path: '/inventory', at: '/inventory?view=drift', good: 'No group to look at' },
+    { path: '/ask', at: '/ask?table=users', good: /One row is .*name, uid/ },
     { path: '/logs', at: '/logs?since=3h&q=%7Bapp%3D%22shop%22%7D', good: /lines, the newest first/ },
     { path: '/explore', at: '/explore?q=node_load1', good: /host="web-1"/ },
     { path: '/alerts', at: '/alerts?q=fan', good: /the fan stands still/ },

@@ -21,8 +21,10 @@ const CORPUS: readonly string[] = [
 /** What a page of ours has none of: whoever finds one has found a text that became a part of the page. */
 const FOREIGN = 'img[src="x"], iframe[srcdoc], svg[onload], script:not([src^="/assets/"]), a[href^="javascript" i], [onerror], [onload], [onclick], [onmouseover], object, embed, base, meta[http-equiv="refresh"]'
 /** Parameters that some page reads, or will. */
-const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages'] as const
+const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages', 'state', 'kind', 'after', 'profile', 'version', 'baseline', 'own', 'columns', 'where', 'hosts', 'timeout', 'limit'] as const
 const HOST = 'db-1'
+/** Pages of what monitoring sets up by itself. */
+const SET_UP = ['/discovery?state=all', '/discovery?view=rules', '/profiles', '/profiles?profile=x', '/profiles?view=rollouts', '/profiles?view=versions&version=1', `/hosts/${HOST}?tab=setup`, '/inventory?view=drift', `/ask?table=${encodeURIComponent('__proto__')}`] as const
 const CHECK = 'untrusted'
 /** A file may have any name but one with a slash. */
 const FILE = CORPUS[0] ?? ''
@@ -73,18 +75,49 @@ async function told(visit: Visit): Promise<void> {
   })
   const known = { table: 'packages', one: text(0), rows: 3, known_from_ms: null, seen_ms: 1, age_ms: 1, changed_ms: 1, dropped: 7, problem: text(0) }
   const side = { host: text(0), at_ms: null }
-  const answers: readonly (readonly [RegExp, unknown])[] = [
+  const answers: (readonly [RegExp, unknown])[] = [
     [/\/inventory\/tables/, { version: 1, tables: [shape, { ...shape, table: 'packages' }] }],
     [/\/changes\?/, { version: 1, next: text(9), changes: CORPUS.flatMap((_, at) => [change(at), change(at + 7)]) }],
     [/\/inventory\/compare\?/, { version: 1, one: side, other: { ...side, host: text(1) }, tables: [{ ...shape, known: true, rows: CORPUS.map((_, at) => ({ key: [text(at), at], one: at % 3 === 0 ? null : row(at), other: at % 3 === 1 ? null : row(at + 2) })) }] }],
     [/\/hosts\/[^/]+\/inventory(\?|$)/, { version: 1, host: HOST, host_id: '1', now_ms: 1, tables: [known, { ...known, table: text(9) }, { ...known, table: text(0) }] }],
     [/\/hosts\/[^/]+\/inventory\/packages/, { ...shape, version: 1, host: HOST, at_ms: null, rows: CORPUS.map((_, at) => row(at)), since: CORPUS.map((_, at) => (at % 2 ? null : { after_ms: null, until_ms: 1 })) }],
   ]
+  const item = (at: number): unknown => ({
+    host: text(at + 1), host_id: `${at}`, key: `unit:${text(at)}`, kind: at % 4 === 3 ? text(at) : 'unit', state: at % 5 === 4 ? text(at) : ['gone', 'proposed', 'accepted'][at % 3], words: text(at), fields: { __proto__: text(at), name: text(at) }, checks: [{ name: text(at), kind: text(at) }],
+    profile: at % 2 ? text(at) : null, is_there: true, found_ms: 1, since_ms: 1, by: text(at + 2), reason: text(at), went_after_ms: at % 2 ? null : 1, went_until_ms: 2, is_flapping: at % 2 === 0,
+  })
+  const profile = (at: number): unknown => ({
+    name: text(at), source: ['built_in', 'api', 'file', text(at)][at % 4], file: text(at), description: text(at), accept: text(at), has_selector: true, include: CORPUS, logs: 1, checks: 1, has_rules: true, hides: [], hidden_by: at % 3 ? null : text(at), hosts: 1, fits: 1, assigned: 1,
+    problem: text(at), text: CORPUS.join('\n'),
+  })
+  const rollout = (at: number): unknown => ({ set: at, base: 1, state: ['stopped', 'done', text(at)][at % 3], wave: at, reason: text(at), by: text(at), begun_ms: 1, changed_ms: 1, hosts: 3, good: 1, failed: [{ id: text(at), host: at % 2 ? null : text(at), problem: text(at), at_ms: 1 }] })
+  const configuration = { number: 1, digest: text(0), document: CORPUS.join('\n'), set: 1, profiles: CORPUS, proposed: CORPUS, checks: CORPUS.map((name) => ({ name, of: name })), problems: CORPUS, set_back: text(0), told: { word: text(0), in_force: null, offered: null, problems: CORPUS, at_ms: 1 }, reads: false }
+  const drifted = { ...shape, table: text(0), hosts: 3, rows: 9, own: 1, undecided: 1, drift: CORPUS.map((_, at) => ({ key: [text(at), text(at + 1)], expected: at % 2 ? null : row(at), left_out: 1, others: CORPUS.map((host, place) => ({ host, host_id: host, row: place % 3 ? row(at + place) : null, columns: CORPUS })) })) }
+  const missing = CORPUS.map((host) => ({ host, why: host, problem: host }))
+  answers.push(
+    [/v1\/discovery\?/, { version: 1, next: text(9), items: CORPUS.map((_, at) => item(at)), over: [{ host: text(0), host_id: '1', count: 2, first: CORPUS }] }],
+    [/v1\/discovery\/rules$/, { version: 1, rules: CORPUS.map((name, at) => ({ name, kind: text(at + 1), items: CORPUS, hosts: CORPUS, action: name, source: at % 2 ? 'file' : 'api', file: name, is_hidden: true, by: name, made_ms: 1 })) }],
+    [/v1\/profiles$/, { version: 1, set: 1, profiles: CORPUS.map((_, at) => profile(at)) }],
+    [/v1\/profiles\/named\//, { version: 1, profile: profile(0), hidden: [profile(1)] }],
+    [/v1\/profiles\/rollouts$/, { version: 1, rollouts: CORPUS.map((_, at) => rollout(at)) }],
+    [/v1\/profiles\/versions$/, { version: 1, versions: CORPUS.map((by, at) => ({ set: at, made_ms: 1, by, reason: by })) }],
+    [/v1\/profiles\/versions\//, { version: 1, set: 1, made_ms: 1, by: text(0), reason: text(0), profiles: CORPUS.map((name) => ({ name, source: name, text: name })) }],
+    [/v1\/profiles\/assigned$/, { version: 1, assignments: CORPUS.map((name) => ({ host: HOST, profile: name, by: name, reason: name, made_ms: 1 })) }],
+    [/\/hosts\/[^/]+\/configuration$/, { version: 1, configuration }],
+    [/\/inventory\/drift/, { version: 1, group_by: [], baseline: null, hosts_min: 3, alone: 1, groups: [{ name: text(0), labels: {}, hosts: 3, rows: 9, left_out: 1, by_host: CORPUS.map((host) => ({ host, rows: 1 })), tables: [drifted] }] }],
+    [/\/inventory\/baselines/, { version: 1, baselines: CORPUS.map((name) => ({ name, matchers: CORPUS, host: name, tables: CORPUS, rows: 1, made_ms: 1, by: name })) }],
+    [/v1\/ask\/tables$/, { version: 1, tables: [{ ...shape, one: text(0), is_live: true }, { ...shape, table: text(0), is_live: false }] }],
+    [/v1\/ask$/, { version: 1, table: text(0), columns: shape.columns, rows: CORPUS.map((_, at) => ({ values: row(at), count: 1, on_hosts: at % 2 ? 1 : 9, hosts: CORPUS })), left_out: 1, asked: 3, answered: 1, missing, notes: missing, dropped: 1, took_ms: 1 }],
+  )
   for (const [path, body] of answers) await page.route(path, (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(body) }))
-  for (const path of ['/changes?quiet=1', '/inventory?open=__proto__,packages', `/hosts/${HOST}?tab=inventory`, `/hosts/${HOST}?tab=inventory&table=packages`, `/hosts/${HOST}?tab=inventory&table=packages&with=web-1`, `/hosts/${HOST}?tab=inventory&with=web-1`, `/hosts/${HOST}`]) {
+  for (const path of ['/changes?quiet=1', '/inventory?open=__proto__,packages', `/hosts/${HOST}?tab=inventory`, `/hosts/${HOST}?tab=inventory&table=packages`, `/hosts/${HOST}?tab=inventory&table=packages&with=web-1`, `/hosts/${HOST}?tab=inventory&with=web-1`, `/hosts/${HOST}`, ...SET_UP]) {
     await visit.open(path)
     await page.getByText(text(0)).first().waitFor({ state: 'attached' })
     await judge(visit)
+    if (path.startsWith('/ask')) {
+      await page.getByRole('button', { name: 'Ask the hosts' }).click()
+      await page.getByText('1 of 3 answered').waitFor()
+    }
     for (const button of await page.locator('main [aria-expanded=false]').all()) await button.click({ timeout: 500 }).catch(() => undefined)
     await judge(visit)
   }

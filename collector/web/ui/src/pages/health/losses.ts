@@ -4,9 +4,12 @@ import { own } from '../../api/own'
 /** By names without `muster_collector_` and `_total`: the remedy. What each counts is told by the collector itself. */
 export const REMEDIES: Readonly<Record<string, string>> = {
   alerts_refused: 'Give rules and pushes fewer labels that differ.',
+  answer_rows_dropped: 'Ask hosts for fewer rows by conditions: the answer says that it is cut.',
   audit_summed: 'Many refusals alike: see who is refused in the audit.',
   checks_refused: 'Give the host fewer checks, or names of its own.',
-  discovery_untold: 'None is forgotten: `muster discovery` shows what was found.',
+  configurations_failed: 'See Profiles, Roll-outs: each host that was set back says why.',
+  discovery_items_over: 'Ignore by rules what nobody watches: Discovery names the hosts.',
+  discovery_untold: 'None is forgotten: Discovery lists them all.',
   disk_full: 'Make room on the disk, or keep data for a shorter time.',
   gap_events_untold: 'None is forgotten: the host page shows its gaps.',
   gaps: 'Samples that hosts say will not come: see the events of the hosts.',
@@ -64,6 +67,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
 
 /** Of agents, without `muster_agent_` and `_total`: what it counts, and the remedy. */
 export const ON_HOSTS: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  answers_unsent: ['Answers whose connection was gone', 'Ask again: the answer named the host as missing.'],
   batches_dropped: ['Batches that will not arrive', 'Give the spool more room, or shorten the time that the collector is away.'],
   rows_dropped: ['Samples of a moment that were never numbered', 'See disk and memory of the host.'],
   reports_dropped: ['Results of checks that were never numbered', 'See disk and memory of the host.'],
@@ -79,6 +83,8 @@ export const ON_HOSTS: Readonly<Record<string, readonly [what: string, remedy: s
   check_missed: ['Runs of checks left out, since the one before went on', 'Make the check faster, or its interval longer.'],
   check_timeouts: ['Runs of checks ended at their time limit', 'Make the check faster, or its limit longer.'],
   check_unparsed: ['Pieces of perfdata not understood', 'Mend the output of the plugin.'],
+  configuration_refused: ['Configurations that the host refused', 'The tab Set-up of the host says why.'],
+  configuration_reverted: ['Configurations that did not do and were set back', 'The tab Set-up of the host says why.'],
   refusals: ['Refusals by the collector', '`muster-agent status` on the host says why.'],
   process_looks_unsent: ['Looks at processes while the collector was not known to take them', 'Update the collector; after a start of the agent this is usual.'],
   inventory_failures: ['Looks at tables of the inventory that failed', 'The tab Inventory of the host says why.'],
@@ -118,7 +124,7 @@ export const reasonOf = (word: string): string => own(REASONS, word) ?? word.rep
 
 const ALL = Object.keys(REMEDIES)
 /** Those that end in `_total`; the others are numbers of what is kept. */
-export const LEVELS: ReadonlySet<string> = new Set(['gaps', 'log_losses', 'store_files_set_aside', 'store_segments_quarantined'])
+export const LEVELS: ReadonlySet<string> = new Set(['discovery_items_over', 'gaps', 'log_losses', 'store_files_set_aside', 'store_segments_quarantined'])
 
 /** The part of a name that the tables have; null: it counts no loss. New ones of a newer collector are known by their ends. */
 export function lossOf(name: string): string | null {

@@ -46,7 +46,7 @@ export function Rollouts({ rollouts, onDone }: { readonly rollouts: readonly Rol
           heads={[['Version', 'right'], ['State'], ['Hosts'], ['Begun', 'nowrap'], ['By, and why', 'wide']]}
           rows={rollouts.filter((row) => row !== open).map((row) => ({
             key: String(row.set),
-            cells: [row.set, <StateMark state={row.state} />, <>{inWords(row)}<Failures row={row} /></>, <Moment ms={row.begun_ms} short />, <span class="soft any-word">{row.by}{row.reason && `: ${row.reason}`}</span>],
+            cells: [row.set, <StateMark state={row.state} />, row.failed.length === 0 ? inWords(row) : <details><summary>{inWords(row)}</summary><Failures row={row} /></details>, <Moment ms={row.begun_ms} short />, <span class="soft any-word">{row.by}{row.reason && `: ${row.reason}`}</span>],
           }))}
           none="None yet: no change of profiles has changed the configuration of a host."
         />
