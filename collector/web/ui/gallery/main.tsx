@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals'
 import { render } from 'preact'
 import { lacking } from '../src/api/answer'
-import { Age, Bars, Button, Choice, Code, Copy, Dialog, DurationField, Entry, Filter, HeatMap, Labels, Lack, Menu, Moment, Notice, say, Section as Card, SmallTable, Spark, StateMark, Strip, Tabs, TextField, VirtualTable, type Column } from '../src/parts'
+import { Age, Bars, Button, Choice, Code, Copy, Dialog, DurationField, Entry, Filter, HeatMap, Labels, Lack, Menu, Moment, Notice, ReasonDialog, say, Section as Card, SmallTable, Spark, StateMark, Strip, Tabs, TextField, VirtualTable, type Column } from '../src/parts'
 import { listenForKeys } from '../src/parts/keys'
 import { Plot } from '../src/parts/Plot'
 import { LOOKS } from '../src/parts/states'
@@ -46,6 +46,7 @@ const chosen = signal<ReadonlySet<string>>(new Set())
 const text = signal('env=pr')
 const time = signal('2h')
 const isOpen = signal(false)
+const isAsked = signal(false)
 const choice = signal('one')
 const MARKS = [{ at: start - 1_500_000, text: 'deploy' }]
 const GAPS = [{ from: (TIMES[91] ?? 0) * 1000, to: (TIMES[109] ?? 0) * 1000, why: 'the agent was away' }]
@@ -98,6 +99,7 @@ function Gallery() {
           </Menu>
           <Copy text="copied" />
           <Button onClick={() => (isOpen.value = true)}>Dialog</Button>
+          <Button onClick={() => (isAsked.value = true)}>Dialog with a reason</Button>
         </div>
         <Code text="curl -sSf --pinnedpubkey sha256//abc https://collector:9470/install/install.sh | sh -s -- --token word-of-the-token" />
       </Section>
@@ -139,6 +141,11 @@ function Gallery() {
         <Dialog title="A dialog" submit="Do it" onSubmit={() => void (isOpen.value = false)} onClose={() => (isOpen.value = false)}>
           <TextField label="Name" value={text.value} onInput={(value) => (text.value = value)} autoFocus />
         </Dialog>
+      )}
+      {isAsked.value && (
+        <ReasonDialog title="Archive unit shop.service" submit="Archive" said="Archived" danger required send={() => Promise.resolve({ kind: 'data', data: null, at: 0 })} onClose={() => (isAsked.value = false)} onDone={() => undefined}>
+          <p>It is not watched any more.</p>
+        </ReasonDialog>
       )}
       <Toasts />
     </main>

@@ -26,6 +26,12 @@ test('the same thing on many hosts is one line, and what is gone stands first', 
   assert.equal(idOf(all[0] as Item), 'id-web-10 unit:a')
 })
 
+test('kinds of a newer collector stand together', () => {
+  const all = ['socket:a', 'job:b', 'socket:c', 'job:d', 'unit:e'].map((key) => item('web-1', key))
+  const heads = rowsOf(things(all, ''), new Set()).flatMap((row) => (row.kind === 'head' ? [row.of.kind as string] : []))
+  assert.deepEqual(heads, ['job', 'socket', 'unit'])
+})
+
 test('a text is looked for in all that is known of a thing', () => {
   const all = [item('web-1', 'port:tcp/80/x', 'proposed', { fields: { process: 'Caddy' } }), item('db-1', 'unit:b', 'ignored', { reason: 'nobody needs it' })]
   const keys = (text: string): string[] => things(all, text).map(({ first }) => first.key)

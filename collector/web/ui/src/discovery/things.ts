@@ -34,7 +34,9 @@ export function things(items: readonly Item[], text: string): Thing[] {
     return all[0] ? [{ id, first: all[0], all }] : []
   })
   const place = (kind: string): number => KINDS.indexOf(kind as (typeof KINDS)[number])
-  return made.sort((a, b) => lookOf(b.first.state).rank - lookOf(a.first.state).rank || place(a.first.kind) - place(b.first.kind) || b.all.length - a.all.length || a.first.key.localeCompare(b.first.key, 'en', { numeric: true }))
+  // States and kinds of a newer collector stand together too.
+  const group = (one: Item, other: Item): number => lookOf(other.state).rank - lookOf(one.state).rank || one.state.localeCompare(other.state) || place(one.kind) - place(other.kind) || one.kind.localeCompare(other.kind)
+  return made.sort((a, b) => group(a.first, b.first) || b.all.length - a.all.length || a.first.key.localeCompare(b.first.key, 'en', { numeric: true }))
 }
 
 export type FoundRow =

@@ -55,6 +55,12 @@ export default async function (visit: Visit): Promise<void> {
   await grid.getByRole('button', { name: `Unfold ${one.words}` }).click()
   await grid.getByText(/went between .* and /).first().waitFor()
   await visit.look('discovery', /checks stay and fail/)
+  const here = page.url().slice(visit.url.length)
+  await visit.open('/hosts/web-1')
+  await page.getByRole('link', { name: /^Set-up, \d+ gone$/ }).click()
+  await grid.getByText(one.words, { exact: true }).waitFor()
+  await visit.open(here)
+  await line.getByText('2 hosts').waitFor()
   // What somebody has decided meanwhile hinders the others, and is named.
   await grid.getByRole('checkbox', { name: `Choose ${one.words} on web-1` }).check()
   await page.getByRole('group', { name: 'What is chosen' }).getByRole('button', { name: 'Archive' }).click()

@@ -3,6 +3,7 @@ import { useComputed, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { ask } from '../../api/ask'
 import { quoted } from '../../api/matrix'
+import type { ItemList } from '../../api/discovery'
 import type { Checks as CheckRows, Host as HostRow, Problems } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { logSpan } from '../../lines/span'
@@ -34,6 +35,8 @@ import './host.css'
 
 const tab = param('tab', 'metrics')
 const EVENTS_MAX = 1000
+/** More things than a host has. */
+const GONE_MAX = 1000
 /** Events under the plots; all of them have their own tab. */
 const EVENTS_BELOW = 12
 const PRESENCE = 'host_silent|host_returned|agent_stopped|agent_restarted|host_rebooting|host_booted|host_enrolled'
@@ -87,13 +90,16 @@ function useKnown(host: HostRow) {
     const end = Math.ceil((quarter.peek() + 60_000) / 60_000) * 60_000
     return ['/loki/api/v1/query_range', { query: `{source="muster",host=${quoted(host.name)}} | kind=~"${PRESENCE}"`, start: `${end - PRESENCE_MS}000000`, end: `${end}000000`, limit: 1 }]
   }, { topic: 'hosts' })
-  return { checks, problems, events, presence }
+  // What somebody watches and went is said wherever the host is looked at.
+  const gone = useAnswer<ItemList>(() => [api('discovery'), { host: host.id, state: 'gone', limit: GONE_MAX }], { topic: 'discovery', every: 60_000 })
+  return { checks, problems, events, presence, gone }
 }
 
 function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () => void }) {
-  const { checks, problems, events, presence } = useKnown(host)
+  const { checks, problems, events, presence, ...found } = useKnown(host)
   const acting = useSignal<{ action: Action; problems: readonly Problem[] } | null>(null)
   const [knownChecks, knownProblems, knownEvents] = [useShown(checks).value, useShown(problems).value, useShown(events).value]
+  const gone = useShown(found.gone).value?.items.length ?? 0
   const all = useMemo(() => problemsOf(knownProblems?.problems ?? []), [knownProblems])
   const own = useMemo(() => all.filter((problem) => problem.hostId === host.id || problem.host === host.name), [all, host.id, host.name])
   const list = useMemo(() => happened(knownEvents), [knownEvents])
@@ -119,7 +125,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
             ['logs', 'Logs'],
             ['events', `Events${list.length > 0 ? ` ${list.length}` : ''}`],
             ['inventory', 'Inventory'],
-            ['setup', 'Set-up'],
+            ['setup', gone > 0 ? `Set-up, ${gone} gone` : 'Set-up'],
             ['facts', 'Facts'],
           ]}
         />

@@ -9,16 +9,17 @@ export const ROLES: readonly (readonly [Role, string, string])[] = [
 ]
 
 /** What HTTP tokens may do. */
-export const SCOPES = ['read', 'ingest', 'admin'] as const
+export const SCOPES = ['read', 'ask', 'ingest', 'admin'] as const
 export type TokenScope = (typeof SCOPES)[number]
 export const SCOPE_NOTES: Readonly<Record<TokenScope, string>> = {
   read: 'Queries, as Grafana makes them',
+  ask: 'Asks hosts what they have now',
   ingest: 'Sends metrics and logs in',
   admin: 'Everything, as an administrator',
 }
 
 /** What may be done, in words; a scope of a newer collector as it is. */
-const MAY: Readonly<Record<string, string>> = { ...SCOPE_NOTES, read: 'Looks at everything, as Grafana does', silence: 'Acknowledges, silences and plans downtimes', ask: 'Asks in plain words', 'task:request': 'Asks for tasks on hosts', 'task:approve': 'Approves tasks on hosts' }
+const MAY: Readonly<Record<string, string>> = { ...SCOPE_NOTES, read: 'Looks at everything, as Grafana does', silence: 'Acknowledges, silences and plans downtimes', 'task:request': 'Asks for tasks on hosts', 'task:approve': 'Approves tasks on hosts' }
 export const scopeWords = (scopes: readonly string[]): readonly string[] => (scopes.includes('admin') ? [MAY['admin'] ?? ''] : scopes.map((scope) => own(MAY, scope) ?? scope))
 
 /** By what the collector knows who asks. */
