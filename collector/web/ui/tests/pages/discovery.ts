@@ -10,8 +10,8 @@ export default async function (visit: Visit): Promise<void> {
   const state = page.getByLabel('State', { exact: true })
   const now = async (port: number) => (await items(visit, 'kind=port')).filter(({ key }) => key.startsWith(`port:tcp/${port}/`)).map((one) => `${one.host} ${one.state}`).sort().join()
 
-  // The page is told of it: nobody loads it anew.
-  const one = await listen(visit)
+  // The page is told of them: nobody loads it anew.
+  const [one, other] = await Promise.all([listen(visit), listen(visit)])
   await grid.getByText(one.words, { exact: true }).waitFor()
   const line = grid.getByRole('row').filter({ hasText: one.words })
   await line.getByText('2 hosts').waitFor()
@@ -81,7 +81,6 @@ export default async function (visit: Visit): Promise<void> {
   await line.getByText('2 hosts').waitFor()
 
   // A rule: what it would do, what it did, wrong ones at their place.
-  const other = await listen(visit)
   await page.getByRole('link', { name: 'Rules', exact: true }).last().click()
   await page.waitForURL(/view=rules/)
   await page.getByRole('button', { name: 'New rule' }).click()
@@ -105,6 +104,6 @@ export default async function (visit: Visit): Promise<void> {
   await dialog.getByRole('button', { name: 'Set rule' }).click()
   await page.getByText('role=web').waitFor()
   await page.getByRole('button', { name: 'Remove rule pages-quiet' }).click()
-  await visit.see('No rule: everything that is found waits for somebody.')
+  await visit.until('the rule is removed', async () => (await page.getByRole('button', { name: 'Change rule pages-quiet' }).count()) === 0)
   await other.close()
 }

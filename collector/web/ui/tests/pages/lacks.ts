@@ -250,4 +250,5 @@ export default async function (visit: Visit): Promise<void> {
   await problems(visit)
   await everyPage(visit)
   visit.push('web-1', 'fan', 'OK', 'it turns')
+  await visit.api('DELETE', '/api/muster/v1/discovery/rules/lacks-rule')
 }

@@ -60,8 +60,7 @@ export default async function (visit: Visit): Promise<void> {
   await dialog.getByLabel('Reason').fill('it is wrong')
   await dialog.getByRole('button', { name: 'Revert' }).click()
   await page.getByRole('region', { name: 'Roll-outs that were' }).getByText('Reverted', { exact: true }).first().waitFor()
-  const texts = JSON.stringify(await visit.api('GET', '/api/muster/v1/profiles'))
-  if (texts.includes(NAME)) throw new Error('the profile is still there after the roll-out was reverted')
+  await visit.until('the profile is gone with it', async () => !JSON.stringify(await visit.api('GET', '/api/muster/v1/profiles')).includes(NAME))
 
   // Versions say why; their documents are there.
   await page.getByRole('link', { name: 'Versions', exact: true }).click()

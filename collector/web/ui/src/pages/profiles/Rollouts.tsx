@@ -12,6 +12,7 @@ import { inWords, isOpen, partsOf, waveOf } from './rollout'
 
 const VERBS = { stop: 'Stop', resume: 'Go on', revert: 'Revert' } as const
 type Verb = keyof typeof VERBS
+const DID: Readonly<Record<Verb, string>> = { stop: 'is stopped', resume: 'goes on', revert: 'is reverted' }
 const WHAT: Readonly<Record<Verb, string>> = {
   stop: 'Nobody else gets the new version; who has it keeps it.',
   resume: 'It goes on; failures of this wave so far are forgiven.',
@@ -52,7 +53,7 @@ export function Rollouts({ rollouts, onDone }: { readonly rollouts: readonly Rol
         />
       </Section>
       {doing && open && (
-        <ReasonDialog title={`${VERBS[doing]}: the roll-out of version ${open.set}`} submit={VERBS[doing]} said={`The roll-out: ${VERBS[doing].toLowerCase()}`} danger={doing !== 'resume'} required={doing !== 'resume'} send={(reason) => change('POST', api('profiles', 'rollouts', doing), { reason })} onClose={() => (verb.value = null)} onDone={onDone}>
+        <ReasonDialog title={`${VERBS[doing]}: the roll-out of version ${open.set}`} submit={VERBS[doing]} said={`The roll-out ${DID[doing]}`} danger={doing !== 'resume'} required={doing !== 'resume'} send={(reason) => change('POST', api('profiles', 'rollouts', doing), { reason })} onClose={() => (verb.value = null)} onDone={onDone}>
           <p class="small soft">{WHAT[doing]}</p>
         </ReasonDialog>
       )}
