@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod ask;
 pub mod harness;
+pub mod inventory;
 pub mod kill;
 pub mod load;
 pub mod pages;

@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, ask, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
+use muster_tests::{alerts, ask, inventory, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -136,6 +136,9 @@ enum Trial {
     },
     /// Questions to many hosts, some of which say nothing.
     Ask(ask::AskArguments),
+    /// What inventories and configurations of many hosts cost, how soon changes are known, and whether answers are true.
+    #[command(subcommand)]
+    Inventory(inventory::Word),
     /// SQL over the packages of many hosts.
     Sql {
         #[arg(long, default_value_t = 10_000)]
@@ -262,6 +265,7 @@ fn main() -> ExitCode {
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
         Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
+        Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),
         Trial::Pages { programs, hosts, seen } => pages::trial(&programs, hosts, seen).map(|words| println!("{words}")),
         Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
