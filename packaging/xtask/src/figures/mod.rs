@@ -2,6 +2,7 @@
 
 mod agent;
 mod alerts;
+mod changes;
 mod inventory;
 mod logs;
 mod metrics;
