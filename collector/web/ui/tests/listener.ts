@@ -27,7 +27,8 @@ export async function items(visit: Visit, query: string): Promise<readonly Found
 export async function listen(visit: Visit): Promise<Listening> {
   for (let turn = 0; turn < TRIES; turn += 1) {
     const port = FROM + Math.floor(Math.random() * 10_000)
-    const server = createServer()
+    // A test that fails does not close it: the run ends all the same.
+    const server = createServer().unref()
     const isFree = await new Promise<boolean>((done) => {
       server.once('error', () => done(false))
       server.listen(port, '0.0.0.0', () => done(true))
