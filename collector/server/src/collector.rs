@@ -99,7 +99,7 @@ impl Collector {
         let putting = Arc::clone(&fleet);
         let put = tokio::task::spawn_blocking(move || profiles::put(&putting, set_up)).await;
         put.map_err(|_| StartError::Panic)?.map_err(|why| StartError::Alerting(vec![why]))?;
-        let (rules_version, rules) = fleet.profile_rules();
+        let (rules_version, rules) = profiles::rules(&fleet);
         let files = Files { profiles: rules, ..arguments.alerting_files() };
         let settings = load_settings(&files).map_err(StartError::Alerting)?;
         settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -33,7 +33,7 @@ pub(crate) struct SetUp {
 pub(crate) fn read(config: &Config, files: &Files) -> Result<(SetUp, Settings), Vec<String>> {
     let profiles = read_folder(config).map_err(|why| vec![why]);
     let judged = profiles.and_then(|profiles| {
-        let rules = check_profile_files(&profiles).map_err(|mistakes| vec![mistakes.to_string()])?;
+        let rules = named(check_profile_files(&profiles).map_err(|mistakes| vec![mistakes.to_string()])?);
         let rules = Files { rules: Vec::new(), alerting: None, profiles: rules };
         // Those of profiles are only warned of elsewhere; here their writer is at hand.
         let refused: Vec<String> = load_settings(&rules)?.warnings;
@@ -47,6 +47,17 @@ pub(crate) fn read(config: &Config, files: &Files) -> Result<(SetUp, Settings), 
             Err([profiles.err(), discovery.err(), settings.err()].into_iter().flatten().flatten().collect())
         }
     }
+}
+
+/// Rules under the names by which mistakes and lists call their files.
+fn named(rules: Vec<(String, String)>) -> Vec<(String, String)> {
+    rules.into_iter().map(|(name, text)| (format!("profile {name}"), text)).collect()
+}
+
+/// The rules that profiles bring now, with a number that is another when they are.
+pub(crate) fn rules(fleet: &Fleet) -> (u64, Vec<(String, String)>) {
+    let (version, rules) = fleet.profile_rules();
+    (version, named(rules))
 }
 
 /// The same of files that are in nobody's way yet: for `--check-config`.

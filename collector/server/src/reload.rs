@@ -72,7 +72,7 @@ impl Reloader {
 
     /// The rule and routing files, with the rules that profiles bring.
     fn files(&self) -> Files {
-        let profiles = self.fleet.get().map(|fleet| fleet.profile_rules().1).unwrap_or_default();
+        let profiles = self.fleet.get().map(|fleet| profiles::rules(fleet).1).unwrap_or_default();
         Files { profiles, ..self.arguments.alerting_files() }
     }
 

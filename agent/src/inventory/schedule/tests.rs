@@ -48,10 +48,10 @@ fn every_table_has_its_turn_and_no_moment_has_many() {
         due.iter().for_each(|place| counts[*place] += 1);
     }
     assert!(most <= 6, "{most} at once");
-    // Two a minute, and one for each table in the interval, of four intervals.
-    assert!(moments <= 4 * (2 * 15 + 14) + 4, "{moments} moments");
+    // Two each 50 s, and one for each table in the interval, of four intervals.
+    assert!(moments <= 4 * (2 * 18 + 14) + 4, "{moments} moments");
     for (source, count) in SOURCES.iter().zip(counts) {
-        let expect = if source.pace == Pace::Interval { 4..=5 } else { 59..=61 };
+        let expect = if source.pace == Pace::Interval { 4..=5 } else { 71..=73 };
         assert!(expect.contains(&count), "{} {count} times", source.table.name);
     }
 }
