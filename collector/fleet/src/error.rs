@@ -100,7 +100,7 @@ pub enum FleetError {
     NotAssigned { name: String, host: String },
     #[error("version {version} of the profiles is not kept: `muster profiles versions` shows which are")]
     NoProfileVersion { version: u64 },
-    #[error("no roll-out is {wanted}: `muster rollout list` shows how they stand")]
+    #[error("no roll-out is {wanted}: `muster profiles rollouts` shows how they stand")]
     NoRollout { wanted: &'static str },
     #[error("host `{host}` has no item `{key}`: `muster discovery --host {host}` shows those it has")]
     NoItem { host: String, key: String },
@@ -112,7 +112,7 @@ pub enum FleetError {
     RuleOfFile { name: String, path: String },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
-    #[error("no downtime {id} is known: `muster downtime list` shows the numbers")]
+    #[error("no downtime {id} is known: `muster checks downtime list` shows the numbers")]
     NoDowntime { id: u64 },
     #[error("{what} cannot be taken: {why}")]
     StatusSpec { what: &'static str, why: String },
