@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_fleet::{Assignment, ConfigurationDigest, ConfigurationView, ConfigurationWord, FleetError};
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_fleet::{Assignment, By, ConfigurationDigest, ConfigurationView, ConfigurationWord, Fleet, FleetError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,34 +65,38 @@ pub(in crate::muster) async fn assigned(Shared(state): Shared<Arc<State>>) -> Re
 
 /// Puts a profile in force on a host.
 pub(in crate::muster) async fn assign(
-    Shared(state): Shared<Arc<State>>,
-    Path((asked, profile)): Path<(String, String)>,
+    state: Shared<Arc<State>>,
+    path: Path<(String, String)>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let (by, now) = (by(&request), state.now());
-    let body: Why = read(request).await?;
-    let fleet = Arc::clone(&state.fleet);
-    let work = move || {
-        let host = fleet.find(&asked)?;
-        let made = fleet.assign_profile(host, &profile, &by, &body.reason, now)?;
-        Ok::<_, FleetError>(assignment(&fleet.host(host).map(|row| row.name).unwrap_or(asked), &made))
-    };
-    Ok(answer(StatusCode::OK, json!({"assignment": blocking("the host and the profile", work).await?})))
+    change(state, path, request, Fleet::assign_profile).await
 }
 
 /// Takes it back.
 pub(in crate::muster) async fn unassign(
+    state: Shared<Arc<State>>,
+    path: Path<(String, String)>,
+    request: Request,
+) -> Result<Response, MusterError> {
+    change(state, path, request, Fleet::unassign_profile).await
+}
+
+/// What is done to a host's assignment of a profile, by whom, why and when.
+type Change = fn(&Fleet, HostId, &str, &By, &str, Timestamp) -> Result<Assignment, FleetError>;
+
+async fn change(
     Shared(state): Shared<Arc<State>>,
     Path((asked, profile)): Path<(String, String)>,
     request: Request,
+    change: Change,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
     let body: Why = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let host = fleet.find(&asked)?;
-        let gone = fleet.unassign_profile(host, &profile, &by, &body.reason, now)?;
-        Ok::<_, FleetError>(assignment(&fleet.host(host).map(|row| row.name).unwrap_or(asked), &gone))
+        let done = change(&fleet, host, &profile, &by, &body.reason, now)?;
+        Ok::<_, FleetError>(assignment(&fleet.host(host).map(|row| row.name).unwrap_or(asked), &done))
     };
     Ok(answer(StatusCode::OK, json!({"assignment": blocking("the host and the profile", work).await?})))
 }

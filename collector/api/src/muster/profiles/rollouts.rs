@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_fleet::{Fleet, Rollout};
+use muster_common::time::Timestamp;
+use muster_fleet::{By, Fleet, FleetError, Rollout};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -32,11 +33,10 @@ pub(in crate::muster) async fn stop(
     Shared(state): Shared<Arc<State>>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let (by, now) = (by(&request), state.now());
-    let body: Why = read(request).await?;
-    let fleet = Arc::clone(&state.fleet);
-    let row = blocking("the roll-out", move || fleet.stop_rollout(&by, &body.reason, now)).await?;
-    Ok(answer(StatusCode::OK, json!({"rollout": rollout(&state.fleet, &row)})))
+    steer(&state, request, |fleet, by, reason, now| {
+        Ok(json!({"rollout": rollout(fleet, &fleet.stop_rollout(by, reason, now)?)}))
+    })
+    .await
 }
 
 /// Goes on with a stopped one.
@@ -44,11 +44,8 @@ pub(in crate::muster) async fn resume(
     Shared(state): Shared<Arc<State>>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let (by, now) = (by(&request), state.now());
-    let _: Why = read(request).await?;
-    let fleet = Arc::clone(&state.fleet);
-    let row = blocking("the roll-out", move || fleet.resume_rollout(&by, now)).await?;
-    Ok(answer(StatusCode::OK, json!({"rollout": rollout(&state.fleet, &row)})))
+    steer(&state, request, |fleet, by, _, now| Ok(json!({"rollout": rollout(fleet, &fleet.resume_rollout(by, now)?)})))
+        .await
 }
 
 /// What was before is in force again.
@@ -56,12 +53,24 @@ pub(in crate::muster) async fn revert(
     Shared(state): Shared<Arc<State>>,
     request: Request,
 ) -> Result<Response, MusterError> {
+    steer(&state, request, |fleet, by, reason, now| {
+        let done = fleet.revert_rollout(by, reason, now)?;
+        Ok(json!({"applied": {"set": done.version, "changed": done.is_changed, "rollout": null}}))
+    })
+    .await
+}
+
+/// Does this to the open roll-out, by whoever asks and for the reason given.
+async fn steer(
+    state: &Arc<State>,
+    request: Request,
+    act: fn(&Fleet, &By, &str, Timestamp) -> Result<Value, FleetError>,
+) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
     let body: Why = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
-    let done = blocking("the roll-out", move || fleet.revert_rollout(&by, &body.reason, now)).await?;
-    let object = json!({"set": done.version, "changed": done.is_changed, "rollout": null});
-    Ok(answer(StatusCode::OK, json!({"applied": object})))
+    let done = blocking("the roll-out", move || act(&fleet, &by, &body.reason, now)).await?;
+    Ok(answer(StatusCode::OK, done))
 }
 
 /// A roll-out, its hosts by name.
