@@ -82,20 +82,20 @@ pub(in crate::muster) async fn unassign(
 }
 
 /// What is done to a host's assignment of a profile, by whom, why and when.
-type Change = fn(&Fleet, HostId, &str, &By, &str, Timestamp) -> Result<Assignment, FleetError>;
+type Act = fn(&Fleet, HostId, &str, &By, &str, Timestamp) -> Result<Assignment, FleetError>;
 
 async fn change(
     Shared(state): Shared<Arc<State>>,
     Path((asked, profile)): Path<(String, String)>,
     request: Request,
-    change: Change,
+    act: Act,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
     let body: Why = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let host = fleet.find(&asked)?;
-        let done = change(&fleet, host, &profile, &by, &body.reason, now)?;
+        let done = act(&fleet, host, &profile, &by, &body.reason, now)?;
         Ok::<_, FleetError>(assignment(&fleet.host(host).map(|row| row.name).unwrap_or(asked), &done))
     };
     Ok(answer(StatusCode::OK, json!({"assignment": blocking("the host and the profile", work).await?})))
