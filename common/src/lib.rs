@@ -21,6 +21,7 @@ mod re2;
 pub mod redact;
 pub mod redact_value;
 pub mod sample;
+pub mod settings;
 pub mod stat;
 pub mod time;
 pub mod version_probe;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use muster_common::check::{self, ATTEMPTS_MAX, RESERVED_LABELS, is_check_name};
 use muster_common::limits::{HOST_CHECKS_MAX, LABELS_MAX, TEXT_BYTES_MAX};
+use muster_common::settings::{Entry, Value, nearest};
 use muster_common::time::{Span, parse_span};
 use muster_common::wire::message::WireLabel;
 
 use super::Config;
-use super::document::{Entry, Value, nearest};
 use super::load::Checks;
 use crate::checks::exec_check::ExecLimits;
 use crate::checks::native::keys::{Keys, Raw};

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use muster_common::limits::HOST_NAME_BYTES_MAX;
+use muster_common::settings::{ConfigErrors, Document, Entry, Place, Problem, Value, nearest};
 use muster_common::time::{Span, parse_span};
 
-use super::document::{Document, Entry, Value, nearest};
-use super::error::{ConfigErrors, Place, Problem};
 use super::{AgentConfig, CollectorConfig, Config, DEFAULT_FILE, DEFAULT_SPOOL_BYTES, DEFAULT_STATE_DIR, SpoolConfig};
 use crate::ask::AskConfig;
 use crate::checks::settings::Checks as ChecksConfig;

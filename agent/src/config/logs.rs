@@ -3,13 +3,12 @@
 use muster_common::limits::LABELS_MAX;
 use muster_common::wire::message::WireLabel;
 
-use super::document::{Entry, Value, nearest};
-use super::error::Place;
 use super::load::Checks;
 use crate::logs::glob::Glob;
 use crate::logs::multiline::{PRESETS, Starts};
 use crate::logs::settings::{From, JournalConfig, LogGroup, LogsConfig, RemoteLogs};
 use muster_common::redact::{OWN_PATTERNS_MAX, Redactor};
+use muster_common::settings::{Entry, Place, Value, nearest};
 
 /// Keys of one `[[logs]]`.
 const KEYS: [&str; 5] = ["paths", "exclude", "labels", "from", "multiline"];

@@ -4,15 +4,13 @@
 //! place, its key and what to write instead. The parts' own structs live with the parts; only wiring sees [`Config`].
 
 mod checks;
-mod document;
-mod error;
 mod load;
 mod logs;
 mod offered;
 mod remote;
 
-pub use error::{ConfigErrors, Place, Problem};
 pub use load::{KEYS, load, parse};
+pub use muster_common::settings::{ConfigErrors, Place, Problem};
 pub use offered::parse_remote;
 
 use std::path::PathBuf;

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use muster_common::limits::HOST_CHECKS_MAX;
 use muster_common::redact::OWN_PATTERNS_MAX;
+use muster_common::settings::{ConfigErrors, Document, Entry, Value, nearest};
 
 use super::Config;
-use super::document::{Document, Entry, Value, nearest};
-use super::error::ConfigErrors;
 use super::load::{Checks, KEYS};
 use super::logs::GROUPS_MAX;
 use crate::checks::host_pack_names;

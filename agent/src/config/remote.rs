@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::document::{Entry, Value};
+use muster_common::settings::{Entry, Value};
+
 use super::load::Checks;
 use crate::remote::bounds::{Bound, RemoteConfig, Written};
 use crate::remote::targets::{self, Target};

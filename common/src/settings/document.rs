@@ -9,10 +9,12 @@ use super::error::{Place, Problem};
 
 /// A value as written. Kinds that no setting has are told apart only for the message.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
     Text(String),
     Integer(i64),
     Boolean(bool),
+    /// A date, a time of day or both, with or without an offset, as written.
+    Moment(String),
     List(Vec<Entry>),
     /// A table inside a list or a value: its keys in order.
     Group(Vec<(String, Entry)>),
@@ -23,11 +25,13 @@ pub(super) enum Value {
 
 impl Value {
     /// The word for this kind of value in messages.
-    pub(super) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "an integer",
             Self::Boolean(_) => "true or false",
+            Self::Moment(_) => "a date",
             Self::List(_) => "a list",
             Self::Table | Self::Group(_) => "a section",
             Self::Other(kind) => kind,
@@ -35,22 +39,23 @@ impl Value {
     }
 }
 
+/// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) value: Value,
-    pub(super) place: Place,
+pub struct Entry {
+    pub value: Value,
+    pub place: Place,
 }
 
 /// All leaves by key path (`section.key`), and the mistakes found so far.
 #[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) entries: BTreeMap<String, Entry>,
-    pub(super) problems: Vec<Problem>,
+pub struct Document {
+    pub entries: BTreeMap<String, Entry>,
+    pub problems: Vec<Problem>,
 }
 
 impl Document {
     /// Reads a file's text. Syntax errors become problems; what can be read beside them is read.
-    pub(super) fn read_file(&mut self, file: &str, text: &str) {
+    pub fn read_file(&mut self, file: &str, text: &str) {
         let (table, errors) = DeTable::parse_recoverable(text);
         let at = |offset: usize| place_of(file, text, offset);
         for error in errors {
@@ -66,7 +71,7 @@ impl Document {
     }
 
     /// Reads `--set section.key=value`. What is no TOML value is taken as a text, so that nothing needs quotes.
-    pub(super) fn read_set(&mut self, argument: &str) {
+    pub fn read_set(&mut self, argument: &str) {
         let place = Place::Set { argument: argument.to_owned() };
         let Some((key, written)) = argument.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
             return self.wrong_set(place, "has no `=`");
@@ -118,7 +123,7 @@ fn convert(value: &DeValue<'_>, place: &Place, at: &dyn Fn(usize) -> Place) -> V
             .map_or(Value::Other("an integer beyond 64 bits"), Value::Integer),
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Float(_) => Value::Other("a fraction"),
-        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
         DeValue::Array(items) => {
             let item = |item: &Spanned<DeValue<'_>>| {
                 let place = if matches!(place, Place::Set { .. }) { place.clone() } else { at(item.span().start) };
@@ -149,7 +154,8 @@ fn place_of(file: &str, text: &str, offset: usize) -> Place {
 }
 
 /// The known word nearest to this one, if any is near enough to be what was meant.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let near =
         known.into_iter().map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(steps, _)| *steps)?;
     (near.0 <= (word.chars().count() / 3).max(2)).then_some(near.1)
