@@ -71,7 +71,7 @@ fn a_question_ends_with_the_last_word_and_equal_rows_are_one() {
     let effects = asking.step(at(0), Event::Ask { question: question(&["name"]), hosts });
     let [Effect::Send(due)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((due.hosts.len(), due.ask.id, due.ask.columns.clone()), (3, 40, vec!["name".to_owned()]));
-    assert_eq!((due.ask.within_ms, due.ask.rows_max), (4_000, 1_000));
+    assert_eq!((due.ask.within_ms, due.ask.rows_max), (3_750, 1_000));
     assert_eq!(asking.step(at(1), Event::Answer { host: host(1), answer: names(40, &["ann", "bob", "ann"]) }), []);
     assert_eq!(asking.step(at(2), Event::Unasked { host: host(3), id: 40, why: MissingWhy::TooOld }), []);
     let done = outcome(asking.step(at(3), Event::Answer { host: host(2), answer: names(40, &["bob"]) }));

@@ -187,22 +187,29 @@ async function one(browser: Browser, test: Test, out: string): Promise<string[]>
   }
 }
 
+/** What is said again of a line that is wrong: its beginning names the place and what was waited for. */
+const LINE_MAX = 1_000
+
 /** Runs them one after the other; 0 when nothing was wrong. */
 export async function run(tests: readonly Test[], out: string): Promise<number> {
   mkdirSync(out, { recursive: true })
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-  let failed = 0
+  // Said once more at the end: who has only that of a log finds the reason there.
+  const failed: string[] = []
+  let failures = 0
   try {
     for (const test of tests) {
       const start = Date.now()
       const wrong = await one(browser, test, out)
       console.log(`${wrong.length === 0 ? 'ok' : 'FAILED'} ${test.name} (${((Date.now() - start) / 1000).toFixed(1)} s)`)
       for (const line of wrong) console.log(`  ${line}`)
-      if (wrong.length > 0) failed += 1
+      if (wrong.length > 0) failed.push(test.name, ...wrong.map((line) => `  ${line.slice(0, LINE_MAX)}`))
+      failures += wrong.length > 0 ? 1 : 0
     }
   } finally {
     await browser.close()
   }
-  console.log(`pages: ${tests.length - failed} passed, ${failed} failed; pictures in ${out}`)
-  return failed === 0 ? 0 : 1
+  console.log(`pages: ${tests.length - failures} passed, ${failures} failed; pictures in ${out}`)
+  for (const line of failed) console.log(line)
+  return failures === 0 ? 0 : 1
 }
