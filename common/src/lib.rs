@@ -23,6 +23,7 @@ pub mod redact_value;
 pub mod sample;
 pub mod settings;
 pub mod stat;
+pub mod task;
 pub mod time;
 pub mod version_probe;
 pub mod watchdog;

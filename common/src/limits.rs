@@ -23,6 +23,32 @@ pub const ASK_FILTERS_MAX: usize = 8;
 pub const ANSWER_ROWS_MAX: usize = 1_000;
 /// Texts and numbers of one host's answer.
 pub const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// A catalogue of tasks: 256 tasks of some 500 B, and as much again.
+pub const TASK_CATALOGUE_BYTES_MAX: usize = 256 << 10;
+/// Tasks of one catalogue: more nobody reviews before signing.
+pub const TASK_CATALOGUE_TASKS_MAX: usize = 256;
+/// Parameters of one task.
+pub const TASK_PARAMETERS_MAX: usize = 16;
+/// Words of one command, its program among them.
+pub const TASK_ARGUMENTS_MAX: usize = 64;
+/// A value of a parameter, or one word of a command as the catalogue writes it.
+pub const TASK_VALUE_BYTES_MAX: usize = 1 << 10;
+/// An order of a task with its parameters: 8 steps of 16 parameters of 250 B.
+pub const TASK_ORDER_BYTES_MAX: usize = 32 << 10;
+/// Steps of one order: the task, the one that takes it back, and those of a later version.
+pub const TASK_STEPS_MAX: usize = 8;
+/// Neighbours of one proof: two to the power of this many hosts.
+pub const TASK_PROOF_MAX: usize = 32;
+/// Approvals of one order: more people than any organisation asks.
+pub const TASK_APPROVALS_MAX: usize = 8;
+/// A person's name, of those who ask and of those who approve.
+pub const TASK_NAME_BYTES_MAX: usize = 128;
+/// Text of one chunk of output: with the fields around it a control message.
+pub const TASK_CHUNK_BYTES_MAX: usize = 32 << 10;
+/// Output of one call as it is kept, whatever its catalogue says: who needs more writes a file.
+pub const TASK_OUTPUT_BYTES_MAX: usize = 4 << 20;
+/// Chunks of all calls of a host that are under way and not acknowledged: 256 KiB fill no window, and are enough for a second of network.
+pub const TASK_CHUNKS_UNDER_WAY_MAX: u32 = 8;
 /// Labels of one series or stream, host labels included.
 pub const LABELS_MAX: usize = 64;
 /// Bytes of a label's name.
@@ -85,6 +111,12 @@ pub const HOST_NAME_BYTES_MAX: usize = 253;
 const _: () = assert!(FRAME_PAYLOAD_BYTES_MAX < 262_144 - 4_096);
 const _: () = assert!(3 * PROBLEMS_MAX * PROBLEM_TEXT_BYTES_MAX < FRAME_PLAIN_BYTES_MAX);
 const _: () = assert!(CONFIGURATION_BYTES_MAX < ORDER_PLAIN_BYTES_MAX && ANSWER_BYTES_MAX < ORDER_PLAIN_BYTES_MAX);
+const _: () =
+    assert!(TASK_CATALOGUE_BYTES_MAX < ORDER_PLAIN_BYTES_MAX && TASK_CHUNK_BYTES_MAX < CONTROL_PLAIN_BYTES_MAX);
+const _: () = assert!(
+    TASK_ORDER_BYTES_MAX + TASK_PROOF_MAX * 33 + TASK_APPROVALS_MAX * (TASK_NAME_BYTES_MAX + 67)
+        < CONTROL_PLAIN_BYTES_MAX
+);
 const _: () = assert!(3 * CONFIGURATION_PROBLEMS_MAX * PROBLEM_TEXT_BYTES_MAX < CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(CONTROL_DECODE_BYTES_MAX >= 3 * CONTROL_PLAIN_BYTES_MAX);
 const _: () = assert!(FRAME_DECODE_BYTES_MAX >= 3 * FRAME_PLAIN_BYTES_MAX);

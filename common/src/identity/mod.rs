@@ -7,7 +7,7 @@
 pub mod certificate;
 mod entropy;
 mod explain;
-mod hex;
+pub(crate) mod hex;
 pub mod judge;
 pub mod pin;
 pub mod tls;

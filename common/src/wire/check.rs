@@ -3,6 +3,8 @@
 //! Run on both ends, so that nothing is sent that would be refused. Labels of single series and times of single samples are
 //! ingest's to judge: there one of them is dropped and counted, here the whole frame is refused.
 
+mod tasks;
+
 use super::error::ContentError;
 use super::inventory::{InventoryReport, InventoryWord, Row, TableReport, Value};
 use super::message::{
@@ -49,6 +51,12 @@ pub(super) fn check(seq: u64, message: &Message) -> Result<(), ContentError> {
         Message::ConfigurationState(state) => check_configuration_state(state),
         Message::Ask(ask) => check_ask(ask),
         Message::Answer(answer) => check_answer(answer),
+        Message::TaskCatalogue(catalogue) => tasks::check_catalogue(catalogue),
+        Message::Task(task) => tasks::check_task(task),
+        Message::TaskCancel(cancel) => tasks::check_cancel(cancel),
+        Message::TaskAck(ack) => check_extensions(&ack.extensions),
+        Message::TaskState(state) => tasks::check_state(state),
+        Message::TaskOutput(output) => tasks::check_output(output),
         Message::Context(context) => check_context(context),
         Message::Metrics(batch) => check_metrics(batch),
         Message::Reports(batch) => check_reports(batch),

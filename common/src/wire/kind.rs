@@ -23,7 +23,7 @@ pub enum Carries {
 
 impl FrameKind {
     /// Every kind of version 1, by number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 32] = [
         Self::Hello,
         Self::Enrol,
         Self::Renew,
@@ -32,6 +32,8 @@ impl FrameKind {
         Self::Problems,
         Self::ConfigurationState,
         Self::Answer,
+        Self::TaskState,
+        Self::TaskOutput,
         Self::Welcome,
         Self::Enrolled,
         Self::Renewed,
@@ -45,6 +47,10 @@ impl FrameKind {
         Self::InventoryWanted,
         Self::Configuration,
         Self::Ask,
+        Self::TaskCatalogue,
+        Self::Task,
+        Self::TaskCancel,
+        Self::TaskAck,
         Self::Context,
         Self::Metrics,
         Self::Reports,
@@ -72,6 +78,8 @@ impl FrameKind {
             Self::Problems => "problems",
             Self::ConfigurationState => "configuration_state",
             Self::Answer => "answer",
+            Self::TaskState => "task_state",
+            Self::TaskOutput => "task_output",
             Self::Welcome => "welcome",
             Self::Enrolled => "enrolled",
             Self::Renewed => "renewed",
@@ -85,6 +93,10 @@ impl FrameKind {
             Self::InventoryWanted => "inventory_wanted",
             Self::Configuration => "configuration",
             Self::Ask => "ask",
+            Self::TaskCatalogue => "task_catalogue",
+            Self::Task => "task",
+            Self::TaskCancel => "task_cancel",
+            Self::TaskAck => "task_ack",
             Self::Context => "context",
             Self::Metrics => "metrics",
             Self::Reports => "reports",
@@ -122,7 +134,7 @@ impl FrameKind {
             Self::Problems | Self::Context | Self::Metrics | Self::Reports | Self::Logs | Self::Positions => {
                 FRAME_PLAIN_BYTES_MAX
             }
-            Self::Configuration | Self::Answer => ORDER_PLAIN_BYTES_MAX,
+            Self::Configuration | Self::Answer | Self::TaskCatalogue => ORDER_PLAIN_BYTES_MAX,
             _ => CONTROL_PLAIN_BYTES_MAX,
         }
     }
@@ -139,6 +151,8 @@ impl Message {
             Self::Problems(_) => FrameKind::Problems,
             Self::ConfigurationState(_) => FrameKind::ConfigurationState,
             Self::Answer(_) => FrameKind::Answer,
+            Self::TaskState(_) => FrameKind::TaskState,
+            Self::TaskOutput(_) => FrameKind::TaskOutput,
             Self::Welcome(_) => FrameKind::Welcome,
             Self::Enrolled(_) => FrameKind::Enrolled,
             Self::Renewed(_) => FrameKind::Renewed,
@@ -152,6 +166,10 @@ impl Message {
             Self::InventoryWanted(_) => FrameKind::InventoryWanted,
             Self::Configuration(_) => FrameKind::Configuration,
             Self::Ask(_) => FrameKind::Ask,
+            Self::TaskCatalogue(_) => FrameKind::TaskCatalogue,
+            Self::Task(_) => FrameKind::Task,
+            Self::TaskCancel(_) => FrameKind::TaskCancel,
+            Self::TaskAck(_) => FrameKind::TaskAck,
             Self::Context(_) => FrameKind::Context,
             Self::Metrics(_) => FrameKind::Metrics,
             Self::Reports(_) => FrameKind::Reports,

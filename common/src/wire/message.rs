@@ -15,6 +15,11 @@ pub use super::report::{
     CheckDefinition, CheckList, CheckReport, EventReport, Perfdata, ProcessLook, ProcessUse, Report, ReportBatch,
 };
 
+pub use super::tasks::{
+    ProofStep, Task, TaskAck, TaskApproval, TaskCall, TaskCancel, TaskCatalogue, TaskOutput, TaskRefusal, TaskState,
+    TaskWord,
+};
+
 /// The protocol's version as hello tells it.
 pub const PROTOCOL: u16 = 1;
 /// The TLS application protocol of version 1.
@@ -79,6 +84,8 @@ pub enum FrameKind {
     Problems = 0x06,
     ConfigurationState = 0x07,
     Answer = 0x08,
+    TaskState = 0x09,
+    TaskOutput = 0x0a,
     Welcome = 0x21,
     Enrolled = 0x22,
     Renewed = 0x23,
@@ -92,6 +99,10 @@ pub enum FrameKind {
     InventoryWanted = 0x2b,
     Configuration = 0x2c,
     Ask = 0x2d,
+    TaskCatalogue = 0x2e,
+    Task = 0x2f,
+    TaskCancel = 0x30,
+    TaskAck = 0x31,
     Context = 0x40,
     Metrics = 0x41,
     Reports = 0x42,
@@ -111,6 +122,8 @@ pub enum Message {
     Problems(Problems),
     ConfigurationState(ConfigurationState),
     Answer(Answer),
+    TaskState(TaskState),
+    TaskOutput(TaskOutput),
     Welcome(Welcome),
     Enrolled(Enrolled),
     Renewed(Renewed),
@@ -124,6 +137,10 @@ pub enum Message {
     InventoryWanted(InventoryWanted),
     Configuration(Configuration),
     Ask(Ask),
+    TaskCatalogue(TaskCatalogue),
+    Task(Task),
+    TaskCancel(TaskCancel),
+    TaskAck(TaskAck),
     Context(Context),
     Metrics(MetricBatch),
     Reports(ReportBatch),
@@ -157,6 +174,20 @@ pub struct Hello {
 impl Hello {
     /// Extension of hello, one byte: the highest number of a [`FrameKind`] of the collector that this agent reads. Absent: 2a, positions.
     pub const FRAMES_KNOWN: u16 = 1;
+
+    /// Extension of hello, one byte, the version of tasks (1): a program that runs tasks is installed beside this agent, which carries frames to it
+    /// and back. Absent: send none of [`TaskCatalogue`], [`Task`], [`TaskCancel`] and [`TaskAck`], whatever kinds it reads.
+    pub const TASKS: u16 = 2;
+
+    /// What an agent says that has a program to run tasks.
+    pub fn tasks_taken() -> Extension {
+        Extension { id: Self::TASKS, bytes: vec![1] }
+    }
+
+    /// Whether frames of tasks may be sent to this agent.
+    pub fn takes_tasks(&self) -> bool {
+        byte_of(&self.extensions, Self::TASKS).is_some_and(|version| version >= 1)
+    }
 
     /// What an agent of this version says of the frames that it reads.
     pub fn frames_known() -> Extension {
@@ -236,6 +267,12 @@ impl Welcome {
     pub fn takes_configuration_states(&self) -> bool {
         let highest = byte_of(&self.extensions, Self::FRAMES_KNOWN);
         highest.is_some_and(|highest| highest >= FrameKind::ConfigurationState.number())
+    }
+
+    /// Whether this collector reads [`TaskState`] and [`TaskOutput`].
+    pub fn takes_task_states(&self) -> bool {
+        let highest = byte_of(&self.extensions, Self::FRAMES_KNOWN);
+        highest.is_some_and(|highest| highest >= FrameKind::TaskOutput.number())
     }
 
     /// Whether this collector reads [`Report::Processes`].

@@ -14,7 +14,8 @@ use crate::wire::inventory::{InventoryReport, InventoryWord, TableReport, Value}
 use crate::wire::message::{
     Ack, Answer, Ask, CollectorGoodbye, Configuration, ConfigurationState, Epoch, Extension, FrameKind, Gap, GapReason,
     HeldEpoch, InventoryWanted, Lane, LogBatch, LogLine, LogStream, Message, MetricBatch, Problem, Problems,
-    RefusalCode, Report, ReportBatch, Scrape, SourceId, SourceRange, WireLabel,
+    RefusalCode, Report, ReportBatch, Scrape, SourceId, SourceRange, Task, TaskApproval, TaskCall, TaskCatalogue,
+    TaskOutput, TaskState, WireLabel,
 };
 
 /// Makes a damaged frame whole again, so that what lies behind the checksum is reached.
@@ -92,9 +93,10 @@ fn a_reader_holds_one_frame_and_one_push_and_refuses_more() {
 
 #[test]
 fn a_refused_batch_is_named_and_the_next_frame_still_comes() {
-    let Message::Metrics(mut batch) = frames()[22].message.clone() else { panic!("the order of samples changed") };
+    let sample = frames().into_iter().find(|frame| frame.message.kind() == FrameKind::Metrics).unwrap();
+    let Message::Metrics(mut batch) = sample.message.clone() else { panic!("a batch") };
     batch.scrapes[0].differs.push(0);
-    let mut bytes = encode(&frames()[22]).unwrap();
+    let mut bytes = encode(&sample).unwrap();
     let mut body = Vec::new();
     crate::wire::codec::encode_body(&Message::Metrics(batch), &mut body).unwrap();
     bytes.truncate(HEAD_BYTES);
@@ -342,6 +344,40 @@ fn what_is_wanted_of_hosts_and_what_they_say_to_it_is_bounded() {
 }
 
 #[test]
+fn frames_of_tasks_are_bounded_and_say_of_which_call() {
+    let fits = |message| encode(&Frame::control(message)).is_ok();
+    let frames = frames();
+    let sample =
+        |kind| frames.iter().map(|frame| frame.message.clone()).find(|message| message.kind() == kind).unwrap();
+    let Message::TaskCatalogue(catalogue) = sample(FrameKind::TaskCatalogue) else { panic!("a catalogue") };
+    let document =
+        |bytes| fits(Message::TaskCatalogue(TaskCatalogue { document: "#".repeat(bytes), ..catalogue.clone() }));
+    assert!(document(256 << 10) && !document((256 << 10) + 1));
+    let Message::Task(task) = sample(FrameKind::Task) else { panic!("a task") };
+    let order = |bytes| fits(Message::Task(Task { order: "o".repeat(bytes), ..task.clone() }));
+    assert!(order(32 << 10) && !order((32 << 10) + 1));
+    let step = |step| fits(Message::Task(Task { call: TaskCall { step, ..task.call }, ..task.clone() }));
+    assert!(step(7) && !step(8));
+    let proof = |count| fits(Message::Task(Task { proof: vec![task.proof[0]; count], ..task.clone() }));
+    assert!(proof(32) && !proof(33));
+    let approvals =
+        |count| fits(Message::Task(Task { approvals: vec![task.approvals[0].clone(); count], ..task.clone() }));
+    assert!(approvals(8) && !approvals(9));
+    let name = TaskApproval { approver: "a".repeat(129), signature: [0; 64] };
+    assert!(!fits(Message::Task(Task { approvals: vec![name], ..task.clone() })));
+    let Message::TaskOutput(output) = sample(FrameKind::TaskOutput) else { panic!("output") };
+    let text = |bytes| fits(Message::TaskOutput(TaskOutput { text: "x".repeat(bytes), ..output.clone() }));
+    assert!(text(32 << 10) && !text((32 << 10) + 1));
+    assert!(!fits(Message::TaskOutput(TaskOutput { call: TaskCall::CATALOGUE, ..output })), "of no call");
+    let Message::TaskState(state) = sample(FrameKind::TaskState) else { panic!("a state") };
+    let of = |state| fits(Message::TaskState(state));
+    assert!(of(TaskState { call: TaskCall::CATALOGUE, ..state.clone() }));
+    assert!(!of(TaskState { number: 0, ..state.clone() }));
+    assert!(!of(TaskState { output_bytes: 1, dropped_bytes: 2, ..state.clone() }));
+    assert!(!of(TaskState { problem: "p".repeat(1025), ..state }));
+}
+
+#[test]
 fn a_frame_in_the_wrong_place_is_not_sent() {
     let gap = Gap { to: 8, reason: GapReason::Lost, from_ms: 0, to_ms: 0 };
     for wrong in [
@@ -354,7 +390,12 @@ fn a_frame_in_the_wrong_place_is_not_sent() {
         Frame::gap(Lane::P0, EPOCH, 0, gap.clone()),
         Frame::gap(Lane::P0, Epoch::NONE, 1, gap.clone()),
         Frame { lane: None, ..Frame::gap(Lane::P0, EPOCH, 1, gap) },
-        Frame::batch(Lane::P0, EPOCH, 1, frames()[22].message.clone()),
+        Frame::batch(
+            Lane::P0,
+            EPOCH,
+            1,
+            frames().into_iter().find(|frame| frame.message.kind() == FrameKind::Metrics).unwrap().message,
+        ),
     ] {
         assert!(matches!(encode(&wrong), Err(EncodeError::Head { .. })), "{wrong:?}");
     }

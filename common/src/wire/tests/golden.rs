@@ -104,6 +104,27 @@ fn only_a_collector_that_says_so_is_told_of_configurations() {
 }
 
 #[test]
+fn tasks_go_only_between_ends_that_say_so() {
+    let mut welcome = golden_welcome();
+    welcome.extensions.clear();
+    assert!(!welcome.takes_task_states(), "one of before");
+    for (bytes, takes) in [(vec![], false), (vec![9], false), (vec![10], true), (vec![200], true)] {
+        welcome.extensions = vec![Extension { id: Welcome::FRAMES_KNOWN, bytes }];
+        assert_eq!(welcome.takes_task_states(), takes, "{:?}", welcome.extensions);
+    }
+    let Message::Hello(mut hello) = second::decode(&read(FrameKind::Hello)).unwrap().message else { panic!("a hello") };
+    assert!(!hello.takes_tasks(), "one of before");
+    for (bytes, takes) in [(vec![], false), (vec![0], false), (vec![1], true), (vec![2, 9], true)] {
+        hello.extensions = vec![Extension { id: Hello::TASKS, bytes }];
+        assert_eq!(hello.takes_tasks(), takes, "{:?}", hello.extensions);
+    }
+    hello.extensions = vec![Extension { id: Hello::FRAMES_KNOWN, bytes: vec![0x31] }];
+    assert!(!hello.takes_tasks(), "an agent that reads the frames has no program to run them by that alone");
+    hello.extensions.push(Hello::tasks_taken());
+    assert!(hello.takes_tasks());
+}
+
+#[test]
 fn a_welcome_says_which_rows_the_collector_has() {
     let mut welcome = golden_welcome();
     assert_eq!(welcome.inventory_digests(), [], "one of before");

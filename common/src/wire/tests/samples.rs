@@ -7,13 +7,15 @@ use crate::wire::message::{
     ClockAnswer, ClockProbe, CollectorGoodbye, Configuration, ConfigurationState, ConfigurationWord, Context, Enrol,
     Enrolled, Epoch, EventReport, Extension, Gap, GapReason, GoodbyeReason, HeldEpoch, Hello, HostFacts,
     InventoryWanted, Lane, LogBatch, LogLine, LogStream, Mark, Message, MetricBatch, NeedContext, Perfdata, Position,
-    Positions, Problem, Problems, ProcessLook, ProcessUse, RefusalCode, Refused, Renew, Renewed, Report, ReportBatch,
-    Scrape, SeriesEntry, SourceId, SourceRange, Throttle, Welcome, WireLabel,
+    Positions, Problem, Problems, ProcessLook, ProcessUse, ProofStep, RefusalCode, Refused, Renew, Renewed, Report,
+    ReportBatch, Scrape, SeriesEntry, SourceId, SourceRange, Task, TaskAck, TaskApproval, TaskCall, TaskCancel,
+    TaskCatalogue, TaskOutput, TaskState, TaskWord, Throttle, Welcome, WireLabel,
 };
 use crate::wire::metrics::RowCoder;
 
 pub(super) const EPOCH: Epoch = Epoch([0, 0, 1, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 1, 2, 3, 4, 5, 6, 7, 8]);
 const OLDER: Epoch = Epoch([0, 0, 1, 0x9a, 0xbc, 0xde, 0, 0, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9, 0xf8]);
+const CALL: TaskCall = TaskCall { order: [0xc0; 16], step: 1 };
 const NOW_MS: i64 = 1_795_000_000_123;
 
 /// Name, own label, kind, scale, value in the context's row, values of the two scrapes (`None`: it has none).
@@ -277,6 +279,48 @@ fn logs() -> LogBatch {
     }
 }
 
+/// Of every kind of tasks.
+fn tasks() -> Vec<Frame> {
+    vec![
+        Frame::control(Message::TaskState(TaskState {
+            call: CALL,
+            number: 3,
+            at_ms: NOW_MS,
+            word: TaskWord::Ended { code: -1 },
+            problem: "what it wrote is cut".into(),
+            chunks: 251,
+            output_bytes: 1 << 30,
+            dropped_bytes: (1 << 30) - 65_536,
+            extensions: extensions(),
+        })),
+        Frame::control(Message::TaskOutput(TaskOutput {
+            call: CALL,
+            chunk: 250,
+            text: "reloaded nginx.service\n".into(),
+            extensions: extensions(),
+        })),
+        Frame::control(Message::TaskCatalogue(TaskCatalogue {
+            document: "version = 3\nexpires = 2027-06-01T00:00:00Z\n".into(),
+            signature: [0xa5; 64],
+            extensions: extensions(),
+        })),
+        Frame::control(Message::Task(Task {
+            call: CALL,
+            host: [9; 16],
+            order: "muster-task order v1\n".into(),
+            proof: vec![ProofStep { left: true, hash: [3; 32] }, ProofStep { left: false, hash: [251; 32] }],
+            approvals: vec![TaskApproval { approver: "anna".into(), signature: [0x5a; 64] }],
+            extensions: extensions(),
+        })),
+        Frame::control(Message::TaskCancel(TaskCancel {
+            call: CALL,
+            reason: "user:bob stopped the roll-out".into(),
+            extensions: extensions(),
+        })),
+        Frame::control(Message::TaskAck(TaskAck { call: CALL, state: 3, chunks: 65_536, extensions: extensions() })),
+    ]
+}
+
 /// One frame of every kind, in the order of their numbers.
 pub(super) fn frames() -> Vec<Frame> {
     let csr_der = vec![0x30, 0x82, 0, 1, 2];
@@ -287,7 +331,7 @@ pub(super) fn frames() -> Vec<Frame> {
         remedy: "run `muster hosts approve db1`".into(),
         retry_after_ms: 30_000,
     };
-    vec![
+    let mut frames = vec![
         Frame::control(Message::Hello(hello())),
         Frame::control(Message::Enrol(Enrol {
             protocol: 1,
@@ -376,7 +420,10 @@ pub(super) fn frames() -> Vec<Frame> {
         Frame::batch(Lane::P0, EPOCH, 1, Message::Reports(reports())),
         Frame::batch(Lane::P2, EPOCH, u64::MAX, Message::Logs(logs())),
         Frame::gap(Lane::P1, OLDER, 7, Gap { to: 300, reason: GapReason::Expired, from_ms: NOW_MS - 60_000, to_ms: 0 }),
-    ]
+    ];
+    frames.extend(tasks());
+    frames.sort_by_key(|frame| frame.message.kind().number());
+    frames
 }
 
 /// Equal in every field, floating-point numbers by their bits.

@@ -7,6 +7,7 @@ fn types() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut types = BTreeMap::new();
     let mut current = None;
     let lines = include_str!("../message.rs").lines().chain(include_str!("../orders.rs").lines());
+    let lines = lines.chain(include_str!("../tasks.rs").lines());
     for line in lines.filter(|line| !line.trim_start().starts_with("//")) {
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         if line.starts_with("pub struct ") || line.starts_with("pub enum ") {
@@ -48,7 +49,8 @@ fn the_page_names_every_kind_and_every_limit() {
         CONTROL_PLAIN_BYTES_MAX, CSR_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX, INVENTORY_COLUMNS_MAX, INVENTORY_PARTS_MAX,
         INVENTORY_ROWS_MAX, INVENTORY_TABLES_MAX, INVENTORY_TEXT_BYTES_MAX, LOG_LINE_BYTES_MAX, LOOK_PROCESSES_MAX,
         ORDER_PLAIN_BYTES_MAX, POSITIONS_PAGE_MAX, PROBLEM_TEXT_BYTES_MAX, PROBLEMS_MAX, PROCESS_TEXT_BYTES_MAX,
-        REPORT_TEXT_BYTES_MAX, TEXT_BYTES_MAX,
+        REPORT_TEXT_BYTES_MAX, TASK_APPROVALS_MAX, TASK_CATALOGUE_BYTES_MAX, TASK_CHUNK_BYTES_MAX, TASK_NAME_BYTES_MAX,
+        TASK_ORDER_BYTES_MAX, TASK_PROOF_MAX, TASK_STEPS_MAX, TEXT_BYTES_MAX,
     };
     use crate::wire::kind::Sender;
     use crate::wire::message::FrameKind;
@@ -87,6 +89,13 @@ fn the_page_names_every_kind_and_every_limit() {
         PROBLEMS_MAX,
         PROCESS_TEXT_BYTES_MAX,
         REPORT_TEXT_BYTES_MAX,
+        TASK_APPROVALS_MAX,
+        TASK_CATALOGUE_BYTES_MAX,
+        TASK_CHUNK_BYTES_MAX,
+        TASK_NAME_BYTES_MAX,
+        TASK_ORDER_BYTES_MAX,
+        TASK_PROOF_MAX,
+        TASK_STEPS_MAX,
         TEXT_BYTES_MAX,
     ] {
         assert!(numbers.contains(&limit.to_string()), "limit {limit}");
