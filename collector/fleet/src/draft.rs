@@ -8,6 +8,7 @@ use crate::ca::AuthorityRow;
 use crate::changes::RegistryChange;
 use crate::discovery::DiscoveryStep;
 use crate::follower::SmallChange;
+use crate::gate::GateDecision;
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::Baseline;
 use crate::outbox::Event;
@@ -16,8 +17,8 @@ use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256, Sighting, encode};
 use crate::sessions::SessionRow;
 use crate::tables::{
-    ANNOUNCEMENTS, AUTHORITIES, BASELINE_ROWS, BASELINES, DENIED, HOSTS, HTTP_TOKENS, LEAVES, META, Put, SESSIONS,
-    SIGHTINGS, TOKENS, USERS, meta, small_table,
+    ANNOUNCEMENTS, AUTHORITIES, BASELINE_ROWS, BASELINES, DENIED, GATE_DECISIONS, HOSTS, HTTP_TOKENS, LEAVES, META,
+    Put, SESSIONS, SIGHTINGS, TOKENS, USERS, meta, small_table,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -41,6 +42,8 @@ pub(crate) struct Draft {
     pub forgotten_sessions: Vec<Sha256>,
     pub announcements: Vec<Announcement>,
     pub forgotten_announcements: Vec<u64>,
+    pub gate_decisions: Vec<GateDecision>,
+    pub forgotten_gate_decisions: Vec<u64>,
     /// With their packed rows.
     pub baselines: Vec<(Baseline, Vec<u8>)>,
     pub forgotten_baselines: Vec<String>,
@@ -100,6 +103,8 @@ impl Draft {
         puts.extend(self.forgotten_sessions.iter().map(|hash| Put::remove(SESSIONS, &hash.0)));
         puts.extend(self.announcements.iter().map(|row| Put::set(ANNOUNCEMENTS, &row.id.to_be_bytes(), encode(row))));
         puts.extend(self.forgotten_announcements.iter().map(|id| Put::remove(ANNOUNCEMENTS, &id.to_be_bytes())));
+        puts.extend(self.gate_decisions.iter().map(|row| Put::set(GATE_DECISIONS, &row.id.to_be_bytes(), encode(row))));
+        puts.extend(self.forgotten_gate_decisions.iter().map(|id| Put::remove(GATE_DECISIONS, &id.to_be_bytes())));
         for (row, packed) in &self.baselines {
             puts.push(Put::set(BASELINES, row.name.as_bytes(), encode(row)));
             puts.push(Put::set(BASELINE_ROWS, row.name.as_bytes(), packed.clone()));

@@ -112,6 +112,8 @@ pub enum FleetError {
     RuleOfFile { name: String, path: String },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
+    #[error("no decision {id} of the gate is kept: `muster gate decisions` shows those that are")]
+    NoGateDecision { id: u64 },
     #[error("no downtime {id} is known: `muster checks downtime list` shows the numbers")]
     NoDowntime { id: u64 },
     #[error("{what} cannot be taken: {why}")]
@@ -161,6 +163,7 @@ impl FleetError {
             | Self::NoCheck { .. }
             | Self::NoDowntime { .. }
             | Self::NoAnnouncement { .. }
+            | Self::NoGateDecision { .. }
             | Self::NoBaseline { .. }
             | Self::NoProfile { .. }
             | Self::NotAssigned { .. }

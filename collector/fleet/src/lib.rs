@@ -31,6 +31,7 @@ mod enrol;
 mod error;
 mod fleet;
 mod follower;
+pub mod gate;
 mod glance;
 mod host;
 mod http_tokens;

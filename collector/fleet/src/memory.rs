@@ -13,6 +13,7 @@ use crate::audit::Chain;
 use crate::ca::{Authority, AuthorityRole, AuthorityRow};
 use crate::draft::Draft;
 use crate::error::FleetError;
+use crate::gate::GateHead;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::Baseline;
@@ -41,6 +42,8 @@ pub(crate) struct Memory {
     pub users: BTreeMap<String, UserRow>,
     pub sessions: HashMap<Sha256, SessionRow>,
     pub announcements: BTreeMap<u64, Announcement>,
+    /// Without their facts.
+    pub gate_decisions: BTreeMap<u64, GateHead>,
     /// Without their rows.
     pub baselines: BTreeMap<String, Baseline>,
     pub denied: HashMap<String, DenyRow>,
@@ -70,6 +73,7 @@ impl Memory {
             users: BTreeMap::new(),
             sessions: HashMap::new(),
             announcements: BTreeMap::new(),
+            gate_decisions: BTreeMap::new(),
             baselines: BTreeMap::new(),
             denied: HashMap::new(),
             authorities: Vec::new(),
@@ -221,6 +225,10 @@ impl Memory {
         self.announcements.extend(draft.announcements.into_iter().map(|row| (row.id, row)));
         for id in draft.forgotten_announcements {
             self.announcements.remove(&id);
+        }
+        self.gate_decisions.extend(draft.gate_decisions.iter().map(|row| (row.id, GateHead::of(row))));
+        for id in draft.forgotten_gate_decisions {
+            self.gate_decisions.remove(&id);
         }
         self.baselines.extend(draft.baselines.into_iter().map(|(row, _)| (row.name.clone(), row)));
         for name in draft.forgotten_baselines {

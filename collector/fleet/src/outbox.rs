@@ -125,6 +125,10 @@ pub enum EventKind {
     ItemArchived,
     DiscoveryRuleSet,
     DiscoveryRuleRemoved,
+    /// Whether a version may go to an environment.
+    GateDecided,
+    /// A version that went out was compared with what was there before, or there is too little to do so.
+    DeployVerified,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -244,6 +248,8 @@ impl EventKind {
             Self::ItemArchived => "item_archived",
             Self::DiscoveryRuleSet => "discovery_rule_set",
             Self::DiscoveryRuleRemoved => "discovery_rule_removed",
+            Self::GateDecided => "gate_decided",
+            Self::DeployVerified => "deploy_verified",
         }
     }
 

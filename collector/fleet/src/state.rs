@@ -29,6 +29,7 @@ use crate::copy::StateCounts;
 use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
+use crate::gate::{GateDecision, GateHead};
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::{Baseline, InventoryState, Loading, write_inventory};
 use crate::looks::write_looks;
@@ -42,8 +43,9 @@ use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
     ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DISCOVERY, DISCOVERY_RULES, DOWNTIMES,
-    ENDED_DOWNTIMES, GAPS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES, META, OUTBOX,
-    PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
+    ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES,
+    META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table,
+    USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -285,6 +287,9 @@ impl State {
         }
         for (_, row) in self.rows::<Announcement>(&transaction, ANNOUNCEMENTS)? {
             memory.announcements.insert(row.id, row);
+        }
+        for (_, row) in self.rows::<GateDecision>(&transaction, GATE_DECISIONS)? {
+            memory.gate_decisions.insert(row.id, GateHead::of(&row));
         }
         for (_, row) in self.rows::<Baseline>(&transaction, BASELINES)? {
             memory.baselines.insert(row.name.clone(), row);

@@ -3,7 +3,7 @@
 //! [`rank`] and [`contrast`] decide over values in memory; `gather` reads these of the fleet. Both are hints: a rank says what to look at first
 //! and why, a separator is told only where chance is no good explanation.
 
-mod chance;
+pub(crate) mod chance;
 mod contrast;
 mod gather;
 mod rank;

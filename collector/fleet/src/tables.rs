@@ -49,6 +49,8 @@ pub(crate) const INVENTORY_CHANGES: Table = TableDefinition::new("inventory_chan
 pub(crate) const INVENTORY_TIMES: Table = TableDefinition::new("inventory_times");
 /// Number (u64) to announcement of changes.
 pub(crate) const ANNOUNCEMENTS: Table = TableDefinition::new("announcements");
+/// Number (u64) to decision of the gate.
+pub(crate) const GATE_DECISIONS: Table = TableDefinition::new("gate_decisions");
 /// Name (text) to baseline.
 pub(crate) const BASELINES: Table = TableDefinition::new("baselines");
 /// Name (text) to the packed rows of a baseline.
@@ -78,7 +80,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 36] = [
+pub(crate) const ALL: [Table; 37] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -101,6 +103,7 @@ pub(crate) const ALL: [Table; 36] = [
     INVENTORY_CHANGES,
     INVENTORY_TIMES,
     ANNOUNCEMENTS,
+    GATE_DECISIONS,
     BASELINES,
     BASELINE_ROWS,
     PROFILE_SETS,

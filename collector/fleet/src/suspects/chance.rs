@@ -1,12 +1,12 @@
 //! How easily chance alone separates two groups of hosts.
 
 /// Logarithms of factorials up to a number of hosts.
-pub(super) struct Chance {
+pub(crate) struct Chance {
     logs: Vec<f64>,
 }
 
 impl Chance {
-    pub(super) fn up_to(hosts: usize) -> Self {
+    pub(crate) fn up_to(hosts: usize) -> Self {
         let mut logs = vec![0.0];
         for number in 1..=hosts {
             logs.push(logs[number - 1] + (number as f64).ln());
@@ -21,7 +21,7 @@ impl Chance {
 
     /// The probability that of `with` hosts drawn from `hosts` at least `found` are among `marked` of them: the upper tail of the
     /// hypergeometric distribution. `hosts` is at most what [`Self::up_to`] was given.
-    pub(super) fn at_least(&self, found: usize, (marked, with, hosts): (usize, usize, usize)) -> f64 {
+    pub(crate) fn at_least(&self, found: usize, (marked, with, hosts): (usize, usize, usize)) -> f64 {
         let all = self.choose(hosts, with);
         let one = |both: usize| {
             let rest = hosts.checked_sub(marked).zip(with.checked_sub(both));
@@ -31,14 +31,14 @@ impl Chance {
     }
 
     /// The smallest value of the tail that can be had at all: as many of them marked as can be.
-    pub(super) fn least(&self, sizes: (usize, usize, usize)) -> f64 {
+    pub(crate) fn least(&self, sizes: (usize, usize, usize)) -> f64 {
         self.at_least(sizes.0.min(sizes.1), sizes)
     }
 }
 
 /// By how much the smallest probability of several tests is to be multiplied (Tarone 1990): tests that could not stand out whatever was found
 /// do not count. `least` are the smallest probabilities that each can have.
-pub(super) fn tests_that_count(mut least: Vec<f64>, level: f64) -> usize {
+pub(crate) fn tests_that_count(mut least: Vec<f64>, level: f64) -> usize {
     least.sort_by(f64::total_cmp);
     let able = |tests: usize| least.partition_point(|least| *least <= level / tests as f64);
     (1..=least.len()).find(|tests| able(*tests) <= *tests).unwrap_or(least.len()).max(1)
