@@ -1,6 +1,6 @@
 //! Announcements: somebody says that hosts are going to change, so that the changes nobody spoke of stand out.
 //!
-//! A change is announced where an announcement about its host, or a downtime of it, covers some moment between the looks that found it. That is
+//! A change is announced where an announcement about its host, a deploy on it, or a downtime of it, covers some moment between the looks that found it. That is
 //! judged when it is read, so one that comes late counts too.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +12,7 @@ use muster_common::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::by::By;
+use crate::deploys::{Deploy, ENV_LABEL, announcing};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -68,6 +69,8 @@ pub struct Announced {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnnouncedBy {
     Announcement,
+    /// A deploy that somebody told of.
+    Deploy,
     Downtime,
 }
 
@@ -75,6 +78,7 @@ impl AnnouncedBy {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Announcement => "announcement",
+            Self::Deploy => "deploy",
             Self::Downtime => "downtime",
         }
     }
@@ -134,7 +138,10 @@ impl Fleet {
             Some(ReadAnnouncement { row: one, hosts, matchers })
         };
         let announcements = self.announcements().into_iter().filter_map(of).collect();
-        Announcer { fleet: self, downtimes, announcements, by_host: HashMap::new() }
+        let limit_ms = self.deploy_settings().limit_ms;
+        let deploys =
+            announcing(&self.memory.read().deploys).filter_map(|row| ReadDeploy::new(row, limit_ms)).collect();
+        Announcer { fleet: self, downtimes, announcements, deploys, by_host: HashMap::new() }
     }
 }
 
@@ -153,27 +160,69 @@ impl ReadAnnouncement {
     }
 }
 
+/// A deploy that somebody told of, while it ran.
+struct ReadDeploy {
+    id: u64,
+    words: String,
+    by: String,
+    hosts: Vec<HostId>,
+    matchers: Vec<Matcher>,
+    env: String,
+    from_ms: i64,
+    /// Included.
+    to_ms: i64,
+}
+
+impl ReadDeploy {
+    /// Of one that runs: until it would be given up.
+    fn new(row: &Deploy, limit_ms: i64) -> Option<Self> {
+        Some(Self {
+            id: row.id,
+            words: format!("deploy of {}", row.words()),
+            by: row.by.clone(),
+            hosts: row.hosts.iter().filter_map(|host| HostId::parse(host)).collect(),
+            matchers: read_matchers(&row.matchers).ok()?,
+            env: row.env.clone(),
+            from_ms: row.started_ms,
+            to_ms: row.ended_ms.unwrap_or(row.started_ms.saturating_add(limit_ms)),
+        })
+    }
+
+    fn is_about(&self, host: HostId, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        if !self.hosts.is_empty() {
+            return self.hosts.contains(&host);
+        }
+        let label = |of: &str| if of == "host" { Some(name) } else { labels.get(of).map(String::as_str) };
+        !name.is_empty() && label(ENV_LABEL) == Some(&self.env) && all_match_by(&self.matchers, label)
+    }
+}
+
+/// Places in the lists of announcements, deploys and downtimes.
+type AboutHost = (Vec<usize>, Vec<usize>, Vec<usize>);
+
 /// Judges changes of one question; it finds out once of each host what is about it.
 pub struct Announcer<'f> {
     fleet: &'f Fleet,
     downtimes: Vec<ReadDowntime>,
     announcements: Vec<ReadAnnouncement>,
-    /// Places in the two lists.
-    by_host: HashMap<HostId, (Vec<usize>, Vec<usize>)>,
+    deploys: Vec<ReadDeploy>,
+    by_host: HashMap<HostId, AboutHost>,
 }
 
 impl Announcer<'_> {
-    /// What announces a change of this host that came about after `since_ms` and not after `at_ms`; an announcement before a downtime, the
-    /// newest before others.
+    /// What announces a change of this host that came about after `since_ms` and not after `at_ms`; an announcement before a deploy, that
+    /// before a downtime, the newest before others.
     pub fn announced(&mut self, host: HostId, since_ms: i64, at_ms: i64) -> Option<Announced> {
         let (fleet, downtimes, announcements) = (self.fleet, &self.downtimes, &self.announcements);
-        let (told, down) = self.by_host.entry(host).or_insert_with(|| {
+        let deploys = &self.deploys;
+        let (told, deployed, down) = self.by_host.entry(host).or_insert_with(|| {
             let row = fleet.memory.read().host(host).cloned();
             let (name, labels) = row.as_ref().map_or(("", BTreeMap::new()), |row| (&row.name, row.labels.clone()));
             let told = (0..announcements.len()).filter(|at| announcements[*at].is_about(host, name, &labels));
             let down =
                 (0..downtimes.len()).filter(|at| !name.is_empty() && downtimes[*at].is_about(name, &labels, None));
-            (told.collect(), down.collect())
+            let deployed = (0..deploys.len()).filter(|at| deploys[*at].is_about(host, name, &labels));
+            (told.collect(), deployed.collect(), down.collect())
         });
         let covers =
             |spec: &AnnouncementSpec| spec.from_ms < spec.to_ms && spec.from_ms <= at_ms && spec.to_ms > since_ms;
@@ -181,6 +230,11 @@ impl Announcer<'_> {
         if let Some(row) = announcement {
             let (reason, by) = (row.spec.reason.clone(), row.by.clone());
             return Some(Announced { kind: AnnouncedBy::Announcement, id: row.id, reason, by });
+        }
+        let runs = |one: &&ReadDeploy| one.from_ms <= at_ms && one.to_ms >= since_ms;
+        if let Some(deploy) = deployed.iter().rev().map(|at| &deploys[*at]).find(runs) {
+            let (reason, by) = (deploy.words.clone(), deploy.by.clone());
+            return Some(Announced { kind: AnnouncedBy::Deploy, id: deploy.id, reason, by });
         }
         let downtime = down.iter().rev().map(|at| &downtimes[*at]).find(|one| one.touches(since_ms, at_ms))?;
         let (id, spec) = (downtime.row.id, &downtime.row.spec);

@@ -25,6 +25,8 @@ pub enum Who {
     Token(String),
     /// A user of the collector's machine, over the unix socket: `unix:1000`.
     Unix(u32),
+    /// A webhook that proved to know its secret: `hook:github`.
+    Hook(&'static str),
     /// Whoever changed the configuration's files: `file`.
     File,
     /// Nobody knows: a request that was refused, or any with `--no-auth`: `anybody`.
@@ -47,6 +49,11 @@ impl By {
 
     pub fn unix(uid: u32) -> Self {
         Self::Somebody { who: Who::Unix(uid), source: "unix".to_owned() }
+    }
+
+    /// A webhook of this hoster, from this address.
+    pub fn hook(hoster: &'static str, source: &str) -> Self {
+        Self::Somebody { who: Who::Hook(hoster), source: source.to_owned() }
     }
 
     /// Whoever wrote the files that are read anew.
@@ -82,6 +89,7 @@ impl fmt::Display for Who {
             Self::User(name) => write!(f, "user:{name}"),
             Self::Token(id) => write!(f, "token:{id}"),
             Self::Unix(uid) => write!(f, "unix:{uid}"),
+            Self::Hook(hoster) => write!(f, "hook:{hoster}"),
             Self::File => f.write_str("file"),
             Self::Anybody => f.write_str("anybody"),
         }
@@ -115,6 +123,7 @@ mod tests {
             (By::user("ann", "192.0.2.1"), "user:ann", Some("192.0.2.1")),
             (By::token("3f2a", "192.0.2.1"), "token:3f2a", Some("192.0.2.1")),
             (By::unix(1000), "unix:1000", Some("unix")),
+            (By::hook("github", "192.0.2.1"), "hook:github", Some("192.0.2.1")),
             (By::file(), "file", Some("file")),
             (By::anybody("192.0.2.1"), "anybody", Some("192.0.2.1")),
         ] {

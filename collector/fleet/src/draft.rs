@@ -6,6 +6,7 @@ use muster_common::time::Timestamp;
 use crate::announcements::Announcement;
 use crate::ca::AuthorityRow;
 use crate::changes::RegistryChange;
+use crate::deploys::DeployStep;
 use crate::discovery::DiscoveryStep;
 use crate::follower::SmallChange;
 use crate::gate::GateDecision;
@@ -48,6 +49,7 @@ pub(crate) struct Draft {
     pub baselines: Vec<(Baseline, Vec<u8>)>,
     pub forgotten_baselines: Vec<String>,
     pub discovery: DiscoveryStep,
+    pub deploys: DeployStep,
     pub denied: Vec<DenyRow>,
     pub forgotten_denied: Vec<String>,
     pub authorities: Vec<AuthorityRow>,
@@ -113,6 +115,7 @@ impl Draft {
             puts.extend([BASELINES, BASELINE_ROWS].map(|table| Put::remove(table, name.as_bytes())));
         }
         puts.extend(self.discovery.puts());
+        puts.extend(self.deploys.puts());
         puts.extend(self.denied.iter().map(|row| Put::set(DENIED, row.serial.as_bytes(), encode(row))));
         puts.extend(self.forgotten_denied.iter().map(|serial| Put::remove(DENIED, serial.as_bytes())));
         puts.extend(self.authorities.iter().map(|row| Put::set(AUTHORITIES, &row.number.to_be_bytes(), encode(row))));

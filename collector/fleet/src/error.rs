@@ -110,6 +110,28 @@ pub enum FleetError {
     NoDiscoveryRule { name: String },
     #[error("the rule `{name}` stands in the file `{path}`: change it there, or give another name")]
     RuleOfFile { name: String, path: String },
+    #[error("field `{field}` of the deploy cannot be taken, since {why}")]
+    DeploySpec { field: &'static str, why: String },
+    #[error("field `{field}` of the freeze cannot be taken, since {why}")]
+    FreezeSpec { field: &'static str, why: String },
+    #[error(
+        "no service `{name}` is declared, {known}: declare it in deploy.toml, `muster services` shows those there are"
+    )]
+    NoService { name: String, known: String },
+    #[error(
+        "service `{service}` has no host with the label env=\"{env}\", {there}: correct the environment, or label the hosts"
+    )]
+    NoServiceHosts { service: String, env: String, there: String },
+    #[error("no {wanted} is known: `muster deploy list` shows them")]
+    NoDeploy { wanted: String },
+    #[error("deploy {id} has ended as {state} already: start a deploy of the version that is to be there now")]
+    DeployEnded { id: u64, state: &'static str },
+    #[error("no freeze `{id}` is known that is not over: `muster freeze list` shows them")]
+    NoFreeze { id: String },
+    #[error("the freeze `{id}` stands in the file `{path}`: change it there, or lift it for a while")]
+    FreezeOfFile { id: String, path: String },
+    #[error("nothing freezes `{service}` in `{env}` now: deploy, there is nothing to lift")]
+    NothingFrozen { service: String, env: String },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
     #[error("no decision {id} of the gate is kept: `muster gate decisions` shows those that are")]
@@ -158,6 +180,9 @@ impl FleetError {
             | Self::AuditHash { .. }
             | Self::Sealed { .. }
             | Self::Profiles(_)
+            | Self::DeploySpec { .. }
+            | Self::FreezeSpec { .. }
+            | Self::NoServiceHosts { .. }
             | Self::StatusSpec { .. } => ErrorKind::Input,
             Self::NoHost { .. }
             | Self::NoCheck { .. }
@@ -170,6 +195,9 @@ impl FleetError {
             | Self::NoProfileVersion { .. }
             | Self::NoItem { .. }
             | Self::NoDiscoveryRule { .. }
+            | Self::NoService { .. }
+            | Self::NoDeploy { .. }
+            | Self::NoFreeze { .. }
             | Self::NoToken { .. }
             | Self::NoUser { .. }
             | Self::NoSession { .. }
@@ -185,6 +213,9 @@ impl FleetError {
             | Self::NoRollout { .. }
             | Self::WrongItem { .. }
             | Self::RuleOfFile { .. }
+            | Self::DeployEnded { .. }
+            | Self::FreezeOfFile { .. }
+            | Self::NothingFrozen { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

@@ -18,6 +18,7 @@ use crate::by::By;
 use crate::ca::{Authority, AuthorityRole, ServerIdentity, ServerNames};
 use crate::changes::{Changes, Feed, RegistryChange};
 use crate::copy::FrozenState;
+use crate::deploys::DeploySettings;
 use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -70,6 +71,10 @@ pub struct Fleet {
     pub(crate) profiles: Mutex<ProfileBook>,
     /// Times that hosts were to be given another configuration.
     pub(crate) configurations: watch::Sender<u64>,
+    /// What is declared of services, environments and freezes; held only to read or to put the `Arc`.
+    pub(crate) declared: RwLock<Arc<DeploySettings>>,
+    /// Changes of deploys, freezes and what is declared.
+    pub(crate) deploys_moved: watch::Sender<u64>,
     /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
     pub(crate) drift_counts: Mutex<DriftCounts>,
     /// Questions to hosts that are under way.
@@ -117,6 +122,8 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         inventory_asks: watch::Sender::new(0),
         profiles: Mutex::new(profiles),
         configurations: watch::Sender::new(0),
+        declared: RwLock::default(),
+        deploys_moved: watch::Sender::new(0),
         drift_counts: Mutex::default(),
         questions: Arc::new(Desk::new(u64::from_le_bytes(random::<8>()?))),
         feed: Mutex::new(Feed::new()),
@@ -255,6 +262,8 @@ impl Fleet {
             self.inventory.read().plan(&reports, |host| active(host).map(|row| row.name.clone()))
         };
         draft.events.extend(projected.inventory.iter_mut().flat_map(|step| std::mem::take(&mut step.events)));
+        let changes = projected.inventory.as_ref().map(InventoryStep::package_changes).unwrap_or_default();
+        self.recognise_deploys(&changes, &mut draft);
         draft.projected = Some(projected);
         match self.step_reports(&reports) {
             Some(now) => self.commit_status(&mut state, draft, now),
@@ -414,6 +423,7 @@ impl Fleet {
             drop(discovery);
             // A commit that was taken for failed may have brought changes.
             self.inventory_moved.send_modify(|moved| *moved += 1);
+            self.deploys_moved.send_modify(|moved| *moved += 1);
             memory.applied = applied;
             self.grown.send_replace(memory.outbox.next_seq);
             drop(memory);
@@ -471,8 +481,12 @@ impl Fleet {
         let changes = std::mem::take(&mut draft.changes);
         self.mark_changed(&changes, &gone);
         let next_seq = committed.outbox.next_seq;
+        let has_deploys = !draft.deploys.is_empty();
         self.memory.write().take(draft, committed)?;
         self.grown.send_if_modified(|grown| std::mem::replace(grown, next_seq) != next_seq);
+        if has_deploys {
+            self.deploys_moved.send_modify(|moved| *moved += 1);
+        }
         self.feed.lock().tell(changes);
         Ok(())
     }

@@ -22,14 +22,25 @@ pub enum Scope {
     TaskApprove,
     #[serde(rename = "ask")]
     Ask,
+    /// Says that something is deployed: for CI, which may nothing else.
+    #[serde(rename = "deploy")]
+    Deploy,
     /// Everything, tokens and hosts included.
     #[serde(rename = "admin")]
     Admin,
 }
 
 impl Scope {
-    pub const ALL: [Self; 7] =
-        [Self::Read, Self::Ingest, Self::Silence, Self::TaskRequest, Self::TaskApprove, Self::Ask, Self::Admin];
+    pub const ALL: [Self; 8] = [
+        Self::Read,
+        Self::Ingest,
+        Self::Silence,
+        Self::TaskRequest,
+        Self::TaskApprove,
+        Self::Ask,
+        Self::Deploy,
+        Self::Admin,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +50,7 @@ impl Scope {
             Self::TaskRequest => "task:request",
             Self::TaskApprove => "task:approve",
             Self::Ask => "ask",
+            Self::Deploy => "deploy",
             Self::Admin => "admin",
         }
     }

@@ -25,6 +25,7 @@ mod copy;
 mod csr;
 mod delivery;
 mod deny;
+mod deploys;
 mod discovery;
 mod draft;
 mod enrol;
@@ -86,6 +87,13 @@ pub use changes::{CHANGES_MAX, Changes, RegistryChange};
 pub use checks::Reported;
 pub use copy::{Authorities, FrozenState, StateCounts, check_state, format_of};
 pub use deny::Denied;
+pub use deploys::{
+    DEPLOY_FILE_BYTES_MAX, DEPLOY_HOSTS_MAX, DEPLOY_LIMIT_MAX_MS, DEPLOY_LIMIT_MS, DEPLOYS_MAX, Deploy, DeployQuery,
+    DeployRef, DeployResult, DeploySettings, DeploySource, DeployStart, DeployStarted, DeployState, ENV_LABEL,
+    EnvironmentRule, FREEZE_OVERRIDES_MAX, FREEZES_MAX, Freeze, FreezeNow, FreezeOverride, FreezeSpec, FreezeView,
+    HookSecret, OVERRIDE_MAX_MS, OVERRIDE_MS, SERVICE_PARTS_MAX, SERVICES_MAX, ServiceEnvironment, ServiceSpec,
+    ServiceView, VERSION_BYTES_MAX, VersionSeen, read_deploy_file,
+};
 pub use discovery::{
     DECISIONS_MAX, DISCOVERY_RULES_MAX, Decision, Discovered, DiscoveryPage, DiscoveryQuery, DiscoveryRule, FileRules,
     ItemState, ItemView, Overflow, RULE_FILE_BYTES_MAX, RuleAction, RuleMatches, RuleSource, RuleSpec, RuleView,

@@ -8,6 +8,7 @@ use muster_common::time::Timestamp;
 use crate::asking::question_stats;
 use crate::ca::{AuthorityRole, CA_LIFE, LEAF_LIFE, RENEW_AFTER_END};
 use crate::changes::RegistryChange;
+use crate::deploys::{deploy_stats, drop_overrides};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
@@ -40,6 +41,7 @@ impl Fleet {
             let over = old.filter(|authority| {
                 now.since(Timestamp::from_millis(authority.row.role_ms)) > LEAF_LIFE + RENEW_AFTER_END
             });
+            drop_overrides(memory, draft, now);
             draft.forgotten_authorities.extend(over.map(|authority| authority.row.number));
             if !draft.forgotten_authorities.is_empty() {
                 draft.changes.push(RegistryChange::Authorities);
@@ -57,6 +59,7 @@ impl Fleet {
         self.used.lock().retain(|id, _| self.memory.read().http_tokens.contains_key(id));
         self.flush()?;
         self.pass_discovery(now)?;
+        self.pass_deploys(now)?;
         self.measure_drift(now)
     }
 
@@ -138,6 +141,7 @@ impl Fleet {
     fn part_stats(&self, memory: &Memory) -> Vec<Stat> {
         let mut stats = inventory_stats(self, memory);
         stats.extend(question_stats(&self.questions));
+        stats.extend(deploy_stats(memory));
         stats
     }
 }

@@ -11,6 +11,7 @@ use muster_store::Position;
 use crate::announcements::Announcement;
 use crate::audit::Chain;
 use crate::ca::{Authority, AuthorityRole, AuthorityRow};
+use crate::deploys::DeployRows;
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::gate::GateHead;
@@ -46,6 +47,7 @@ pub(crate) struct Memory {
     pub gate_decisions: BTreeMap<u64, GateHead>,
     /// Without their rows.
     pub baselines: BTreeMap<String, Baseline>,
+    pub deploys: DeployRows,
     pub denied: HashMap<String, DenyRow>,
     /// The current one first, then the next, then old ones.
     pub authorities: Vec<Authority>,
@@ -75,6 +77,7 @@ impl Memory {
             announcements: BTreeMap::new(),
             gate_decisions: BTreeMap::new(),
             baselines: BTreeMap::new(),
+            deploys: DeployRows::default(),
             denied: HashMap::new(),
             authorities: Vec::new(),
             pin: Pin([0; 32]),
@@ -234,6 +237,7 @@ impl Memory {
         for name in draft.forgotten_baselines {
             self.baselines.remove(&name);
         }
+        self.deploys.take(draft.deploys);
         self.denied.extend(draft.denied.into_iter().map(|row| (row.serial.clone(), row)));
         for serial in draft.forgotten_denied {
             self.denied.remove(&serial);

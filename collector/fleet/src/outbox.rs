@@ -129,6 +129,20 @@ pub enum EventKind {
     GateDecided,
     /// A version that went out was compared with what was there before, or there is too little to do so.
     DeployVerified,
+    /// Somebody said that a deploy has begun.
+    DeployStarted,
+    /// Somebody said how a deploy ended.
+    DeployEnded,
+    /// The same on one of its hosts, for whoever looks at that.
+    DeployOnHost,
+    /// Nobody said how a deploy ended, or another one began on its hosts.
+    DeployAbandoned,
+    /// A package of a service changed on a host, and no deploy covers that.
+    DeployRecognised,
+    FreezeSet,
+    FreezeEnded,
+    /// Somebody lifted a freeze for one service.
+    FreezeOverridden,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -146,6 +160,8 @@ pub enum EventClass {
     Alert,
     /// Somebody is told, or could not be.
     Notice,
+    /// Something was deployed, or may not be now.
+    Deploy,
 }
 
 impl EventClass {
@@ -157,6 +173,7 @@ impl EventClass {
             Self::Loss => "loss",
             Self::Alert => "alert",
             Self::Notice => "notice",
+            Self::Deploy => "deploy",
         }
     }
 }
@@ -250,6 +267,14 @@ impl EventKind {
             Self::DiscoveryRuleRemoved => "discovery_rule_removed",
             Self::GateDecided => "gate_decided",
             Self::DeployVerified => "deploy_verified",
+            Self::DeployStarted => "deploy_started",
+            Self::DeployEnded => "deploy_ended",
+            Self::DeployOnHost => "deploy_on_host",
+            Self::DeployAbandoned => "deploy_abandoned",
+            Self::DeployRecognised => "deploy_recognised",
+            Self::FreezeSet => "freeze_set",
+            Self::FreezeEnded => "freeze_ended",
+            Self::FreezeOverridden => "freeze_overridden",
         }
     }
 
@@ -272,6 +297,14 @@ impl EventKind {
             | Self::CheckRemoved => EventClass::State,
             Self::AlertFiring | Self::AlertResolved => EventClass::Alert,
             Self::NoticeMade | Self::NoticeSent | Self::NoticeFailed => EventClass::Notice,
+            Self::DeployStarted
+            | Self::DeployEnded
+            | Self::DeployOnHost
+            | Self::DeployAbandoned
+            | Self::DeployRecognised
+            | Self::FreezeSet
+            | Self::FreezeEnded
+            | Self::FreezeOverridden => EventClass::Deploy,
             Self::HostBooted | Self::AgentRestarted => EventClass::Boot,
             Self::StoreRestored | Self::HostReverted | Self::Gap | Self::LogLost => EventClass::Loss,
             _ => EventClass::Change,
@@ -344,8 +377,20 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 10] =
-    ["object", "user", "session", "token", "silence", "downtime", "announcement", "baseline", "version", "serial"];
+const OBJECTS: [&str; 12] = [
+    "object",
+    "user",
+    "session",
+    "token",
+    "silence",
+    "downtime",
+    "announcement",
+    "baseline",
+    "deploy",
+    "freeze",
+    "version",
+    "serial",
+];
 
 /// How far the outbox is, as `meta` keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -403,6 +448,14 @@ mod tests {
             (EventKind::ItemArchived, "item_archived", "change"),
             (EventKind::DiscoveryRuleSet, "discovery_rule_set", "change"),
             (EventKind::DiscoveryRuleRemoved, "discovery_rule_removed", "change"),
+            (EventKind::DeployStarted, "deploy_started", "deploy"),
+            (EventKind::DeployEnded, "deploy_ended", "deploy"),
+            (EventKind::DeployOnHost, "deploy_on_host", "deploy"),
+            (EventKind::DeployAbandoned, "deploy_abandoned", "deploy"),
+            (EventKind::DeployRecognised, "deploy_recognised", "deploy"),
+            (EventKind::FreezeSet, "freeze_set", "deploy"),
+            (EventKind::FreezeEnded, "freeze_ended", "deploy"),
+            (EventKind::FreezeOverridden, "freeze_overridden", "deploy"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

@@ -26,6 +26,7 @@ use crate::announcements::Announcement;
 use crate::audit::{AUDIT_ROWS_MAX, Chain, Link};
 use crate::checks::active_hosts;
 use crate::copy::StateCounts;
+use crate::deploys::DeployRows;
 use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
@@ -294,6 +295,8 @@ impl State {
         for (_, row) in self.rows::<Baseline>(&transaction, BASELINES)? {
             memory.baselines.insert(row.name.clone(), row);
         }
+        let deploys = DeployRows::load(|table| self.pairs(&transaction, table))?;
+        memory.deploys = deploys.map_err(|(table, key, what)| self.damaged(&table, &key, what))?;
         let mut sightings = HashMap::new();
         for (key, row) in self.rows::<Sighting>(&transaction, SIGHTINGS)? {
             let host = key.as_slice().try_into().map_err(|_| self.damaged(&SIGHTINGS, &key, "not 16 bytes".into()))?;

@@ -67,6 +67,12 @@ pub(crate) const ROLLOUTS: Table = TableDefinition::new("rollouts");
 pub(crate) const DISCOVERY: Table = TableDefinition::new("discovery");
 /// Name (text) to rule of discovery.
 pub(crate) const DISCOVERY_RULES: Table = TableDefinition::new("discovery_rules");
+/// Number (u64) to deploy.
+pub(crate) const DEPLOYS: Table = TableDefinition::new("deploys");
+/// Number (u64) to freeze of deploys.
+pub(crate) const FREEZES: Table = TableDefinition::new("freezes");
+/// Number (u64) to who lifted a freeze.
+pub(crate) const FREEZE_OVERRIDES: Table = TableDefinition::new("freeze_overrides");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -80,7 +86,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 37] = [
+pub(crate) const ALL: [Table; 40] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -112,6 +118,9 @@ pub(crate) const ALL: [Table; 37] = [
     ROLLOUTS,
     DISCOVERY,
     DISCOVERY_RULES,
+    DEPLOYS,
+    FREEZES,
+    FREEZE_OVERRIDES,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,

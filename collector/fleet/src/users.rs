@@ -49,7 +49,7 @@ impl Role {
     pub const fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Viewer => &[Scope::Read],
-            Self::Operator => &[Scope::Read, Scope::Silence, Scope::Ask, Scope::TaskRequest],
+            Self::Operator => &[Scope::Read, Scope::Silence, Scope::Ask, Scope::TaskRequest, Scope::Deploy],
             Self::Admin => &[Scope::Admin],
         }
     }

@@ -186,6 +186,6 @@ impl Witness<'_> {
         let announcer = self.announcer.get_or_insert_with(|| fleet.announcer());
         // A downtime says that things do not work, not that they are taken away: what does not come back after one is gone.
         let by = announcer.announced(host, went.after_ms, went.until_ms);
-        by.filter(|by| by.kind == AnnouncedBy::Announcement).map(|by| (by.reason, by.by))
+        by.filter(|by| by.kind != AnnouncedBy::Downtime).map(|by| (by.reason, by.by))
     }
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use muster_common::host::HostId;
-use muster_common::inventory::{Difference, DifferenceError, Digest, Row, Rows, RowsError, Table, numbered};
+use muster_common::inventory::{
+    Difference, DifferenceError, Digest, Row, Rows, RowsError, Table, Value, named, numbered,
+};
 use muster_common::wire::inventory::{InventoryReport, InventoryWord, TableReport};
 use muster_common::wire::message::Report;
 
@@ -17,7 +19,9 @@ use super::snapshot::{HostInventory, HostTable, InventorySnapshot};
 use super::state::{InventoryCounts, InventoryState};
 use super::words::{self, Budget};
 use crate::checks::Reported;
+use crate::deploys::{PackageChange, VERSION_BYTES_MAX};
 use crate::outbox::Event;
+use crate::rows::cut_to;
 
 /// Rows of whole tables of which not all parts have come, of all hosts: sixteen of the largest. The oldest go, and are asked for again.
 const PARTIAL_BYTES_MAX: usize = 16 * TABLE_BYTES_MAX;
@@ -107,6 +111,32 @@ impl InventoryStep {
     /// Hosts of which some table has other rows.
     pub(crate) fn changed_hosts(&self) -> impl Iterator<Item = HostId> {
         self.hosts.iter().filter(|(_, step)| !step.rows.is_empty()).map(|(host, _)| *host)
+    }
+
+    /// Packages that have another version than before, in the order in which they came to it.
+    pub(crate) fn package_changes(&self) -> Vec<PackageChange> {
+        let Some(table) = named("packages") else { return Vec::new() };
+        let place = |name: &str| table.columns.iter().position(|column| column.name == name);
+        let (Some(name), Some(version)) = (place("name"), place("version")) else { return Vec::new() };
+        let text = |row: &Row, at: usize| match row.get(at) {
+            Some(Value::Text(text)) => cut_to(text.trim(), VERSION_BYTES_MAX),
+            _ => String::new(),
+        };
+        let of_host = |(host, stepped): (&HostId, &HostStep)| -> Vec<PackageChange> {
+            let changed = stepped.changes.iter().filter(|change| change.table.number == table.number);
+            let of = changed.filter_map(|change| {
+                let after = change.after.as_ref()?;
+                let before = change.before.as_ref().map(|row| text(row, version)).unwrap_or_default();
+                let (package, version) = (text(after, name), text(after, version));
+                let (since_ms, at_ms, arrived_ms) = (change.since_ms, change.at_ms, change.arrived_ms);
+                let is_other = version != before && !version.is_empty();
+                is_other.then_some(PackageChange { host: *host, package, before, version, since_ms, at_ms, arrived_ms })
+            });
+            of.collect()
+        };
+        let mut all: Vec<PackageChange> = self.hosts.iter().flat_map(of_host).collect();
+        all.sort_by_key(|change| (change.at_ms, change.host));
+        all
     }
 
     /// Hosts that have told something.

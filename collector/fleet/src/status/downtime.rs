@@ -6,7 +6,7 @@ use muster_common::matcher::Matcher;
 use muster_common::matcher_text::{all_match_by, read_matchers};
 use serde::{Deserialize, Serialize};
 
-use super::recurrence::Recurrence;
+use super::window::Window;
 
 /// Bytes of each text of a downtime.
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -48,7 +48,7 @@ impl Downtime {
 pub(crate) struct ReadDowntime {
     pub row: Downtime,
     matchers: Vec<Matcher>,
-    recurrence: Option<Recurrence>,
+    window: Window,
 }
 
 impl ReadDowntime {
@@ -56,20 +56,13 @@ impl ReadDowntime {
     /// What is wrong with it, in words.
     pub(crate) fn new(row: Downtime) -> Result<Self, String> {
         let spec = &row.spec;
-        if spec.ends_ms <= spec.starts_ms {
-            return Err("it ends before it starts: give an end after the start".to_owned());
-        }
         let texts = [&spec.matchers, &spec.recurrence, &spec.zone, &spec.owner, &spec.reason];
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
             return Err(format!("a text of it is longer than {TEXT_BYTES_MAX} bytes: shorten it"));
         }
         let matchers = matchers_of(&spec.matchers)?;
-        let zone = if spec.zone.is_empty() { "UTC" } else { &spec.zone };
-        let recurrence = match spec.recurrence.trim() {
-            "" => None,
-            text => Some(Recurrence::parse(text, zone)?),
-        };
-        Ok(Self { row, matchers, recurrence })
+        let window = Window::new((spec.starts_ms, spec.ends_ms), &spec.recurrence, &spec.zone)?;
+        Ok(Self { row, matchers, window })
     }
 
     /// Whether it is over for good.
@@ -78,30 +71,17 @@ impl ReadDowntime {
     }
 
     pub(crate) fn is_on(&self, now_ms: i64) -> bool {
-        self.windows(now_ms).any(|(from, to)| (from..to).contains(&now_ms))
+        self.window.is_on(now_ms)
     }
 
     /// Whether it is on at some moment after `since_ms` and not after `at_ms`, as far as two weeks after the first show.
     pub(crate) fn touches(&self, since_ms: i64, at_ms: i64) -> bool {
-        self.windows(since_ms).take_while(|(from, _)| *from <= at_ms).any(|(_, to)| to > since_ms)
+        self.window.touches(since_ms, at_ms)
     }
 
     /// When it begins or ends next; `None`: never again, as far as two weeks ahead show.
     pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
-        self.windows(now_ms).flat_map(|(from, to)| [from, to]).find(|at| *at > now_ms)
-    }
-
-    /// The times that it is on, in order, from about now on.
-    fn windows(&self, now_ms: i64) -> Box<dyn Iterator<Item = (i64, i64)> + '_> {
-        let (starts, ends) = (self.row.spec.starts_ms, self.row.spec.ends_ms);
-        match &self.recurrence {
-            None => Box::new(std::iter::once((starts, ends))),
-            Some(recurrence) => {
-                let windows = recurrence.windows(now_ms.max(starts));
-                let within = windows.map(move |(from, to)| (from.max(starts), to.min(ends)));
-                Box::new(within.filter(|(from, to)| from < to))
-            }
-        }
+        self.window.next_change(now_ms)
     }
 
     /// Whether it is about this host, or this check of it.

@@ -10,6 +10,7 @@ mod flapping;
 mod freshness;
 mod machine;
 mod recurrence;
+mod window;
 
 pub use acknowledgement::Acknowledgement;
 pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
@@ -18,3 +19,4 @@ pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChan
 pub(crate) use downtime::ReadDowntime;
 pub use downtime::{Downtime, DowntimeSpec};
 pub use expected::{Expected, Goodbye};
+pub(crate) use window::Window;

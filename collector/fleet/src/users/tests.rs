@@ -15,7 +15,7 @@ fn password() -> PasswordHash {
 fn a_role_is_a_set_of_scopes() {
     for (role, name, scopes) in [
         (Role::Viewer, "viewer", &[Scope::Read][..]),
-        (Role::Operator, "operator", &[Scope::Read, Scope::Silence, Scope::Ask, Scope::TaskRequest]),
+        (Role::Operator, "operator", &[Scope::Read, Scope::Silence, Scope::Ask, Scope::TaskRequest, Scope::Deploy]),
         (Role::Admin, "admin", &[Scope::Admin]),
     ] {
         assert_eq!((role.as_str(), role.scopes()), (name, scopes));
