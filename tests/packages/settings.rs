@@ -62,10 +62,20 @@ fn the_collectors_files_load_with_and_without_their_examples() {
     // They name files that are the operator's.
     let text = std::fs::read_to_string(&config[1]).unwrap();
     let text = text.replace("\ncert = ", "\n#cert = ").replace("\nkey = ", "\n#key = ");
+    let services = both("packaging/collector/deploy.toml", folder.path());
+    std::fs::write(folder.path().join("hook"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let full = std::fs::read_to_string(&services[1]).unwrap();
+    let full = full.replace("\"/etc/muster/github.secret\"", &format!("{:?}", folder.path().join("hook")));
+    let full = full.replace("\"/etc/muster/gitlab.token\"", &format!("{:?}", folder.path().join("hook")));
+    assert_eq!(full.matches("/hook\"").count(), 2, "the examples name both secrets");
+    std::fs::write(&services[1], full).unwrap();
+    let text = text.replace("\nfile = \"/etc/muster/deploy.toml\"", &format!("\nfile = {:?}", services[1]));
     let text = text.replace("\nfolder = \"/etc/", "\n#folder = \"/etc/").replace("\nrules = ", "\n#rules = ");
     std::fs::write(&config[1], text).unwrap();
-    for (config, alerting) in config.iter().zip(&alerting) {
-        let words = ["serve", "--check-config", "--config", &config.to_string_lossy(), "--alerting"];
+    // The first does not name the file of services, so that it is told.
+    let named = [format!("deploys.file={}", services[0].display()), "log.level=info".to_owned()];
+    for ((config, alerting), set) in config.iter().zip(&alerting).zip(&named) {
+        let words = ["serve", "--check-config", "--set", set, "--config", &config.to_string_lossy(), "--alerting"];
         let (code, said) = run("muster-collector", &words, &[alerting]);
         assert_eq!((code, said.as_str()), (0, ""), "{} {}", config.display(), alerting.display());
     }

@@ -1,4 +1,4 @@
-//! What hosts are set up by and stands in files: profiles, with the rules that they bring, and rules of discovery.
+//! What hosts are set up by and stands in files: profiles, with the rules that they bring, rules of discovery, and what is declared of services.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use muster_alert::alerting::{Files, Settings, load_settings};
 use muster_common::time::now;
-use muster_fleet::{By, FileRules, Fleet, check_profile_files, read_discovery_rules};
+use muster_fleet::{By, DeploySettings, FileRules, Fleet, check_profile_files, read_deploy_file, read_discovery_rules};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Arguments, Config, DEFAULT_DISCOVERY, DEFAULT_PROFILES};
+use crate::config::{Arguments, Config, DEFAULT_DEPLOYS, DEFAULT_DISCOVERY, DEFAULT_PROFILES};
 use crate::error::chain;
 use crate::reload::Reloader;
 
@@ -24,6 +24,7 @@ pub(crate) struct SetUp {
     profiles: ProfileFiles,
     discovery: FileRules,
     gone_days: u32,
+    deploys: DeploySettings,
 }
 
 /// Reads the files, and everything that stands in them is right by itself.
@@ -39,12 +40,14 @@ pub(crate) fn read(config: &Config, files: &Files) -> Result<(SetUp, Settings), 
         let refused: Vec<String> = load_settings(&rules)?.warnings;
         if refused.is_empty() { Ok(profiles) } else { Err(refused) }
     });
-    match (judged, read_discovery_rules(&discovery_paths(config)), load_settings(files)) {
-        (Ok(profiles), Ok(discovery), Ok(settings)) => {
-            Ok((SetUp { profiles, discovery, gone_days: config.discovery.gone_days }, settings))
+    let discovery = read_discovery_rules(&discovery_paths(config));
+    match (judged, discovery, read_deploys(config), load_settings(files)) {
+        (Ok(profiles), Ok(discovery), Ok(deploys), Ok(settings)) => {
+            Ok((SetUp { profiles, discovery, gone_days: config.discovery.gone_days, deploys }, settings))
         }
-        (profiles, discovery, settings) => {
-            Err([profiles.err(), discovery.err(), settings.err()].into_iter().flatten().flatten().collect())
+        (profiles, discovery, deploys, settings) => {
+            let all = [profiles.err(), discovery.err(), deploys.err(), settings.err()];
+            Err(all.into_iter().flatten().flatten().collect())
         }
     }
 }
@@ -110,6 +113,17 @@ pub(crate) fn discovery_paths(config: &Config) -> Vec<PathBuf> {
     config.discovery.rules.clone().or_else(usual).into_iter().collect()
 }
 
+/// What is declared of services, if a file is named or the usual one is there; else nothing is.
+fn read_deploys(config: &Config) -> Result<DeploySettings, Vec<String>> {
+    let told = |problems: muster_common::settings::ConfigErrors| problems.0.iter().map(ToString::to_string).collect();
+    deploy_file(config).map_or_else(|| Ok(DeploySettings::default()), |path| read_deploy_file(&path).map_err(told))
+}
+
+pub(crate) fn deploy_file(config: &Config) -> Option<PathBuf> {
+    let usual = || Some(PathBuf::from(DEFAULT_DEPLOYS)).filter(|path| path.exists());
+    config.deploys.file.clone().or_else(usual)
+}
+
 /// Puts it in force: what hosts get of profiles goes out as a roll-out.
 ///
 /// # Errors
@@ -118,6 +132,7 @@ pub(crate) fn put(fleet: &Fleet, set_up: SetUp) -> Result<(), String> {
     let done = fleet.set_profile_files(&set_up.profiles, &By::MUSTER, now()).map_err(|error| chain(&error))?;
     fleet.set_discovery_files(set_up.discovery);
     fleet.set_gone_days(set_up.gone_days);
+    fleet.set_deploy_settings(set_up.deploys);
     if done.is_changed {
         let begun = done.rollout.map(|rollout| format!(", a roll-out to {} hosts begins", rollout.hosts));
         tracing::info!("version {} of the profiles is in force{}", done.version, begun.unwrap_or_default());
@@ -184,5 +199,13 @@ mod tests {
         assert!(faults.contains("discovery.yml"), "{faults}");
         rules("rules:\n- name: shop\n  kind: unit\n  action: accept\n");
         assert!(read(&config, &Files::default()).is_ok());
+        config.deploys.file = Some(at("deploy.toml"));
+        let services = |text: &str| std::fs::write(at("deploy.toml"), text).unwrap();
+        services("[[services]]\nname = \"shop\"\n");
+        let faults = read(&config, &Files::default()).err().unwrap().join("\n");
+        assert!(faults.contains("deploy.toml:1:") && faults.contains("services.hosts"), "{faults}");
+        services("[[services]]\nname = \"shop\"\nhosts = [\"role=web\"]\n");
+        let (set_up, _) = read(&config, &Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(set_up.deploys.services_len(), 1);
     }
 }

@@ -24,6 +24,8 @@ pub const DEFAULT_ALERTING: &str = "/etc/muster/alerting.yml";
 pub const DEFAULT_PROFILES: &str = "/etc/muster/profiles";
 /// Where rules of discovery are looked for when `discovery.rules` names none.
 pub const DEFAULT_DISCOVERY: &str = "/etc/muster/discovery.yml";
+/// Where services and freezes are looked for when `deploys.file` names no file.
+pub const DEFAULT_DEPLOYS: &str = "/etc/muster/deploy.toml";
 
 /// Everything the collector is told. Times are spans, sizes bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,7 @@ pub struct Config {
     pub runtime: Runtime,
     pub profiles: Profiles,
     pub discovery: Discovery,
+    pub deploys: Deploys,
     pub heartbeat: Heartbeat,
     pub snapshot: Snapshot,
     pub log: Log,
@@ -150,6 +153,13 @@ pub struct Discovery {
     pub gone_days: u32,
 }
 
+/// `[deploys]`: what is declared of services, and when nothing may go out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deploys {
+    /// A file of its own form; `None`: [`DEFAULT_DEPLOYS`] where there is one.
+    pub file: Option<PathBuf>,
+}
+
 /// `[heartbeat]`: signs of life for a service outside that tells people when they stay away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -214,6 +224,7 @@ impl Default for Config {
             runtime: Runtime { workers: 2 },
             profiles: Profiles::default(),
             discovery: Discovery { rules: None, gone_days: 7 },
+            deploys: Deploys::default(),
             heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
             snapshot: Snapshot { folder: None, key_file: None, every: Duration::ZERO, keep: 7 },
             log: Log { level: "info".to_owned() },

@@ -75,6 +75,7 @@ pub(crate) const RULES: &[Rule] = &[
     key!("discovery", "rules", AT_RELOAD, discovery.rules, path),
     key!("discovery", "gone_days", AT_RELOAD, discovery.gone_days, |value| whole(value, 1, 3_650)
         .map(|days| u32::try_from(days).unwrap_or(u32::MAX))),
+    key!("deploys", "file", AT_RELOAD, deploys.file, path),
     key!("heartbeat", "url", AT_RELOAD, heartbeat.url, web_address),
     key!("heartbeat", "fail_url", AT_RELOAD, heartbeat.fail_url, web_address),
     key!("heartbeat", "interval", AT_RELOAD, heartbeat.interval, |value| span(value, 5 * SECOND, 3_600 * SECOND)),

@@ -25,7 +25,7 @@ struct ConfigFile {
 }
 
 impl ConfigFiles {
-    /// Reads the files that these arguments name, and the profiles and rules of discovery at these paths.
+    /// Reads the files that these arguments name, and the profiles, rules of discovery and services at these paths.
     ///
     /// # Errors
     /// [`SnapshotError::Config`]: one of them cannot be read.
@@ -33,6 +33,7 @@ impl ConfigFiles {
         arguments: &Arguments,
         profiles: Vec<PathBuf>,
         discovery: Vec<PathBuf>,
+        deploys: Option<PathBuf>,
     ) -> Result<Self, SnapshotError> {
         let mut all = Self::default();
         if let Some(path) = arguments.config_file() {
@@ -47,6 +48,7 @@ impl ConfigFiles {
             ("templates", named.template_paths()),
             ("profiles", profiles),
             ("discovery", discovery),
+            ("deploys", deploys.into_iter().collect()),
         ];
         for (folder, paths) in folders {
             for path in paths {
@@ -148,7 +150,7 @@ password_file:
             ..Arguments::default()
         };
         std::fs::write(at("p.yml"), "profile: p\n").unwrap();
-        let files = ConfigFiles::read(&arguments, vec![at("p.yml")], Vec::new()).unwrap();
+        let files = ConfigFiles::read(&arguments, vec![at("p.yml")], Vec::new(), None).unwrap();
         assert_eq!(files.secret_files, ["k"]);
         files.write(&RealDisk, &at("to")).unwrap();
         let text = |name: &str| String::from_utf8(read_all(&RealDisk, &at("to").join(name), 1 << 20).unwrap()).unwrap();
@@ -158,7 +160,7 @@ password_file:
         assert_eq!(text("config/profiles/p.yml"), "profile: p\n");
         assert_eq!(files.origins()["config/rules/a.yml"], at("rules/a.yml").display().to_string());
         let gone = Arguments { config: Some(at("gone.toml")), ..Arguments::default() };
-        let told = ConfigFiles::read(&gone, Vec::new(), Vec::new()).unwrap_err().to_string();
+        let told = ConfigFiles::read(&gone, Vec::new(), Vec::new(), None).unwrap_err().to_string();
         assert!(told.contains("gone.toml` cannot be read"), "{told}");
     }
 }

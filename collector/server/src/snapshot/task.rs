@@ -118,7 +118,8 @@ impl Snapshots {
         // A folder that cannot be read is told by the next reload; what is in force of it is in state.redb.
         let profiles = crate::profiles::paths(config).unwrap_or_default();
         let discovery = crate::profiles::discovery_files(config);
-        let config = ConfigFiles::read(self.reloader.arguments(), profiles, discovery)?;
+        let deploys = crate::profiles::deploy_file(config).filter(|path| path.is_file());
+        let config = ConfigFiles::read(self.reloader.arguments(), profiles, discovery, deploys)?;
         Ok(Ask { folder, key, config, name, now })
     }
 

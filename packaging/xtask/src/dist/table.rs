@@ -100,6 +100,7 @@ pub(super) const COLLECTOR: Package = Package {
     settings: &[
         ("collector/collector.toml", "etc/muster/collector.toml", 0o644),
         ("collector/alerting.yml", "etc/muster/alerting.yml", 0o640),
+        ("collector/deploy.toml", "etc/muster/deploy.toml", 0o644),
     ],
     documents: &GRAFANA,
     folders: &["etc/muster/rules", "etc/muster/profiles"],
