@@ -230,8 +230,16 @@ pub struct Counts {
 }
 
 /// All that a route may want.
-const SCOPES: [Scope; 7] =
-    [Scope::Read, Scope::Ingest, Scope::Silence, Scope::TaskRequest, Scope::TaskApprove, Scope::Ask, Scope::Admin];
+const SCOPES: [Scope; 8] = [
+    Scope::Read,
+    Scope::Ingest,
+    Scope::Silence,
+    Scope::TaskRequest,
+    Scope::TaskApprove,
+    Scope::Ask,
+    Scope::Deploy,
+    Scope::Admin,
+];
 const REASONS: [&str; 2] = ["unauthorized", "forbidden"];
 
 impl Counts {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
 mod ask;
+mod deploys;
 mod discovery;
 mod inventory;
 mod people;
@@ -16,6 +17,9 @@ pub use alerting::{
     SilenceAdd, SilenceVerb,
 };
 pub use ask::AskArguments;
+pub use deploys::{
+    DeployFinish, DeployList, DeployResultName, DeployStart, DeployVerb, FreezeNew, FreezeOverride, FreezeVerb,
+};
 pub use discovery::{DecideArguments, DiscoveryArguments, DiscoveryRulesVerb, DiscoveryVerb, RuleArguments};
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
@@ -99,6 +103,14 @@ pub enum Noun {
     Ask(AskArguments),
     /// What hosts newly have: accept what is to be watched, ignore the rest, archive what is gone.
     Discovery(DiscoveryArguments),
+    /// Services as they are declared, and which version of each is where.
+    Services,
+    /// Say that a service is deployed, and how that ended.
+    #[command(subcommand)]
+    Deploy(DeployVerb),
+    /// Times at which nothing is to be deployed.
+    #[command(subcommand)]
+    Freeze(FreezeVerb),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.
@@ -185,7 +197,7 @@ pub struct NewToken {
     /// Hosts retire by themselves after so long a silence.
     #[arg(long, value_name = "SPAN")]
     pub ephemeral: Option<String>,
-    /// A token for the HTTP API instead: read, ingest, silence, ask or admin; may be given several times.
+    /// A token for the HTTP API instead: read, ingest, silence, ask, deploy or admin; may be given several times.
     #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral", "command"])]
     pub scope: Vec<String>,
     /// Print nothing but the one command that installs the agent, for scripts: `ssh root@web-1 "$(muster token new --name web-1 --command)"`.

@@ -5,8 +5,8 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, ask, audit, bundle, changes, checks, discovery, doctor, hosts, inventory, login, logs, mail,
-    profiles, query, route, rules, silence, snapshot, status, token, user,
+    Printed, alerts, ask, audit, bundle, changes, checks, deploy, discovery, doctor, freeze, hosts, inventory, login,
+    logs, mail, profiles, query, route, rules, services, silence, snapshot, status, token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -39,6 +39,9 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Apply(asked) => profiles::apply(&client, asked, output).await,
         Noun::Profiles(verb) => profiles::run(&client, verb, output, now_ms).await,
         Noun::Discovery(asked) => discovery::run(&client, asked, output, now_ms).await,
+        Noun::Services => services::run(&client, output).await,
+        Noun::Deploy(verb) => deploy::run(&client, verb, output).await,
+        Noun::Freeze(verb) => freeze::run(&client, verb, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::tracker::digest;
 use crate::alertmanager::silence_json;
-use crate::muster::{check_json, downtime_json, firing_rows, host_json};
+use crate::muster::{check_json, downtime_json, firing_rows, host_json, running_deploys};
 use crate::state::{HostPresence, State};
 
 /// Rows that are made anew at each look, by id: there are few of them.
@@ -47,6 +47,13 @@ pub(super) fn discovery(state: &State) -> Made {
         .collect();
     let row = serde_json::json!({"id": "discovery", "revision": revision, "counts": counts});
     Made::from([("discovery".to_owned(), row)])
+}
+
+/// One row: pages that show deploys load their list anew when it changes.
+pub(super) fn deploys(state: &State) -> Made {
+    let revision = *state.fleet.subscribe_deploys().borrow();
+    let row = serde_json::json!({"id": "deploys", "revision": revision, "running": running_deploys(&state.fleet)});
+    Made::from([("deploys".to_owned(), row)])
 }
 
 /// The digest of a row that was made.

@@ -84,6 +84,7 @@ struct Sources {
     registry: watch::Receiver<u64>,
     events: watch::Receiver<u64>,
     discovery: watch::Receiver<u64>,
+    deploys: watch::Receiver<u64>,
 }
 
 /// What has rung since the last look.
@@ -94,6 +95,7 @@ struct Dirty {
     registry: bool,
     events: bool,
     discovery: bool,
+    deploys: bool,
 }
 
 impl Sources {
@@ -104,6 +106,7 @@ impl Sources {
             registry: state.fleet.subscribe(),
             events: state.fleet.subscribe_events(),
             discovery: state.fleet.subscribe_discovery(),
+            deploys: state.fleet.subscribe_deploys(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Sources {
             _ = self.registry.changed() => self.registry.mark_changed(),
             _ = self.events.changed() => self.events.mark_changed(),
             _ = self.discovery.changed() => self.discovery.mark_changed(),
+            _ = self.deploys.changed() => self.deploys.mark_changed(),
         }
     }
 
@@ -130,6 +134,7 @@ impl Sources {
             registry: take(&mut self.registry),
             events: take(&mut self.events),
             discovery: take(&mut self.discovery),
+            deploys: take(&mut self.deploys),
         }
     }
 }
@@ -185,6 +190,7 @@ impl Work {
                 Topic::Hosts => self.hosts(state, dirty.registry, at),
                 Topic::Events if dirty.events => self.new_events(state),
                 Topic::Discovery if dirty.discovery => self.made(state, topic, &rows::discovery(state)),
+                Topic::Deploys if dirty.deploys => self.made(state, topic, &rows::deploys(state)),
                 _ => {}
             }
         }
@@ -208,6 +214,7 @@ impl Work {
             }
             Topic::Hosts => drop(self.all_hosts(state, at)),
             Topic::Discovery => drop(self.step_made(topic, &rows::discovery(state))),
+            Topic::Deploys => drop(self.step_made(topic, &rows::deploys(state))),
             Topic::Events => self.events = state.fleet.outbox().next_seq.saturating_sub(1),
         }
     }

@@ -13,11 +13,21 @@ pub(crate) enum Topic {
     Events,
     /// One row: how far it is, and how many items are in each state.
     Discovery,
+    /// One row: how far it is, and the deploys that run.
+    Deploys,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Alerts, Self::Checks, Self::Hosts, Self::Silences, Self::Downtimes, Self::Events, Self::Discovery];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Alerts,
+        Self::Checks,
+        Self::Hosts,
+        Self::Silences,
+        Self::Downtimes,
+        Self::Events,
+        Self::Discovery,
+        Self::Deploys,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -28,13 +38,14 @@ impl Topic {
             Self::Downtimes => "downtimes",
             Self::Events => "events",
             Self::Discovery => "discovery",
+            Self::Deploys => "deploys",
         }
     }
 }
 
 /// A set of topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Topics(u8);
+pub(crate) struct Topics(u16);
 
 impl Topics {
     pub(crate) const NONE: Self = Self(0);
@@ -90,7 +101,7 @@ fn unknown(name: &str) -> ApiError {
     let name: String = name.chars().take(100).collect();
     ApiError::new(ErrorKind::BadData, format!("`{name}` is no topic"))
         .place("parameter `topics`")
-        .remedy("name some of alerts, checks, hosts, silences, downtimes, events, discovery with commas between, or leave it out")
+        .remedy("name some of alerts, checks, hosts, silences, downtimes, events, discovery, deploys with commas between, or leave it out")
 }
 
 #[cfg(test)]
@@ -99,7 +110,7 @@ mod tests {
 
     #[test]
     fn topics_are_read_by_name_and_absent_means_all() {
-        assert_eq!(Topics::parse(None).unwrap().iter().count(), 7);
+        assert_eq!(Topics::parse(None).unwrap().iter().count(), 8);
         let two = Topics::parse(Some("hosts, alerts,hosts")).unwrap();
         assert_eq!(two.json(), ["alerts", "hosts"]);
         assert!(two.has(Topic::Hosts) && !two.has(Topic::Events));

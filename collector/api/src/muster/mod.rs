@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod checks;
 mod checks_ack;
+mod deploys;
 mod discovery;
 mod doctor;
 mod downtimes;
@@ -36,6 +37,7 @@ mod users;
 
 pub(crate) use alerts::firing_rows;
 pub(crate) use checks::check_json;
+pub(crate) use deploys::running_deploys;
 pub(crate) use downtimes::downtime_json;
 pub(crate) use events::event_json;
 pub(crate) use fleet::read_past;
@@ -58,6 +60,7 @@ const fn route(
 
 const READ: Option<Scope> = Some(Scope::Read);
 const ASK: Option<Scope> = Some(Scope::Ask);
+const DEPLOY: Option<Scope> = Some(Scope::Deploy);
 const SILENCE: Option<Scope> = Some(Scope::Silence);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
@@ -125,6 +128,19 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/downtimes", &["GET"], READ, || get(downtimes::list)),
     route("/api/muster/v1/downtimes", &["POST"], SILENCE, || post(downtimes::add)),
     route("/api/muster/v1/downtimes/{id}", &["DELETE"], SILENCE, || delete(downtimes::end)),
+    route("/api/muster/v1/services", &["GET"], READ, || get(deploys::services)),
+    route("/api/muster/v1/deploys", &["GET"], READ, || get(deploys::list)),
+    route("/api/muster/v1/deploys", &["POST"], DEPLOY, || post(deploys::start)),
+    route("/api/muster/v1/deploys/finish", &["POST"], DEPLOY, || post(deploys::finish_running)),
+    route("/api/muster/v1/deploys/{id}", &["GET"], READ, || get(deploys::one)),
+    route("/api/muster/v1/deploys/{id}/finish", &["POST"], DEPLOY, || post(deploys::finish)),
+    route("/api/muster/v1/freezes", &["GET"], READ, || get(deploys::freezes)),
+    route("/api/muster/v1/freezes", &["POST"], SILENCE, || post(deploys::add_freeze)),
+    route("/api/muster/v1/freezes/override", &["POST"], SILENCE, || post(deploys::override_freeze)),
+    route("/api/muster/v1/freezes/{id}", &["DELETE"], SILENCE, || delete(deploys::end_freeze)),
+    // Whoever sends these proves it by the secret of the hook.
+    route("/api/muster/v1/hooks/github", &["POST"], None, || post(deploys::github_hook)),
+    route("/api/muster/v1/hooks/gitlab", &["POST"], None, || post(deploys::gitlab_hook)),
     route("/api/muster/v1/alerts", &["GET"], READ, || get(alerts::list)),
     route("/api/muster/v1/alerts/{id}/changes", &["GET"], READ, || get(inventory::changes_before)),
     route("/api/muster/v1/mutes", &["GET"], READ, || get(mutes::list)),

@@ -59,7 +59,7 @@ async fn a_user_logs_in_looks_changes_and_logs_out() {
     let me = fixture.send(request("GET", "me", &own[..1], &Value::Null)).await.json();
     assert_eq!(
         me,
-        json!({"version": 1, "by": "user:ann", "user": "ann", "role": "operator", "scopes": ["read", "silence", "ask", "task:request"]})
+        json!({"version": 1, "by": "user:ann", "user": "ann", "role": "operator", "scopes": ["read", "silence", "ask", "task:request", "deploy"]})
     );
     let downtime = json!({"matchers": ["host=db1"], "ends_ms": super::fixture::NOW_MS + 60_000, "reason": "disks"});
     let bare = fixture.send(request("POST", "downtimes", &own[..1], &downtime)).await;
@@ -72,7 +72,10 @@ async fn a_user_logs_in_looks_changes_and_logs_out() {
     assert_eq!((made.status.as_u16(), &made.json()["downtime"]["by"]), (201, &json!("user:ann")), "{}", made.text);
     let users = fixture.send(request("GET", "users", &own[..1], &Value::Null)).await;
     assert_eq!(users.status.as_u16(), 403);
-    assert_eq!(users.json()["error"]["message"], "user:ann may read, silence, ask, task:request, but this needs admin");
+    assert_eq!(
+        users.json()["error"]["message"],
+        "user:ann may read, silence, ask, task:request, deploy, but this needs admin"
+    );
 
     let out = fixture.send(request("POST", "logout", &own, &Value::Null)).await;
     assert_eq!(out.status.as_u16(), 200, "{}", out.text);

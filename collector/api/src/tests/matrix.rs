@@ -29,6 +29,7 @@ const READ: Need = Of("read");
 const ASK: Need = Of("ask");
 const SILENCE: Need = Of("silence");
 const INGEST: Need = Of("ingest");
+const DEPLOY: Need = Of("deploy");
 const ADMIN: Need = Of("admin");
 
 /// Method, path, need: all there are.
@@ -154,6 +155,18 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/api/muster/v1/downtimes", READ),
     ("POST", "/api/muster/v1/downtimes", SILENCE),
     ("DELETE", "/api/muster/v1/downtimes/{id}", SILENCE),
+    ("GET", "/api/muster/v1/services", READ),
+    ("GET", "/api/muster/v1/deploys", READ),
+    ("POST", "/api/muster/v1/deploys", DEPLOY),
+    ("POST", "/api/muster/v1/deploys/finish", DEPLOY),
+    ("GET", "/api/muster/v1/deploys/{id}", READ),
+    ("POST", "/api/muster/v1/deploys/{id}/finish", DEPLOY),
+    ("GET", "/api/muster/v1/freezes", READ),
+    ("POST", "/api/muster/v1/freezes", SILENCE),
+    ("POST", "/api/muster/v1/freezes/override", SILENCE),
+    ("DELETE", "/api/muster/v1/freezes/{id}", SILENCE),
+    ("POST", "/api/muster/v1/hooks/github", Anybody),
+    ("POST", "/api/muster/v1/hooks/gitlab", Anybody),
     ("GET", "/api/muster/v1/alerts", READ),
     ("GET", "/api/muster/v1/alerts/{id}/changes", READ),
     ("GET", "/api/muster/v1/mutes", READ),
@@ -186,10 +199,10 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
 /// What roles may, by the words of scopes. An administrator may everything.
 const ROLES: [(&str, &[&str]); 3] = [
     ("viewer", &["read"]),
-    ("operator", &["read", "silence", "ask", "task:request"]),
-    ("admin", &["read", "ingest", "silence", "task:request", "task:approve", "ask", "admin"]),
+    ("operator", &["read", "silence", "ask", "task:request", "deploy"]),
+    ("admin", &["read", "ingest", "silence", "task:request", "task:approve", "ask", "deploy", "admin"]),
 ];
-const SCOPES: [&str; 7] = ["read", "ingest", "silence", "task:request", "task:approve", "ask", "admin"];
+const SCOPES: [&str; 8] = ["read", "ingest", "silence", "task:request", "task:approve", "ask", "deploy", "admin"];
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@ mod alerting;
 mod ask;
 mod audit;
 mod auth;
+mod deploys;
 mod discovery;
 mod doctor;
 mod fixture;

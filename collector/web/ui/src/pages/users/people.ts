@@ -9,12 +9,13 @@ export const ROLES: readonly (readonly [Role, string, string])[] = [
 ]
 
 /** What HTTP tokens may do. */
-export const SCOPES = ['read', 'ask', 'ingest', 'admin'] as const
+export const SCOPES = ['read', 'ask', 'ingest', 'deploy', 'admin'] as const
 export type TokenScope = (typeof SCOPES)[number]
 export const SCOPE_NOTES: Readonly<Record<TokenScope, string>> = {
   read: 'Queries, as Grafana makes them',
   ask: 'Asks hosts what they have now',
   ingest: 'Sends metrics and logs in',
+  deploy: 'Tells of deploys, for CI',
   admin: 'Everything, as an administrator',
 }
 
