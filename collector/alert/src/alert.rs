@@ -20,10 +20,15 @@ impl AlertId {
 
     /// Of a check's or a host's alert.
     pub fn of_subject(subject: &Subject) -> Self {
+        let number;
         let (kind, host, check): (u8, &[u8], &str) = match subject {
             Subject::Host { host } => (b'h', &host.0, ""),
             Subject::Check { host, check } => (b'c', &host.0, check),
             Subject::Fleet => (b'f', &[], ""),
+            Subject::Maintenance { id } => {
+                number = id.to_be_bytes();
+                (b'm', &number, "")
+            }
         };
         // No label set begins with these bytes.
         let mut bytes = vec![0xff, kind];
@@ -109,7 +114,7 @@ pub enum AlertChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub why: HeldReason,
-    /// A silence's id, the inhibiting alert, a mute time's name, a downtime's number, a parent, a person.
+    /// A silence's id, the inhibiting alert, a mute time's name, a downtime's or a maintenance's number, a parent, a person.
     pub by: String,
     pub until_ms: Option<i64>,
 }

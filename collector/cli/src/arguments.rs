@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
 mod ask;
+mod availability;
 mod deploys;
 mod discovery;
 mod inventory;
+mod maintenance;
 mod people;
 mod profiles;
 
@@ -17,11 +19,13 @@ pub use alerting::{
     SilenceAdd, SilenceVerb,
 };
 pub use ask::AskArguments;
+pub use availability::{AvailabilityArguments, PlannedTime, ReportForm};
 pub use deploys::{
     DeployFinish, DeployList, DeployResultName, DeployStart, DeployVerb, FreezeNew, FreezeOverride, FreezeVerb,
 };
 pub use discovery::{DecideArguments, DiscoveryArguments, DiscoveryRulesVerb, DiscoveryVerb, RuleArguments};
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
+pub use maintenance::{MaintenanceStart, MaintenanceVerb};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 pub use profiles::{ApplyArguments, ChangeArguments, ProfilesVerb};
 
@@ -118,6 +122,11 @@ pub enum Noun {
     /// Checks of hosts: how they stand, who has taken them, planned downtimes.
     #[command(subcommand)]
     Checks(ChecksVerb),
+    /// Planned work on hosts: nobody is told while it goes on, and somebody is if health does not return.
+    #[command(subcommand)]
+    Maintenance(MaintenanceVerb),
+    /// How available hosts, or a check of each, were in a month, with planned downtime counted, excluded or ignored.
+    Availability(AvailabilityArguments),
     /// Alerts that fire, and why any of them is not told.
     Alerts(AlertsArguments),
     /// Mute alerts for a time.

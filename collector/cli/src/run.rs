@@ -5,8 +5,9 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, ask, audit, bundle, changes, checks, deploy, discovery, doctor, freeze, hosts, inventory, login,
-    logs, mail, profiles, query, route, rules, services, silence, snapshot, status, token, user,
+    Printed, alerts, ask, audit, availability, bundle, changes, checks, deploy, discovery, doctor, freeze, hosts,
+    inventory, login, logs, mail, maintenance, profiles, query, route, rules, services, silence, snapshot, status,
+    token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -45,6 +46,8 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,
+        Noun::Maintenance(verb) => maintenance::run(&client, verb, output, now_ms).await,
+        Noun::Availability(asked) => availability::run(&client, asked, output).await,
         Noun::Alerts(asked) => alerts::run(&client, asked, output, now_ms).await,
         Noun::Silence(verb) => silence::run(&client, verb, output, now_ms).await,
         Noun::Rules(verb) => rules::run(&client, verb, output, now_ms).await,

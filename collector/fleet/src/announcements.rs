@@ -128,7 +128,7 @@ impl Fleet {
         })
     }
 
-    /// What judges whether changes are announced: of announcements and downtimes as they are now. Downtimes that are over are known for 30 days.
+    /// What judges whether changes are announced: of announcements and downtimes as they are now. Downtimes that are over are known for 400 days.
     pub fn announcer(&self) -> Announcer<'_> {
         let downtimes = self.downtimes().into_iter().chain(self.ended_downtimes());
         let downtimes = downtimes.filter_map(|one| ReadDowntime::new(one).ok()).collect();
@@ -219,8 +219,8 @@ impl Announcer<'_> {
             let row = fleet.memory.read().host(host).cloned();
             let (name, labels) = row.as_ref().map_or(("", BTreeMap::new()), |row| (&row.name, row.labels.clone()));
             let told = (0..announcements.len()).filter(|at| announcements[*at].is_about(host, name, &labels));
-            let down =
-                (0..downtimes.len()).filter(|at| !name.is_empty() && downtimes[*at].is_about(name, &labels, None));
+            let down = (0..downtimes.len())
+                .filter(|at| !name.is_empty() && downtimes[*at].is_about(host, name, &labels, None));
             let deployed = (0..deploys.len()).filter(|at| deploys[*at].is_about(host, name, &labels));
             (told.collect(), deployed.collect(), down.collect())
         });

@@ -169,7 +169,7 @@ impl Fleet {
         self.book.lock().downtimes()
     }
 
-    /// Downtimes that were on and ended in the last 30 days, by number.
+    /// Downtimes that were on and ended in the last 400 days, by number.
     pub fn ended_downtimes(&self) -> Vec<Downtime> {
         self.book.lock().ended_downtimes()
     }
@@ -278,16 +278,20 @@ impl Fleet {
     /// Ends a downtime before its time.
     ///
     /// # Errors
-    /// [`FleetError::NoDowntime`]; when the disk or the file fails.
+    /// [`FleetError::NoDowntime`], [`FleetError::DowntimeOfMaintenance`]; when the disk or the file fails.
     pub fn end_downtime(&self, id: u64, by: &By, now: Timestamp) -> Result<(), FleetError> {
         self.status_change(now, |fleet| {
-            let is_ended = fleet.book.lock().end_downtime(id, by, now);
+            let mut book = fleet.book.lock();
+            if let Some(maintenance) = book.maintenance_of_downtime(id) {
+                return Err(FleetError::DowntimeOfMaintenance { id, maintenance });
+            }
+            let is_ended = book.end_downtime(id, by, now);
             is_ended.then_some(()).ok_or(FleetError::NoDowntime { id })
         })
     }
 
     /// Steps the book and makes what follows durable. A step that fails must not have changed the book.
-    fn status_change<T>(
+    pub(crate) fn status_change<T>(
         &self,
         now: Timestamp,
         step: impl FnOnce(&Self) -> Result<T, FleetError>,

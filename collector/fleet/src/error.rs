@@ -138,6 +138,12 @@ pub enum FleetError {
     NoGateDecision { id: u64 },
     #[error("no downtime {id} is known: `muster checks downtime list` shows the numbers")]
     NoDowntime { id: u64 },
+    #[error("no maintenance {id} is under way: `muster maintenance list` shows the numbers")]
+    NoMaintenance { id: u64 },
+    #[error(
+        "downtime {id} belongs to maintenance {maintenance}: end it with `muster maintenance finish {maintenance}`"
+    )]
+    DowntimeOfMaintenance { id: u64, maintenance: u64 },
     #[error("{what} cannot be taken: {why}")]
     StatusSpec { what: &'static str, why: String },
     #[error("the sealed keys of the CA cannot be used: {what}")]
@@ -189,6 +195,7 @@ impl FleetError {
             | Self::NoDowntime { .. }
             | Self::NoAnnouncement { .. }
             | Self::NoGateDecision { .. }
+            | Self::NoMaintenance { .. }
             | Self::NoBaseline { .. }
             | Self::NoProfile { .. }
             | Self::NotAssigned { .. }
@@ -216,6 +223,7 @@ impl FleetError {
             | Self::DeployEnded { .. }
             | Self::FreezeOfFile { .. }
             | Self::NothingFrozen { .. }
+            | Self::DowntimeOfMaintenance { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

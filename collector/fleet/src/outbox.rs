@@ -143,6 +143,13 @@ pub enum EventKind {
     FreezeEnded,
     /// Somebody lifted a freeze for one service.
     FreezeOverridden,
+    /// Work on hosts has begun, or goes on.
+    MaintenanceBegun,
+    MaintenanceFinished,
+    /// Nobody said by its expected end that it is done.
+    MaintenanceOverran,
+    MaintenanceNotRecovered,
+    MaintenanceRecovered,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -275,6 +282,11 @@ impl EventKind {
             Self::FreezeSet => "freeze_set",
             Self::FreezeEnded => "freeze_ended",
             Self::FreezeOverridden => "freeze_overridden",
+            Self::MaintenanceBegun => "maintenance_begun",
+            Self::MaintenanceFinished => "maintenance_finished",
+            Self::MaintenanceOverran => "maintenance_overran",
+            Self::MaintenanceNotRecovered => "maintenance_not_recovered",
+            Self::MaintenanceRecovered => "maintenance_recovered",
         }
     }
 
@@ -290,6 +302,11 @@ impl EventKind {
             | Self::Unacknowledged
             | Self::DowntimeSet
             | Self::DowntimeEnded
+            | Self::MaintenanceBegun
+            | Self::MaintenanceFinished
+            | Self::MaintenanceOverran
+            | Self::MaintenanceNotRecovered
+            | Self::MaintenanceRecovered
             | Self::ConfigurationFailed
             | Self::RolloutStopped
             | Self::RolloutResumed
@@ -377,13 +394,14 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 12] = [
+const OBJECTS: [&str; 13] = [
     "object",
     "user",
     "session",
     "token",
     "silence",
     "downtime",
+    "maintenance",
     "announcement",
     "baseline",
     "deploy",
@@ -456,6 +474,11 @@ mod tests {
             (EventKind::FreezeSet, "freeze_set", "deploy"),
             (EventKind::FreezeEnded, "freeze_ended", "deploy"),
             (EventKind::FreezeOverridden, "freeze_overridden", "deploy"),
+            (EventKind::MaintenanceBegun, "maintenance_begun", "state"),
+            (EventKind::MaintenanceFinished, "maintenance_finished", "state"),
+            (EventKind::MaintenanceOverran, "maintenance_overran", "state"),
+            (EventKind::MaintenanceNotRecovered, "maintenance_not_recovered", "state"),
+            (EventKind::MaintenanceRecovered, "maintenance_recovered", "state"),
             (EventKind::SilenceEnded, "silence_ended", "change"),
             (EventKind::UserMade, "user_made", "change"),
             (EventKind::UserChanged, "user_changed", "change"),

@@ -45,8 +45,8 @@ use crate::status::StatusBook;
 use crate::tables::{
     ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DISCOVERY, DISCOVERY_RULES, DOWNTIMES,
     ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES,
-    META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS, TOKENS, Table,
-    USERS, meta,
+    MAINTENANCES, META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS,
+    TOKENS, Table, USERS, meta,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -354,7 +354,10 @@ impl State {
         let downtimes = self.rows(transaction, DOWNTIMES)?;
         let ended = self.rows(transaction, ENDED_DOWNTIMES)?.into_iter().map(|(_, row)| row).collect();
         let book = StatusBook::load(active_hosts(memory), checks, downtimes, ended);
-        book.map_err(|(table, key, what)| self.damaged(&table, &key, what))
+        let mut book = book.map_err(|(table, key, what)| self.damaged(&table, &key, what))?;
+        let maintenances = self.rows(transaction, MAINTENANCES)?;
+        book.load_maintenances(maintenances.into_iter().map(|(_, row)| row).collect());
+        Ok(book)
     }
 
     /// A whole table.

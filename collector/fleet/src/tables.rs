@@ -77,6 +77,8 @@ pub(crate) const FREEZE_OVERRIDES: Table = TableDefinition::new("freeze_override
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
 pub(crate) const ENDED_DOWNTIMES: Table = TableDefinition::new("ended_downtimes");
+/// Number (u64) to maintenance.
+pub(crate) const MAINTENANCES: Table = TableDefinition::new("maintenances");
 /// The tables of [`SmallTable`].
 const ALERTS: Table = TableDefinition::new("alerts");
 const ALERT_GROUPS: Table = TableDefinition::new("alert_groups");
@@ -86,7 +88,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 40] = [
+pub(crate) const ALL: [Table; 41] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -104,6 +106,7 @@ pub(crate) const ALL: [Table; 40] = [
     CHECKS,
     DOWNTIMES,
     ENDED_DOWNTIMES,
+    MAINTENANCES,
     PROCESS_LOOKS,
     INVENTORY,
     INVENTORY_CHANGES,

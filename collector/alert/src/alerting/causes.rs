@@ -62,7 +62,9 @@ fn host_of(fleet: &Fleet, alert: &Alert) -> Option<HostId> {
     match &alert.origin {
         Origin::Status(Subject::Host { host } | Subject::Check { host, .. }) => Some(*host),
         Origin::Status(Subject::Fleet) => None,
-        Origin::Rule { .. } | Origin::Pushed { .. } => fleet.find(alert.labels.get("host")?).ok(),
+        Origin::Status(Subject::Maintenance { .. }) | Origin::Rule { .. } | Origin::Pushed { .. } => {
+            fleet.find(alert.labels.get("host")?).ok()
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use muster_common::check::CheckState;
 use muster_common::host::HostId;
-use muster_fleet::status::{CheckMark, CheckView};
+use muster_fleet::status::{CheckMark, CheckView, MaintenanceState};
 use muster_fleet::{HostRow, HostState};
 use serde_json::Value;
 
 use super::tracker::digest;
 use crate::alertmanager::silence_json;
-use crate::muster::{check_json, downtime_json, firing_rows, host_json, running_deploys};
+use crate::muster::{check_json, downtime_json, firing_rows, host_json, maintenance_json, running_deploys};
 use crate::state::{HostPresence, State};
 
 /// Rows that are made anew at each look, by id: there are few of them.
@@ -33,7 +33,14 @@ pub(super) fn silences(state: &State, now_ms: i64) -> Made {
 
 pub(super) fn downtimes(state: &State, now_ms: i64) -> Made {
     let all = state.fleet.downtimes();
-    all.iter().map(|downtime| (downtime.id.to_string(), downtime_json(downtime, now_ms))).collect()
+    all.iter().map(|downtime| (downtime.id.to_string(), downtime_json(&state.fleet, downtime, now_ms))).collect()
+}
+
+/// Those that are not closed.
+pub(super) fn maintenances(state: &State) -> Made {
+    let all = state.fleet.maintenances();
+    let open = all.iter().filter(|one| one.state != MaintenanceState::Closed);
+    open.map(|one| (one.id.to_string(), maintenance_json(&state.fleet, one))).collect()
 }
 
 /// One row: pages that show items load their list anew when it changes.

@@ -186,6 +186,9 @@ impl Work {
                 Topic::Downtimes if dirty.status || is_time => {
                     self.made(state, topic, &rows::downtimes(state, now_ms));
                 }
+                Topic::Maintenances if dirty.status || dirty.registry => {
+                    self.made(state, topic, &rows::maintenances(state));
+                }
                 Topic::Checks => self.checks(state, dirty.registry),
                 Topic::Hosts => self.hosts(state, dirty.registry, at),
                 Topic::Events if dirty.events => self.new_events(state),
@@ -204,6 +207,7 @@ impl Work {
             Topic::Alerts => drop(self.step_made(topic, &rows::alerts(state, now_ms))),
             Topic::Silences => drop(self.step_made(topic, &rows::silences(state, now_ms))),
             Topic::Downtimes => drop(self.step_made(topic, &rows::downtimes(state, now_ms))),
+            Topic::Maintenances => drop(self.step_made(topic, &rows::maintenances(state))),
             Topic::Checks => {
                 // Before they are read, so that nothing moves in between unseen.
                 state.fleet.follow_status();

@@ -10,6 +10,7 @@ pub(crate) enum Topic {
     Hosts,
     Silences,
     Downtimes,
+    Maintenances,
     Events,
     /// One row: how far it is, and how many items are in each state.
     Discovery,
@@ -18,12 +19,13 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Alerts,
         Self::Checks,
         Self::Hosts,
         Self::Silences,
         Self::Downtimes,
+        Self::Maintenances,
         Self::Events,
         Self::Discovery,
         Self::Deploys,
@@ -36,6 +38,7 @@ impl Topic {
             Self::Hosts => "hosts",
             Self::Silences => "silences",
             Self::Downtimes => "downtimes",
+            Self::Maintenances => "maintenances",
             Self::Events => "events",
             Self::Discovery => "discovery",
             Self::Deploys => "deploys",
@@ -101,7 +104,7 @@ fn unknown(name: &str) -> ApiError {
     let name: String = name.chars().take(100).collect();
     ApiError::new(ErrorKind::BadData, format!("`{name}` is no topic"))
         .place("parameter `topics`")
-        .remedy("name some of alerts, checks, hosts, silences, downtimes, events, discovery, deploys with commas between, or leave it out")
+        .remedy("name some of alerts, checks, hosts, silences, downtimes, maintenances, events, discovery, deploys with commas between, or leave it out")
 }
 
 #[cfg(test)]

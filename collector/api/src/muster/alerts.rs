@@ -143,6 +143,7 @@ fn origin_json(origin: &Origin) -> Value {
             json!({"kind": "check", "host_id": host.to_string(), "check": check})
         }
         Origin::Status(Subject::Fleet) => json!({"kind": "fleet"}),
+        Origin::Status(Subject::Maintenance { id }) => json!({"kind": "maintenance", "maintenance": id}),
         Origin::Pushed { by } => json!({"kind": "pushed", "by": by}),
     }
 }

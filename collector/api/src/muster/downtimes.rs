@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_fleet::FleetError;
+use muster_common::host::HostId;
 use muster_fleet::status::{Downtime, DowntimeSpec};
+use muster_fleet::{Fleet, FleetError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,16 +17,20 @@ use crate::form::Parameters;
 use crate::state::State;
 use crate::work::{blocking, by};
 
+/// A calendar looks back at a month.
+const ENDED_SHOWN_MS: i64 = 30 * 86_400_000;
+
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, MusterError> {
     let form = Parameters::of(request).await?;
     let ended = truth(&form, "ended", false, "write ended=true to see those of the last 30 days too")?;
     let now_ms = state.now().millis();
     let mut downtimes = state.fleet.downtimes();
     if ended {
-        downtimes.extend(state.fleet.ended_downtimes());
+        let since_ms = now_ms.saturating_sub(ENDED_SHOWN_MS);
+        downtimes.extend(state.fleet.ended_downtimes().into_iter().filter(|one| one.spec.ends_ms > since_ms));
         downtimes.sort_by_key(|one| one.id);
     }
-    let downtimes: Vec<Value> = downtimes.iter().map(|one| downtime_json(one, now_ms)).collect();
+    let downtimes: Vec<Value> = downtimes.iter().map(|one| downtime_json(&state.fleet, one, now_ms)).collect();
     Ok(answer(StatusCode::OK, json!({"downtimes": downtimes})))
 }
 
@@ -53,13 +58,14 @@ pub(super) async fn add(Shared(state): Shared<Arc<State>>, request: Request) -> 
         zone: body.zone.unwrap_or_default(),
         owner: by.to_string(),
         reason: body.reason,
+        hosts: Vec::new(),
     };
     if spec.ends_ms <= now.millis() {
         return Err(bad("field `ends_ms`", "this downtime is over already", "give an end in the future").into());
     }
     let (fleet, wanted) = (Arc::clone(&state.fleet), spec.clone());
     let id = blocking("the request's body", move || fleet.add_downtime(wanted, &by, now)).await?;
-    let json = downtime_json(&Downtime { id, spec }, now.millis());
+    let json = downtime_json(&state.fleet, &Downtime { id, spec }, now.millis());
     Ok(answer(StatusCode::CREATED, json!({"downtime": json})))
 }
 
@@ -81,11 +87,11 @@ pub(super) async fn end(
     };
     let mut ended = blocking("the downtime asked for", work).await?;
     ended.spec.ends_ms = ended.spec.ends_ms.min(now.millis());
-    Ok(answer(StatusCode::OK, json!({"downtime": downtime_json(&ended, now.millis())})))
+    Ok(answer(StatusCode::OK, json!({"downtime": downtime_json(&state.fleet, &ended, now.millis())})))
 }
 
 /// `every` and `zone` are null where it does not recur.
-pub(crate) fn downtime_json(downtime: &Downtime, now_ms: i64) -> Value {
+pub(crate) fn downtime_json(fleet: &Fleet, downtime: &Downtime, now_ms: i64) -> Value {
     let spec = &downtime.spec;
     let state = match (now_ms >= spec.ends_ms, downtime.is_on(now_ms)) {
         (true, _) => "ended",
@@ -104,7 +110,14 @@ pub(crate) fn downtime_json(downtime: &Downtime, now_ms: i64) -> Value {
         "zone": recurs.then_some(zone),
         "by": spec.owner,
         "reason": spec.reason,
+        "hosts": spec.hosts.iter().map(|id| named(fleet, id)).collect::<Vec<_>>(),
     })
+}
+
+/// A host by the name that it has now; one that is gone by its id.
+pub(super) fn named(fleet: &Fleet, id: &str) -> String {
+    let row = HostId::parse(id).and_then(|id| fleet.host(id));
+    row.map_or_else(|| id.to_owned(), |row| row.name)
 }
 
 /// The matchers of a text that was taken, one by one: commas inside of double quotes part none.

@@ -3,6 +3,7 @@
 mod alerts;
 mod ask;
 mod audit;
+mod availability;
 mod body;
 mod caller;
 mod checks;
@@ -20,6 +21,7 @@ mod live;
 mod log_tail;
 mod login;
 mod mail;
+mod maintenances;
 mod me;
 mod mutes;
 mod openapi;
@@ -42,6 +44,7 @@ pub(crate) use downtimes::downtime_json;
 pub(crate) use events::event_json;
 pub(crate) use fleet::read_past;
 pub(crate) use hosts::host_json;
+pub(crate) use maintenances::maintenance_json;
 
 use axum::routing::{delete, get, post, put};
 use muster_fleet::Scope;
@@ -141,6 +144,10 @@ pub(crate) const ROUTES: &[Route] = &[
     // Whoever sends these proves it by the secret of the hook.
     route("/api/muster/v1/hooks/github", &["POST"], None, || post(deploys::github_hook)),
     route("/api/muster/v1/hooks/gitlab", &["POST"], None, || post(deploys::gitlab_hook)),
+    route("/api/muster/v1/availability", &["GET"], READ, || get(availability::availability)),
+    route("/api/muster/v1/maintenances", &["GET"], READ, || get(maintenances::list)),
+    route("/api/muster/v1/maintenances", &["POST"], SILENCE, || post(maintenances::begin)),
+    route("/api/muster/v1/maintenances/{id}/finish", &["POST"], SILENCE, || post(maintenances::finish)),
     route("/api/muster/v1/alerts", &["GET"], READ, || get(alerts::list)),
     route("/api/muster/v1/alerts/{id}/changes", &["GET"], READ, || get(inventory::changes_before)),
     route("/api/muster/v1/mutes", &["GET"], READ, || get(mutes::list)),

@@ -120,7 +120,8 @@ const fn is_cared_for(why: HeldReason) -> bool {
             | HoldReason::Downtime
             | HoldReason::HostAbsent
             | HoldReason::ParentDown
-            | HoldReason::ExpectedAbsence => true,
+            | HoldReason::ExpectedAbsence
+            | HoldReason::Maintenance => true,
             HoldReason::Flapping | HoldReason::CatchingUp => false,
         },
     }
@@ -227,6 +228,7 @@ fn of_alert(desk: &Desk, alert: &Alert, known: &Known, now_ms: i64) -> Problem {
         Origin::Rule { .. } => ("rule", None, None),
         Origin::Pushed { .. } => ("pushed", None, None),
         Origin::Status(Subject::Fleet) => ("fleet", None, None),
+        Origin::Status(Subject::Maintenance { .. }) => ("maintenance", None, None),
         Origin::Status(Subject::Host { host }) => ("host", Some(*host), None),
         Origin::Status(Subject::Check { host, check }) => ("check", Some(*host), Some(check.clone())),
     };

@@ -168,6 +168,10 @@ impl Walk {
         ask(&self.fixture, "inv-1", 9);
         let approve = "/api/muster/v1/hosts/{host}/approve";
         self.step("POST", approve, &["inv-1"], json!({}), "host_approved", "inv-1").await;
+        const WORK: &str = "/api/muster/v1/maintenances";
+        let work = json!({"name": "disks", "hosts": ["inv-1"], "ends_ms": NOW_MS + 60_000});
+        self.step("POST", WORK, &[], work, "maintenance_begun", "inv-1").await;
+        self.step("POST", &format!("{WORK}/{{id}}/finish"), &["1"], json!({}), "maintenance_finished", "inv-1").await;
         tell_packages(&self.fixture, "inv-1");
         self.step("PUT", BASELINE, &["inv-1"], json!({}), "baseline_pinned", "inv-1").await;
         self.step("DELETE", BASELINE, &["inv-1"], Value::Null, "baseline_unpinned", "inv-1").await;

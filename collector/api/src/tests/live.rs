@@ -70,7 +70,7 @@ impl Events {
     }
 
     /// The next event of this topic.
-    async fn of_topic(&mut self, topic: &str) -> Event {
+    pub(super) async fn of_topic(&mut self, topic: &str) -> Event {
         loop {
             let event = self.next().await.expect("the stream has ended");
             if event.name == topic {

@@ -6,6 +6,10 @@ use crate::HostPresence;
 
 /// Lets a machine ask to be let in without a token: it waits as pending.
 pub(super) fn ask(fixture: &Fixture, name: &str, machine: u32) {
+    ask_at(fixture, name, machine, now());
+}
+
+pub(super) fn ask_at(fixture: &Fixture, name: &str, machine: u32, at: muster_common::time::Timestamp) {
     let key = rcgen::KeyPair::generate().unwrap();
     let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
     let request = muster_common::wire::message::Enrol {
@@ -15,7 +19,7 @@ pub(super) fn ask(fixture: &Fixture, name: &str, machine: u32) {
         name: name.to_owned(),
         facts: HostFacts { machine_id: format!("{machine:032x}"), os: "Debian".into(), ..HostFacts::default() },
     };
-    fixture.fleet().enrol(&request, "192.0.2.7", now()).unwrap();
+    fixture.fleet().enrol(&request, "192.0.2.7", at).unwrap();
 }
 
 async fn hosts(fixture: &Fixture, query: &str) -> Vec<Value> {

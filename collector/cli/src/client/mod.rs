@@ -62,6 +62,20 @@ impl Client {
         self.send(Method::GET, path, Body::Nothing, None).await
     }
 
+    /// An answer that is no JSON, as it came.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let answer = self.answer(Method::GET, path, Body::Nothing, self.credentials()?).await?;
+        if answer.status.is_success() {
+            return Ok(String::from_utf8_lossy(&answer.bytes).into_owned());
+        }
+        let json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
+        let told = said(json.as_ref(), is_text(&answer.headers), &answer.bytes);
+        Err(self.refusal(answer.status.as_u16(), told, &answer.bytes))
+    }
+
     /// # Errors
     /// As [`Client::send`].
     pub async fn post_form(&self, path: &str, form: &[(&str, String)]) -> Result<Value, Failure> {
@@ -144,13 +158,7 @@ impl Client {
         body: Body,
         headers: Headers,
     ) -> Result<(HeaderMap, Value), Failure> {
-        let stream = self.connect().await?;
-        let path = self.target.path(path);
-        let question = Question { method, path: &path, host: self.target.host(), headers, body };
-        let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
-        let answer = asked
-            .unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())))
-            .map_err(|why| self.no_answer(&why))?;
+        let answer = self.answer(method, path, body, headers).await?;
         let json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
         match json {
             Some(json) if answer.status.is_success() => Ok((answer.headers, json)),
@@ -159,6 +167,22 @@ impl Client {
                 Err(self.refusal(answer.status.as_u16(), told, &answer.bytes))
             }
         }
+    }
+
+    /// Sends it as it is; the whole answer, whatever it is.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        headers: Headers,
+    ) -> Result<exchange::Answer, Failure> {
+        let stream = self.connect().await?;
+        let path = self.target.path(path);
+        let question = Question { method, path: &path, host: self.target.host(), headers, body };
+        let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
+        let answered = asked.unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())));
+        answered.map_err(|why| self.no_answer(&why))
     }
 
     /// A WebSocket to this path, with what the URL's query says.

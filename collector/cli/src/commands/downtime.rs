@@ -59,7 +59,8 @@ fn rows(answer: &Value, output: Output) -> Rows {
         (None, _) => String::new(),
     };
     for one in array(answer, "downtimes") {
-        let matchers: Vec<&str> = array(one, "matchers").iter().filter_map(Value::as_str).collect();
+        let about = array(one, "matchers").iter().chain(array(one, "hosts"));
+        let matchers: Vec<&str> = about.filter_map(Value::as_str).collect();
         let every = match (word(one, "every"), word(one, "zone")) {
             ("", _) => String::new(),
             (every, zone) => format!("{every} {zone}"),

@@ -6,6 +6,7 @@
 mod away;
 mod clock;
 mod load;
+mod maintenance;
 mod problem;
 mod settle;
 mod step;
@@ -18,6 +19,7 @@ use muster_common::host::HostId;
 use super::check_row::{CheckRow, OwnRow};
 use super::condition::StatusChange;
 use super::downtime::{Downtime, ReadDowntime};
+use super::maintenance::Maintenance;
 use crate::outbox::Event;
 use crate::tables::Put;
 
@@ -27,10 +29,10 @@ pub use view::{CheckCounts, CheckMark, CheckView};
 pub(crate) const CHECKS_MAX: usize = 2_000;
 /// Downtimes at a time: each is tried on every problem.
 pub(crate) const DOWNTIMES_MAX: usize = 10_000;
-/// How long one that is over is shown to who looks back at a month.
-pub(crate) const ENDED_DOWNTIMES_KEPT_MS: i64 = 30 * 86_400_000;
-/// Of more than 30 a day the oldest are not of use to a calendar of a month; 1,000 are some hundred kB.
-pub(crate) const ENDED_DOWNTIMES_MAX: usize = 1_000;
+/// How long one that is over is known: to who asks how available hosts were in the month of a year ago, and which changes were announced.
+pub(crate) const ENDED_DOWNTIMES_KEPT_MS: i64 = 400 * 86_400_000;
+/// 25 a day in that time; they are some 4 MB.
+pub(crate) const ENDED_DOWNTIMES_MAX: usize = 10_000;
 /// Of the fleet's own row.
 pub(crate) const FLEET: HostId = HostId([0; 16]);
 
@@ -105,6 +107,13 @@ pub(crate) struct StatusBook {
     downtimes: BTreeMap<u64, ReadDowntime>,
     /// Those that were on and are over, for who looks back.
     ended_downtimes: BTreeMap<u64, Downtime>,
+    maintenances: BTreeMap<u64, Maintenance>,
+    /// Downtimes of maintenances that are not judged: only those end them.
+    keeping: BTreeSet<u64>,
+    /// What has not returned after which maintenance.
+    unreturned: BTreeMap<Key, u64>,
+    /// Maintenances whose rows differ from those on disk.
+    changed_maintenances: BTreeSet<u64>,
     fleet: OwnRow,
     /// Since when the collector takes what hosts send; `None`: not yet.
     ready_ms: Option<i64>,

@@ -51,6 +51,9 @@ pub(crate) struct OwnRow {
     /// Of the fleet's: the number that the last downtime got.
     #[serde(default)]
     pub downtimes_made: u64,
+    /// Of the fleet's: the number that the last maintenance got.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub maintenances_made: u64,
     /// A host's: what its agent's goodbye said, until it is heard again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
@@ -102,6 +105,11 @@ pub(crate) struct PerfdataRow {
     pub crit: String,
     pub min: Option<f64>,
     pub max: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl CheckRow {

@@ -25,6 +25,8 @@ pub enum Subject {
     },
     /// The collector receives from none of its hosts.
     Fleet,
+    /// Health has not returned after this maintenance.
+    Maintenance { id: u64 },
 }
 
 /// How bad a problem is: the value of label `severity`.
@@ -50,7 +52,8 @@ impl Severity {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub subject: Subject,
-    /// The alert's name: the check's, or `HostSilent`, `HostStopped`, `HostRebooting`, `HostUnreachable`, `NothingReceived`.
+    /// The alert's name: the check's, or `HostSilent`, `HostStopped`, `HostRebooting`, `HostUnreachable`, `NothingReceived`,
+    /// `MaintenanceNotRecovered`.
     pub name: String,
     pub severity: Severity,
     /// `host`, the host's labels, `check` and the check's labels; neither `alertname` nor `severity`.
@@ -99,6 +102,8 @@ pub enum HoldReason {
     CatchingUp,
     /// Its host said that it would be away for a moment.
     ExpectedAbsence,
+    /// It was left over by a maintenance, which is told instead.
+    Maintenance,
 }
 
 impl HoldReason {
@@ -111,6 +116,7 @@ impl HoldReason {
             Self::Flapping => "flapping",
             Self::CatchingUp => "catching_up",
             Self::ExpectedAbsence => "expected_absence",
+            Self::Maintenance => "maintenance",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Downtimes: times at which problems of what they match are not told, because somebody works there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use muster_common::host::HostId;
 use muster_common::matcher::Matcher;
 use muster_common::matcher_text::{all_match_by, read_matchers};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct DowntimeSpec {
     pub zone: String,
     pub owner: String,
     pub reason: String,
+    /// Ids of hosts that it is about beside those that match; only a maintenance names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 /// A downtime that is not over: table `downtimes`, key its number.
@@ -47,6 +51,7 @@ impl Downtime {
 #[derive(Clone, Debug)]
 pub(crate) struct ReadDowntime {
     pub row: Downtime,
+    hosts: BTreeSet<HostId>,
     matchers: Vec<Matcher>,
     window: Window,
 }
@@ -60,9 +65,11 @@ impl ReadDowntime {
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
             return Err(format!("a text of it is longer than {TEXT_BYTES_MAX} bytes: shorten it"));
         }
-        let matchers = matchers_of(&spec.matchers)?;
+        let hosts: BTreeSet<HostId> = spec.hosts.iter().filter_map(|host| HostId::parse(host)).collect();
+        let is_by_id = !hosts.is_empty() && spec.matchers.trim().is_empty();
+        let matchers = if is_by_id { Vec::new() } else { matchers_of(&spec.matchers)? };
         let window = Window::new((spec.starts_ms, spec.ends_ms), &spec.recurrence, &spec.zone)?;
-        Ok(Self { row, matchers, window })
+        Ok(Self { row, hosts, matchers, window })
     }
 
     /// Whether it is over for good.
@@ -85,12 +92,24 @@ impl ReadDowntime {
     }
 
     /// Whether it is about this host, or this check of it.
-    pub(crate) fn is_about(&self, host: &str, labels: &BTreeMap<String, String>, check: Option<&str>) -> bool {
-        all_match_by(&self.matchers, |name| match name {
+    pub(crate) fn is_about(
+        &self,
+        id: HostId,
+        host: &str,
+        labels: &BTreeMap<String, String>,
+        check: Option<&str>,
+    ) -> bool {
+        let label = |name: &str| match name {
             "host" => Some(host),
             "check" => check,
             _ => labels.get(name).map(String::as_str),
-        })
+        };
+        self.hosts.contains(&id) || !self.matchers.is_empty() && all_match_by(&self.matchers, label)
+    }
+
+    /// The times between these two at which it is on, in order and apart from each other, milliseconds.
+    pub(crate) fn windows_within(&self, from_ms: i64, to_ms: i64) -> Vec<(i64, i64)> {
+        self.window.within(from_ms, to_ms)
     }
 }
 
@@ -167,8 +186,40 @@ mod tests {
             ("check=\"\"", None, true),
         ] {
             let downtime = read(DowntimeSpec { matchers: matchers.into(), ..spec() }).unwrap();
-            assert_eq!(downtime.is_about("web1", &labels, check), is_about, "{matchers} {check:?}");
+            let about = downtime.is_about(HostId([1; 16]), "web1", &labels, check);
+            assert_eq!(about, is_about, "{matchers} {check:?}");
         }
+    }
+
+    #[test]
+    fn hosts_by_id_are_meant_whatever_they_are_called() {
+        let hosts = vec![HostId([1; 16]).to_string()];
+        let none = BTreeMap::new();
+        for (matchers, is_about) in [("", [true, false, false]), ("host=web3", [true, false, true])] {
+            let downtime = read(DowntimeSpec { matchers: matchers.into(), hosts: hosts.clone(), ..spec() }).unwrap();
+            let about = [(1, "web1"), (2, "web2"), (3, "web3")]
+                .map(|(number, name)| downtime.is_about(HostId([number; 16]), name, &none, Some("disk")));
+            assert_eq!(about, is_about, "{matchers}");
+        }
+        assert!(read(DowntimeSpec { matchers: String::new(), hosts: vec!["no id".into()], ..spec() }).is_err());
+    }
+
+    #[test]
+    fn the_windows_of_a_month_are_all_there_and_cut_by_its_ends() {
+        let ms = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let (starts_ms, ends_ms) = (ms("2026-10-01T00:00:00Z"), ms("2027-01-01T00:00:00Z"));
+        let (recurrence, zone) = ("daily 23:00-01:00".to_owned(), "Europe/Berlin".to_owned());
+        let downtime = read(DowntimeSpec { starts_ms, ends_ms, recurrence, zone, ..spec() }).unwrap();
+        // October in Berlin has 31 days and an hour.
+        let (from, to) = (ms("2026-09-30T22:00:00Z"), ms("2026-10-31T23:00:00Z"));
+        let windows = downtime.windows_within(from, to);
+        assert_eq!(windows.len(), 31);
+        assert_eq!(windows[0], (ms("2026-10-01T21:00:00Z"), ms("2026-10-01T23:00:00Z")));
+        assert_eq!(windows[30], (ms("2026-10-31T22:00:00Z"), to));
+        let total: i64 = windows.iter().map(|(from, to)| to - from).sum();
+        assert_eq!(total, (30 * 2 + 1) * 3_600_000);
+        assert_eq!(read(spec()).unwrap().windows_within(15, 100), [(15, 20)]);
+        assert!(read(spec()).unwrap().windows_within(20, 100).is_empty());
     }
 
     #[test]

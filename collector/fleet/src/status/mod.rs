@@ -9,6 +9,7 @@ mod expected;
 mod flapping;
 mod freshness;
 mod machine;
+mod maintenance;
 mod recurrence;
 mod window;
 
@@ -19,4 +20,8 @@ pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChan
 pub(crate) use downtime::ReadDowntime;
 pub use downtime::{Downtime, DowntimeSpec};
 pub use expected::{Expected, Goodbye};
+pub use maintenance::{
+    MAINTENANCE_GRACE_MAX_MS, MAINTENANCE_GRACE_MS, MAINTENANCE_HOSTS_MAX, MAINTENANCE_MAX_MS, MAINTENANCES_CLOSED_MAX,
+    MAINTENANCES_KEPT_MS, MAINTENANCES_OPEN_MAX, Maintenance, MaintenanceSpec, MaintenanceState, Unreturned,
+};
 pub(crate) use window::Window;

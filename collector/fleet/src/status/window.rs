@@ -46,6 +46,26 @@ impl Window {
         self.stretches(now_ms).flat_map(|(from, to)| [from, to]).find(|at| *at > now_ms)
     }
 
+    /// The times between these two at which it is on, in order and apart from each other.
+    pub(crate) fn within(&self, from_ms: i64, to_ms: i64) -> Vec<(i64, i64)> {
+        let mut found: Vec<(i64, i64)> = Vec::new();
+        let mut around = from_ms;
+        while around < to_ms {
+            for (from, to) in self.stretches(around) {
+                let (from, to) = (from.max(from_ms), to.min(to_ms));
+                if from < to && found.last().is_none_or(|(last, _)| *last < from) {
+                    found.push((from, to));
+                }
+            }
+            if self.recurrence.is_none() {
+                break;
+            }
+            // As far as one look shows, less what lies before it.
+            around = around.saturating_add(7 * 86_400_000);
+        }
+        found
+    }
+
     /// The times that it is on, in order, from about now on.
     fn stretches(&self, now_ms: i64) -> Box<dyn Iterator<Item = (i64, i64)> + '_> {
         let (starts, ends) = (self.starts_ms, self.ends_ms);

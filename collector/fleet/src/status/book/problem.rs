@@ -28,7 +28,7 @@ pub(super) struct Moment {
 
 impl StatusBook {
     pub(super) fn moment(&self, now_ms: i64) -> Moment {
-        let on = self.downtimes.iter().filter(|(_, downtime)| downtime.is_on(now_ms));
+        let on = self.downtimes.iter().filter(|(id, downtime)| self.keeping.contains(id) || downtime.is_on(now_ms));
         Moment { now_ms, on: on.map(|(id, downtime)| (*id, downtime.next_change(now_ms))).collect() }
     }
 
@@ -80,6 +80,7 @@ impl StatusBook {
         let absent = host.now.absent?;
         let (stand, own_hold) = self.stand(host, moment.now_ms)?;
         let mut holds = self.common_holds(host, None, host.own.acknowledgement.as_ref(), moment);
+        holds.extend(self.maintenance_hold(&(host.now.id, String::new()), absent.since_ms));
         let returning_ms = self.fleet.returned_ms.saturating_add(RETURNING_MS);
         if self.fleet.told.is_some() {
             holds.push(hold(HoldReason::HostAbsent, NOTHING_RECEIVED));
@@ -109,6 +110,7 @@ impl StatusBook {
         let (check, row) = host.checks.get_key_value(&key.1)?;
         let severity = row.severity()?;
         let mut holds = self.common_holds(host, Some(check), row.acknowledgement.as_ref(), moment);
+        holds.extend(self.maintenance_hold(key, problem_since(row)));
         if let Some((stand, _)) = self.stand(host, moment.now_ms) {
             holds.push(hold(HoldReason::HostAbsent, stand.name()));
         }
@@ -149,7 +151,7 @@ impl StatusBook {
         let by_ack = ack.map(|ack| Hold { why: HoldReason::Acknowledged, by: ack.by.clone(), until_ms: ack.until_ms });
         let about = moment.on.iter().filter(|(id, _)| {
             let downtime = self.downtimes.get(id);
-            downtime.is_some_and(|downtime| downtime.is_about(&host.now.name, &host.now.labels, check))
+            downtime.is_some_and(|downtime| downtime.is_about(host.now.id, &host.now.name, &host.now.labels, check))
         });
         let by_downtimes = about.take(DOWNTIMES_TOLD_MAX).map(|(id, until_ms)| Hold {
             why: HoldReason::Downtime,
@@ -226,8 +228,14 @@ fn expected(host: &HostBook, now_ms: i64) -> Option<Hold> {
     until_ms.map(|until| Hold { why: HoldReason::ExpectedAbsence, by: host.now.name.clone(), until_ms: Some(until) })
 }
 
+/// Since when a check has the problem that it has.
+pub(super) fn problem_since(row: &CheckRow) -> i64 {
+    let hard_ms = row.machine.hard_since_ms;
+    if row.machine.is_hard_bad() { hard_ms } else { row.stale_ms.unwrap_or(hard_ms) }
+}
+
 /// The host's name and labels, and the check's, of which the host's win: a check must not pass for another host's.
-fn labels(host: &HostBook, check: Option<(&String, &CheckRow)>) -> LabelSet {
+pub(super) fn labels(host: &HostBook, check: Option<(&String, &CheckRow)>) -> LabelSet {
     let mut labels = BTreeMap::new();
     if let Some((_, row)) = check {
         labels.extend(row.definition.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));

@@ -10,6 +10,7 @@ use crate::outbox::{Event, EventKind};
 use crate::rows::encode;
 use crate::status::check_row::{Told, row_key};
 use crate::status::condition::{Condition, EndReason, StatusChange, Subject};
+use crate::status::downtime::ReadDowntime;
 use crate::status::freshness;
 use crate::tables::{CHECKS, Put};
 
@@ -19,13 +20,15 @@ impl StatusBook {
         let now_ms = now.millis();
         self.ready(now_ms);
         self.sync_hosts(hosts, now_ms);
-        let over = self.downtimes.iter().filter(|(_, downtime)| downtime.is_over(now_ms));
+        let is_over = |id: &u64, downtime: &ReadDowntime| !self.keeping.contains(id) && downtime.is_over(now_ms);
+        let over = self.downtimes.iter().filter(|(id, downtime)| is_over(id, downtime));
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.end_downtime(id, &By::MUSTER, now);
         }
         self.sweep_ended(now_ms);
         self.note_resumed(now_ms);
         self.note_stale(now);
+        self.step_maintenances(now);
         self.touch_problems();
     }
 
@@ -71,6 +74,8 @@ impl StatusBook {
         // The fleet as a whole first: what it says holds its hosts.
         let moment = self.moment(now.millis());
         self.settle_one(&(FLEET, String::new()), &moment, now);
+        // So does a maintenance.
+        self.settle_maintenances(now);
         for key in std::mem::take(&mut self.touched) {
             self.settle_one(&key, &moment, now);
         }
@@ -154,7 +159,7 @@ impl StatusBook {
     }
 }
 
-fn told(condition: &Condition) -> Told {
+pub(super) fn told(condition: &Condition) -> Told {
     Told {
         name: condition.name.clone(),
         severity: condition.severity,

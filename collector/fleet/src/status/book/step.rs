@@ -194,18 +194,26 @@ impl StatusBook {
     /// # Errors
     /// What is wrong with it, in words.
     pub(crate) fn add_downtime(&mut self, spec: DowntimeSpec, by: &By, now: Timestamp) -> Result<u64, String> {
+        let text = format!("{}: {}", spec.matchers, spec.reason);
+        let id = self.open_downtime(spec, now.millis())?;
+        let event = Event::new(EventKind::DowntimeSet, by, now, format!("downtime {id} of {text}"));
+        self.gathered.events.push(event.with("downtime", id.to_string()));
+        Ok(id)
+    }
+
+    /// Adds a downtime without a word; the answer is its number.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn open_downtime(&mut self, spec: DowntimeSpec, now_ms: i64) -> Result<u64, String> {
         if self.downtimes.len() >= DOWNTIMES_MAX {
             return Err(format!("there are {DOWNTIMES_MAX} downtimes, which is the most: end some"));
         }
         let id = self.fleet.downtimes_made + 1;
         let read = ReadDowntime::new(Downtime { id, spec })?;
-        if read.is_over(now.millis()) {
+        if read.is_over(now_ms) {
             return Err("it is over already: give an end that is to come".to_owned());
         }
-        let spec = &read.row.spec;
-        let text = format!("downtime {id} of {}: {}", spec.matchers, spec.reason);
-        let event = Event::new(EventKind::DowntimeSet, by, now, text);
-        self.gathered.events.push(event.with("downtime", id.to_string()));
         self.gathered.rows.push(Put::set(DOWNTIMES, &id.to_be_bytes(), encode(&read.row)));
         self.fleet.downtimes_made = id;
         self.downtimes.insert(id, read);
@@ -216,15 +224,26 @@ impl StatusBook {
 
     /// Ends a downtime; whether there was one.
     pub(crate) fn end_downtime(&mut self, id: u64, by: &By, now: Timestamp) -> bool {
-        let Some(read) = self.downtimes.remove(&id) else { return false };
-        let text = format!("downtime {id} of {} has ended", read.row.spec.matchers);
+        // Only its maintenance ends such a one.
+        if self.keeping.contains(&id) {
+            return false;
+        }
+        let Some(matchers) = self.close_downtime(id, now.millis()) else { return false };
+        let text = format!("downtime {id} of {matchers} has ended");
         let event = Event::new(EventKind::DowntimeEnded, by, now, text);
         self.gathered.events.push(event.with("downtime", id.to_string()));
+        true
+    }
+
+    /// Ends a downtime without a word; the answer is its matchers, if there was one.
+    pub(super) fn close_downtime(&mut self, id: u64, now_ms: i64) -> Option<String> {
+        let read = self.downtimes.remove(&id)?;
+        let matchers = read.row.spec.matchers.clone();
         self.gathered.rows.push(Put::remove(DOWNTIMES, &id.to_be_bytes()));
-        self.keep_ended(read.row, now.millis());
+        self.keep_ended(read.row, now_ms);
         self.gathered.moved.insert((FLEET, String::new()));
         self.touch_problems();
-        true
+        Some(matchers)
     }
 
     /// Remembers a downtime that was on, with the end that it had.

@@ -17,12 +17,14 @@ use crate::status::acknowledgement::Acknowledgement;
 use crate::status::condition::{EndReason, HoldReason, StatusChange, Subject};
 use crate::status::downtime::{Downtime, DowntimeSpec};
 use crate::status::expected::{Expected, Goodbye};
+use crate::status::maintenance::Maintenance;
 use crate::tables::Put;
 
 const ANN: &By = &By::Itself("ann");
 
 mod away;
 mod clock;
+mod maintenance;
 mod random;
 
 /// 2026-01-01 and this many seconds.
@@ -62,7 +64,7 @@ struct Rows(BTreeMap<(&'static str, Vec<u8>), Vec<u8>>);
 impl Rows {
     fn take(&mut self, puts: &[Put]) {
         for put in puts {
-            let known = ["checks", "downtimes", "ended_downtimes"];
+            let known = ["checks", "downtimes", "ended_downtimes", "maintenances"];
             let table = known.into_iter().find(|name| *name == put.table.name()).unwrap();
             let key = (table, put.key.clone());
             match &put.value {
@@ -79,7 +81,9 @@ impl Rows {
         let downtimes = of("downtimes").map(|(key, value)| (key, decode::<Downtime>(value).unwrap())).collect();
         let ended = of("ended_downtimes").map(|(_, value)| decode::<Downtime>(value).unwrap()).collect();
         let book = StatusBook::load(hosts.to_vec(), checks, downtimes, ended);
-        book.unwrap_or_else(|(_, key, what)| panic!("{key:?}: {what}"))
+        let mut book = book.unwrap_or_else(|(_, key, what)| panic!("{key:?}: {what}"));
+        book.load_maintenances(of("maintenances").map(|(_, value)| decode::<Maintenance>(value).unwrap()).collect());
+        book
     }
 }
 
@@ -144,6 +148,7 @@ fn shown(change: &StatusChange) -> String {
         Subject::Host { host } => format!("host {}", host.0[0]),
         Subject::Check { host, check } => format!("{}/{check}", host.0[0]),
         Subject::Fleet => "fleet".to_owned(),
+        Subject::Maintenance { id } => format!("maintenance {id}"),
     };
     match change {
         StatusChange::Problem(it) => {
@@ -267,7 +272,7 @@ fn downtimes_hold_what_they_match_while_they_are_on() {
 }
 
 #[test]
-fn downtimes_that_were_on_are_remembered_for_a_month() {
+fn downtimes_that_were_on_are_remembered_for_a_year() {
     let mut story = Story::new();
     let spec = |from: i64, to: i64| DowntimeSpec {
         matchers: "host=web1".to_owned(),
@@ -288,20 +293,20 @@ fn downtimes_that_were_on_are_remembered_for_a_month() {
     assert_eq!(ended(&story), [(1, 30_000, 60_000), (2, 30_000, 70_000)], "the third never began");
     story.book = story.rows.load(&story.hosts);
     assert_eq!(ended(&story), [(1, 30_000, 60_000), (2, 30_000, 70_000)]);
-    let month = super::ENDED_DOWNTIMES_KEPT_MS / 1_000;
-    story.tick(59 + month);
+    let year = super::ENDED_DOWNTIMES_KEPT_MS / 1_000;
+    story.tick(59 + year);
     assert_eq!(ended(&story).len(), 2);
-    story.tick(60 + month);
+    story.tick(60 + year);
     assert_eq!(ended(&story), [(2, 30_000, 70_000)]);
     for number in 0..super::ENDED_DOWNTIMES_MAX {
-        let now = at(100 + month + number as i64);
+        let now = at(100 + year + number as i64);
         let mut one = spec(0, 0);
         (one.starts_ms, one.ends_ms) = (now.millis() - 1, now.millis() + 60_000);
         let id = story.book.add_downtime(one, ANN, now).unwrap();
         assert!(story.book.end_downtime(id, ANN, now));
     }
     assert_eq!((ended(&story).len(), ended(&story)[0].0), (super::ENDED_DOWNTIMES_MAX, 4), "the oldest goes");
-    story.settle(101 + month);
+    story.settle(101 + year);
     let before = ended(&story);
     story.book = story.rows.load(&story.hosts);
     assert_eq!(ended(&story), before);

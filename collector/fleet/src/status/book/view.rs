@@ -205,7 +205,8 @@ impl StatusBook {
             told.extend(checks.map(|(check, _)| (*id, check.clone())));
         }
         let moment = self.moment(now_ms);
-        told.iter().filter_map(|key| self.condition(key, &moment)).map(StatusChange::Problem).collect()
+        let standing = told.iter().filter_map(|key| self.condition(key, &moment)).chain(self.standing_maintenances());
+        standing.map(StatusChange::Problem).collect()
     }
 }
 

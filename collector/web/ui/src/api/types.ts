@@ -5,7 +5,7 @@ import type { ConfigurationWord, RolloutState } from './profiles'
 export type Labels = Readonly<Record<string, string>>
 
 /** What the live stream tells of. */
-export const TOPICS = ['alerts', 'checks', 'hosts', 'silences', 'downtimes', 'events', 'discovery'] as const
+export const TOPICS = ['alerts', 'checks', 'hosts', 'silences', 'downtimes', 'maintenances', 'events', 'discovery'] as const
 export type Topic = (typeof TOPICS)[number]
 
 /** One message of the live stream. */
@@ -33,6 +33,7 @@ export type Why =
   | 'flapping'
   | 'catching_up'
   | 'expected_absence'
+  | 'maintenance'
   | 'inhibited'
   | 'mute_time'
   | 'silenced'
@@ -105,7 +106,7 @@ export interface Told {
 }
 
 export interface Origin {
-  readonly kind: 'rule' | 'check' | 'host' | 'fleet' | 'pushed'
+  readonly kind: 'rule' | 'check' | 'host' | 'fleet' | 'maintenance' | 'pushed'
   readonly host_id?: string
   readonly check?: string
   readonly file?: string
@@ -341,6 +342,8 @@ export interface Downtime {
   readonly zone: string | null
   readonly by: string
   readonly reason: string
+  /** Hosts that it is about beside those that match: of a maintenance. */
+  readonly hosts?: readonly string[]
 }
 
 /** What `/api/v2/silences` takes: Alertmanager's form. */

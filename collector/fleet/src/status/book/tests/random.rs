@@ -11,6 +11,7 @@ use super::{
     Story, at, definition, id, ms, result,
 };
 use crate::status::condition::{Condition, Subject};
+use crate::status::maintenance::MaintenanceSpec;
 
 const SEEDS: u64 = 16;
 const STEPS: usize = 400;
@@ -47,6 +48,8 @@ enum Op {
     Forget { host: u8, check: String },
     AddDowntime(DowntimeSpec),
     EndDowntime(u64),
+    BeginMaintenance(MaintenanceSpec),
+    FinishMaintenance(u64),
 }
 
 fn run(book: &mut StatusBook, op: &Op, now: i64) {
@@ -60,6 +63,8 @@ fn run(book: &mut StatusBook, op: &Op, now: i64) {
         Op::Forget { host, check } => drop(book.forget(id(host), &check, ANN, at(now))),
         Op::AddDowntime(spec) => drop(book.add_downtime(spec, ANN, at(now)).unwrap()),
         Op::EndDowntime(id) => drop(book.end_downtime(id, ANN, at(now))),
+        Op::BeginMaintenance(spec) => drop(book.begin_maintenance(spec, ANN, at(now))),
+        Op::FinishMaintenance(id) => drop(book.finish_maintenance(id, ANN, at(now))),
     }
 }
 
@@ -87,11 +92,19 @@ fn random_result(random: &mut Random, host: HostNow, now: i64) -> Op {
     Op::Report { host, report, is_live: random.below(5) != 0 }
 }
 
+fn random_maintenance(random: &mut Random, host: &HostNow, now: i64) -> Op {
+    let hosts = if random.below(2) == 0 { vec![host.id.to_string()] } else { Vec::new() };
+    let matchers = random.pick(&["", "host=~\"w.*\"", "site=b"]).to_string();
+    let (ends_ms, grace_ms) = (ms(now + 50 + random.signed(300)), random.signed(120) * 1_000);
+    let name = "work".to_owned();
+    Op::BeginMaintenance(MaintenanceSpec { name, hosts, matchers, ends_ms, grace_ms, ..MaintenanceSpec::default() })
+}
+
 fn random_op(random: &mut Random, hosts: &mut Vec<HostNow>, all: &[HostNow], now: i64) -> Op {
     let host = random.pick(hosts).clone();
     let (number, check) = (host.id.0[0], random.pick(&["disk", "ping", "http", ""]).to_string());
     let until = (random.below(2) == 0).then(|| ms(now + random.signed(500)));
-    match random.below(20) {
+    match random.below(23) {
         0..9 => random_result(random, host, now),
         9 => {
             let checks = CHECKS.iter().filter(|_| random.below(3) > 0).map(ToString::to_string).collect();
@@ -135,6 +148,8 @@ fn random_op(random: &mut Random, hosts: &mut Vec<HostNow>, all: &[HostNow], now
             }
             Op::Tick { hosts: hosts.clone() }
         }
+        20 => random_maintenance(random, &host, now),
+        21 | 22 => Op::FinishMaintenance(1 + random.below(15)),
         18 if random.below(2) == 0 => {
             let goodbye = *random.pick(&[Goodbye::Restart, Goodbye::Upgrade, Goodbye::Reboot]);
             Op::Expect { host: number, expected: until.map(|until_ms| Expected { goodbye, until_ms }) }
@@ -186,7 +201,7 @@ fn naive(results: &[(i64, CheckState, u16)]) -> (CheckState, bool, i64) {
 
 #[test]
 fn a_book_read_anew_at_every_step_says_the_same_and_nothing_twice() {
-    let (mut changes_seen, mut ends_seen) = (0, 0);
+    let (mut changes_seen, mut ends_seen, mut not_recovered) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut random = Random(seed);
         let story = Story::new();
@@ -214,6 +229,10 @@ fn a_book_read_anew_at_every_step_says_the_same_and_nothing_twice() {
             assert_eq!(rows, also, "{place}: {op:?}");
             note_told(&mut told, &one.changes, &place);
             changes_seen += one.changes.len();
+            let is_of_maintenance = |change: &&StatusChange| {
+                matches!(change, StatusChange::Ended { subject: Subject::Maintenance { .. }, .. })
+            };
+            not_recovered += one.changes.iter().filter(is_of_maintenance).count();
             ends_seen += one.changes.iter().filter(|change| matches!(change, StatusChange::Ended { .. })).count();
             let standing: Vec<_> = kept
                 .standing(ms(now))
@@ -228,6 +247,7 @@ fn a_book_read_anew_at_every_step_says_the_same_and_nothing_twice() {
         }
     }
     assert!(changes_seen > 500 && ends_seen > 125, "{changes_seen} {ends_seen}");
+    assert!(not_recovered > 5, "{not_recovered} maintenances had something left that returned later");
 }
 
 /// A change whole, as text: NaN of perfdata is itself.

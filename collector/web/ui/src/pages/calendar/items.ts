@@ -26,7 +26,7 @@ export function itemsOf(silences: readonly Silence[], downtimes: readonly Downti
       from: Date.parse(one.startsAt), to: Date.parse(one.endsAt), every: '', zone: '', by: one.createdBy, reason: one.comment,
     })),
     ...downtimes.map((one): Item => ({
-      key: `downtime/${one.id}`, kind: 'downtime', id: String(one.id), state: STATES[one.state], matchers: one.matchers,
+      key: `downtime/${one.id}`, kind: 'downtime', id: String(one.id), state: STATES[one.state], matchers: [...one.matchers, ...(one.hosts ?? [])],
       from: one.starts_ms, to: one.ends_ms, every: one.every ?? '', zone: one.zone ?? 'UTC', by: one.by, reason: one.reason,
     })),
   ]

@@ -12,6 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
   flapping: 'Flapping',
   catching_up: 'Catching up',
   expected_absence: 'Expected absence',
+  maintenance: 'Told by its maintenance',
   inhibited: 'Inhibited',
   mute_time: 'Mute time',
   silenced: 'Silenced',

@@ -1,0 +1,95 @@
+//! Maintenances as people and parts of the product open and finish them. What they are, and what follows: `status/maintenance.rs`.
+
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+
+use crate::by::By;
+use crate::error::FleetError;
+use crate::fleet::Fleet;
+use crate::host::HostState;
+use crate::status::{Downtime, Maintenance, MaintenanceSpec};
+
+impl Fleet {
+    /// All that are known, by number: those that are under way or have left something, and those that were closed in the last 400 days.
+    pub fn maintenances(&self) -> Vec<Maintenance> {
+        self.book.lock().maintenances()
+    }
+
+    /// Begins a maintenance: what its hosts have from now on is held until it is judged. The answer is it with its number.
+    ///
+    /// # Errors
+    /// [`FleetError::NoHost`]; [`FleetError::StatusSpec`] says what else is wrong with it; when the disk or the file fails.
+    pub fn begin_maintenance(&self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<Maintenance, FleetError> {
+        self.are_active(&spec.hosts)?;
+        self.status_change(now, |fleet| {
+            let mut book = fleet.book.lock();
+            let id = book.begin_maintenance(spec, by, now).map_err(refused)?;
+            book.maintenance(id).cloned().ok_or(FleetError::NoMaintenance { id })
+        })
+    }
+
+    /// Somebody says that the work is done: health has the time to return that was given to it. Saying so again changes nothing.
+    ///
+    /// # Errors
+    /// [`FleetError::NoMaintenance`] if none is under way under this number; when the disk or the file fails.
+    pub fn finish_maintenance(&self, id: u64, by: &By, now: Timestamp) -> Result<Maintenance, FleetError> {
+        self.status_change(now, |fleet| {
+            let mut book = fleet.book.lock();
+            let known = if book.finish_maintenance(id, by, now) { book.maintenance(id).cloned() } else { None };
+            known.ok_or(FleetError::NoMaintenance { id })
+        })
+    }
+
+    /// Begins the maintenance of a piece of work of the product, known by `spec.reference`. One that is under way under it goes on instead, with
+    /// these hosts too and until the later of both ends, so that a step that is tried again opens no second one. The answer is its number.
+    ///
+    /// # Errors
+    /// As [`Self::begin_maintenance`].
+    pub fn open_for(&self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<u64, FleetError> {
+        self.are_active(&spec.hosts)?;
+        self.status_change(now, |fleet| {
+            let mut book = fleet.book.lock();
+            let known = if spec.reference.is_empty() { None } else { book.maintenance_for(&spec.reference) };
+            let Some(id) = known else { return book.begin_maintenance(spec, by, now).map_err(refused) };
+            book.extend_maintenance(id, spec.hosts, spec.ends_ms, by, now).map_err(refused)?;
+            Ok(id)
+        })
+    }
+
+    /// Finishes the maintenance that [`Self::open_for`] began; the answer is its number, if one is under way.
+    ///
+    /// # Errors
+    /// When the disk or the file fails.
+    pub fn close_for(&self, reference: &str, by: &By, now: Timestamp) -> Result<Option<u64>, FleetError> {
+        self.status_change(now, |fleet| {
+            let mut book = fleet.book.lock();
+            let Some(id) = book.maintenance_for(reference).filter(|_| !reference.is_empty()) else { return Ok(None) };
+            Ok(book.finish_maintenance(id, by, now).then_some(id))
+        })
+    }
+
+    /// Downtimes that touch the time between these two, over or not, by number: what was planned then.
+    pub fn downtimes_between(&self, from_ms: i64, to_ms: i64) -> Vec<Downtime> {
+        let mut all = self.ended_downtimes();
+        all.extend(self.downtimes());
+        all.retain(|one| one.spec.starts_ms < to_ms && one.spec.ends_ms > from_ms);
+        all.sort_by_key(|one| one.id);
+        all
+    }
+
+    fn are_active(&self, hosts: &[String]) -> Result<(), FleetError> {
+        let memory = self.memory.read();
+        let is_active = |id: &String| {
+            let row = HostId::parse(id).and_then(|id| memory.host(id));
+            row.is_some_and(|row| row.state == HostState::Active)
+        };
+        match hosts.iter().find(|id| !is_active(id)) {
+            Some(id) => Err(FleetError::NoHost { asked: id.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn refused(why: String) -> FleetError {
+    FleetError::StatusSpec { what: "the maintenance", why }
+}
