@@ -2,6 +2,7 @@
 import { defineConfig } from 'vite'
 import { compress } from './build/compress'
 import { limit } from './build/limit'
+import { trim } from './build/trim'
 
 // A running collector; its API answers beside the pages, with its cookies.
 const collector = process.env['MUSTER_URL'] ?? 'http://127.0.0.1:9470'
@@ -26,7 +27,7 @@ function manualChunks(id: string): string | undefined {
 }
 
 export default defineConfig({
-  plugins: [limit(), compress()],
+  plugins: [trim(), limit(), compress()],
   // Shorter than what the automatic form makes, by a hundredth.
   esbuild: { jsx: 'transform', jsxFactory: 'h', jsxFragment: 'F', jsxInject: "import { h, Fragment as F } from 'preact'" },
   build: {
