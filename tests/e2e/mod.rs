@@ -14,6 +14,7 @@ mod journal;
 mod kill;
 mod life_cycle;
 mod logs;
+mod maintenance;
 mod operator;
 mod processes;
 mod receivers;

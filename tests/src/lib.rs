@@ -6,6 +6,7 @@ pub mod harness;
 pub mod inventory;
 pub mod kill;
 pub mod load;
+pub mod maintenance;
 pub mod pages;
 pub mod sim;
 pub mod sim_alert;

@@ -18,7 +18,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, ask, inventory, kill, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
+use muster_tests::{alerts, ask, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -134,6 +134,8 @@ enum Trial {
         #[arg(long, default_value_t = 2_000)]
         rate: u64,
     },
+    /// Mails of hosts that go down in a maintenance and without one, and of one that does not return from it.
+    Maintenance(maintenance::MaintenanceArguments),
     /// Questions to many hosts, some of which say nothing.
     Ask(ask::AskArguments),
     /// What inventories and configurations of many hosts cost, how soon changes are known, and whether answers are true.
@@ -264,6 +266,7 @@ fn main() -> ExitCode {
         Trial::NewFiles { programs, count } => run_new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
+        Trial::Maintenance(arguments) => maintenance::trial(&arguments).map(|words| println!("{words}")),
         Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
         Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),

@@ -23,7 +23,7 @@ pub async fn run(client: &Client, verb: &MaintenanceVerb, output: Output, now_ms
         }
         MaintenanceVerb::Start(asked) => (
             client.post_json(PATH, &body(asked, now_ms)?).await?,
-            "has begun: `muster maintenance finish` when it is done",
+            "has begun; finish it by this number when the work is done",
         ),
         MaintenanceVerb::Finish { id } => {
             let answer = client.post_json(&format!("{PATH}/{id}/finish"), &json!({})).await?;

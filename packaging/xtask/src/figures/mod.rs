@@ -5,6 +5,7 @@ mod alerts;
 mod changes;
 mod inventory;
 mod logs;
+mod maintenance;
 mod metrics;
 mod packages;
 mod pages;

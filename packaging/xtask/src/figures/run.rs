@@ -9,6 +9,7 @@ use super::agent::agent_rows;
 use super::alerts::alert_rows;
 use super::inventory::inventory_rows;
 use super::logs::{log_rows, new_file_rows};
+use super::maintenance::maintenance_rows;
 use super::metrics::ingest_rows;
 use super::packages::package_rows;
 use super::pages::page_rows;
@@ -36,6 +37,7 @@ const GROUPS: &[(&str, Measure)] = &[
         simulator_rows(programs, ["sim", "planted"], "simulator", if quick { 2_000 } else { 50_000 })
     }),
     ("alerts", alert_rows),
+    ("maintenance", maintenance_rows),
     ("ingest", |programs, _| ingest_rows(programs)),
     ("kill", |programs, _| kill_rows(programs)),
     ("log-wire", |programs, _| log_rows(programs, "log-wire")),
