@@ -15,7 +15,7 @@ use muster_common::host::HostId;
 use muster_common::identity::{CertificateFacts, Identity, Trust, random};
 use muster_common::sample::MetricKind;
 use muster_common::time::{Timestamp, monotonic};
-use muster_common::wire::message::{GoodbyeReason, Problem, RefusalCode};
+use muster_common::wire::message::{GoodbyeReason, Message, Problem, RefusalCode};
 use tokio::sync::mpsc;
 
 use crate::ask;
@@ -35,6 +35,7 @@ use crate::service::Service;
 use crate::spool::worker::SpoolWorker;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolError, SpoolLimits};
 use crate::status::{self, Cost, EpochStatus, HostStatus, Status};
+use crate::tasks::TaskSide;
 use crate::uplink::quic::{DialError, Loss, Numbered, Uplink, Word, client_config};
 use crate::uplink::renewal::Renewals;
 use crate::uplink::{Effect, HelloFacts, Input, LinkState, Moment, Note, Row, Session, Settings};
@@ -88,7 +89,7 @@ async fn run_with(config: Config, times: Times, stop: impl Future<Output = Goodb
     let _lock = files.lock()?;
     let enrolled = files.load()?.ok_or_else(not_enrolled)?;
     let (mut agent, ears) = Agent::build(config, times, files, enrolled)?;
-    let Ears { mut answers, mut words, mut log_news, mut reports, mut remote } = ears;
+    let Ears { mut answers, mut words, mut log_news, mut reports, mut remote, mut tasks } = ears;
     tracing::info!(host = %agent.status.host.name, collector = agent.uplink.address(), "agent runs");
     let mut service = Service::from_environment(monotonic());
     service.ready(&format!("samples and sends as {}", agent.status.host.name));
@@ -128,6 +129,7 @@ async fn run_with(config: Config, times: Times, stop: impl Future<Output = Goodb
             }
             Some(news) = reports.news.recv() => agent.hear_handed(news),
             Some(answer) = reports.answers.recv() => agent.give(Input::Answer(answer)),
+            Some(told) = tasks.recv() => agent.hear_task(told),
             Some(handed) = reports.handed.recv(), if agent.session.takes_handed() => agent.give(Input::Handed(handed)),
             Some(news) = log_news.recv(), if agent.wants_log_news() => agent.hear_logs(news),
             Some(news) = remote.recv(), if !is_stopping => {
@@ -168,6 +170,7 @@ struct Agent {
     logs: Option<LogSide>,
     reports: ReportSide,
     remote: RemoteSide,
+    tasks: TaskSide,
     /// Of logs, and of handed reports.
     problems: [Vec<Problem>; 2],
     uplink: Uplink,
@@ -186,6 +189,7 @@ struct Ears {
     log_news: mpsc::Receiver<LogNews>,
     reports: ReportEars,
     remote: mpsc::Receiver<RemoteNews>,
+    tasks: mpsc::Receiver<(u64, Message)>,
 }
 
 impl Agent {
@@ -228,6 +232,7 @@ impl Agent {
         };
         let trust = Trust::Roots(enrolled.roots_der());
         let (uplink, words) = Uplink::new(addresses, client_config(&trust, Some(&enrolled.identity))?);
+        let (task_side, tasks) = TaskSide::new(&config.agent.task_socket, &own);
         let status = first_status(&config.metrics, &enrolled, now);
         let agent = Self {
             state_dir,
@@ -247,6 +252,7 @@ impl Agent {
             logs,
             reports: report_side,
             remote,
+            tasks: task_side,
             problems: [Vec::new(), Vec::new()],
             uplink,
             status,
@@ -256,7 +262,7 @@ impl Agent {
             effects: Vec::new(),
             done: false,
         };
-        Ok((agent, Ears { answers, words, log_news, reports, remote: remote_news }))
+        Ok((agent, Ears { answers, words, log_news, reports, remote: remote_news, tasks }))
     }
 
     fn next_due(&self) -> Duration {
@@ -293,6 +299,12 @@ impl Agent {
         }
     }
 
+    fn hear_task(&mut self, told: (u64, Message)) {
+        if let Some(message) = self.tasks.hear(told) {
+            self.give(Input::Task(message));
+        }
+    }
+
     /// Lines go on their way while the session takes them; where it takes none for a while nothing is read.
     fn send_logs(&mut self) {
         let now = Moment::read();
@@ -321,7 +333,10 @@ impl Agent {
     /// `false`: the connection is stuck.
     fn carry_out(&mut self, effect: Effect) -> bool {
         match effect {
-            Effect::Connect => self.uplink.connect(),
+            Effect::Connect => {
+                self.session.set_takes_tasks(self.tasks.is_there());
+                self.uplink.connect();
+            }
             Effect::Send { on, bytes } => return self.uplink.send(on, bytes),
             Effect::Close => self.uplink.close(),
             Effect::Spool(request) => self.worker.ask(request),
@@ -339,6 +354,7 @@ impl Agent {
                 }
             }
             Effect::Configuration(configuration) => self.remote.offered(configuration),
+            Effect::Tasks(order) => self.tasks.obey(order),
             Effect::Note(note) => self.note(&note),
             Effect::Done => self.done = true,
         }

@@ -31,6 +31,7 @@ pub mod sources;
 pub mod spool;
 pub mod status;
 pub mod stop;
+pub mod tasks;
 mod top;
 pub mod uplink;
 

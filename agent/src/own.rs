@@ -150,6 +150,8 @@ pub struct Own {
     pub configuration_refusals: Count,
     /// Those that did not do.
     pub configuration_reverts: Count,
+    /// Frames of tasks that did not reach `muster-task`, or not the collector.
+    pub task_frames_dropped: Count,
     /// The number of the one in force; 0: the host's own file alone.
     pub configuration_number: Level,
     /// 1 while a session is welcomed.
@@ -234,7 +236,7 @@ impl Own {
         self.ask.each(show);
     }
 
-    fn counts(&self) -> [(&'static str, &'static str, &Count); 29] {
+    fn counts(&self) -> [(&'static str, &'static str, &Count); 30] {
         [
             ("muster_agent_rows_total", "Rows handed to the uplink.", &self.rows),
             ("muster_agent_batches_total", "Batches numbered.", &self.batches),
@@ -289,6 +291,11 @@ impl Own {
                 "Configurations of the collector that did not do and were set back.",
                 &self.configuration_reverts,
             ),
+            (
+                "muster_agent_task_frames_dropped_total",
+                "Frames of tasks that did not reach muster-task, or not the collector.",
+                &self.task_frames_dropped,
+            ),
         ]
     }
 
@@ -327,7 +334,7 @@ mod tests {
         assert_eq!(own.connect_failures(ConnectFailure::Handshake), 1);
         assert_eq!(
             (seen.len(), sum),
-            (29 + 7 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES + AskNumbers::SERIES, 3.0)
+            (30 + 7 + 21 + 5 + LogNumbers::SERIES + CheckNumbers::SERIES + AskNumbers::SERIES, 3.0)
         );
     }
 }

@@ -14,13 +14,15 @@ use crate::checks::settings::Checks as ChecksConfig;
 use crate::inventory::InventoryConfig;
 use crate::sampler::{MetricsConfig, SourceConfig};
 use crate::sources;
+use crate::tasks;
 use crate::top::ProcessesConfig;
 
 /// Every key, with what it is set to when absent; `*` stands for the name of a source.
-pub const KEYS: [(&str, &str); 32] = [
+pub const KEYS: [(&str, &str); 33] = [
     ("collector.addresses", "[] (those of the enrolment)"),
     ("agent.name", "the host's own name"),
     ("agent.state_dir", "\"/var/lib/muster-agent\""),
+    ("agent.task_socket", "\"/run/muster-task.sock\""),
     ("agent.host_checks", "true"),
     ("agent.check_concurrency", "twice the processors"),
     ("metrics.interval", "\"10s\""),
@@ -59,7 +61,11 @@ const NOT_YET: [(&str, &str, &str); 3] = [
         "stands elsewhere, since `[[checks]]` makes `checks` a list",
         "write `check_concurrency = 4` under [agent]",
     ),
-    ("tasks", "this version runs no tasks", "remove the section until a version that does"),
+    (
+        "tasks",
+        "tasks are allowed in a file of their own",
+        "write them into /etc/muster/task.toml, which muster-task reads",
+    ),
     (
         "metrics.labels",
         "labels of a host come from its registration",
@@ -105,6 +111,7 @@ pub fn parse(name: &str, text: &str, sets: &[String]) -> Result<Config, ConfigEr
         agent: AgentConfig {
             name: checks.host_name("agent.name"),
             state_dir: checks.folder("agent.state_dir", DEFAULT_STATE_DIR),
+            task_socket: checks.folder("agent.task_socket", tasks::SOCKET),
         },
         metrics: MetricsConfig {
             interval: checks.span("metrics.interval", INTERVAL).unwrap_or(MetricsConfig::INTERVAL),
@@ -464,7 +471,7 @@ mod tests {
     fn every_section_and_key_stands_in_the_file_that_comes_along() {
         let text = include_str!("../../../packaging/agent/agent.toml");
         // Of the folders that only tests and containers change nothing is said.
-        let left_out = ["agent.state_dir", "metrics.proc", "metrics.sys"];
+        let left_out = ["agent.state_dir", "agent.task_socket", "metrics.proc", "metrics.sys"];
         for (key, _) in KEYS.iter().filter(|(key, _)| !left_out.contains(key)) {
             let (section, name) = key.rsplit_once('.').unwrap_or((key, ""));
             let section = section.trim_end_matches(".*");
@@ -489,6 +496,7 @@ mod tests {
         assert_eq!(config.inventory, InventoryConfig::default());
         assert_eq!(config.ask, AskConfig { enabled: true });
         assert_eq!(config.agent.state_dir, Path::new(DEFAULT_STATE_DIR));
+        assert_eq!(config.agent.task_socket, Path::new(tasks::SOCKET));
         assert!(load(Some(Path::new("/nonexistent/agent.toml")), &[]).is_err());
     }
 
@@ -528,7 +536,7 @@ mod tests {
             ("[agent]\nname = \"a/b\"\n", "letters, digits"),
             (
                 "[agent]\ncolour = \"red\"\n",
-                "[agent] has agent.name, agent.state_dir, agent.host_checks, agent.check_concurrency",
+                "[agent] has agent.name, agent.state_dir, agent.task_socket, agent.host_checks, agent.check_concurrency",
             ),
             ("[weather]\nsun = true\n", "the sections are"),
             ("[collector]\naddresses = []\n", "empty"),

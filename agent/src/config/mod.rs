@@ -61,6 +61,8 @@ pub struct AgentConfig {
     /// The name to ask for at enrolment; the host's own name if absent.
     pub name: Option<String>,
     pub state_dir: PathBuf,
+    /// Where `muster-task` listens, if it is there.
+    pub task_socket: PathBuf,
 }
 
 /// `[spool]`

@@ -3,7 +3,7 @@
 //! Pure: `step` takes one input and says what to do; no socket, no disk, no clock. It follows EXACTLY-ONCE.md, whose rule numbers stand beside
 //! the code. Its parts: [`epochs`] which epoch is written to and how it is made durable; [`numbering`] rows to numbered batches; [`link`]
 //! connecting, hello, refusals; [`welcome`] marks, reverted machines, restored stores; [`moving`] content that goes again under another
-//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`questions`] what the collector asks; [`configuration`] what the host runs by; [`spooling`] from memory to disk; [`stopping`] the orderly end.
+//! epoch; [`drain`] what is sent when, gaps, acks; [`reports`] results of checks, [`handed`] those of other processes; [`logs`] lines of files; [`questions`] what the collector asks; [`configuration`] what the host runs by; [`tasks`] frames of tasks, which are carried; [`spooling`] from memory to disk; [`stopping`] the orderly end.
 //!
 //! What holds at all times:
 //! - a seq is given out only in an epoch whose row is durable, below the bound in that row (rule 2);
@@ -24,6 +24,7 @@ mod reports;
 mod run;
 mod spooling;
 mod stopping;
+mod tasks;
 #[cfg(test)]
 pub(crate) mod tests;
 mod welcome;
@@ -56,6 +57,7 @@ use super::clock::{Clock, Step};
 use super::moment::Moment;
 use crate::own::Own;
 use crate::spool::{EpochRow, Loaded, SpoolAnswer, SpoolRequest, StoreSeen, Trouble};
+use crate::tasks::TaskOrder;
 
 /// Where the session's random numbers come from: the system in the program, a seed in the simulator.
 pub type Random = Box<dyn FnMut() -> u64 + Send>;
@@ -178,6 +180,8 @@ pub enum Input<'a> {
     Answer(Answer),
     /// What this host runs by, for the collector.
     Configuration(ConfigurationState),
+    /// A state of a task or its output, for the session that is open.
+    Task(Message),
     /// The reader of logs is another one: positions are to be told again.
     Reconnect,
     /// A certificate request for a new key: renew over this connection.
@@ -214,6 +218,8 @@ pub enum Effect {
     Ask(Ask),
     /// The collector wants this host to run by it.
     Configuration(Configuration),
+    /// For `muster-task`.
+    Tasks(TaskOrder),
     Note(Note),
     /// Everything is flushed: the process may end.
     Done,
@@ -281,6 +287,7 @@ pub struct Session {
     /// Questions of this connection that wait for their answers.
     unanswered: Vec<u64>,
     configuration: configuration::Told,
+    tasks: tasks::Tasks,
     #[cfg(feature = "planted")]
     remembered: Vec<(Epoch, u64)>,
     effects: Vec<Effect>,
@@ -323,6 +330,7 @@ impl Session {
             handed: Handed::default(),
             unanswered: Vec::new(),
             configuration: configuration::Told::default(),
+            tasks: tasks::Tasks::default(),
             #[cfg(feature = "planted")]
             remembered: Vec::new(),
             effects: Vec::new(),
@@ -395,6 +403,7 @@ impl Session {
             Input::Problems(problems) => self.problems(problems),
             Input::Answer(answer) => self.answer(answer),
             Input::Configuration(state) => self.configuration_state(state),
+            Input::Task(message) => self.task_told(message),
             Input::Reconnect => self.reconnect(now),
             Input::Renew { csr_der } => self.send_renew(csr_der),
             Input::Tick => {}

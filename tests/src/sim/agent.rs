@@ -460,7 +460,7 @@ impl AgentNode {
             | Effect::Inventory(_)
             | Effect::Ask(_) => {}
             // Its collector offers none.
-            Effect::Configuration(_) => {}
+            Effect::Configuration(_) | Effect::Tasks(_) => {}
         }
         Ok(())
     }

@@ -92,6 +92,7 @@ impl Session {
         self.clock.forget();
         self.hold_until = Duration::ZERO;
         self.unanswered.clear();
+        self.task_close();
         for run in &mut self.runs {
             run.rewind();
         }
@@ -177,7 +178,7 @@ impl Session {
             started_ms: self.facts.started_ms,
             facts: self.facts.facts.clone(),
             epochs: self.runs.chunk_by(|a, b| a.epoch == b.epoch).map(held).collect(),
-            extensions: vec![Hello::frames_known()],
+            extensions: self.hello_extensions(),
         };
         self.clock.ask(now);
         self.link = Link::AwaitWelcome { since: now.steady };
@@ -230,6 +231,7 @@ impl Session {
             (Link::Open { .. }, Message::Configuration(configuration)) => {
                 self.effects.push(Effect::Configuration(configuration));
             }
+            (Link::Open { .. }, message) if super::tasks::is_of_tasks(&message) => self.task_frame(message),
             (Link::Open { .. }, Message::ClockAnswer(answer)) => self.measure(now, answer.collector_ms),
             (Link::Open { .. }, Message::Renewed(renewed)) => {
                 self.effects.push(Effect::Renewed { chain_der: renewed.chain_der });

@@ -1,4 +1,4 @@
-//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), questions ([`questions`]), configurations ([`configuration`]), and random interleavings against a small model of the collector ([`interleavings`]).
+//! Tables for the rules one by one ([`rules`], [`ends`], [`trouble`]), reports ([`reports`]), questions ([`questions`]), configurations ([`configuration`]), tasks ([`tasks`]), and random interleavings against a small model of the collector ([`interleavings`]).
 
 mod configuration;
 mod ends;
@@ -8,5 +8,6 @@ pub(crate) mod model;
 mod questions;
 mod reports;
 mod rules;
+mod tasks;
 mod trouble;
 mod world;

@@ -37,6 +37,7 @@ impl Session {
         }
         self.log_welcome(welcome.position_pages, other);
         self.configuration_welcome(welcome);
+        self.task_welcome(welcome);
     }
 
     /// Marks and when the last batch before each came, by [`LANES`].

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use muster_common::wire::frame::{Frame, FrameReader};
 use muster_common::wire::message::{
-    Ack, Answer, Ask, CheckList, ConfigurationState, Epoch, Gap, GoodbyeReason, Hello, Lane, Mark, Message,
+    Ack, Answer, Ask, CheckList, ConfigurationState, Epoch, Extension, Gap, GoodbyeReason, Hello, Lane, Mark, Message,
     NeedContext, Report, Throttle, Welcome,
 };
 use muster_common::wire::metrics::RowCoder;
@@ -77,6 +77,10 @@ pub(crate) struct Collector {
     /// Asked after each welcome, and what was answered.
     pub(crate) asks: Vec<Ask>,
     pub(crate) answers: Vec<Answer>,
+    /// Says in its welcome that it reads states of tasks.
+    pub(crate) takes_tasks: bool,
+    /// What it was told of them.
+    pub(crate) tasks: Vec<Message>,
     open: Option<Open>,
 }
 
@@ -106,6 +110,8 @@ impl Default for Collector {
             logs: super::logs::LogStore::default(),
             asks: Vec::new(),
             answers: Vec::new(),
+            takes_tasks: false,
+            tasks: Vec::new(),
             open: None,
         }
     }
@@ -143,6 +149,10 @@ impl Collector {
                 Message::ConfigurationState(state) => {
                     assert!(self.takes_configurations, "a state that was not asked for");
                     self.configurations.push(state);
+                }
+                told @ (Message::TaskState(_) | Message::TaskOutput(_)) => {
+                    assert!(self.takes_tasks, "a state that was not asked for");
+                    self.tasks.push(told);
                 }
                 Message::AgentGoodbye(goodbye) => self.goodbyes.push(goodbye.reason),
                 Message::ClockProbe(probe) => {
@@ -186,7 +196,8 @@ impl Collector {
             throttle: self.throttle,
             extensions: [
                 (self.takes_processes, Welcome::reports_known()),
-                (self.takes_configurations, Welcome::frames_known()),
+                (self.takes_configurations && !self.takes_tasks, Welcome::frames_known()),
+                (self.takes_tasks, Extension { id: Welcome::FRAMES_KNOWN, bytes: vec![0x0a] }),
             ]
             .into_iter()
             .filter_map(|(is_said, extension)| is_said.then_some(extension))

@@ -17,6 +17,7 @@ use crate::handed::give::{folder_of, give};
 use crate::own::Own;
 use crate::rows::Series;
 use crate::spool::{Spool, SpoolAnswer, SpoolConfig, SpoolLimits, SpoolRequest};
+use crate::tasks::TaskOrder;
 use crate::uplink::session::{Channel, Effect, HandedAnswer, HandedOrder, HelloFacts, Input, Note, Session, Settings};
 use crate::uplink::{InventoryOrder, Moment, Row, Sender};
 
@@ -47,6 +48,9 @@ pub(super) struct World {
     pub(super) inventory_orders: Vec<InventoryOrder>,
     pub(super) questions: Vec<Ask>,
     pub(super) configurations: Vec<Configuration>,
+    pub(super) task_orders: Vec<TaskOrder>,
+    /// `muster-task` is there.
+    pub(super) has_tasks: bool,
     pub(super) done: bool,
     /// Each row's number and when it was made.
     pub(super) made: BTreeMap<u64, u64>,
@@ -82,11 +86,15 @@ impl Agent {
         }
     }
 
-    fn correction_at(&mut self, now: Moment) -> i64 {
+    fn session_mut(&mut self) -> &mut Session {
         match self {
-            Self::AtOnce(sender) => sender.session_mut().correction_at(now),
-            Self::Slow { session, .. } => session.correction_at(now),
+            Self::AtOnce(sender) => sender.session_mut(),
+            Self::Slow { session, .. } => session,
         }
+    }
+
+    fn correction_at(&mut self, now: Moment) -> i64 {
+        self.session_mut().correction_at(now)
     }
 
     fn step(&mut self, now: Moment, input: Input<'_>, mut delay: impl FnMut() -> u64) -> Vec<Effect> {
@@ -153,6 +161,8 @@ impl World {
             inventory_orders: Vec::new(),
             questions: Vec::new(),
             configurations: Vec::new(),
+            task_orders: Vec::new(),
+            has_tasks: false,
             done: false,
             made: BTreeMap::new(),
             generation: 1,
@@ -275,6 +285,9 @@ impl World {
                 Effect::Connect => {
                     assert!(!self.connected && !self.connecting, "connects twice");
                     self.connecting = true;
+                    if let Some(agent) = &mut self.agent {
+                        agent.session_mut().set_takes_tasks(self.has_tasks);
+                    }
                 }
                 Effect::Send { on, bytes } => {
                     assert!(self.connected, "sends without a connection");
@@ -288,6 +301,7 @@ impl World {
                 Effect::Inventory(order) => self.inventory_orders.push(order),
                 Effect::Ask(ask) => self.questions.push(ask),
                 Effect::Configuration(configuration) => self.configurations.push(configuration),
+                Effect::Tasks(order) => self.task_orders.push(order),
                 Effect::Renewed { .. } => {}
                 Effect::Spool(request) => panic!("left over: {request:?}"),
             }

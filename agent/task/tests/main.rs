@@ -1,0 +1,5 @@
+//! The program itself: `muster-task run` over its socket, with real processes.
+
+mod attacker;
+mod host;
+mod runs;
