@@ -3,6 +3,8 @@
 //! The last line of each trial is `key=value` words.
 #![expect(clippy::print_stdout, reason = "a command line program: standard output is its purpose")]
 
+mod tail_trials;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, ask, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, tail, upgrade};
+use muster_tests::{alerts, ask, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -262,8 +264,8 @@ fn main() -> ExitCode {
         Trial::Storms => run_storms(),
         Trial::MailKills(arguments) => run_mail_kills(&arguments),
         Trial::Snapshot { programs, gib } => run_snapshot(&programs, gib),
-        Trial::Tail { programs, cases } => run_tail(&programs, &cases),
-        Trial::NewFiles { programs, count } => run_new_files(&programs, count),
+        Trial::Tail { programs, cases } => tail_trials::cases(&programs, &cases),
+        Trial::NewFiles { programs, count } => tail_trials::new_files(&programs, count),
         Trial::Packages { packages } => run_packages(&packages),
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
         Trial::Maintenance(arguments) => maintenance::trial(&arguments).map(|words| println!("{words}")),
@@ -271,7 +273,7 @@ fn main() -> ExitCode {
         Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),
         Trial::Pages { programs, hosts, seen } => pages::trial(&programs, hosts, seen).map(|words| println!("{words}")),
-        Trial::TailKills { arguments, wipe } => run_tail_kills(&arguments, wipe),
+        Trial::TailKills { arguments, wipe } => tail_trials::kills(&arguments, wipe),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -546,55 +548,6 @@ fn run_kill(trial: impl FnOnce(&std::path::Path) -> Result<kill::Report>) -> Res
         report.hits,
         report.samples,
         report.slowest_return.as_secs_f64()
-    );
-    Ok(())
-}
-
-fn run_tail(programs: &std::path::Path, names: &[String]) -> Result<()> {
-    let all = tail::all();
-    if names.first().is_some_and(|name| name == "list") {
-        println!("{}", all.iter().map(|case| case.name).collect::<Vec<_>>().join(" "));
-        return Ok(());
-    }
-    let named =
-        |name: &String| tail::by_name(name).with_context(|| format!("no case `{name}`; `tail list` names them"));
-    let cases = if names.is_empty() { all } else { names.iter().map(named).collect::<Result<_>>()? };
-    let (mut failed, mut bytes, mut agent, mut collector, mut peak) = (0, 0, 0.0, 0.0, 0.0_f64);
-    for case in &cases {
-        let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
-        let report = tail::run(programs, folder.path(), case)?;
-        let kept = report.is_kept(case);
-        println!("{}: {}{report}", case.name, if kept { "" } else { "FAILED " });
-        failed += u32::from(!kept);
-        bytes += report.bytes;
-        agent += report.agent_cpu_seconds;
-        collector += report.collector_cpu_seconds;
-        peak = peak.max(report.agent_peak_mib);
-    }
-    println!(
-        "cases={} failed={failed} bytes={bytes} agent_cpu_s={agent:.2} collector_cpu_s={collector:.2} agent_peak_mib={peak:.1}",
-        cases.len()
-    );
-    Ok(())
-}
-
-fn run_new_files(programs: &std::path::Path, files: u32) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
-    let took = tail::first_lines(programs, folder.path(), files)?;
-    let (worst, median) =
-        (took.last().copied().unwrap_or_default(), took.get(took.len() / 2).copied().unwrap_or_default());
-    println!("files={} median_ms={} worst_ms={}", took.len(), median.as_millis(), worst.as_millis());
-    Ok(())
-}
-
-fn run_tail_kills(arguments: &KillArguments, wipe: bool) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix("muster-tail-").tempdir()?;
-    let report = tail::under_kills(&arguments.programs, folder.path(), arguments.count, arguments.seed, wipe)?;
-    let counts = report.counts;
-    println!("{report}");
-    println!(
-        "kills={} written={} lost={} doubled={} reordered={} damaged={}",
-        arguments.count, report.written, counts.lost, counts.doubled, counts.reordered, counts.damaged
     );
     Ok(())
 }
