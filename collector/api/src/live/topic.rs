@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn topics_are_read_by_name_and_absent_means_all() {
-        assert_eq!(Topics::parse(None).unwrap().iter().count(), 8);
+        assert_eq!(Topics::parse(None).unwrap().iter().count(), 9);
         let two = Topics::parse(Some("hosts, alerts,hosts")).unwrap();
         assert_eq!(two.json(), ["alerts", "hosts"]);
         assert!(two.has(Topic::Hosts) && !two.has(Topic::Events));

@@ -303,7 +303,7 @@ async fn an_asker_waits_ends_or_goes() {
     let due = fleet.subscribe_questions();
     assert_eq!(fleet.ask(question(&[]), Vec::new(), at(0)).err(), Some(QuestionError::NoHosts));
     let mut all = fleet.ask(question(&[]), vec![host(1)], at(1_000)).unwrap();
-    assert_eq!((all.until(), due.has_changed().unwrap()), (at(5_500), true));
+    assert_eq!((all.until(), due.has_changed().unwrap()), (at(5_000), true));
     let taken = fleet.take_questions();
     assert_eq!((taken.len(), taken[0].ask.columns.len(), fleet.take_questions().len()), (1, 0, 0));
     fleet.answered(host(1), answer(taken[0].ask.id, &["name"], vec![vec!["ann".into()]]), at(1_100));

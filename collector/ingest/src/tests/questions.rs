@@ -74,7 +74,7 @@ async fn a_question_ends_with_the_last_answer_and_names_who_is_missing() {
     let hosts = vec![one, two, old, away, leaves];
     let waiting = collector.fleet.ask(question(Duration::from_secs(30)), hosts, monotonic()).unwrap();
     let ask = heard(&mut first).await;
-    assert_eq!((ask.table.as_str(), ask.columns.clone(), ask.within_ms), ("users", vec!["name".to_owned()], 24_000));
+    assert_eq!((ask.table.as_str(), ask.columns.clone(), ask.within_ms), ("users", vec!["name".to_owned()], 22_500));
     heard(&mut leaver).await;
     drop(leaver);
     first.say(names(ask.id, &["root", "ann"])).await;
