@@ -132,6 +132,16 @@ pub enum FleetError {
     FreezeOfFile { id: String, path: String },
     #[error("nothing freezes `{service}` in `{env}` now: deploy, there is nothing to lift")]
     NothingFrozen { service: String, env: String },
+    #[error("{what} cannot be taken: {why}")]
+    TaskSpec { what: &'static str, why: String },
+    #[error("no order {number} of tasks is known, or the host is none of its: `muster task list` shows the numbers")]
+    NoTaskOrder { number: u64 },
+    #[error("order {number} is {state}, so it cannot be {action}: `muster task show {number}` tells more")]
+    TaskState { number: u64, state: &'static str, action: &'static str },
+    #[error(
+        "order {number} of tasks is open, whose hosts would refuse it by another catalogue: wait for its end or stop it"
+    )]
+    TaskOpen { number: u64 },
     #[error("no announcement {id} is known that has not ended: `muster changes announced` shows the numbers")]
     NoAnnouncement { id: u64 },
     #[error("no decision {id} of the gate is kept: `muster gate decisions` shows those that are")]
@@ -189,6 +199,7 @@ impl FleetError {
             | Self::DeploySpec { .. }
             | Self::FreezeSpec { .. }
             | Self::NoServiceHosts { .. }
+            | Self::TaskSpec { .. }
             | Self::StatusSpec { .. } => ErrorKind::Input,
             Self::NoHost { .. }
             | Self::NoCheck { .. }
@@ -201,6 +212,7 @@ impl FleetError {
             | Self::NotAssigned { .. }
             | Self::NoProfileVersion { .. }
             | Self::NoItem { .. }
+            | Self::NoTaskOrder { .. }
             | Self::NoDiscoveryRule { .. }
             | Self::NoService { .. }
             | Self::NoDeploy { .. }
@@ -219,6 +231,8 @@ impl FleetError {
             | Self::ProfilesMoved { .. }
             | Self::NoRollout { .. }
             | Self::WrongItem { .. }
+            | Self::TaskState { .. }
+            | Self::TaskOpen { .. }
             | Self::RuleOfFile { .. }
             | Self::DeployEnded { .. }
             | Self::FreezeOfFile { .. }

@@ -38,6 +38,7 @@ use crate::rows::Sha256;
 use crate::seen::Sightings;
 use crate::state::{Loaded, Reading, State};
 use crate::status::StatusBook;
+use crate::tasks::TaskBook;
 
 /// The registry, identity and small state of the collector. Methods block on the disk where they change something; those that
 /// sessions call for each connection only read memory.
@@ -75,6 +76,12 @@ pub struct Fleet {
     pub(crate) declared: RwLock<Arc<DeploySettings>>,
     /// Changes of deploys, freezes and what is declared.
     pub(crate) deploys_moved: watch::Sender<u64>,
+    /// Catalogues and orders of tasks. While it is held no other lock of these is taken.
+    pub(crate) tasks: Mutex<TaskBook>,
+    /// Times that sessions were to be given something of tasks.
+    pub(crate) tasks_due: watch::Sender<u64>,
+    /// Times that orders were otherwise than before.
+    pub(crate) tasks_moved: watch::Sender<u64>,
     /// Hosts off their group and off baselines, as [`Fleet::maintain`] found them last.
     pub(crate) drift_counts: Mutex<DriftCounts>,
     /// Questions to hosts that are under way.
@@ -105,7 +112,8 @@ pub(crate) struct Counts {
 /// # Errors
 /// [`FleetError`] when the file cannot be opened or read, is damaged, or was written by a newer collector.
 pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet, FleetError> {
-    let (state, Loaded { memory, sightings, book, inventory, profiles, discovery }) = State::open(disk, folder, now)?;
+    let (state, Loaded { memory, sightings, book, inventory, profiles, discovery, tasks }) =
+        State::open(disk, folder, now)?;
     let fleet = Fleet {
         state: Mutex::new(state),
         scans: RwLock::new(()),
@@ -124,6 +132,9 @@ pub fn open(disk: Arc<dyn Disk>, folder: &Path, now: Timestamp) -> Result<Fleet,
         configurations: watch::Sender::new(0),
         declared: RwLock::default(),
         deploys_moved: watch::Sender::new(0),
+        tasks: Mutex::new(tasks),
+        tasks_due: watch::Sender::new(0),
+        tasks_moved: watch::Sender::new(0),
         drift_counts: Mutex::default(),
         questions: Arc::new(Desk::new(u64::from_le_bytes(random::<8>()?))),
         feed: Mutex::new(Feed::new()),
@@ -358,6 +369,7 @@ impl Fleet {
                 draft.events.push(restored.event());
                 draft.restored = Some(restored);
                 draft.rows.push(self.profiles.lock().skip_numbers());
+                draft.rows.push(self.tasks.lock().skip_numbers());
             }
             Ok(())
         })
@@ -416,6 +428,11 @@ impl Fleet {
                 let mut profiles = self.profiles.lock();
                 let mut before = std::mem::replace(&mut *profiles, loaded.profiles);
                 profiles.go_on(&mut before);
+            }
+            {
+                let mut tasks = self.tasks.lock();
+                let mut before = std::mem::replace(&mut *tasks, loaded.tasks);
+                tasks.go_on(&mut before);
             }
             let mut discovery = self.discovery.lock();
             let mut before = std::mem::replace(&mut *discovery, loaded.discovery);
@@ -527,6 +544,9 @@ impl Fleet {
         let changed: Vec<HostId> = changed.collect();
         if changed.is_empty() && gone.is_empty() {
             return;
+        }
+        if !gone.is_empty() {
+            self.tasks.lock().forget(gone);
         }
         let mut profiles = self.profiles.lock();
         profiles.forget(gone);

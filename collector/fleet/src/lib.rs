@@ -69,6 +69,7 @@ mod state;
 pub mod status;
 pub mod suspects;
 mod tables;
+mod tasks;
 #[cfg(test)]
 mod testing;
 mod tokens;
@@ -143,5 +144,12 @@ pub use seen::Seen;
 pub use sessions::{SESSION_IDLE, SESSION_LIFE, SESSIONS_A_USER_MAX, SESSIONS_MAX, Session, SessionView};
 pub use standing::{Standing, StandingNote, Told};
 pub use state::{FILE_NAME, FORMAT};
+pub use tasks::{
+    ACCEPT_MS, AGAIN_MS, Approval, CANCEL_MS, CatalogueView, Health, Heard, OnTrouble, OrderHost, OrderState,
+    OrderView, Progress, Run, RunState, STEP_BACK, STEP_FORWARD, TASK_CATALOGUES_KEPT, TASK_HOSTS_KEPT,
+    TASK_ORDER_HOSTS_MAX, TASK_ORDERS_KEPT, TASK_ORDERS_OPEN_MAX, TASK_OUTPUT_KEPT_BYTES_MAX, TASK_OUTPUTS_BYTES_MAX,
+    TASK_WITHIN_MAX_MS, TaskCall, TaskDue, TaskKeys, TaskOrder, TaskOutput, TaskSettings, TaskSpec, TaskSteer, Terms,
+    WaveSize,
+};
 pub use tokens::{Binding, EPHEMERAL_MIN, TOKEN_LIFE_MAX, TOKEN_USES_MAX, TOKENS_MAX, TokenSpec, TokenView};
 pub use users::{Role, USER_NAME_BYTES_MAX, USERS_MAX, UserChange, UserView, check_user_name};

@@ -133,7 +133,7 @@ impl Fleet {
             ),
         ]);
         stats.extend(people_stats(&memory, counts.summed_refusals));
-        stats.extend(losses.into_iter().chain(self.profile_stats()));
+        stats.extend(losses.into_iter().chain(self.profile_stats()).chain(self.task_stats()));
         stats
     }
 

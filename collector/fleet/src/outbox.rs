@@ -150,6 +150,26 @@ pub enum EventKind {
     MaintenanceOverran,
     MaintenanceNotRecovered,
     MaintenanceRecovered,
+    /// A newer catalogue of tasks is there.
+    TaskCatalogueAdded,
+    /// Somebody asked for a task on hosts.
+    TaskRequested,
+    TaskApproved,
+    /// Hosts are given the task.
+    TaskBegun,
+    /// No host begins until somebody resumes the order.
+    TaskPaused,
+    TaskResumed,
+    /// No host begins any more.
+    TaskStopping,
+    TaskRollingBack,
+    /// An order has ended.
+    TaskFinished,
+    /// A task did not go well on a host, or the host is not well since.
+    TaskFailed,
+    /// Nothing is sent to any host, whichever order it is of.
+    TasksPaused,
+    TasksResumed,
 }
 
 /// What an event is about: the value of label `event` of its stream.
@@ -169,6 +189,8 @@ pub enum EventClass {
     Notice,
     /// Something was deployed, or may not be now.
     Deploy,
+    /// Hosts are ordered to do something, or have done it.
+    Task,
 }
 
 impl EventClass {
@@ -181,6 +203,7 @@ impl EventClass {
             Self::Alert => "alert",
             Self::Notice => "notice",
             Self::Deploy => "deploy",
+            Self::Task => "task",
         }
     }
 }
@@ -287,6 +310,18 @@ impl EventKind {
             Self::MaintenanceOverran => "maintenance_overran",
             Self::MaintenanceNotRecovered => "maintenance_not_recovered",
             Self::MaintenanceRecovered => "maintenance_recovered",
+            Self::TaskCatalogueAdded => "task_catalogue_added",
+            Self::TaskRequested => "task_requested",
+            Self::TaskApproved => "task_approved",
+            Self::TaskBegun => "task_begun",
+            Self::TaskPaused => "task_paused",
+            Self::TaskResumed => "task_resumed",
+            Self::TaskStopping => "task_stopping",
+            Self::TaskRollingBack => "task_rolling_back",
+            Self::TaskFinished => "task_finished",
+            Self::TaskFailed => "task_failed",
+            Self::TasksPaused => "tasks_paused",
+            Self::TasksResumed => "tasks_resumed",
         }
     }
 
@@ -324,6 +359,18 @@ impl EventKind {
             | Self::FreezeOverridden => EventClass::Deploy,
             Self::HostBooted | Self::AgentRestarted => EventClass::Boot,
             Self::StoreRestored | Self::HostReverted | Self::Gap | Self::LogLost => EventClass::Loss,
+            Self::TaskCatalogueAdded
+            | Self::TaskRequested
+            | Self::TaskApproved
+            | Self::TaskBegun
+            | Self::TaskPaused
+            | Self::TaskResumed
+            | Self::TaskStopping
+            | Self::TaskRollingBack
+            | Self::TaskFinished
+            | Self::TaskFailed
+            | Self::TasksPaused
+            | Self::TasksResumed => EventClass::Task,
             _ => EventClass::Change,
         }
     }
@@ -394,7 +441,8 @@ impl Event {
 }
 
 /// The fields that name what an event is about, where that is no host.
-const OBJECTS: [&str; 13] = [
+const OBJECTS: [&str; 14] = [
+    "order",
     "object",
     "user",
     "session",
@@ -428,6 +476,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table: a kind is a line")]
     fn names_and_classes_of_kinds_are_as_stored() {
         for (kind, name, class) in [
             (EventKind::HostSilent, "host_silent", "state"),
@@ -443,6 +492,18 @@ mod tests {
             (EventKind::NoticeMade, "notice_made", "notice"),
             (EventKind::NoticeSent, "notice_sent", "notice"),
             (EventKind::NoticeFailed, "notice_failed", "notice"),
+            (EventKind::TaskCatalogueAdded, "task_catalogue_added", "task"),
+            (EventKind::TaskRequested, "task_requested", "task"),
+            (EventKind::TaskApproved, "task_approved", "task"),
+            (EventKind::TaskBegun, "task_begun", "task"),
+            (EventKind::TaskPaused, "task_paused", "task"),
+            (EventKind::TaskResumed, "task_resumed", "task"),
+            (EventKind::TaskStopping, "task_stopping", "task"),
+            (EventKind::TaskRollingBack, "task_rolling_back", "task"),
+            (EventKind::TaskFinished, "task_finished", "task"),
+            (EventKind::TaskFailed, "task_failed", "task"),
+            (EventKind::TasksPaused, "tasks_paused", "task"),
+            (EventKind::TasksResumed, "tasks_resumed", "task"),
             (EventKind::SilenceSet, "silence_set", "change"),
             (EventKind::ChangesAnnounced, "changes_announced", "change"),
             (EventKind::AnnouncementEnded, "announcement_ended", "change"),

@@ -46,8 +46,9 @@ use crate::tables::{
     ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DISCOVERY, DISCOVERY_RULES, DOWNTIMES,
     ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES,
     MAINTENANCES, META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS,
-    TOKENS, Table, USERS, meta,
+    TASK_CATALOGUES, TASK_HOSTS, TASK_ORDERS, TOKENS, Table, USERS, meta,
 };
+use crate::tasks::{TaskBook, TaskRows};
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
 
@@ -80,6 +81,7 @@ pub(crate) struct Loaded {
     pub inventory: InventoryState,
     pub profiles: ProfileBook,
     pub discovery: Discovery,
+    pub tasks: TaskBook,
 }
 
 /// What a commit numbered and counted.
@@ -306,7 +308,8 @@ impl State {
         let inventory = self.inventory(&transaction)?;
         let profiles = self.profiles(&transaction, numbers.profiles)?;
         let discovery = self.discovery(&transaction, &inventory)?;
-        Ok(Loaded { memory, sightings, book, inventory, profiles, discovery })
+        let tasks = self.tasks(&transaction, numbers.tasks)?;
+        Ok(Loaded { memory, sightings, book, inventory, profiles, discovery, tasks })
     }
 
     /// Row by row: all of them as bytes may be some hundred MB.
@@ -331,6 +334,16 @@ impl State {
             rollouts: self.pairs(transaction, ROLLOUTS)?,
         };
         ProfileBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
+    }
+
+    fn tasks(&self, transaction: &ReadTransaction, numbers: Option<Vec<u8>>) -> Result<TaskBook, FleetError> {
+        let rows = TaskRows {
+            numbers,
+            catalogues: self.pairs(transaction, TASK_CATALOGUES)?,
+            orders: self.pairs(transaction, TASK_ORDERS)?,
+            hosts: self.pairs(transaction, TASK_HOSTS)?,
+        };
+        TaskBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
     }
 
     fn discovery(&self, transaction: &ReadTransaction, inventory: &InventoryState) -> Result<Discovery, FleetError> {
@@ -541,6 +554,7 @@ struct Numbers {
     incarnation: Option<u64>,
     restored: Option<Vec<u8>>,
     profiles: Option<Vec<u8>>,
+    tasks: Option<Vec<u8>>,
     applied: Option<Position>,
     gaps: Kept,
     log_losses: Kept,
@@ -568,6 +582,7 @@ fn read_numbers(transaction: &ReadTransaction) -> Result<Numbers, redb::Error> {
         incarnation: number(meta::INCARNATION)?,
         restored: bytes(meta::RESTORED)?,
         profiles: bytes(meta::PROFILES)?,
+        tasks: bytes(meta::TASKS)?,
         applied: bytes(meta::APPLIED)?.and_then(|bytes| position(&bytes)),
         gaps: Kept { rows: transaction.open_table(GAPS)?.len()?, dropped: number(meta::GAPS_DROPPED)?.unwrap_or(0) },
         log_losses: Kept {

@@ -73,6 +73,14 @@ pub(crate) const DEPLOYS: Table = TableDefinition::new("deploys");
 pub(crate) const FREEZES: Table = TableDefinition::new("freezes");
 /// Number (u64) to who lifted a freeze.
 pub(crate) const FREEZE_OVERRIDES: Table = TableDefinition::new("freeze_overrides");
+/// Version (u64) to catalogue of tasks.
+pub(crate) const TASK_CATALOGUES: Table = TableDefinition::new("task_catalogues");
+/// Number (u64) to order of a task.
+pub(crate) const TASK_ORDERS: Table = TableDefinition::new("task_orders");
+/// (Order's number, host id (16 bytes)) to how the host stands in it.
+pub(crate) const TASK_HOSTS: Table = TableDefinition::new("task_hosts");
+/// (Order's number, host id (16 bytes), step (1 byte), chunk (u32)) to what the task wrote there.
+pub(crate) const TASK_OUTPUTS: Table = TableDefinition::new("task_outputs");
 /// Number (u64) to downtime.
 pub(crate) const DOWNTIMES: Table = TableDefinition::new("downtimes");
 /// Number (u64) to downtime that is over.
@@ -88,7 +96,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 41] = [
+pub(crate) const ALL: [Table; 45] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -124,6 +132,10 @@ pub(crate) const ALL: [Table; 41] = [
     DEPLOYS,
     FREEZES,
     FREEZE_OVERRIDES,
+    TASK_CATALOGUES,
+    TASK_ORDERS,
+    TASK_HOSTS,
+    TASK_OUTPUTS,
     ALERTS,
     ALERT_GROUPS,
     SILENCES,
@@ -172,6 +184,8 @@ pub(crate) mod meta {
     pub(crate) const LOG_LOSSES_DROPPED: &[u8] = b"log_losses_dropped";
     /// A row: which version of the profiles hosts are on, and the next number of a configuration. Absent: none yet.
     pub(crate) const PROFILES: &[u8] = b"profiles";
+    /// A row: the next number of an order of tasks, and whether all are paused. Absent: none yet.
+    pub(crate) const TASKS: &[u8] = b"tasks";
     /// A row: the last new incarnation and why it was taken. Absent: never.
     pub(crate) const RESTORED: &[u8] = b"restored";
 }

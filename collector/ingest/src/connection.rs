@@ -357,6 +357,7 @@ impl Served {
                     self.connected = Some(Connected { hub: self.hub.clone(), host });
                     let reads = self.session.takes_configurations();
                     self.hub.fleet.configuration_connected(host, reads);
+                    self.hub.fleet.task_connected(host, self.session.takes_tasks());
                     // Each session is told: what the host has may be of another collector, or of before a snapshot.
                     return configurations::configuration_of(&self.hub.fleet, host).map(Input::Configure);
                 }
@@ -374,6 +375,8 @@ impl Served {
                 self.goodbye(reason, now).await;
                 None
             }
+            Effect::TaskTold(state) => self.connected_tells(|hub, host| hub.fleet.task_told(host, *state)),
+            Effect::TaskWrote(output) => self.connected_tells(|hub, host| hub.fleet.task_wrote(host, output)),
             Effect::Answer(answer) => self.tell(|fleet, host| fleet.answered(host, answer, time::monotonic())),
             Effect::Unasked { id, why } => self.tell(|fleet, host| fleet.unasked(host, id, why, time::monotonic())),
             Effect::Enrol(request) => Some(Input::Enrolled(self.enrol(request, now).await)),

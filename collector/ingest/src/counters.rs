@@ -90,6 +90,9 @@ counts! {
     AnswersTaken = "muster_collector_ingest_answers_total", ANSWERS, "result" = "taken";
     /// To no question of its session, or a second one to the same.
     AnswersStray = "muster_collector_ingest_answers_total", ANSWERS, "result" = "stray";
+    TaskCalls = "muster_collector_ingest_task_calls_total", "Calls of tasks sent to agents.";
+    TaskStates = "muster_collector_ingest_task_states_total", "What agents said of calls of tasks.";
+    TaskOutputs = "muster_collector_ingest_task_outputs_total", "Chunks of what tasks wrote.";
     SessionsFenced = "muster_collector_ingest_sessions_fenced_total", "Sessions ended because a later one of the same host took over.";
     SessionsReverted = "muster_collector_ingest_sessions_reverted_total", "Hellos whose host had sent less than is committed: a reverted or cloned machine.";
     Handshakes = "muster_collector_ingest_handshakes_total", HANDSHAKES, "result" = "ok";

@@ -94,5 +94,6 @@ impl Drop for Connected {
     fn drop(&mut self) {
         self.hub.presences.lock().disconnected(self.host);
         self.hub.fleet.configuration_gone(self.host);
+        self.hub.fleet.task_gone(self.host);
     }
 }

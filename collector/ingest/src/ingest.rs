@@ -27,7 +27,7 @@ use crate::recorder::Recorder;
 use crate::ticker::Ticker;
 use crate::ticking::{self, Runs};
 use crate::watch;
-use crate::{configurations, inventory, loki_push, outbox, questions, remote_write, silence};
+use crate::{configurations, inventory, loki_push, outbox, questions, remote_write, silence, tasks};
 
 /// How long sessions may take to end when the collector stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -114,6 +114,7 @@ pub async fn start(
     hub.tasks.spawn(inventory::run(hub.clone()));
     hub.tasks.spawn(configurations::run(hub.clone()));
     hub.tasks.spawn(questions::run(hub.clone()));
+    hub.tasks.spawn(tasks::run(hub.clone()));
     hub.tasks.spawn(outbox::run(hub.clone()));
     hub.tasks.spawn(silence::run(hub.clone()));
     hub.tasks.spawn(ticking::run(hub.clone(), runs, ticker));

@@ -32,6 +32,7 @@ pub mod remote_write;
 pub mod session;
 pub mod silence;
 pub mod stale;
+mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod ticker;

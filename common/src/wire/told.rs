@@ -53,7 +53,7 @@ impl Welcome {
 
     /// What a collector of this version says of the frames that it reads.
     pub fn frames_known() -> Extension {
-        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::Answer.number()] }
+        Extension { id: Self::FRAMES_KNOWN, bytes: vec![FrameKind::TaskOutput.number()] }
     }
 
     /// Whether this collector reads states of configurations.

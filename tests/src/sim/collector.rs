@@ -357,6 +357,8 @@ impl Running {
             | Effect::Goodbye(_)
             | Effect::Clock { .. }
             | Effect::ConfigurationTold(_)
+            | Effect::TaskTold(_)
+            | Effect::TaskWrote(_)
             | Effect::Answer(_)
             | Effect::Unasked { .. } => {}
         }

@@ -62,6 +62,14 @@ impl Reading {
         Ok((numbers.audit.anchor, numbers.audit.head))
     }
 
+    /// The row of this key; `None`: there is none.
+    pub(crate) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, FleetError> {
+        const ACTION: &str = "read a row";
+        let opened = self.table(table, ACTION)?;
+        let row = opened.get(key).map_err(|error| self.failed(ACTION, error.into()))?;
+        Ok(row.map(|value| value.value().to_vec()))
+    }
+
     /// Hands every row of a table on, in order.
     pub(crate) fn each(
         &self,

@@ -66,6 +66,8 @@ pub struct Session {
     reads_configurations: bool,
     /// And that it reads questions.
     pub(super) reads_questions: bool,
+    /// And that it has a program that runs tasks.
+    pub(super) reads_tasks: bool,
     /// Numbers of the questions that it has not answered.
     pub(super) unanswered: Vec<u64>,
     pub(super) contexts: Contexts,
@@ -94,6 +96,7 @@ impl Session {
             reads_wanted: false,
             reads_configurations: false,
             reads_questions: false,
+            reads_tasks: false,
             unanswered: Vec::new(),
             since: now,
             renews_only,
@@ -153,6 +156,7 @@ impl Session {
                 }
             }
             Input::Ask(ask) => self.ask(*ask),
+            Input::Tasks(due) => self.give_tasks(due),
             Input::Fenced => self.fenced(),
             Input::Denied(refused) => self.refuse(refused),
             Input::Lost => self.end("the connection is gone".to_owned()),
@@ -245,6 +249,7 @@ impl Session {
                 self.reads_wanted = hello.reads(FrameKind::InventoryWanted);
                 self.reads_configurations = hello.reads(FrameKind::Configuration);
                 self.reads_questions = hello.reads(FrameKind::Ask);
+                self.reads_tasks = hello.takes_tasks();
                 self.effects.push(Effect::See(Box::new(hello)));
             }
             (Stage::AwaitHello, Message::Hello(hello)) => self.refuse_version(hello.protocol),
@@ -262,6 +267,8 @@ impl Session {
                 self.effects.push(Effect::ConfigurationTold(Box::new(state)));
             }
             (Stage::Open, Message::Answer(answer)) => self.answered(answer),
+            (Stage::Open, Message::TaskState(state)) => self.task_told(state),
+            (Stage::Open, Message::TaskOutput(output)) => self.task_wrote(output),
             (Stage::Open, Message::Reports(batch)) => self.reports(now, lane, epoch, seq, batch),
             _ => self.refuse_protocol("a message out of its place", "wait for the welcome before sending batches"),
         }

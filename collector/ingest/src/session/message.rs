@@ -7,9 +7,9 @@ use muster_common::inventory::Digest;
 use muster_common::wire::frame::{Frame, FrameError};
 use muster_common::wire::message::{
     Answer, Ask, Configuration, ConfigurationState, Enrol, Enrolled, Epoch, GoodbyeReason, Hello, Lane, Message,
-    Problem, Refused, Renew, Renewed, Throttle,
+    Problem, Refused, Renew, Renewed, TaskOutput, TaskState, Throttle,
 };
-use muster_fleet::MissingWhy;
+use muster_fleet::{MissingWhy, TaskDue};
 use muster_store::{Append, MarkRow, Outcome, PositionRow};
 
 use crate::host_labels::HostLabels;
@@ -140,6 +140,8 @@ pub enum Input {
     Configure(Configuration),
     /// People ask this; answered by [`Effect::Answer`] or [`Effect::Unasked`], or not at all.
     Ask(Box<Ask>),
+    /// What the host is to be given of tasks, in order.
+    Tasks(Vec<TaskDue>),
     /// How much the collector can take now.
     Throttle(Throttle),
     /// A later hello of this host arrived.
@@ -200,6 +202,10 @@ pub enum Effect {
         id: u64,
         why: MissingWhy,
     },
+    /// How the host says that a call of a task stands.
+    TaskTold(Box<TaskState>),
+    /// What a task wrote on it.
+    TaskWrote(TaskOutput),
     /// Nothing is under way any more: close the connection.
     End {
         why: String,

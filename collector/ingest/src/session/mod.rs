@@ -20,6 +20,7 @@ mod positions;
 mod questions;
 mod refusal;
 mod report;
+mod tasks;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@ mod ends;
 mod inventory;
 mod lines;
 mod questions;
+mod tasks;
 
 use std::collections::BTreeMap;
 
@@ -181,6 +182,8 @@ impl Bench {
             Effect::Clock { agent_ms } => format!("clock {agent_ms}"),
             Effect::Goodbye(reason) => format!("agent leaves {reason:?}"),
             Effect::End { .. } => "end".to_owned(),
+            Effect::TaskTold(state) => format!("task state {} {:?}", state.number, state.word),
+            Effect::TaskWrote(output) => format!("task output {}", output.chunk),
             other @ (Effect::Answer(_) | Effect::Unasked { .. }) => questions::told(&other),
             Effect::Commit { token, append } => {
                 let text = match append.source {
