@@ -20,7 +20,7 @@ has_systemd() {
 
 remove_program() {
     if has_systemd; then
-        systemctl disable --now @UNIT@.service > /dev/null 2>&1 || true
+        systemctl disable --now @UNIT@.service muster-task.socket muster-task.service > /dev/null 2>&1 || true
     fi
     (cd "$here/files" && find . -type f ! -path './etc/*') | while IFS= read -r file; do
         rm -f "/$file"
@@ -38,6 +38,7 @@ case "${1:-}" in
     --purge)
         remove_program
         rm -rf @STATE@ /etc/muster/agent.toml /etc/muster/agent.toml.new
+        rm -rf /var/lib/muster-task /etc/muster/task.toml /etc/muster/task.toml.new
         rmdir /etc/muster 2> /dev/null || true
         exit 0
         ;;

@@ -55,6 +55,11 @@ fn debs_hold_what_their_units_need_and_say_what_they_need() {
         ("-rw-r--r-- root/root", "./usr/lib/sysusers.d/muster-agent.conf"),
         ("-rw-r--r-- root/root", "./usr/lib/tmpfiles.d/muster-agent.conf"),
         ("-rw-r--r-- root/root", "./etc/muster/agent.toml"),
+        ("-rwxr-xr-x root/root", "./usr/bin/muster-task"),
+        ("-rw-r--r-- root/root", "./usr/lib/systemd/system/muster-task.socket"),
+        ("-rw-r--r-- root/root", "./usr/lib/systemd/system/muster-task.service"),
+        ("-rw-r--r-- root/root", "./etc/muster/task.toml"),
+        ("-rw-r--r-- root/root", "./usr/share/man/man8/muster-task.8.gz"),
         ("-rw-r--r-- root/root", "./usr/share/man/man8/muster-agent-enrol.8.gz"),
         ("-rw-r--r-- root/root", "./usr/share/bash-completion/completions/muster-agent"),
         ("-rw-r--r-- root/root", "./usr/share/zsh/vendor-completions/_muster-agent"),
@@ -99,7 +104,7 @@ fn rpms_state_their_floor_and_keep_settings() {
     for need in ["glibc >= 2.34", "libc.so.6(GLIBC_2.34)(64bit)", "/usr/sbin/useradd"] {
         assert!(needs.lines().any(|line| line == need), "{need} in {needs}");
     }
-    assert_eq!(output(&["rpm", "-qp", "--configfiles"], &agent), "/etc/muster/agent.toml\n");
+    assert_eq!(output(&["rpm", "-qp", "--configfiles"], &agent), "/etc/muster/agent.toml\n/etc/muster/task.toml\n");
     let scripts = output(&["rpm", "-qp", "--scripts"], &agent);
     for part in ["useradd --system", "systemctl enable --now muster-agent.service", "systemctl restart", "stop-reason"]
     {

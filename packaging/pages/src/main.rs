@@ -1,4 +1,4 @@
-//! `muster-pages DIR`: writes man pages and completion of the three programs, made of their command lines. A program of its own, so that
+//! `muster-pages DIR`: writes man pages and completion of the four programs, made of their command lines. A program of its own, so that
 //! what makes them is in no program that people run.
 //!
 //! Below DIR: `man/NAME.SECTION`, `bash/NAME`, `zsh/_NAME`, `fish/NAME.fish`.
@@ -18,12 +18,17 @@ struct Program {
     more: &'static str,
 }
 
-fn programs() -> [Program; 3] {
+fn programs() -> [Program; 4] {
     [
         Program {
             command: muster_agent::arguments::Arguments::command(),
             section: "8",
             more: include_str!("../../agent/sections.roff"),
+        },
+        Program {
+            command: muster_task::arguments::Arguments::command(),
+            section: "8",
+            more: include_str!("../../agent/task.roff"),
         },
         Program {
             command: muster_server::command_line::CommandLine::command(),
@@ -116,10 +121,17 @@ mod tests {
     #[test]
     fn every_command_has_a_page_but_the_hidden_ones() {
         let (folder, names) = written();
-        for page in ["muster.1", "muster-token-new.1", "muster-agent.8", "muster-agent-enrol.8", "muster-collector.8"] {
+        for page in [
+            "muster.1",
+            "muster-token-new.1",
+            "muster-agent.8",
+            "muster-agent-enrol.8",
+            "muster-collector.8",
+            "muster-task-audit-verify.8",
+        ] {
             assert!(names.iter().any(|name| name == page), "{page} in {names:?}");
         }
-        assert!(!names.iter().any(|name| name.contains("exec-check")), "{names:?}");
+        assert!(!names.iter().any(|name| name.contains("exec-check") || name.contains("exec-task")), "{names:?}");
         let page = std::fs::read_to_string(folder.path().join("man/muster-agent.8")).unwrap();
         for part in ["MUSTER-AGENT 8", ".SH FILES", "/etc/muster/agent.toml", "enrol"] {
             assert!(page.contains(part), "{part} in {page}");
@@ -129,7 +141,7 @@ mod tests {
     #[test]
     fn each_shell_completes_each_program() {
         let (folder, _) = written();
-        for name in ["muster", "muster-agent", "muster-collector"] {
+        for name in ["muster", "muster-agent", "muster-collector", "muster-task"] {
             for file in [format!("bash/{name}"), format!("zsh/_{name}"), format!("fish/{name}.fish")] {
                 let text = std::fs::read_to_string(folder.path().join(&file)).unwrap();
                 assert!(text.contains(name), "{file}");

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// The packages of the three programs that people run.
-pub(crate) const PRODUCT: [&str; 3] = ["muster-server", "muster-cli", "muster-agent"];
+/// The packages of the four programs that people run.
+pub(crate) const PRODUCT: [&str; 4] = ["muster-server", "muster-cli", "muster-agent", "muster-task"];
 
 /// What this and every program that it builds runs on, as `uname -m` names it.
 pub(crate) const MACHINE: &str = std::env::consts::ARCH;
@@ -38,8 +38,17 @@ pub(crate) fn programs(packages: &[&str], release: bool) -> Result<PathBuf> {
 
 /// The agent as its package has it.
 pub(crate) fn packaged_agent() -> Result<PathBuf> {
-    process::run(&mut cargo(&["build", "--locked", "--profile", "dist-agent", "--package", "muster-agent"]))?;
-    Ok(folder(true)?.with_file_name("dist-agent").join("muster-agent"))
+    packaged_small("muster-agent")
+}
+
+/// `muster-task` as the agent's package has it: built by itself, so that neither brings features into the other.
+pub(crate) fn packaged_task() -> Result<PathBuf> {
+    packaged_small("muster-task")
+}
+
+fn packaged_small(package: &str) -> Result<PathBuf> {
+    process::run(&mut cargo(&["build", "--locked", "--profile", "dist-agent", "--package", package]))?;
+    Ok(folder(true)?.with_file_name("dist-agent").join(package))
 }
 
 /// Collector and `muster` as their packages have them: the folder of both.

@@ -10,11 +10,16 @@ use super::table::{AGENT, AGENT_PACKAGES, CLI, COLLECTOR};
 use super::{deb, files, glibc, installer, rpm, tar};
 use crate::{build, process, web};
 
+/// In the package of the agent.
+const TASK: &str = "muster-task";
+/// Every program that is packed.
+const PROGRAMS: [&str; 4] = [AGENT.name, TASK, COLLECTOR.name, CLI.name];
+
 /// What all packages of one run have in common.
 pub(super) struct Making {
     /// The folder of what packages are made of.
     pub(super) packaging: PathBuf,
-    /// Of the three programs.
+    /// Of the four programs.
     pub(super) programs: PathBuf,
     /// What `muster-pages` wrote.
     pub(super) pages: PathBuf,
@@ -79,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<PathBuf> {
     }
     anyhow::ensure!(web::is_built(), "the collector would be packed without its pages: `cargo xtask web` makes them");
     let programs = programs(options, work.path())?;
-    for name in [AGENT.name, COLLECTOR.name, CLI.name] {
+    for name in PROGRAMS {
         glibc::check(&programs.join(name))?;
     }
     let pages = work.path().join("pages");
@@ -126,7 +131,7 @@ fn clear(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of the three programs as they are packed.
+/// The folder of the four programs as they are packed.
 fn programs(options: &Options, work: &Path) -> Result<PathBuf> {
     let folder = work.join("programs");
     std::fs::create_dir_all(&folder)?;
@@ -135,6 +140,7 @@ fn programs(options: &Options, work: &Path) -> Result<PathBuf> {
         (None, Profile::Release) => {
             let agent = build::packaged_agent()?;
             place(agent.parent().unwrap_or(Path::new(".")), AGENT.name)?;
+            place(build::packaged_task()?.parent().unwrap_or(Path::new(".")), TASK)?;
             let others = build::packaged_others()?;
             place(&others, COLLECTOR.name)?;
             place(&others, CLI.name)?;
@@ -142,11 +148,11 @@ fn programs(options: &Options, work: &Path) -> Result<PathBuf> {
         }
         (None, Profile::Dev) => {
             let built = build::programs(&build::PRODUCT, false)?;
-            [AGENT.name, COLLECTOR.name, CLI.name].iter().try_for_each(|name| place(&built, name))?;
+            PROGRAMS.iter().try_for_each(|name| place(&built, name))?;
         }
-        (Some(given), _) => [AGENT.name, COLLECTOR.name, CLI.name].iter().try_for_each(|name| place(given, name))?,
+        (Some(given), _) => PROGRAMS.iter().try_for_each(|name| place(given, name))?,
     }
-    for name in [AGENT.name, COLLECTOR.name, CLI.name] {
+    for name in PROGRAMS {
         process::output(Command::new("strip").arg("--strip-unneeded").arg(folder.join(name)))?;
     }
     Ok(folder)

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::files;
 use super::run::Making;
-use super::table::{Package, Program, SERVED, Service};
+use super::table::{Beside, Package, Program, SERVED, Service};
 
 /// What the folder is for: a few places differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub(super) fn lay_out(making: &Making, package: &Package, form: Form, root: &Pat
         let bytes = making.programs.join(program.name);
         files::copy(&bytes, &root.join("usr/bin").join(program.name), 0o755)?;
         pages(making, program, form, root)?;
+    }
+    if let Some(beside) = &package.beside {
+        let Beside { program, units } = beside;
+        files::copy(&making.programs.join(program.name), &root.join("usr/bin").join(program.name), 0o755)?;
+        pages(making, program, form, root)?;
+        for file in *units {
+            let from = making.packaging.join(file);
+            let name = from.file_name().context("a unit has a name")?;
+            files::copy(&from, &root.join("usr/lib/systemd/system").join(name), 0o644)?;
+        }
     }
     if let Some(service) = &package.service {
         unit(making, service, root)?;

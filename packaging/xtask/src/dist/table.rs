@@ -9,6 +9,8 @@ pub(super) struct Package {
     pub(super) description: &'static [&'static str],
     /// The program in it, which makes it one for x86-64 alone.
     pub(super) program: Option<Program>,
+    /// A second program of it, with units that are installed and not enabled.
+    pub(super) beside: Option<Beside>,
     pub(super) service: Option<Service>,
     /// (file below `packaging`, where it goes, mode). Kept when an operator has changed them.
     pub(super) settings: &'static [(&'static str, &'static str, u32)],
@@ -31,6 +33,13 @@ pub(super) struct Program {
     pub(super) name: &'static str,
     /// Of its man pages.
     pub(super) section: &'static str,
+}
+
+/// A program that comes along and is off until somebody on the host enables its units.
+pub(super) struct Beside {
+    pub(super) program: Program,
+    /// Files below `packaging`, for the folder of units.
+    pub(super) units: &'static [&'static str],
 }
 
 /// What runs as a unit.
@@ -62,8 +71,13 @@ pub(super) const AGENT: Package = Package {
     description: &[
         "Samples the host's numbers, tails its logs, runs local checks, and streams all of it over QUIC to a Muster collector, which acknowledges what it has made durable.",
         "It listens on nothing, runs without capabilities as a user of its own, and keeps on its disk what the collector does not have yet.",
+        "A second program, muster-task, runs tasks that the host's own file lists, once they are signed and approved; it is installed and not enabled.",
     ],
     program: Some(Program { name: "muster-agent", section: "8" }),
+    beside: Some(Beside {
+        program: Program { name: "muster-task", section: "8" },
+        units: &["agent/muster-task.socket", "agent/muster-task.service"],
+    }),
     service: Some(Service {
         unit: "muster-agent",
         folder: "agent",
@@ -73,7 +87,10 @@ pub(super) const AGENT: Package = Package {
         goodbye: Some("goodbye.sh"),
         private: None,
     }),
-    settings: &[("agent/agent.toml", "etc/muster/agent.toml", 0o644)],
+    settings: &[
+        ("agent/agent.toml", "etc/muster/agent.toml", 0o644),
+        ("agent/task.toml", "etc/muster/task.toml", 0o644),
+    ],
     documents: &[],
     folders: &[],
     needs: &ACCOUNT_NEEDS,
@@ -88,6 +105,7 @@ pub(super) const COLLECTOR: Package = Package {
         "It needs no database and no other service.",
     ],
     program: Some(Program { name: "muster-collector", section: "8" }),
+    beside: None,
     service: Some(Service {
         unit: "muster-collector",
         folder: "collector",
@@ -115,6 +133,7 @@ pub(super) const CLI: Package = Package {
         "Makes tokens, lists hosts, asks in PromQL and LogQL, acknowledges problems, silences alerts and explains who is told of what, over the collector's public HTTP API.",
     ],
     program: Some(Program { name: "muster", section: "1" }),
+    beside: None,
     service: None,
     settings: &[],
     documents: &[("guides", "guides")],
@@ -131,6 +150,7 @@ pub(super) const AGENT_PACKAGES: Package = Package {
         "The agent as deb, rpm and tar, with the script that installs and enrols it and the checksums of all of them, for the collector to serve to new hosts. Hosts need no other network for that.",
     ],
     program: None,
+    beside: None,
     service: None,
     settings: &[],
     documents: &[],
