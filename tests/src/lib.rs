@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod ask;
+pub mod gate;
 pub mod harness;
 pub mod inventory;
 pub mod kill;

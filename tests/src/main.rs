@@ -20,7 +20,7 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, ask, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, upgrade};
+use muster_tests::{alerts, ask, gate, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, upgrade};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -143,6 +143,11 @@ enum Trial {
     /// What inventories and configurations of many hosts cost, how soon changes are known, and whether answers are true.
     #[command(subcommand)]
     Inventory(inventory::Word),
+    /// The gate: its scenarios, and of so many seeds of made-up services how many look worse.
+    Gate {
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+    },
     /// SQL over the packages of many hosts.
     Sql {
         #[arg(long, default_value_t = 10_000)]
@@ -271,6 +276,7 @@ fn main() -> ExitCode {
         Trial::Maintenance(arguments) => maintenance::trial(&arguments).map(|words| println!("{words}")),
         Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
         Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
+        Trial::Gate { seeds } => gate::trial(seeds).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),
         Trial::Pages { programs, hosts, seen } => pages::trial(&programs, hosts, seen).map(|words| println!("{words}")),
         Trial::TailKills { arguments, wipe } => tail_trials::kills(&arguments, wipe),

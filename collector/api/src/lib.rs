@@ -33,6 +33,7 @@ pub use error::{ApiError, Dialect, ErrorKind};
 pub use install::{Install, is_host};
 pub use live::{Live, run as run_live};
 pub use logins::Logins;
+pub use muster::verify_deploys;
 pub use muster_fleet::Scope;
 pub use pool::{PoolSettings, QueryPool};
 pub use remembered::{REMEMBERED_FOR, Remembered};

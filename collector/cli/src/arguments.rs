@@ -9,6 +9,7 @@ mod ask;
 mod availability;
 mod deploys;
 mod discovery;
+mod gate;
 mod inventory;
 mod maintenance;
 mod people;
@@ -24,6 +25,7 @@ pub use deploys::{
     DeployFinish, DeployList, DeployResultName, DeployStart, DeployVerb, FreezeNew, FreezeOverride, FreezeVerb,
 };
 pub use discovery::{DecideArguments, DiscoveryArguments, DiscoveryRulesVerb, DiscoveryVerb, RuleArguments};
+pub use gate::{GateArguments, GateVerb};
 pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArguments, InventoryVerb, PinArguments};
 pub use maintenance::{MaintenanceStart, MaintenanceVerb};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
@@ -115,6 +117,8 @@ pub enum Noun {
     /// Times at which nothing is to be deployed.
     #[command(subcommand)]
     Freeze(FreezeVerb),
+    /// May this version of a service go to that environment: exit code 0 go, 1 no-go, 2 unknown.
+    Gate(GateArguments),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.

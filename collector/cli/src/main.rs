@@ -40,7 +40,7 @@ fn print(printed: &Printed) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "muster: failed to write the answer: {error}");
             ExitCode::from(2)
         }
-        _ => ExitCode::from(u8::from(printed.is_problem)),
+        _ => ExitCode::from(printed.exit_code()),
     }
 }
 

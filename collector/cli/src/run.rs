@@ -5,7 +5,7 @@ use muster_common::time::Timestamp;
 use crate::arguments::{Arguments, Noun, Output};
 use crate::commands::query::Terminal;
 use crate::commands::{
-    Printed, alerts, ask, audit, availability, bundle, changes, checks, deploy, discovery, doctor, freeze, hosts,
+    Printed, alerts, ask, audit, availability, bundle, changes, checks, deploy, discovery, doctor, freeze, gate, hosts,
     inventory, login, logs, mail, maintenance, profiles, query, route, rules, services, silence, snapshot, status,
     token, user,
 };
@@ -43,6 +43,7 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Services => services::run(&client, output).await,
         Noun::Deploy(verb) => deploy::run(&client, verb, output).await,
         Noun::Freeze(verb) => freeze::run(&client, verb, output, now_ms).await,
+        Noun::Gate(asked) => gate::run(&client, asked, output).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,

@@ -9,7 +9,7 @@ use crate::changes::RegistryChange;
 use crate::deploys::DeployStep;
 use crate::discovery::DiscoveryStep;
 use crate::follower::SmallChange;
-use crate::gate::GateDecision;
+use crate::gate::{DeployVerdict, GateDecision};
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::Baseline;
 use crate::outbox::Event;
@@ -18,8 +18,8 @@ use crate::restored::Restored;
 use crate::rows::{DenyRow, Registration, Sha256, Sighting, encode};
 use crate::sessions::SessionRow;
 use crate::tables::{
-    ANNOUNCEMENTS, AUTHORITIES, BASELINE_ROWS, BASELINES, DENIED, GATE_DECISIONS, HOSTS, HTTP_TOKENS, LEAVES, META,
-    Put, SESSIONS, SIGHTINGS, TOKENS, USERS, meta, small_table,
+    ANNOUNCEMENTS, AUTHORITIES, BASELINE_ROWS, BASELINES, DENIED, DEPLOY_VERDICTS, GATE_DECISIONS, HOSTS, HTTP_TOKENS,
+    LEAVES, META, Put, SESSIONS, SIGHTINGS, TOKENS, USERS, meta, small_table,
 };
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
@@ -45,6 +45,8 @@ pub(crate) struct Draft {
     pub forgotten_announcements: Vec<u64>,
     pub gate_decisions: Vec<GateDecision>,
     pub forgotten_gate_decisions: Vec<u64>,
+    pub verdicts: Vec<DeployVerdict>,
+    pub forgotten_verdicts: Vec<Vec<u8>>,
     /// With their packed rows.
     pub baselines: Vec<(Baseline, Vec<u8>)>,
     pub forgotten_baselines: Vec<String>,
@@ -107,6 +109,8 @@ impl Draft {
         puts.extend(self.forgotten_announcements.iter().map(|id| Put::remove(ANNOUNCEMENTS, &id.to_be_bytes())));
         puts.extend(self.gate_decisions.iter().map(|row| Put::set(GATE_DECISIONS, &row.id.to_be_bytes(), encode(row))));
         puts.extend(self.forgotten_gate_decisions.iter().map(|id| Put::remove(GATE_DECISIONS, &id.to_be_bytes())));
+        puts.extend(self.verdicts.iter().map(|row| Put::set(DEPLOY_VERDICTS, &row.key(), encode(row))));
+        puts.extend(self.forgotten_verdicts.iter().map(|key| Put::remove(DEPLOY_VERDICTS, key)));
         for (row, packed) in &self.baselines {
             puts.push(Put::set(BASELINES, row.name.as_bytes(), encode(row)));
             puts.push(Put::set(BASELINE_ROWS, row.name.as_bytes(), packed.clone()));

@@ -13,6 +13,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod verdicts;
 #[cfg(any(test, feature = "planted"))]
 pub mod world;
 
@@ -29,3 +30,5 @@ pub use self::judge::{FRESH_MS, judge};
 pub use self::links::escaped;
 pub use self::patterns::{CountedLines, Lines, Side, literal, pattern, speaks_of_errors};
 pub use self::verdict::{Code, Decision, Effect, Reason, Verdict};
+pub(crate) use self::verdicts::verdict_stats;
+pub use self::verdicts::{DeployVerdict, DueVerdict, VERDICTS_MAX, VERIFY_MS, VerdictOutcome};

@@ -12,6 +12,7 @@ use crate::deploys::{deploy_stats, drop_overrides};
 use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
+use crate::gate::verdict_stats;
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
 use crate::memory::Memory;
@@ -142,6 +143,7 @@ impl Fleet {
         let mut stats = inventory_stats(self, memory);
         stats.extend(question_stats(&self.questions));
         stats.extend(deploy_stats(memory));
+        stats.extend(verdict_stats(memory));
         stats
     }
 }

@@ -14,7 +14,7 @@ use crate::ca::{Authority, AuthorityRole, AuthorityRow};
 use crate::deploys::DeployRows;
 use crate::draft::Draft;
 use crate::error::FleetError;
-use crate::gate::GateHead;
+use crate::gate::{DeployVerdict, GateHead};
 use crate::host::HostState;
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::Baseline;
@@ -45,6 +45,8 @@ pub(crate) struct Memory {
     pub announcements: BTreeMap<u64, Announcement>,
     /// Without their facts.
     pub gate_decisions: BTreeMap<u64, GateHead>,
+    /// By their keys, without their numbers.
+    pub verdicts: BTreeMap<Vec<u8>, DeployVerdict>,
     /// Without their rows.
     pub baselines: BTreeMap<String, Baseline>,
     pub deploys: DeployRows,
@@ -76,6 +78,7 @@ impl Memory {
             sessions: HashMap::new(),
             announcements: BTreeMap::new(),
             gate_decisions: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
             baselines: BTreeMap::new(),
             deploys: DeployRows::default(),
             denied: HashMap::new(),
@@ -232,6 +235,10 @@ impl Memory {
         self.gate_decisions.extend(draft.gate_decisions.iter().map(|row| (row.id, GateHead::of(row))));
         for id in draft.forgotten_gate_decisions {
             self.gate_decisions.remove(&id);
+        }
+        self.verdicts.extend(draft.verdicts.iter().map(|row| (row.key(), row.brief())));
+        for key in draft.forgotten_verdicts {
+            self.verdicts.remove(&key);
         }
         self.baselines.extend(draft.baselines.into_iter().map(|(row, _)| (row.name.clone(), row)));
         for name in draft.forgotten_baselines {

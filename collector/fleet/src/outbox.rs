@@ -349,7 +349,9 @@ impl EventKind {
             | Self::CheckRemoved => EventClass::State,
             Self::AlertFiring | Self::AlertResolved => EventClass::Alert,
             Self::NoticeMade | Self::NoticeSent | Self::NoticeFailed => EventClass::Notice,
-            Self::DeployStarted
+            Self::GateDecided
+            | Self::DeployVerified
+            | Self::DeployStarted
             | Self::DeployEnded
             | Self::DeployOnHost
             | Self::DeployAbandoned
@@ -527,6 +529,8 @@ mod tests {
             (EventKind::ItemArchived, "item_archived", "change"),
             (EventKind::DiscoveryRuleSet, "discovery_rule_set", "change"),
             (EventKind::DiscoveryRuleRemoved, "discovery_rule_removed", "change"),
+            (EventKind::GateDecided, "gate_decided", "deploy"),
+            (EventKind::DeployVerified, "deploy_verified", "deploy"),
             (EventKind::DeployStarted, "deploy_started", "deploy"),
             (EventKind::DeployEnded, "deploy_ended", "deploy"),
             (EventKind::DeployOnHost, "deploy_on_host", "deploy"),

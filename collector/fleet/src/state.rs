@@ -30,7 +30,7 @@ use crate::deploys::DeployRows;
 use crate::discovery::Discovery;
 use crate::draft::Draft;
 use crate::error::FleetError;
-use crate::gate::{GateDecision, GateHead};
+use crate::gate::{DeployVerdict, GateDecision, GateHead};
 use crate::http_tokens::HttpTokenRow;
 use crate::inventory::{Baseline, InventoryState, Loading, write_inventory};
 use crate::looks::write_looks;
@@ -43,10 +43,10 @@ use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DISCOVERY, DISCOVERY_RULES, DOWNTIMES,
-    ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES, LOG_LOSSES,
-    MAINTENANCES, META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS, SIGHTINGS,
-    TASK_CATALOGUES, TASK_HOSTS, TASK_ORDERS, TOKENS, Table, USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DEPLOY_VERDICTS, DISCOVERY, DISCOVERY_RULES,
+    DOWNTIMES, ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES,
+    LOG_LOSSES, MAINTENANCES, META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS,
+    SIGHTINGS, TASK_CATALOGUES, TASK_HOSTS, TASK_ORDERS, TOKENS, Table, USERS, meta,
 };
 use crate::tasks::{TaskBook, TaskRows};
 use crate::tokens::TokenRow;
@@ -293,6 +293,9 @@ impl State {
         }
         for (_, row) in self.rows::<GateDecision>(&transaction, GATE_DECISIONS)? {
             memory.gate_decisions.insert(row.id, GateHead::of(&row));
+        }
+        for (key, row) in self.rows::<DeployVerdict>(&transaction, DEPLOY_VERDICTS)? {
+            memory.verdicts.insert(key, row.brief());
         }
         for (_, row) in self.rows::<Baseline>(&transaction, BASELINES)? {
             memory.baselines.insert(row.name.clone(), row);

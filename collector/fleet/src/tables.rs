@@ -51,6 +51,8 @@ pub(crate) const INVENTORY_TIMES: Table = TableDefinition::new("inventory_times"
 pub(crate) const ANNOUNCEMENTS: Table = TableDefinition::new("announcements");
 /// Number (u64) to decision of the gate.
 pub(crate) const GATE_DECISIONS: Table = TableDefinition::new("gate_decisions");
+/// Service and environment (texts, a zero byte between) to the newest verdict on a deploy.
+pub(crate) const DEPLOY_VERDICTS: Table = TableDefinition::new("deploy_verdicts");
 /// Name (text) to baseline.
 pub(crate) const BASELINES: Table = TableDefinition::new("baselines");
 /// Name (text) to the packed rows of a baseline.
@@ -96,7 +98,7 @@ const NOTICES: Table = TableDefinition::new("notices");
 const OUTGOING: Table = TableDefinition::new("outgoing");
 
 /// All of them: made together with the file, so that no reader meets a missing one.
-pub(crate) const ALL: [Table; 45] = [
+pub(crate) const ALL: [Table; 46] = [
     META,
     AUTHORITIES,
     HOSTS,
@@ -121,6 +123,7 @@ pub(crate) const ALL: [Table; 45] = [
     INVENTORY_TIMES,
     ANNOUNCEMENTS,
     GATE_DECISIONS,
+    DEPLOY_VERDICTS,
     BASELINES,
     BASELINE_ROWS,
     PROFILE_SETS,

@@ -38,7 +38,7 @@ use crate::snapshot::{Formats, Snapshots};
 use crate::tls::Certificates;
 use crate::trouble::{Part, Troubles};
 use crate::watched_disk::{FullBell, WatchedDisk};
-use crate::{admin_token, heartbeat, http, profiles, snapshot, tls};
+use crate::{admin_token, heartbeat, http, profiles, snapshot, tls, verify};
 
 /// Ticks of rule groups that may wait for the store; beyond, they are dropped and counted.
 const RULE_BATCHES_MAX: usize = 64;
@@ -218,6 +218,7 @@ impl Collector {
             tokio::spawn(muster_alert::alerting::run(Arc::clone(&alerting), stop_loops.clone())),
             tokio::spawn(record(recorder, recorded, stop_loops.clone())),
             tokio::spawn(muster_api::run_live(Arc::clone(&state))),
+            tokio::spawn(verify::run(Arc::clone(&state), stop_loops.clone())),
             tokio::spawn(profiles::run(
                 Arc::clone(&state.fleet),
                 Arc::clone(&reloader),

@@ -23,6 +23,7 @@ pub mod service;
 pub mod snapshot;
 mod tls;
 mod trouble;
+mod verify;
 mod watched_disk;
 
 pub use collector::Collector;

@@ -14,6 +14,7 @@ mod doctor;
 mod downtimes;
 mod events;
 mod fleet;
+mod gate;
 mod holds;
 mod hosts;
 mod inventory;
@@ -43,6 +44,7 @@ pub(crate) use deploys::running_deploys;
 pub(crate) use downtimes::downtime_json;
 pub(crate) use events::event_json;
 pub(crate) use fleet::read_past;
+pub use gate::verify_deploys;
 pub(crate) use hosts::host_json;
 pub(crate) use maintenances::maintenance_json;
 
@@ -95,6 +97,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/announcements", &["GET"], READ, || get(inventory::announced)),
     route("/api/muster/v1/announcements", &["POST"], SILENCE, || post(inventory::announce)),
     route("/api/muster/v1/announcements/{id}", &["DELETE"], SILENCE, || delete(inventory::end)),
+    route("/api/muster/v1/gate", &["GET"], READ, || get(gate::ask)),
+    route("/api/muster/v1/gate", &["POST"], SILENCE, || post(gate::override_it)),
+    route("/api/muster/v1/gate/decisions", &["GET"], READ, || get(gate::decisions)),
+    route("/api/muster/v1/gate/decisions/{id}/replay", &["GET"], READ, || get(gate::replay)),
     route("/api/muster/v1/profiles", &["GET"], READ, || get(profiles::list)),
     route("/api/muster/v1/profiles/export", &["GET"], READ, || get(profiles::export)),
     route("/api/muster/v1/profiles/plan", &["POST"], READ, || post(profiles::plan)),

@@ -58,6 +58,21 @@ struct Ack {
     sticky: bool,
 }
 
+impl Problem {
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name)
+    }
+
+    /// Why nobody is told of it, in words; empty: people are.
+    pub(super) fn held_words(&self) -> String {
+        let words = |hold: &Hold| match hold.by.as_str() {
+            "" => hold.why.to_owned(),
+            by => format!("{} ({by})", hold.why),
+        };
+        self.holds.iter().map(words).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// What of a problem a list of hosts needs.
 pub(super) struct Brief {
     /// Of a host's or a check's own alert.

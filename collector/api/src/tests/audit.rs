@@ -144,6 +144,8 @@ impl Walk {
         let told = json!({"matchers": ["host=db1"], "to_ms": NOW_MS + 60_000, "reason": "r"});
         self.step("POST", TOLD, &[], told, "changes_announced", "1").await;
         self.step("DELETE", &format!("{TOLD}/{{id}}"), &["1"], Value::Null, "announcement_ended", "1").await;
+        let gate = json!({"service": "shop", "version": "8", "to": "production", "reason": "r"});
+        self.step("POST", "/api/muster/v1/gate", &[], gate, "gate_decided", "shop/production").await;
         let silence = json!({"matchers": [{"name": "host", "value": "db1", "isRegex": false}], "createdBy": "bea",
             "comment": "c", "startsAt": "2023-11-14T22:13:20Z", "endsAt": "2023-11-14T22:23:20Z"});
         let silence = self.step("POST", "/api/v2/silences", &[], silence, "silence_set", "?").await;

@@ -11,6 +11,7 @@ mod discovery;
 mod doctor;
 mod fixture;
 mod gaps;
+mod gate;
 mod install;
 mod inventory;
 mod live;

@@ -61,7 +61,7 @@ pub async fn run(client: &Client, to: Option<&Path>, is_here: bool, now: Timesta
     write_new(&file, &bytes).map_err(|error| {
         Failure::Usage(format!("{} cannot be written: {error}; name a new file with --to", file.display()))
     })?;
-    Ok(Printed { text: format!("{}\n", file.display()), notes, is_problem: false })
+    Ok(Printed { text: format!("{}\n", file.display()), notes, ..Printed::default() })
 }
 
 /// The unit's newest lines; the reason where there are none.

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod downtime;
 pub mod drift;
 pub mod freeze;
+pub mod gate;
 pub mod hosts;
 pub mod inventory;
 pub mod login;
@@ -42,6 +43,19 @@ pub struct Printed {
     pub notes: Vec<String>,
     /// The answer is a problem: exit code 1.
     pub is_problem: bool,
+    /// The answer is that it is not known: exit code 2.
+    pub is_unknown: bool,
+}
+
+impl Printed {
+    /// 0 ok, 1 problem, 2 unknown. What is known to be bad does not become better by what is not known.
+    pub fn exit_code(&self) -> u8 {
+        match (self.is_problem, self.is_unknown) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        }
+    }
 }
 
 impl Printed {

@@ -3,6 +3,7 @@
 mod agent;
 mod alerts;
 mod changes;
+mod gate;
 mod inventory;
 mod logs;
 mod maintenance;

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::agent::agent_rows;
 use super::alerts::alert_rows;
+use super::gate::gate_rows;
 use super::inventory::inventory_rows;
 use super::logs::{log_rows, new_file_rows};
 use super::maintenance::maintenance_rows;
@@ -46,6 +47,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("tail", tail_rows),
     ("snapshot", snapshot_rows),
     ("inventory", inventory_rows),
+    ("gate", gate_rows),
     ("pages", page_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
