@@ -4,6 +4,7 @@ mod alerts;
 mod ask;
 mod bad_input;
 mod checks;
+mod deploys;
 mod doctor;
 mod first_host;
 mod full_disk;
