@@ -299,7 +299,7 @@ fn run_packages(packages: &std::path::Path) -> Result<()> {
 
 fn run_upgrade(old: &std::path::Path, new: &std::path::Path, rounds: u32, rate: u64) -> Result<()> {
     let upgrade::Report { upgrades, written, counts, mails, control } = upgrade::run(old, new, rounds, rate)?;
-    let tail::Counts { received, lost, doubled, reordered, damaged } = counts;
+    let muster_tests::tail::Counts { received, lost, doubled, reordered, damaged } = counts;
     println!(
         "upgrades={upgrades} written={written} received={received} lost={lost} doubled={doubled} reordered={reordered} damaged={damaged} mails={mails} control={control}"
     );
