@@ -2,12 +2,14 @@
 
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
+use parking_lot::MutexGuard;
 
 use crate::by::By;
+use crate::checks::active_hosts;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
-use crate::status::{Downtime, Maintenance, MaintenanceSpec};
+use crate::status::{Downtime, Maintenance, MaintenanceSpec, StatusBook};
 
 impl Fleet {
     /// All that are known, by number: those that are under way or have left something, and those that were closed in the last 400 days.
@@ -22,7 +24,7 @@ impl Fleet {
     pub fn begin_maintenance(&self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<Maintenance, FleetError> {
         self.are_active(&spec.hosts)?;
         self.status_change(now, |fleet| {
-            let mut book = fleet.book.lock();
+            let mut book = fleet.book_of_now(now);
             let id = book.begin_maintenance(spec, by, now).map_err(refused)?;
             book.maintenance(id).cloned().ok_or(FleetError::NoMaintenance { id })
         })
@@ -48,7 +50,7 @@ impl Fleet {
     pub fn open_for(&self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<u64, FleetError> {
         self.are_active(&spec.hosts)?;
         self.status_change(now, |fleet| {
-            let mut book = fleet.book.lock();
+            let mut book = fleet.book_of_now(now);
             let known = if spec.reference.is_empty() { None } else { book.maintenance_for(&spec.reference) };
             let Some(id) = known else { return book.begin_maintenance(spec, by, now).map_err(refused) };
             book.extend_maintenance(id, spec.hosts, spec.ends_ms, by, now).map_err(refused)?;
@@ -77,6 +79,14 @@ impl Fleet {
         all
     }
 
+    /// The book with the hosts that there are now, as its next tick makes it: one that has just been let in can be meant at once.
+    fn book_of_now(&self, now: Timestamp) -> MutexGuard<'_, StatusBook> {
+        let hosts = active_hosts(&self.memory.read());
+        let mut book = self.book.lock();
+        book.sync_hosts(hosts, now.millis());
+        book
+    }
+
     fn are_active(&self, hosts: &[String]) -> Result<(), FleetError> {
         let memory = self.memory.read();
         let is_active = |id: &String| {
@@ -93,3 +103,6 @@ impl Fleet {
 fn refused(why: String) -> FleetError {
     FleetError::StatusSpec { what: "the maintenance", why }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ impl StatusBook {
     }
 
     /// Takes all active hosts as they are now. Of those that are no more everything goes, without a notice.
-    pub(super) fn sync_hosts(&mut self, hosts: Vec<HostNow>, now_ms: i64) {
+    pub(crate) fn sync_hosts(&mut self, hosts: Vec<HostNow>, now_ms: i64) {
         let ids: std::collections::BTreeSet<_> = hosts.iter().map(|host| host.id).collect();
         let gone: Vec<_> = self.hosts.keys().copied().filter(|id| !ids.contains(id)).collect();
         for id in gone {
