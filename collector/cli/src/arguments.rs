@@ -14,6 +14,7 @@ mod inventory;
 mod maintenance;
 mod people;
 mod profiles;
+mod tasks;
 
 pub use alerting::{
     AckArguments, AlertsArguments, ChecksVerb, DowntimeAdd, DowntimeVerb, MailVerb, PreviewForm, RouteVerb, RulesVerb,
@@ -30,6 +31,7 @@ pub use inventory::{AnnounceArguments, ChangesArguments, ChangesVerb, DriftArgum
 pub use maintenance::{MaintenanceStart, MaintenanceVerb};
 pub use people::{AuditVerb, LoginArguments, PasswordFile, RoleName, UserVerb};
 pub use profiles::{ApplyArguments, ChangeArguments, ProfilesVerb};
+pub use tasks::{CallArguments, KeyVerb, RolloutArguments, RolloutVerb, SteerArguments, TaskVerb, Trouble};
 
 /// The operator's command for Muster. Exit code 0: ok; 1: the collector says no; 2: wrong usage, or nothing could be learnt.
 #[derive(Debug, Parser)]
@@ -119,6 +121,12 @@ pub enum Noun {
     Freeze(FreezeVerb),
     /// May this version of a service go to that environment: exit code 0 go, 1 no-go, 2 unknown.
     Gate(GateArguments),
+    /// Order hosts to do something that a signed catalogue has: ask, approve, watch.
+    #[command(subcommand)]
+    Task(TaskVerb),
+    /// Have a task go over hosts in waves.
+    #[command(subcommand)]
+    Rollout(RolloutVerb),
     /// Ask in PromQL.
     Query(QueryArguments),
     /// Show log lines, or ask in LogQL.
@@ -210,7 +218,7 @@ pub struct NewToken {
     /// Hosts retire by themselves after so long a silence.
     #[arg(long, value_name = "SPAN")]
     pub ephemeral: Option<String>,
-    /// A token for the HTTP API instead: read, ingest, silence, ask, deploy or admin; may be given several times.
+    /// A token for the HTTP API instead: read, ingest, silence, ask, deploy, task:request, task:approve or admin; may be given several times.
     #[arg(long, value_name = "SCOPE", conflicts_with_all = ["uses", "labels", "replace", "ephemeral", "command"])]
     pub scope: Vec<String>,
     /// Print nothing but the one command that installs the agent, for scripts: `ssh root@web-1 "$(muster token new --name web-1 --command)"`.

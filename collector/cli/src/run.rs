@@ -7,7 +7,7 @@ use crate::commands::query::Terminal;
 use crate::commands::{
     Printed, alerts, ask, audit, availability, bundle, changes, checks, deploy, discovery, doctor, freeze, gate, hosts,
     inventory, login, logs, mail, maintenance, profiles, query, route, rules, services, silence, snapshot, status,
-    token, user,
+    tasks, token, user,
 };
 use crate::connect;
 use crate::error::Failure;
@@ -19,6 +19,12 @@ use crate::session::Sessions;
 /// [`Failure`]: one line and an exit code.
 pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> Result<Printed, Failure> {
     let (output, now_ms) = (arguments.output, now.millis());
+    // Keys and signatures are made where no collector need be.
+    if let Noun::Task(verb) = &arguments.noun
+        && let Some(done) = tasks::run_local(verb)
+    {
+        return done;
+    }
     let session_path = arguments.session.clone().or_else(Sessions::usual_path).unwrap_or_default();
     let sessions = Sessions::load(&session_path, now_ms);
     let client = connect::client(arguments, &sessions)?;
@@ -44,6 +50,8 @@ pub async fn run(arguments: &Arguments, terminal: Terminal, now: Timestamp) -> R
         Noun::Deploy(verb) => deploy::run(&client, verb, output).await,
         Noun::Freeze(verb) => freeze::run(&client, verb, output, now_ms).await,
         Noun::Gate(asked) => gate::run(&client, asked, output).await,
+        Noun::Task(verb) => tasks::run(&client, verb, output, now_ms).await,
+        Noun::Rollout(verb) => tasks::rollout(&client, verb, output, now_ms).await,
         Noun::Query(asked) => query::run(&client, asked, output, terminal, now_ms).await,
         Noun::Logs(asked) => logs::run(&client, asked, output, terminal, now_ms, &mut std::io::stdout()).await,
         Noun::Checks(verb) => checks::run(&client, verb, output, now_ms).await,

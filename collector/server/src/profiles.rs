@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use muster_alert::alerting::{Files, Settings, load_settings};
 use muster_common::time::now;
-use muster_fleet::{By, DeploySettings, FileRules, Fleet, check_profile_files, read_deploy_file, read_discovery_rules};
+use muster_fleet::{
+    By, DeploySettings, FileRules, Fleet, TaskKeys, TaskSettings, check_profile_files, read_deploy_file,
+    read_discovery_rules,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Arguments, Config, DEFAULT_DEPLOYS, DEFAULT_DISCOVERY, DEFAULT_PROFILES};
@@ -25,6 +28,7 @@ pub(crate) struct SetUp {
     discovery: FileRules,
     gone_days: u32,
     deploys: DeploySettings,
+    tasks: TaskSettings,
 }
 
 /// Reads the files, and everything that stands in them is right by itself.
@@ -41,15 +45,34 @@ pub(crate) fn read(config: &Config, files: &Files) -> Result<(SetUp, Settings), 
         if refused.is_empty() { Ok(profiles) } else { Err(refused) }
     });
     let discovery = read_discovery_rules(&discovery_paths(config));
-    match (judged, discovery, read_deploys(config), load_settings(files)) {
-        (Ok(profiles), Ok(discovery), Ok(deploys), Ok(settings)) => {
-            Ok((SetUp { profiles, discovery, gone_days: config.discovery.gone_days, deploys }, settings))
+    match (judged, discovery, read_deploys(config), load_settings(files), read_tasks(config)) {
+        (Ok(profiles), Ok(discovery), Ok(deploys), Ok(settings), Ok(tasks)) => {
+            Ok((SetUp { profiles, discovery, gone_days: config.discovery.gone_days, deploys, tasks }, settings))
         }
-        (profiles, discovery, deploys, settings) => {
-            let all = [profiles.err(), discovery.err(), deploys.err(), settings.err()];
+        (profiles, discovery, deploys, settings, tasks) => {
+            let all = [profiles.err(), discovery.err(), deploys.err(), settings.err(), tasks.err()];
             Err(all.into_iter().flatten().flatten().collect())
         }
     }
+}
+
+/// What stands of tasks in the configuration and in the file of keys that it names.
+///
+/// # Errors
+/// The file cannot be read, or every line of it that is wrong.
+fn read_tasks(config: &Config) -> Result<TaskSettings, Vec<String>> {
+    let tasks = &config.tasks;
+    let keys = match &tasks.keys {
+        None => TaskKeys::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+            let placed = |mistakes: Vec<String>| {
+                mistakes.into_iter().map(|mistake| format!("`{}`, {mistake}", path.display())).collect::<Vec<_>>()
+            };
+            TaskKeys::parse(&text).map_err(placed)?
+        }
+    };
+    Ok(TaskSettings { keys, calls_a_minute: tasks.calls_a_minute, approvals: tasks.approvals })
 }
 
 /// Rules under the names by which mistakes and lists call their files.
@@ -133,6 +156,7 @@ pub(crate) fn put(fleet: &Fleet, set_up: SetUp) -> Result<(), String> {
     fleet.set_discovery_files(set_up.discovery);
     fleet.set_gone_days(set_up.gone_days);
     fleet.set_deploy_settings(set_up.deploys);
+    fleet.set_task_settings(set_up.tasks);
     if done.is_changed {
         let begun = done.rollout.map(|rollout| format!(", a roll-out to {} hosts begins", rollout.hosts));
         tracing::info!("version {} of the profiles is in force{}", done.version, begun.unwrap_or_default());
@@ -207,5 +231,11 @@ mod tests {
         services("[[services]]\nname = \"shop\"\nhosts = [\"role=web\"]\n");
         let (set_up, _) = read(&config, &Files::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!(set_up.deploys.services_len(), 1);
+        config.tasks.keys = Some(at("task-keys"));
+        std::fs::write(at("task-keys"), "signer release ed25519:12\n").unwrap();
+        let faults = read(&config, &Files::default()).err().unwrap().join("\n");
+        assert!(faults.contains("task-keys`, line 1: "), "{faults}");
+        std::fs::write(at("task-keys"), "# nobody yet\n").unwrap();
+        assert!(read(&config, &Files::default()).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::tracker::digest;
 use crate::alertmanager::silence_json;
-use crate::muster::{check_json, downtime_json, firing_rows, host_json, maintenance_json, running_deploys};
+use crate::muster::{check_json, downtime_json, firing_rows, host_json, maintenance_json, order_json, running_deploys};
 use crate::state::{HostPresence, State};
 
 /// Rows that are made anew at each look, by id: there are few of them.
@@ -61,6 +61,15 @@ pub(super) fn deploys(state: &State) -> Made {
     let revision = *state.fleet.subscribe_deploys().borrow();
     let row = serde_json::json!({"id": "deploys", "revision": revision, "running": running_deploys(&state.fleet)});
     Made::from([("deploys".to_owned(), row)])
+}
+
+/// Orders that are followed: those that people look at.
+const ORDERS_FOLLOWED: usize = 50;
+
+/// The newest orders.
+pub(super) fn tasks(state: &State) -> Made {
+    let newest = state.fleet.task_orders();
+    newest.iter().take(ORDERS_FOLLOWED).map(|view| (view.order.number.to_string(), order_json(view))).collect()
 }
 
 /// The digest of a row that was made.

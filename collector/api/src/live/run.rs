@@ -85,6 +85,7 @@ struct Sources {
     events: watch::Receiver<u64>,
     discovery: watch::Receiver<u64>,
     deploys: watch::Receiver<u64>,
+    tasks: watch::Receiver<u64>,
 }
 
 /// What has rung since the last look.
@@ -96,6 +97,7 @@ struct Dirty {
     events: bool,
     discovery: bool,
     deploys: bool,
+    tasks: bool,
 }
 
 impl Sources {
@@ -107,6 +109,7 @@ impl Sources {
             events: state.fleet.subscribe_events(),
             discovery: state.fleet.subscribe_discovery(),
             deploys: state.fleet.subscribe_deploys(),
+            tasks: state.fleet.subscribe_task_orders(),
         }
     }
 
@@ -119,6 +122,7 @@ impl Sources {
             _ = self.events.changed() => self.events.mark_changed(),
             _ = self.discovery.changed() => self.discovery.mark_changed(),
             _ = self.deploys.changed() => self.deploys.mark_changed(),
+            _ = self.tasks.changed() => self.tasks.mark_changed(),
         }
     }
 
@@ -135,6 +139,7 @@ impl Sources {
             events: take(&mut self.events),
             discovery: take(&mut self.discovery),
             deploys: take(&mut self.deploys),
+            tasks: take(&mut self.tasks),
         }
     }
 }
@@ -194,6 +199,7 @@ impl Work {
                 Topic::Events if dirty.events => self.new_events(state),
                 Topic::Discovery if dirty.discovery => self.made(state, topic, &rows::discovery(state)),
                 Topic::Deploys if dirty.deploys => self.made(state, topic, &rows::deploys(state)),
+                Topic::Tasks if dirty.tasks => self.made(state, topic, &rows::tasks(state)),
                 _ => {}
             }
         }
@@ -219,6 +225,7 @@ impl Work {
             Topic::Hosts => drop(self.all_hosts(state, at)),
             Topic::Discovery => drop(self.step_made(topic, &rows::discovery(state))),
             Topic::Deploys => drop(self.step_made(topic, &rows::deploys(state))),
+            Topic::Tasks => drop(self.step_made(topic, &rows::tasks(state))),
             Topic::Events => self.events = state.fleet.outbox().next_seq.saturating_sub(1),
         }
     }

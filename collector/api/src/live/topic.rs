@@ -16,10 +16,12 @@ pub(crate) enum Topic {
     Discovery,
     /// One row: how far it is, and the deploys that run.
     Deploys,
+    /// Orders of tasks, the newest.
+    Tasks,
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Alerts,
         Self::Checks,
         Self::Hosts,
@@ -29,6 +31,7 @@ impl Topic {
         Self::Events,
         Self::Discovery,
         Self::Deploys,
+        Self::Tasks,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Topic {
             Self::Events => "events",
             Self::Discovery => "discovery",
             Self::Deploys => "deploys",
+            Self::Tasks => "tasks",
         }
     }
 }
@@ -52,7 +56,7 @@ pub(crate) struct Topics(u16);
 
 impl Topics {
     pub(crate) const NONE: Self = Self(0);
-    pub(crate) const ALL: Self = Self((1 << Topic::ALL.len()) - 1);
+    pub(crate) const ALL: Self = Self(u8::MAX >> (8 - Topic::ALL.len()));
 
     pub(crate) const fn of(topic: Topic) -> Self {
         Self(1 << topic as u8)
@@ -104,7 +108,7 @@ fn unknown(name: &str) -> ApiError {
     let name: String = name.chars().take(100).collect();
     ApiError::new(ErrorKind::BadData, format!("`{name}` is no topic"))
         .place("parameter `topics`")
-        .remedy("name some of alerts, checks, hosts, silences, downtimes, maintenances, events, discovery, deploys with commas between, or leave it out")
+        .remedy("name some of alerts, checks, hosts, silences, downtimes, maintenances, events, discovery, deploys, tasks with commas between, or leave it out")
 }
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn topics_are_read_by_name_and_absent_means_all() {
-        assert_eq!(Topics::parse(None).unwrap().iter().count(), 9);
+        assert_eq!(Topics::parse(None).unwrap().iter().count(), 10);
         let two = Topics::parse(Some("hosts, alerts,hosts")).unwrap();
         assert_eq!(two.json(), ["alerts", "hosts"]);
         assert!(two.has(Topic::Hosts) && !two.has(Topic::Events));

@@ -35,6 +35,7 @@ mod rules;
 mod snapshots;
 mod status;
 mod storage;
+mod tasks;
 mod tokens;
 mod users;
 
@@ -47,6 +48,7 @@ pub(crate) use fleet::read_past;
 pub use gate::verify_deploys;
 pub(crate) use hosts::host_json;
 pub(crate) use maintenances::maintenance_json;
+pub(crate) use tasks::order_json;
 
 use axum::routing::{delete, get, post, put};
 use muster_fleet::Scope;
@@ -67,6 +69,8 @@ const READ: Option<Scope> = Some(Scope::Read);
 const ASK: Option<Scope> = Some(Scope::Ask);
 const DEPLOY: Option<Scope> = Some(Scope::Deploy);
 const SILENCE: Option<Scope> = Some(Scope::Silence);
+const TASK_REQUEST: Option<Scope> = Some(Scope::TaskRequest);
+const TASK_APPROVE: Option<Scope> = Some(Scope::TaskApprove);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -123,6 +127,19 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/api/muster/v1/discovery/rules/test", &["POST"], READ, || post(discovery::test_rule)),
     route("/api/muster/v1/discovery/rules/{name}", &["PUT"], SILENCE, || put(discovery::put_rule)),
     route("/api/muster/v1/discovery/rules/{name}", &["DELETE"], SILENCE, || delete(discovery::remove_rule)),
+    route("/api/muster/v1/tasks/catalogue", &["GET"], READ, || get(tasks::catalogue)),
+    route("/api/muster/v1/tasks/catalogue", &["POST"], ADMIN, || post(tasks::add)),
+    route("/api/muster/v1/tasks/pause", &["POST"], TASK_REQUEST, || post(tasks::pause_all)),
+    route("/api/muster/v1/tasks/resume", &["POST"], ADMIN, || post(tasks::resume_all)),
+    route("/api/muster/v1/tasks/orders", &["GET"], READ, || get(tasks::list)),
+    route("/api/muster/v1/tasks/orders", &["POST"], TASK_REQUEST, || post(tasks::request)),
+    route("/api/muster/v1/tasks/orders/{id}", &["GET"], READ, || get(tasks::one)),
+    route("/api/muster/v1/tasks/orders/{id}/output", &["GET"], READ, || get(tasks::output)),
+    route("/api/muster/v1/tasks/orders/{id}/approve", &["POST"], TASK_APPROVE, || post(tasks::approve)),
+    route("/api/muster/v1/tasks/orders/{id}/pause", &["POST"], TASK_REQUEST, || post(tasks::pause)),
+    route("/api/muster/v1/tasks/orders/{id}/resume", &["POST"], TASK_REQUEST, || post(tasks::resume)),
+    route("/api/muster/v1/tasks/orders/{id}/stop", &["POST"], TASK_REQUEST, || post(tasks::stop)),
+    route("/api/muster/v1/tasks/orders/{id}/rollback", &["POST"], TASK_REQUEST, || post(tasks::roll_back)),
     route("/api/muster/v1/hosts/{host}/approve", &["POST"], ADMIN, || post(hosts::approve)),
     route("/api/muster/v1/hosts/{host}/rename", &["POST"], ADMIN, || post(hosts::rename)),
     route("/api/muster/v1/hosts/{host}/labels", &["POST"], ADMIN, || post(hosts::label)),

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use muster_common::check::CheckState;
-use muster_fleet::{AuditQuery, AuditResult, AuditRow, ConfigurationWord, Scope};
+use muster_common::wire::message::{TaskState, TaskWord};
+use muster_fleet::{AuditQuery, AuditResult, AuditRow, ConfigurationWord, Scope, TaskDue};
 use serde_json::{Value, json};
 
 use super::alerting::report;
@@ -268,6 +269,55 @@ impl Walk {
         }
     }
 
+    async fn tasks(&mut self) {
+        const ORDERS: &str = "/api/muster/v1/tasks/orders";
+        const USERS: &str = "/api/muster/v1/users";
+        let document = "version = 1\nexpires = 2027-01-01T00:00:00Z\n[tasks.restart]\nabout = \"Restarts it\"\nargv = [\"/bin/true\"]\naccount = \"root\"\n";
+        let signed = || json!({"document": document, "signature": "ab".repeat(64)});
+        self.step("POST", "/api/muster/v1/tasks/catalogue", &[], signed(), "task_catalogue_added", "1").await;
+        let why = || json!({"reason": "r"});
+        self.step("POST", "/api/muster/v1/tasks/pause", &[], why(), "tasks_paused", "").await;
+        self.step("POST", "/api/muster/v1/tasks/resume", &[], json!({}), "tasks_resumed", "").await;
+        let wanted = json!({"task": "restart", "back": {"task": "restart"}, "hosts": ["prof-1"], "soak": "0s"});
+        self.step("POST", ORDERS, &[], wanted.clone(), "task_requested", "1").await;
+        let order = |verb: &str| format!("{ORDERS}/{{id}}/{verb}");
+        let new = json!({"name": "ann", "role": "admin", "password": PASSWORD});
+        self.step("POST", USERS, &[], new, "user_made", "ann").await;
+        let login = json!({"user": "ann", "password": PASSWORD});
+        self.step("POST", "/api/muster/v1/login", &[], login, "session_made", "?").await;
+        let approval = || json!({"approver": "bob", "signature": "cd".repeat(64)});
+        self.step("POST", &order("approve"), &["1"], approval(), "task_approved", "1").await;
+        assert_eq!(self.rows.last().unwrap().by, "user:ann");
+        self.step("POST", &order("pause"), &["1"], why(), "task_paused", "1").await;
+        self.step("POST", &order("resume"), &["1"], json!({}), "task_resumed", "1").await;
+        let fleet = Arc::clone(self.fixture.fleet());
+        let host = fleet.find("prof-1").unwrap();
+        fleet.task_connected(host, true);
+        fleet.step_tasks(now()).unwrap();
+        let due = fleet.take_tasks_due();
+        let Some((_, TaskDue::Call(call))) = due.into_iter().find(|(_, due)| matches!(due, TaskDue::Call(_))) else {
+            panic!("no call is due")
+        };
+        let state = |number: u32, word: TaskWord| TaskState {
+            call: call.call,
+            number,
+            at_ms: NOW_MS,
+            word,
+            problem: String::new(),
+            chunks: 0,
+            output_bytes: 0,
+            dropped_bytes: 0,
+            extensions: Vec::new(),
+        };
+        fleet.task_told(host, state(1, TaskWord::Accepted));
+        fleet.task_told(host, state(2, TaskWord::Ended { code: 0 }));
+        fleet.step_tasks(now()).unwrap();
+        self.step("POST", &order("rollback"), &["1"], why(), "task_rolling_back", "1").await;
+        self.step("POST", &order("stop"), &["1"], why(), "task_stopping", "1").await;
+        self.cookie = None;
+        self.step("DELETE", &format!("{USERS}/{{name}}"), &["ann"], Value::Null, "user_removed", "ann").await;
+    }
+
     async fn users(&mut self) {
         const USERS: &str = "/api/muster/v1/users";
         let (ann, login) = (format!("{USERS}/{{name}}"), json!({"user": "ann", "password": PASSWORD}));
@@ -302,6 +352,7 @@ async fn every_change_over_the_api_is_one_row() {
     walk.profiles().await;
     walk.discovery().await;
     walk.deploys().await;
+    walk.tasks().await;
     walk.the_collector().await;
     walk.users().await;
     let Walk { fixture, done, rows, .. } = walk;

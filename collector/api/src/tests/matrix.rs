@@ -30,6 +30,8 @@ const ASK: Need = Of("ask");
 const SILENCE: Need = Of("silence");
 const INGEST: Need = Of("ingest");
 const DEPLOY: Need = Of("deploy");
+const TASK_REQUEST: Need = Of("task:request");
+const TASK_APPROVE: Need = Of("task:approve");
 const ADMIN: Need = Of("admin");
 
 /// Method, path, need: all there are.
@@ -118,6 +120,19 @@ pub(super) const ROUTES: &[(&str, &str, Need)] = &[
     ("DELETE", "/api/muster/v1/announcements/{id}", SILENCE),
     ("POST", "/api/muster/v1/ask", ASK),
     ("GET", "/api/muster/v1/ask/tables", READ),
+    ("GET", "/api/muster/v1/tasks/catalogue", READ),
+    ("POST", "/api/muster/v1/tasks/catalogue", ADMIN),
+    ("POST", "/api/muster/v1/tasks/pause", TASK_REQUEST),
+    ("POST", "/api/muster/v1/tasks/resume", ADMIN),
+    ("GET", "/api/muster/v1/tasks/orders", READ),
+    ("POST", "/api/muster/v1/tasks/orders", TASK_REQUEST),
+    ("GET", "/api/muster/v1/tasks/orders/{id}", READ),
+    ("GET", "/api/muster/v1/tasks/orders/{id}/output", READ),
+    ("POST", "/api/muster/v1/tasks/orders/{id}/approve", TASK_APPROVE),
+    ("POST", "/api/muster/v1/tasks/orders/{id}/pause", TASK_REQUEST),
+    ("POST", "/api/muster/v1/tasks/orders/{id}/resume", TASK_REQUEST),
+    ("POST", "/api/muster/v1/tasks/orders/{id}/stop", TASK_REQUEST),
+    ("POST", "/api/muster/v1/tasks/orders/{id}/rollback", TASK_REQUEST),
     ("GET", "/api/muster/v1/changes", READ),
     ("GET", "/api/muster/v1/gate", READ),
     ("POST", "/api/muster/v1/gate", SILENCE),

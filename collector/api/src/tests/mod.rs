@@ -25,3 +25,4 @@ mod pages;
 mod processes;
 mod profiles;
 mod prometheus;
+mod tasks;

@@ -179,7 +179,7 @@ async fn each_wrong_request_says_what_where_and_what_to_do() {
         ),
         ("POST", "tokens", r#"{"kind": "http", "scopes": []}"#, 400, "bad_request", "field `scopes`"),
         ("POST", "tokens", r#"{"kind": "http", "scopes": ["write"]}"#, 400, "bad_request", "field `scopes`"),
-        ("POST", "tokens", r#"{"kind": "http", "scopes": ["ask"]}"#, 400, "bad_request", "field `scopes`"),
+        ("POST", "tokens", r#"{"kind": "http", "scopes": ["tasks"]}"#, 400, "bad_request", "field `scopes`"),
         ("DELETE", "tokens/nosuch", "", 404, "not_found", "token `nosuch`"),
         ("GET", "events?limit=0", "", 400, "bad_request", "parameter `limit`"),
         ("GET", "nosuch", "", 404, "not_found", "/api/muster/v1/nosuch"),

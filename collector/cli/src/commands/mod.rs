@@ -31,6 +31,7 @@ pub mod services;
 pub mod silence;
 pub mod snapshot;
 pub mod status;
+pub mod tasks;
 pub mod token;
 pub mod user;
 

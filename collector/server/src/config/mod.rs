@@ -41,6 +41,7 @@ pub struct Config {
     pub profiles: Profiles,
     pub discovery: Discovery,
     pub deploys: Deploys,
+    pub tasks: Tasks,
     pub heartbeat: Heartbeat,
     pub snapshot: Snapshot,
     pub log: Log,
@@ -160,6 +161,17 @@ pub struct Deploys {
     pub file: Option<PathBuf>,
 }
 
+/// `[tasks]`: orders to hosts. Hosts judge by files of their own; what stands here only tells mistakes earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tasks {
+    /// A file of public keys: who signs catalogues, who approves. `None`: nobody's signature is looked at here.
+    pub keys: Option<PathBuf>,
+    /// Calls to all hosts together within a minute.
+    pub calls_a_minute: u32,
+    /// How many approvals each order needs.
+    pub approvals: u8,
+}
+
 /// `[heartbeat]`: signs of life for a service outside that tells people when they stay away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -225,6 +237,7 @@ impl Default for Config {
             profiles: Profiles::default(),
             discovery: Discovery { rules: None, gone_days: 7 },
             deploys: Deploys::default(),
+            tasks: Tasks { keys: None, calls_a_minute: 600, approvals: 1 },
             heartbeat: Heartbeat { url: String::new(), fail_url: String::new(), interval: Duration::from_secs(60) },
             snapshot: Snapshot { folder: None, key_file: None, every: Duration::ZERO, keep: 7 },
             log: Log { level: "info".to_owned() },

@@ -76,6 +76,11 @@ pub(crate) const RULES: &[Rule] = &[
     key!("discovery", "gone_days", AT_RELOAD, discovery.gone_days, |value| whole(value, 1, 3_650)
         .map(|days| u32::try_from(days).unwrap_or(u32::MAX))),
     key!("deploys", "file", AT_RELOAD, deploys.file, path),
+    key!("tasks", "keys", AT_RELOAD, tasks.keys, path),
+    key!("tasks", "calls_a_minute", AT_RELOAD, tasks.calls_a_minute, |value| whole(value, 1, 100_000)
+        .map(|calls| u32::try_from(calls).unwrap_or(u32::MAX))),
+    key!("tasks", "approvals", AT_RELOAD, tasks.approvals, |value| whole(value, 0, 8)
+        .map(|approvals| u8::try_from(approvals).unwrap_or(u8::MAX))),
     key!("heartbeat", "url", AT_RELOAD, heartbeat.url, web_address),
     key!("heartbeat", "fail_url", AT_RELOAD, heartbeat.fail_url, web_address),
     key!("heartbeat", "interval", AT_RELOAD, heartbeat.interval, |value| span(value, 5 * SECOND, 3_600 * SECOND)),

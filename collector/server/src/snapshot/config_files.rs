@@ -25,7 +25,7 @@ struct ConfigFile {
 }
 
 impl ConfigFiles {
-    /// Reads the files that these arguments name, and the profiles, rules of discovery and services at these paths.
+    /// Reads the files that these arguments name, and the profiles, rules of discovery, services and public keys at these paths.
     ///
     /// # Errors
     /// [`SnapshotError::Config`]: one of them cannot be read.
@@ -34,6 +34,7 @@ impl ConfigFiles {
         profiles: Vec<PathBuf>,
         discovery: Vec<PathBuf>,
         deploys: Option<PathBuf>,
+        keys: Vec<PathBuf>,
     ) -> Result<Self, SnapshotError> {
         let mut all = Self::default();
         if let Some(path) = arguments.config_file() {
@@ -49,6 +50,7 @@ impl ConfigFiles {
             ("profiles", profiles),
             ("discovery", discovery),
             ("deploys", deploys.into_iter().collect()),
+            ("tasks", keys),
         ];
         for (folder, paths) in folders {
             for path in paths {
@@ -150,7 +152,7 @@ password_file:
             ..Arguments::default()
         };
         std::fs::write(at("p.yml"), "profile: p\n").unwrap();
-        let files = ConfigFiles::read(&arguments, vec![at("p.yml")], Vec::new(), None).unwrap();
+        let files = ConfigFiles::read(&arguments, vec![at("p.yml")], Vec::new(), None, Vec::new()).unwrap();
         assert_eq!(files.secret_files, ["k"]);
         files.write(&RealDisk, &at("to")).unwrap();
         let text = |name: &str| String::from_utf8(read_all(&RealDisk, &at("to").join(name), 1 << 20).unwrap()).unwrap();
@@ -160,7 +162,7 @@ password_file:
         assert_eq!(text("config/profiles/p.yml"), "profile: p\n");
         assert_eq!(files.origins()["config/rules/a.yml"], at("rules/a.yml").display().to_string());
         let gone = Arguments { config: Some(at("gone.toml")), ..Arguments::default() };
-        let told = ConfigFiles::read(&gone, Vec::new(), Vec::new(), None).unwrap_err().to_string();
+        let told = ConfigFiles::read(&gone, Vec::new(), Vec::new(), None, Vec::new()).unwrap_err().to_string();
         assert!(told.contains("gone.toml` cannot be read"), "{told}");
     }
 }

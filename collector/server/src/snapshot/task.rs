@@ -119,7 +119,8 @@ impl Snapshots {
         let profiles = crate::profiles::paths(config).unwrap_or_default();
         let discovery = crate::profiles::discovery_files(config);
         let deploys = crate::profiles::deploy_file(config).filter(|path| path.is_file());
-        let config = ConfigFiles::read(self.reloader.arguments(), profiles, discovery, deploys)?;
+        let keys = config.tasks.keys.clone().into_iter().filter(|path| path.is_file()).collect();
+        let config = ConfigFiles::read(self.reloader.arguments(), profiles, discovery, deploys, keys)?;
         Ok(Ask { folder, key, config, name, now })
     }
 
