@@ -9,6 +9,7 @@ pub mod kill;
 pub mod load;
 pub mod maintenance;
 pub mod pages;
+pub mod rollout;
 pub mod sim;
 pub mod sim_alert;
 pub mod snapshots;

@@ -20,7 +20,9 @@ use muster_tests::load::corpus::HostLines;
 use muster_tests::load::log_feed::LogFeed;
 use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
-use muster_tests::{alerts, ask, gate, inventory, kill, maintenance, pages, sim, sim_alert, snapshots, sql, upgrade};
+use muster_tests::{
+    alerts, ask, gate, inventory, kill, maintenance, pages, rollout, sim, sim_alert, snapshots, sql, upgrade,
+};
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
 #[derive(Parser)]
@@ -140,6 +142,8 @@ enum Trial {
     Maintenance(maintenance::MaintenanceArguments),
     /// Questions to many hosts, some of which say nothing.
     Ask(ask::AskArguments),
+    /// A roll-out over many hosts, one wave of which is bad.
+    Rollout(rollout::RolloutArguments),
     /// What inventories and configurations of many hosts cost, how soon changes are known, and whether answers are true.
     #[command(subcommand)]
     Inventory(inventory::Word),
@@ -275,6 +279,7 @@ fn main() -> ExitCode {
         Trial::Upgrade { old, new, rounds, rate } => run_upgrade(&old, &new, rounds, rate),
         Trial::Maintenance(arguments) => maintenance::trial(&arguments).map(|words| println!("{words}")),
         Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
+        Trial::Rollout(arguments) => rollout::trial(&arguments).map(|words| println!("{words}")),
         Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
         Trial::Gate { seeds } => gate::trial(seeds).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),

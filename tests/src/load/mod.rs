@@ -1,6 +1,7 @@
 //! Loads: deterministic hosts and log lines, and senders of them by each intake.
 
 pub mod asked;
+pub mod called;
 pub mod corpus;
 pub mod feed;
 pub mod log_feed;

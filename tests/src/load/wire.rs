@@ -196,7 +196,7 @@ impl Control {
 
 /// One session's streams.
 pub(super) struct Session {
-    connection: Connection,
+    pub(super) connection: Connection,
     pub(super) control: Control,
     /// Kept open: its end would be the session's.
     pub(super) control_send: SendStream,

@@ -15,6 +15,7 @@ mod row;
 mod run;
 mod snapshots;
 mod tail;
+mod tasks;
 mod trials;
 
 pub(crate) use agent::agent_rows;

@@ -18,6 +18,7 @@ use super::product::{binary_rows, demo_rows, test_rows};
 use super::row::{Row, row};
 use super::snapshots::snapshot_rows;
 use super::tail::tail_rows;
+use super::tasks::task_rows;
 use super::trials::{kill_rows, simulator_rows};
 use crate::{build, web};
 
@@ -48,6 +49,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("snapshot", snapshot_rows),
     ("inventory", inventory_rows),
     ("gate", gate_rows),
+    ("tasks", task_rows),
     ("pages", page_rows),
     ("agent", |programs, quick| agent_rows(programs, Duration::from_secs(if quick { 60 } else { 600 }))),
     ("binaries", |programs, _| binary_rows(programs)),
