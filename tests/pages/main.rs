@@ -21,6 +21,8 @@ const HOSTS: [(&str, &str); 2] = [("web-1", "role=web"), ("db-1", "role=db")];
 /// Whom to tell, so that alerts have receivers: a webhook that nobody hears.
 const ALERTING: &str = "route:\n  receiver: ops\n  group_by: [alertname, host]\n  group_wait: 0s\n  group_interval: 1s\n  \
      repeat_interval: 4h\nreceivers:\n- name: ops\n";
+/// A service of both hosts, which goes to one environment after another: the hosts are in `prod` until a test moves one.
+const DEPLOYS: &str = "[[services]]\nname = \"shop\"\nhosts = [\"team=shop\"]\n\n[gate]\nprod = { after = [\"staging\"], soak = \"30m\" }\n";
 /// Lines of logs to look at, of two levels and one hostile.
 const LINES: usize = 300;
 
@@ -37,8 +39,11 @@ impl World {
         let (programs, folder) = (programs::folder(), tempfile::tempdir().unwrap());
         let alerting = folder.path().join("alerting.yml");
         std::fs::write(&alerting, ALERTING).unwrap();
+        let deploys = folder.path().join("deploy.toml");
+        std::fs::write(&deploys, DEPLOYS).unwrap();
         let mut options = Options::new(&programs, &folder.path().join("data"));
         options.arguments = vec!["--alerting".to_owned(), alerting.to_string_lossy().into_owned()];
+        options.arguments.extend(["--set".to_owned(), format!("deploys.file={}", deploys.display())]);
         let collector = Collector::start(&options).unwrap();
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();

@@ -2,7 +2,7 @@
 import type { Labels, Trouble } from './types'
 
 export type Role = 'viewer' | 'operator' | 'admin'
-export type Scope = 'read' | 'silence' | 'ask' | 'ingest' | 'admin'
+export type Scope = 'read' | 'silence' | 'ask' | 'ingest' | 'deploy' | 'admin'
 
 export interface Me {
   readonly by: string

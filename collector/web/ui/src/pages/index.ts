@@ -9,6 +9,7 @@ export const pages: readonly Page[] = [
   { path: '/explore', title: 'Metrics', group: 'Look', key: 'g m', hasRange: true, load: () => import('./explore') },
   { path: '/changes', title: 'Changes', group: 'Look', key: 'g d', load: () => import('./changes') },
   { path: '/inventory', title: 'Inventory', group: 'Look', key: 'g i', load: () => import('./inventory') },
+  { path: '/deploys', title: 'Deploys', group: 'Look', key: 'g e', load: () => import('./deploys') },
   { path: '/ask', title: 'Ask', group: 'Look', key: 'g k', load: () => import('./ask') },
   { path: '/alerts', title: 'Alerts', group: 'Watch', key: 'g a', load: () => import('./alerts') },
   { path: '/alerts/:id', title: 'Alert', load: () => import('./alerts/One') },

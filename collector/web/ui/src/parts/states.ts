@@ -37,6 +37,14 @@ export const LOOKS: Readonly<Record<AnyState, Look>> = {
   done: { word: 'Done', tone: 'ok', shape: 'check', rank: 0 },
   superseded: { word: 'Superseded', tone: 'off', shape: 'slash', rank: 0 },
   reverted: { word: 'Reverted', tone: 'warning', shape: 'triangle', rank: 5 },
+  // Of deploys.
+  ok: { word: 'OK', tone: 'ok', shape: 'check', rank: 0 },
+  failed: { word: 'Failed', tone: 'critical', shape: 'octagon', rank: 9 },
+  rolled_back: { word: 'Rolled back', tone: 'warning', shape: 'turn', rank: 5 },
+  abandoned: { word: 'Given up', tone: 'unknown', shape: 'slash', rank: 4 },
+  // Of freezes.
+  on: { word: 'On', tone: 'warning', shape: 'pause', rank: 5 },
+  off: { word: 'Off', tone: 'off', shape: 'ring', rank: 0 },
   // What a host says of its configuration; it may have reverted it too.
   none: { word: 'None', tone: 'off', shape: 'ring', rank: 0 },
   in_force: { word: 'In force', tone: 'ok', shape: 'check', rank: 0 },

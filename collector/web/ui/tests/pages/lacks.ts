@@ -101,6 +101,9 @@ async function rows(visit: Visit): Promise<Row[]> {
   const { close, port, words } = await listen(visit)
   await visit.api('PUT', '/api/muster/v1/discovery/rules/lacks-rule', { kind: 'port', items: [`port="${port}"`], action: 'ignore' })
   await close()
+  await visit.api('POST', '/api/muster/v1/deploys', { service: 'shop', env: 'prod', version: 'lacks-1' })
+  await visit.api('POST', '/api/muster/v1/freezes', { matchers: ['env=nowhere'], reason: 'frozen while nothing answers', to_ms: Date.now() + 3_600_000 })
+  await visit.api('POST', '/api/muster/v1/deploys/finish', { service: 'shop', env: 'prod', result: 'ok' })
   return [
     { path: '/', at: '/?q=fan', good: 'the fan stands still' },
     { path: '/fleet', at: '/fleet', good: 'db-1' },
@@ -114,6 +117,8 @@ async function rows(visit: Visit): Promise<Row[]> {
     { path: '/hosts/:host', at: '/hosts/web-1?tab=setup', good: 'Checks by it' },
     { path: '/profiles', at: '/profiles?profile=redis', good: /valkey/ },
     { path: '/profiles', at: '/profiles?view=versions', good: 'the newest' },
+    { path: '/deploys', at: '/deploys', good: /^lacks-1 for / },
+    { path: '/deploys', at: '/deploys?view=freezes', good: 'frozen while nothing answers' },
     { path: '/inventory', at: '/inventory?view=drift', good: 'No group to look at' },
     { path: '/ask', at: '/ask?table=users', good: /One row is .*name, uid/ },
     { path: '/logs', at: '/logs?since=3h&q=%7Bapp%3D%22shop%22%7D', good: /lines, the newest first/ },

@@ -21,10 +21,10 @@ const CORPUS: readonly string[] = [
 /** What a page of ours has none of: whoever finds one has found a text that became a part of the page. */
 const FOREIGN = 'img[src="x"], iframe[srcdoc], svg[onload], script:not([src^="/assets/"]), a[href^="javascript" i], [onerror], [onload], [onclick], [onmouseover], object, embed, base, meta[http-equiv="refresh"]'
 /** Parameters that some page reads, or will. */
-const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages', 'state', 'kind', 'after', 'profile', 'version', 'baseline', 'own', 'columns', 'where', 'hosts', 'timeout', 'limit'] as const
+const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages', 'state', 'kind', 'after', 'profile', 'version', 'baseline', 'own', 'columns', 'where', 'hosts', 'timeout', 'limit', 'service', 'env', 'to'] as const
 const HOST = 'db-1'
 /** Pages of what monitoring sets up by itself. */
-const SET_UP = ['/discovery?state=all', '/discovery?view=rules', '/profiles', '/profiles?profile=x', '/profiles?view=rollouts', '/profiles?view=versions&version=1', `/hosts/${HOST}?tab=setup`, '/inventory?view=drift', `/ask?table=${encodeURIComponent('__proto__')}`] as const
+const SET_UP = ['/discovery?state=all', '/discovery?view=rules', '/profiles', '/profiles?profile=x', '/profiles?view=rollouts', '/profiles?view=versions&version=1', `/hosts/${HOST}?tab=setup`, '/inventory?view=drift', '/deploys', '/deploys?view=freezes', `/ask?table=${encodeURIComponent('__proto__')}`] as const
 const CHECK = 'untrusted'
 /** A file may have any name but one with a slash. */
 const FILE = CORPUS[0] ?? ''
@@ -93,6 +93,11 @@ async function told(visit: Visit): Promise<void> {
   const rollout = (at: number): unknown => ({ set: at, base: 1, state: ['stopped', 'done', text(at)][at % 3], wave: at, reason: text(at), by: text(at), begun_ms: 1, changed_ms: 1, hosts: 3, good: 1, failed: [{ id: text(at), host: at % 2 ? null : text(at), problem: text(at), at_ms: 1 }] })
   const configuration = { number: 1, digest: text(0), document: CORPUS.join('\n'), set: 1, profiles: CORPUS, proposed: CORPUS, checks: CORPUS.map((name) => ({ name, of: name })), problems: CORPUS, set_back: text(0), told: { word: text(0), in_force: null, offered: null, problems: CORPUS, at_ms: 1 }, reads: false }
   const drifted = { ...shape, table: text(0), hosts: 3, rows: 9, own: 1, undecided: 1, drift: CORPUS.map((_, at) => ({ key: [text(at), text(at + 1)], expected: at % 2 ? null : row(at), left_out: 1, others: CORPUS.map((host, place) => ({ host, host_id: host, row: place % 3 ? row(at + place) : null, columns: CORPUS })) })) }
+  const freeze = (at: number): unknown => ({ id: text(at), matchers: CORPUS, from_ms: 1, to_ms: 2, every: text(at), zone: text(at), reason: text(at), source: at % 2 ? 'api' : 'file', file: text(at), by: text(at), made_ms: 1, is_on: true, next_ms: 1 })
+  const environment = (at: number): unknown => ({
+    env: text(at), hosts: 2, after: [text(at + 1)], soak_ms: 1, running: [1], frozen: { freeze: freeze(at), until_ms: null, override: at % 3 ? null : { id: 1, freeze: text(at), service: text(at), env: text(at), reason: text(at), by: text(at), from_ms: 1, until_ms: 2 } },
+    versions: CORPUS.map((version, place) => ({ version, hosts: CORPUS, since_ms: place, whole_ms: place % 2 ? 1 : null, soaked_ms: 1, has_failed: true, source: text(at) })),
+  })
   const missing = CORPUS.map((host) => ({ host, why: host, problem: host }))
   answers.push(
     [/v1\/discovery\?/, { version: 1, next: text(9), items: CORPUS.map((_, at) => item(at)), over: [{ host: text(0), host_id: '1', count: 2, first: CORPUS }] }],
@@ -106,6 +111,9 @@ async function told(visit: Visit): Promise<void> {
     [/\/hosts\/[^/]+\/configuration$/, { version: 1, configuration }],
     [/\/inventory\/drift/, { version: 1, group_by: [], baseline: null, hosts_min: 3, alone: 1, groups: [{ name: text(0), labels: {}, hosts: 3, rows: 9, left_out: 1, by_host: CORPUS.map((host) => ({ host, rows: 1 })), tables: [drifted] }] }],
     [/\/inventory\/baselines/, { version: 1, baselines: CORPUS.map((name) => ({ name, matchers: CORPUS, host: name, tables: CORPUS, rows: 1, made_ms: 1, by: name })) }],
+    [/v1\/services$/, { version: 1, file: text(0), services: CORPUS.map((name, at) => ({ name, hosts: CORPUS, units: CORPUS, checks: CORPUS, streams: CORPUS, packages: CORPUS, repositories: CORPUS, outside: 1, environments: [environment(at), environment(at + 1)] })) }],
+    [/v1\/deploys\?/, { version: 1, next: null, deploys: CORPUS.map((_, at) => ({ id: at, service: text(at), version: text(at + 1), env: text(at), state: at % 2 ? 'ok' : text(at), source: at % 2 ? 'package' : text(at), hosts: CORPUS, started_ms: 1, ended_ms: 2, by: text(at), link: text(at), note: text(at), key: text(at), package: text(at), announced: text(at), unannounced: at % 2 === 0, freeze: text(at), override: 1 })) }],
+    [/v1\/freezes$/, { version: 1, freezes: CORPUS.map((_, at) => freeze(at)) }],
     [/v1\/ask\/tables$/, { version: 1, tables: [{ ...shape, one: text(0), is_live: true }, { ...shape, table: text(0), is_live: false }] }],
     [/v1\/ask$/, { version: 1, table: text(0), columns: shape.columns, rows: CORPUS.map((_, at) => ({ values: row(at), count: 1, on_hosts: at % 2 ? 1 : 9, hosts: CORPUS })), left_out: 1, asked: 3, answered: 1, missing, notes: missing, dropped: 1, took_ms: 1 }],
   )

@@ -5,10 +5,10 @@ import { change } from '../../api/ask'
 import { may } from '../../api/me'
 import type { Downtimes, Silence } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
-import { Age, Button, Choice, Code, Dialog, Filter, Lack, Moment, Notice, say, useKeys, VirtualTable, type Column } from '../../parts'
+import { Age, Button, Choice, Code, Dialog, Filter, Lack, Link, Moment, Notice, say, useKeys, VirtualTable, type Column } from '../../parts'
 import { useHeading } from '../../shell/heading'
 import { now } from '../../time/clock'
-import { api } from '../../url/link'
+import { api, to } from '../../url/link'
 import { param } from '../../url/query'
 import { isUtc } from '../../url/range'
 import { PlanForm, type Plan } from './Form'
@@ -72,6 +72,7 @@ export default function Calendar() {
         )}
         <Choice label="State" value={show.value} choices={[['open', 'Not over'], ['active', 'Active'], ['planned', 'Planned'], ['ended', 'Ended'], ['all', 'All']]} onChoose={(value) => (show.value = value)} />
         <div class="grow"><Filter label="Filter" placeholder="Filter: web-1 upgrade" value={q.value} onInput={(text) => (q.value = text)} /></div>
+        <Link to={to(['deploys'], { view: 'freezes' })} class="small">Freezes of deploys</Link>
         {may('silence') ? <Button kind="accent" onClick={() => create()}>New</Button> : <span class="small soft">Your role may look only.</span>}
       </div>
       {!isKnown ? <div class="wait" /> : view.value === 'week' ? (
