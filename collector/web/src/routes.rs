@@ -11,7 +11,7 @@ use crate::files::{Find, embedded};
 /// First parts of the paths of pages; what follows is the page's own. Beside `/`, which is one too. The list is closed, so that a path of the
 /// API that is written wrongly is refused in the API's words. `/metrics` is the collector's own numbers, so the page of that name is
 /// `/explore`.
-pub const PAGES: [&str; 18] = [
+pub const PAGES: [&str; 20] = [
     "fleet",
     "hosts",
     "logs",
@@ -24,8 +24,10 @@ pub const PAGES: [&str; 18] = [
     "discovery",
     "rules",
     "profiles",
+    "gate",
     "calendar",
     "hosts-setup",
+    "tasks",
     "health",
     "audit",
     "users",

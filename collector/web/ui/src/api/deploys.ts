@@ -1,7 +1,8 @@
-// The answers about services, deploys and freezes, as collector/api/openapi.yaml has them.
+// The answers about services, deploys, freezes and the gate, as collector/api/openapi.yaml has them.
 
 export type DeployState = 'running' | 'ok' | 'failed' | 'rolled_back' | 'abandoned'
 export type DeploySource = 'api' | 'github' | 'gitlab' | 'package'
+export type Verdict = 'go' | 'no-go' | 'unknown'
 
 export interface Deploy {
   readonly id: number
@@ -104,4 +105,39 @@ export interface ServiceList {
   /** null: there is none. */
   readonly file: string | null
   readonly services: readonly Service[]
+}
+
+export interface GateReason {
+  readonly code: string
+  readonly effect: 'no-go' | 'unknown' | 'told'
+  readonly text: string
+  /** Path and query of a page. */
+  readonly evidence: string
+  readonly waivable: boolean
+  readonly lifted: boolean
+}
+export interface GateDecision {
+  readonly verdict: Verdict
+  readonly reasons: readonly GateReason[]
+  readonly decision: { readonly id: number; readonly at_ms: number; readonly by?: string; readonly service: string; readonly version: string; readonly to: string; readonly rollback: boolean }
+}
+export interface GateReplay extends GateDecision {
+  readonly same: boolean
+  readonly again: { readonly verdict: Verdict; readonly reasons: readonly GateReason[] }
+}
+export interface GateHead {
+  readonly id: number
+  readonly at_ms: number
+  readonly by: string
+  readonly service: string
+  readonly version: string
+  readonly to: string
+  readonly rollback: boolean
+  readonly verdict: Verdict
+  readonly codes: readonly string[]
+  readonly lifted: readonly string[]
+  readonly override_by: string | null
+}
+export interface GateHeads {
+  readonly decisions: readonly GateHead[]
 }

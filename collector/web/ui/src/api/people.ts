@@ -2,7 +2,7 @@
 import type { Labels, Trouble } from './types'
 
 export type Role = 'viewer' | 'operator' | 'admin'
-export type Scope = 'read' | 'silence' | 'ask' | 'ingest' | 'deploy' | 'admin'
+export type Scope = 'read' | 'silence' | 'ask' | 'ingest' | 'deploy' | 'task:request' | 'task:approve' | 'admin'
 
 export interface Me {
   readonly by: string

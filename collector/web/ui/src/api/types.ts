@@ -1,12 +1,13 @@
 // The API's answers, as collector/api/openapi.yaml has them. Times ending in _ms are milliseconds since 1970 UTC.
-import type { DeployState } from './deploys'
+import type { DeployState, GateReason, Verdict } from './deploys'
 import type { ItemState } from './discovery'
 import type { ConfigurationWord, RolloutState } from './profiles'
+import type { OrderState, RunState } from './tasks'
 
 export type Labels = Readonly<Record<string, string>>
 
 /** What the live stream tells of. */
-export const TOPICS = ['alerts', 'checks', 'hosts', 'silences', 'downtimes', 'maintenances', 'events', 'discovery', 'deploys'] as const
+export const TOPICS = ['alerts', 'checks', 'hosts', 'silences', 'downtimes', 'maintenances', 'events', 'discovery', 'deploys', 'tasks'] as const
 export type Topic = (typeof TOPICS)[number]
 
 /** One message of the live stream. */
@@ -24,7 +25,7 @@ export type CheckState = 'OK' | 'WARNING' | 'CRITICAL' | 'UNKNOWN'
 export type Presence = 'up' | 'silent' | 'unreachable' | 'rebooting' | 'agent_stopped'
 export type AlertState = 'pending' | 'firing' | 'resolved'
 /** Any state that a mark can show. */
-export type AnyState = CheckState | Presence | AlertState | ItemState | RolloutState | ConfigurationWord | DeployState | 'on' | 'off'
+export type AnyState = CheckState | Presence | AlertState | ItemState | RolloutState | ConfigurationWord | DeployState | OrderState | RunState | Verdict | GateReason['effect'] | 'on' | 'off'
 
 export type Why =
   | 'acknowledged'

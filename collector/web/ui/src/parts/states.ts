@@ -42,6 +42,22 @@ export const LOOKS: Readonly<Record<AnyState, Look>> = {
   failed: { word: 'Failed', tone: 'critical', shape: 'octagon', rank: 9 },
   rolled_back: { word: 'Rolled back', tone: 'warning', shape: 'turn', rank: 5 },
   abandoned: { word: 'Given up', tone: 'unknown', shape: 'slash', rank: 4 },
+  // Of orders of tasks, and of hosts in them.
+  requested: { word: 'To be approved', tone: 'busy', shape: 'clock', rank: 4 },
+  rolling_back: { word: 'Rolling back', tone: 'warning', shape: 'turn', rank: 6 },
+  paused: { word: 'Paused', tone: 'warning', shape: 'pause', rank: 7 },
+  stopping: { word: 'Stopping', tone: 'warning', shape: 'pause', rank: 6 },
+  expired: { word: 'Expired', tone: 'unknown', shape: 'clock', rank: 3 },
+  cancelled: { word: 'Cancelled', tone: 'off', shape: 'slash', rank: 3 },
+  waiting: { word: 'Waiting', tone: 'off', shape: 'ring', rank: 1 },
+  sent: { word: 'Sent', tone: 'busy', shape: 'clock', rank: 2 },
+  lost: { word: 'Lost', tone: 'critical', shape: 'question', rank: 8 },
+  skipped: { word: 'Skipped', tone: 'off', shape: 'minus', rank: 1 },
+  // Of the gate, and what its reasons do.
+  go: { word: 'Go', tone: 'ok', shape: 'check', rank: 0 },
+  'no-go': { word: 'No-go', tone: 'critical', shape: 'octagon', rank: 9 },
+  unknown: { word: 'Unknown', tone: 'unknown', shape: 'question', rank: 6 },
+  told: { word: 'To know', tone: 'off', shape: 'plus', rank: 0 },
   // Of freezes.
   on: { word: 'On', tone: 'warning', shape: 'pause', rank: 5 },
   off: { word: 'Off', tone: 'off', shape: 'ring', rank: 0 },

@@ -104,6 +104,7 @@ async function rows(visit: Visit): Promise<Row[]> {
   await visit.api('POST', '/api/muster/v1/deploys', { service: 'shop', env: 'prod', version: 'lacks-1' })
   await visit.api('POST', '/api/muster/v1/freezes', { matchers: ['env=nowhere'], reason: 'frozen while nothing answers', to_ms: Date.now() + 3_600_000 })
   await visit.api('POST', '/api/muster/v1/deploys/finish', { service: 'shop', env: 'prod', result: 'ok' })
+  await visit.api('GET', '/api/muster/v1/gate?service=shop&version=lacks-1&to=prod')
   return [
     { path: '/', at: '/?q=fan', good: 'the fan stands still' },
     { path: '/fleet', at: '/fleet', good: 'db-1' },
@@ -118,7 +119,10 @@ async function rows(visit: Visit): Promise<Row[]> {
     { path: '/profiles', at: '/profiles?profile=redis', good: /valkey/ },
     { path: '/profiles', at: '/profiles?view=versions', good: 'the newest' },
     { path: '/deploys', at: '/deploys', good: /^lacks-1 for / },
+    { path: '/gate', at: '/gate', good: 'lacks-1 is there' },
+    { path: '/gate', at: '/gate?view=decisions', good: 'lacks-1 of shop to prod' },
     { path: '/deploys', at: '/deploys?view=freezes', good: 'frozen while nothing answers' },
+    { path: '/tasks', at: '/tasks', good: /^Hold all back/ },
     { path: '/inventory', at: '/inventory?view=drift', good: 'No group to look at' },
     { path: '/ask', at: '/ask?table=users', good: /One row is .*name, uid/ },
     { path: '/logs', at: '/logs?since=3h&q=%7Bapp%3D%22shop%22%7D', good: /lines, the newest first/ },

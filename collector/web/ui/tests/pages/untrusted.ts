@@ -21,10 +21,10 @@ const CORPUS: readonly string[] = [
 /** What a page of ours has none of: whoever finds one has found a text that became a part of the page. */
 const FOREIGN = 'img[src="x"], iframe[srcdoc], svg[onload], script:not([src^="/assets/"]), a[href^="javascript" i], [onerror], [onload], [onclick], [onmouseover], object, embed, base, meta[http-equiv="refresh"]'
 /** Parameters that some page reads, or will. */
-const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages', 'state', 'kind', 'after', 'profile', 'version', 'baseline', 'own', 'columns', 'where', 'hosts', 'timeout', 'limit', 'service', 'env', 'to'] as const
+const PARAMETERS = ['q', 'q2', 'group', 'tab', 'since', 'from', 'to', 'tz', 'show', 'line', 'sort', 'who', 'view', 'check', 'next', 'sql', 'at', 'with', 'withat', 'table', 'host', 'open', 'quiet', 'before', 'pages', 'state', 'kind', 'after', 'profile', 'version', 'baseline', 'own', 'columns', 'where', 'hosts', 'timeout', 'limit', 'service', 'env', 'to', 'rollback', 'decision', 'order', 'step'] as const
 const HOST = 'db-1'
 /** Pages of what monitoring sets up by itself. */
-const SET_UP = ['/discovery?state=all', '/discovery?view=rules', '/profiles', '/profiles?profile=x', '/profiles?view=rollouts', '/profiles?view=versions&version=1', `/hosts/${HOST}?tab=setup`, '/inventory?view=drift', '/deploys', '/deploys?view=freezes', `/ask?table=${encodeURIComponent('__proto__')}`] as const
+const SET_UP = ['/discovery?state=all', '/discovery?view=rules', '/profiles', '/profiles?profile=x', '/profiles?view=rollouts', '/profiles?view=versions&version=1', `/hosts/${HOST}?tab=setup`, '/inventory?view=drift', '/deploys', '/gate', '/gate?service=x&version=y&to=z', '/gate?view=decisions&decision=1', '/deploys?view=freezes', '/tasks', '/tasks?order=1&host=x', '/tasks?view=catalogue', `/ask?table=${encodeURIComponent('__proto__')}`] as const
 const CHECK = 'untrusted'
 /** A file may have any name but one with a slash. */
 const FILE = CORPUS[0] ?? ''
@@ -98,6 +98,15 @@ async function told(visit: Visit): Promise<void> {
     env: text(at), hosts: 2, after: [text(at + 1)], soak_ms: 1, running: [1], frozen: { freeze: freeze(at), until_ms: null, override: at % 3 ? null : { id: 1, freeze: text(at), service: text(at), env: text(at), reason: text(at), by: text(at), from_ms: 1, until_ms: 2 } },
     versions: CORPUS.map((version, place) => ({ version, hosts: CORPUS, since_ms: place, whole_ms: place % 2 ? 1 : null, soaked_ms: 1, has_failed: true, source: text(at) })),
   })
+  const run = (at: number): unknown => ({ state: at % 2 ? 'failed' : text(at), wave: at % 3 ? at : null, sent_ms: 1, began_ms: 1, ended_ms: 2, exit: 2, well: false, why: text(at), output_bytes: 1, kept_bytes: 1 })
+  const order = (at: number): unknown => ({
+    order: at, id: text(at), task: text(at), back: text(at), state: ['requested', 'paused', text(at)][at % 3], step: at % 2, wave: 1, wave_size: 1, why: text(at), hosts: 3, counts: { ok: 1, [text(9)]: 2 }, back_counts: { failed: 1 }, failures: 1, failures_max: 0, canary: 1, batch: text(at),
+    on_trouble: text(at), soak_ms: 1, return_ms: 1, by: text(at), reason: text(at), made_ms: 1, changed_ms: 1, expires_ms: 1, back_expires_ms: 9e15, needs: 2, approvals: [{ approver: text(at), by: text(at), at_ms: 1, verified: false }], text: CORPUS.join('\n'),
+  })
+  const decision = {
+    version: 1, verdict: text(9), decision: { id: 1, at_ms: 1, by: text(0), service: text(0), version: text(1), to: text(2), rollback: true },
+    reasons: CORPUS.map((one, at) => ({ code: one, effect: at % 2 ? 'no-go' : one, text: one, evidence: at % 3 ? one : `//${one}`, waivable: true, lifted: at % 4 === 0 })),
+  }
   const missing = CORPUS.map((host) => ({ host, why: host, problem: host }))
   answers.push(
     [/v1\/discovery\?/, { version: 1, next: text(9), items: CORPUS.map((_, at) => item(at)), over: [{ host: text(0), host_id: '1', count: 2, first: CORPUS }] }],
@@ -114,6 +123,13 @@ async function told(visit: Visit): Promise<void> {
     [/v1\/services$/, { version: 1, file: text(0), services: CORPUS.map((name, at) => ({ name, hosts: CORPUS, units: CORPUS, checks: CORPUS, streams: CORPUS, packages: CORPUS, repositories: CORPUS, outside: 1, environments: [environment(at), environment(at + 1)] })) }],
     [/v1\/deploys\?/, { version: 1, next: null, deploys: CORPUS.map((_, at) => ({ id: at, service: text(at), version: text(at + 1), env: text(at), state: at % 2 ? 'ok' : text(at), source: at % 2 ? 'package' : text(at), hosts: CORPUS, started_ms: 1, ended_ms: 2, by: text(at), link: text(at), note: text(at), key: text(at), package: text(at), announced: text(at), unannounced: at % 2 === 0, freeze: text(at), override: 1 })) }],
     [/v1\/freezes$/, { version: 1, freezes: CORPUS.map((_, at) => freeze(at)) }],
+    [/v1\/gate\?/, decision],
+    [/v1\/gate\/decisions\?/, { version: 1, decisions: CORPUS.map((_, at) => ({ id: at, at_ms: 1, by: text(at), service: text(at), version: text(at), to: text(at), rollback: true, verdict: at % 2 ? 'go' : text(at), codes: CORPUS, lifted: CORPUS, override_by: text(at) })) }],
+    [/v1\/gate\/decisions\/1\/replay$/, { ...decision, same: false, again: { verdict: text(9), reasons: decision.reasons } }],
+    [/v1\/tasks\/orders$/, { version: 1, paused: text(0), orders: CORPUS.map((_, at) => order(at)) }],
+    [/v1\/tasks\/orders\/1$/, { version: 1, order: order(0), hosts: CORPUS.map((_, at) => ({ id: text(at), host: at % 2 ? null : text(at), run: run(at), back: at % 3 ? null : run(at + 1) })) }],
+    [/v1\/tasks\/orders\/1\/output\?/, { version: 1, order: 1, host: text(0), step: 1, text: CORPUS.join('\n'), output_bytes: 1, dropped_bytes: 1 }],
+    [/v1\/tasks\/catalogue$/, { version: 1, catalogue: { catalogue_version: 1, digest: text(0), signer: text(0), by: text(1), added_ms: 1, expires_ms: 1, taken: 1, refused: CORPUS.map((why, at) => ({ id: why, host: at % 2 ? null : why, why })), document: CORPUS.join('\n'), tasks: CORPUS.map((task) => ({ task, about: task, argv: CORPUS, account: task, timeout_ms: 1, parameters: [{ name: task, kind: task }] })) } }],
     [/v1\/ask\/tables$/, { version: 1, tables: [{ ...shape, one: text(0), is_live: true }, { ...shape, table: text(0), is_live: false }] }],
     [/v1\/ask$/, { version: 1, table: text(0), columns: shape.columns, rows: CORPUS.map((_, at) => ({ values: row(at), count: 1, on_hosts: at % 2 ? 1 : 9, hosts: CORPUS })), left_out: 1, asked: 3, answered: 1, missing, notes: missing, dropped: 1, took_ms: 1 }],
   )

@@ -1,8 +1,9 @@
 // Which version of each service is in which environment.
 import type { ServiceEnvironment, ServiceList } from '../../api/deploys'
-import { Code, Section, SmallTable } from '../../parts'
+import { Code, Link, Section, SmallTable } from '../../parts'
 import { quarter } from '../../time/clock'
 import { count, dateTime, duration } from '../../time/format'
+import { to } from '../../url/link'
 import { isUtc } from '../../url/range'
 import { presentOf, versionWords } from './rows'
 
@@ -19,7 +20,7 @@ export interface WhereProps {
 
 export function Where({ services: { file, services }, envs, onPick }: WhereProps) {
   return (
-    <Section title="Versions" note={services.length > 0 && <span class="any-word">{count(services.length, 'service')}{file && `, declared in ${file}`}</span>}>
+    <Section title="Versions" note={services.length > 0 && <span class="any-word">{count(services.length, 'service')}{file && `, declared in ${file}`}</span>} actions={<Link to={to(['gate'])}>What may go where</Link>}>
       {services.length === 0 ? (
         <div class="inside">
           <p class="soft">No service is declared, so no deploy can be told. They stand in {file ?? 'deploy.toml'}, which the collector reads:</p>
