@@ -56,7 +56,7 @@ pub(crate) struct Topics(u16);
 
 impl Topics {
     pub(crate) const NONE: Self = Self(0);
-    pub(crate) const ALL: Self = Self(u8::MAX >> (8 - Topic::ALL.len()));
+    pub(crate) const ALL: Self = Self(u16::MAX >> (16 - Topic::ALL.len()));
 
     pub(crate) const fn of(topic: Topic) -> Self {
         Self(1 << topic as u8)

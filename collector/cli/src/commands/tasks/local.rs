@@ -35,7 +35,7 @@ fn new_key(file: &Path) -> Result<Printed, Failure> {
         Failure::Usage(format!("failed to make `{}`: {error}; name a file that is not there yet", file.display()))
     })?;
     let notes = vec![format!("the private key is in {}: keep it off collectors and hosts", file.display())];
-    Ok(Printed { text: format!("{}\n", key.public()), notes, is_problem: false })
+    Ok(Printed { text: format!("{}\n", key.public()), notes, is_unknown: false, is_problem: false })
 }
 
 fn sign(file: &Path, key: &Path) -> Result<Printed, Failure> {

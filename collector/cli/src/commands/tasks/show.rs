@@ -97,7 +97,7 @@ pub(super) fn order(answer: &Value, output: Output, now_ms: i64) -> Printed {
     let mut out = head(order, now_ms);
     out.push('\n');
     out += &rows.to_table("it has no hosts");
-    Printed { text: out, notes: Vec::new(), is_problem }
+    Printed { text: out, notes: Vec::new(), is_unknown: false, is_problem }
 }
 
 fn head(order: &Value, now_ms: i64) -> String {
