@@ -4,6 +4,7 @@
 //! makes it durable in one transaction, and only then is it taken into memory and told to readers. A commit that fails may have
 //! happened or not: the file is then closed, and opened and read anew before the next write.
 
+mod books;
 mod reading;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +25,6 @@ use serde::de::DeserializeOwned;
 
 use crate::announcements::Announcement;
 use crate::audit::{AUDIT_ROWS_MAX, Chain, Link};
-use crate::checks::active_hosts;
 use crate::copy::StateCounts;
 use crate::deploys::DeployRows;
 use crate::discovery::Discovery;
@@ -32,23 +32,21 @@ use crate::draft::Draft;
 use crate::error::FleetError;
 use crate::gate::{DeployVerdict, GateDecision, GateHead};
 use crate::http_tokens::HttpTokenRow;
-use crate::inventory::{Baseline, InventoryState, Loading, write_inventory};
+use crate::inventory::{Baseline, InventoryState, write_inventory};
 use crate::looks::write_looks;
 use crate::memory::Memory;
 use crate::outbox::{OUTBOX_ROWS_MAX, OutboxState};
-use crate::profiles::{ProfileBook, ProfileRows};
+use crate::profiles::ProfileBook;
 use crate::projection::{Kept, apart, write_rows};
 use crate::restored::Restored;
 use crate::rows::{DenyRow, Sha256, Sighting, decode, encode, hex};
 use crate::sessions::SessionRow;
 use crate::status::StatusBook;
 use crate::tables::{
-    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, CHECKS, DENIED, DEPLOY_VERDICTS, DISCOVERY, DISCOVERY_RULES,
-    DOWNTIMES, ENDED_DOWNTIMES, GAPS, GATE_DECISIONS, HOST_CONFIGURATIONS, HOSTS, HTTP_TOKENS, INVENTORY, LEAVES,
-    LOG_LOSSES, MAINTENANCES, META, OUTBOX, PROCESS_LOOKS, PROFILE_ASSIGNMENTS, PROFILE_SETS, Put, ROLLOUTS, SESSIONS,
-    SIGHTINGS, TASK_CATALOGUES, TASK_HOSTS, TASK_ORDERS, TOKENS, Table, USERS, meta,
+    ALL, ANNOUNCEMENTS, AUDIT, AUTHORITIES, BASELINES, DENIED, DEPLOY_VERDICTS, GAPS, GATE_DECISIONS, HOSTS,
+    HTTP_TOKENS, LEAVES, LOG_LOSSES, META, OUTBOX, PROCESS_LOOKS, Put, SESSIONS, SIGHTINGS, TOKENS, Table, USERS, meta,
 };
-use crate::tasks::{TaskBook, TaskRows};
+use crate::tasks::TaskBook;
 use crate::tokens::TokenRow;
 use crate::users::UserRow;
 
@@ -313,67 +311,6 @@ impl State {
         let discovery = self.discovery(&transaction, &inventory)?;
         let tasks = self.tasks(&transaction, numbers.tasks)?;
         Ok(Loaded { memory, sightings, book, inventory, profiles, discovery, tasks })
-    }
-
-    /// Row by row: all of them as bytes may be some hundred MB.
-    fn inventory(&self, transaction: &ReadTransaction) -> Result<InventoryState, FleetError> {
-        let mut loading = Loading::new();
-        let failed = |error: redb::Error| self.failed("read inventories", error);
-        let table = transaction.open_table(INVENTORY).map_err(|error| failed(error.into()))?;
-        for row in table.iter().map_err(|error| failed(error.into()))? {
-            let (key, value) = row.map_err(|error| failed(error.into()))?;
-            let taken = loading.take(key.value(), value.value());
-            taken.map_err(|what| self.damaged(&INVENTORY, key.value(), what))?;
-        }
-        Ok(loading.finish())
-    }
-
-    fn profiles(&self, transaction: &ReadTransaction, numbers: Option<Vec<u8>>) -> Result<ProfileBook, FleetError> {
-        let rows = ProfileRows {
-            numbers,
-            sets: self.pairs(transaction, PROFILE_SETS)?,
-            assignments: self.pairs(transaction, PROFILE_ASSIGNMENTS)?,
-            hosts: self.pairs(transaction, HOST_CONFIGURATIONS)?,
-            rollouts: self.pairs(transaction, ROLLOUTS)?,
-        };
-        ProfileBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
-    }
-
-    fn tasks(&self, transaction: &ReadTransaction, numbers: Option<Vec<u8>>) -> Result<TaskBook, FleetError> {
-        let rows = TaskRows {
-            numbers,
-            catalogues: self.pairs(transaction, TASK_CATALOGUES)?,
-            orders: self.pairs(transaction, TASK_ORDERS)?,
-            hosts: self.pairs(transaction, TASK_HOSTS)?,
-        };
-        TaskBook::load(rows).map_err(|(table, key, what)| self.damaged(&table, &key, what))
-    }
-
-    fn discovery(&self, transaction: &ReadTransaction, inventory: &InventoryState) -> Result<Discovery, FleetError> {
-        let mut discovery = Discovery::default();
-        let failed = |error: redb::Error| self.failed("read what was discovered", error);
-        let table = transaction.open_table(DISCOVERY).map_err(|error| failed(error.into()))?;
-        for row in table.iter().map_err(|error| failed(error.into()))? {
-            let (key, value) = row.map_err(|error| failed(error.into()))?;
-            let taken = discovery.load_item(key.value(), value.value());
-            taken.map_err(|what| self.damaged(&DISCOVERY, key.value(), what))?;
-        }
-        for (key, rule) in self.rows(transaction, DISCOVERY_RULES)? {
-            discovery.load_rule(rule).map_err(|what| self.damaged(&DISCOVERY_RULES, &key, what))?;
-        }
-        discovery.loaded(&inventory.snapshot());
-        Ok(discovery)
-    }
-
-    fn book(&self, transaction: &ReadTransaction, memory: &Memory) -> Result<StatusBook, FleetError> {
-        let checks = self.pairs(transaction, CHECKS)?;
-        let downtimes = self.rows(transaction, DOWNTIMES)?;
-        let ended = self.rows(transaction, ENDED_DOWNTIMES)?.into_iter().map(|(_, row)| row).collect();
-        let book = StatusBook::load(active_hosts(memory), checks, downtimes, ended);
-        let mut book = book.map_err(|(table, key, what)| self.damaged(&table, &key, what))?;
-        let maintenances = self.rows(transaction, MAINTENANCES)?;
-        book.load_maintenances(maintenances.into_iter().map(|(_, row)| row).collect());
-        Ok(book)
     }
 
     /// A whole table.

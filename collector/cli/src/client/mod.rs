@@ -3,6 +3,7 @@
 mod exchange;
 mod form;
 mod refusal;
+mod socket;
 mod target;
 mod token;
 mod trust;
@@ -10,17 +11,15 @@ mod trust;
 use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Error as WebSocketError;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::error::Failure;
 use crate::session::Session;
 use exchange::{Body, Headers, Question};
-use refusal::{innermost, is_text, said};
+use refusal::{is_text, said};
 use target::Wire;
 
 pub use form::escape;
@@ -183,35 +182,6 @@ impl Client {
         let asked = timeout(ANSWER_WITHIN, exchange::ask(stream, question)).await;
         let answered = asked.unwrap_or_else(|_| Err(format!("not within {} s", ANSWER_WITHIN.as_secs())));
         answered.map_err(|why| self.no_answer(&why))
-    }
-
-    /// A WebSocket to this path, with what the URL's query says.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    pub async fn socket(
-        &self,
-        path: &str,
-        parameters: &[(&str, String)],
-        (name, value): (&'static str, &str),
-    ) -> Result<Socket, Failure> {
-        let url = format!("ws://{}{}?{}", self.target.host(), self.target.path(path), form::encode(parameters));
-        let mut request = url.as_str().into_client_request().map_err(|error| self.unusable(&error))?;
-        request.headers_mut().insert(name, self.value(value)?);
-        request
-            .headers_mut()
-            .extend(self.credentials()?.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
-        let stream = self.connect().await?;
-        match timeout(CONNECT_WITHIN, tokio_tungstenite::client_async(request, stream)).await {
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(WebSocketError::Http(answer))) => {
-                let bytes = answer.body().clone().unwrap_or_default();
-                let told = said(None, is_text(answer.headers()), &bytes);
-                Err(self.refusal(answer.status().as_u16(), told, &bytes))
-            }
-            Ok(Err(error)) => Err(self.no_answer(&innermost(&error))),
-            Err(_) => Err(self.no_answer(&format!("not within {} s", CONNECT_WITHIN.as_secs()))),
-        }
     }
 
     async fn connect(&self) -> Result<Box<dyn Wire>, Failure> {
