@@ -66,7 +66,7 @@ fn every_default_rule_fires_when_it_should_and_only_then() {
     let files = load_rules(&sources, RuleDefaults::default()).unwrap();
     let rules: Vec<_> = files[0].groups.iter().flat_map(|group| &group.rules).collect();
     assert_eq!(rules.iter().map(|rule| &*rule.name).collect::<BTreeSet<_>>(), tried);
-    assert!(rules.len() < 15, "{}", rules.len());
+    assert!(rules.len() <= 15, "{}: whoever gets many mails reads none", rules.len());
     for rule in rules {
         let alert = rule.alert().unwrap();
         for wanted in ["summary", "description"] {
@@ -80,6 +80,8 @@ fn lint_has_little_to_say_of_them() {
     let sources = [(DEFAULT_RULES_PATH.to_owned(), DEFAULT_RULES.to_owned())];
     let told: Vec<String> =
         lint_rules(&sources, RuleDefaults::default(), None).iter().map(ToString::to_string).collect();
-    // A kill has happened: there is nothing to wait for.
-    assert!(told.len() == 1 && told[0].contains("rule \"OutOfMemoryKill\" has no `for`"), "{told:?}");
+    // A kill has happened, and a verdict is made once over a long time: there is nothing to wait for.
+    let at_once = ["OutOfMemoryKill", "DeployWorse"].map(|name| format!("rule \"{name}\" has no `for`"));
+    assert_eq!(told.len(), at_once.len(), "{told:?}");
+    assert!(told.iter().zip(&at_once).all(|(line, wanted)| line.contains(wanted)), "{told:?}");
 }

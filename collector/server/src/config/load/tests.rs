@@ -61,7 +61,7 @@ colour = 1
             "c.toml:11:1: unknown key `query.colour`: [query] has timeout, lookback, series_max, samples_max, running_max, waiting_max",
             "--set query.timeout: there is no `=`: write `--set section.key=value`, such as `--set retention.metrics=90d`",
             "--set a=b: there is no section: write `--set section.key=value`, such as `--set retention.metrics=90d`",
-            "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, install, retention, store, query, runtime, profiles, discovery, deploys, heartbeat, snapshot, log",
+            "--set nosuch.key=1: unknown section `[nosuch]`: there are storage, http, agents, install, retention, store, query, runtime, profiles, discovery, deploys, tasks, heartbeat, snapshot, log",
             "--set query.lookback=0s: query.lookback: `0s` is out of bounds: write a duration from 1s to 1d",
         ]
     );
@@ -209,6 +209,9 @@ fn every_key_that_a_reload_cannot_take_is_named() {
         ("discovery.rules", "/d.yml"),
         ("discovery.gone_days", "9"),
         ("deploys.file", "/d.toml"),
+        ("tasks.keys", "/t.keys"),
+        ("tasks.calls_a_minute", "7"),
+        ("tasks.approvals", "3"),
         ("heartbeat.url", "https://hc-ping.com/x"),
         ("heartbeat.fail_url", "http://localhost:1/x"),
         ("heartbeat.interval", "7s"),

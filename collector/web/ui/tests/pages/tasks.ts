@@ -70,7 +70,7 @@ export default async function (visit: Visit): Promise<void> {
   await dialog.getByRole('button', { name: 'Stop' }).click()
   await row.getByText('Cancelled', { exact: true }).waitFor()
   await page.getByText('not today').first().waitFor()
-  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('button', { name: 'Close', exact: true }).click()
   await page.waitForURL((url) => !url.search.includes('order='))
   await underWay(visit, order.order)
 }
