@@ -13,7 +13,7 @@ const env = (name: string, standard?: string): string => {
 
 const CHROMIUM = '/usr/bin/chromium'
 /** Longer than anything takes on a starved machine. */
-const LIMIT_MS = 20_000
+const LIMIT_MS = 60_000
 /** A table that changes again and again is looked at after a rest: its changes are known within a minute. */
 export const TOLD_MS = 70_000
 /** Answers that tests play take a fraction of this. */

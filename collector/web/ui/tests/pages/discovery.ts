@@ -97,7 +97,7 @@ export default async function (visit: Visit): Promise<void> {
   await visit.axe()
   await dialog.getByRole('button', { name: 'Set rule' }).click()
   await page.getByRole('button', { name: 'Change rule pages-quiet' }).waitFor()
-  await visit.until('the rule has decided', async () => (await now(other.port)) === 'db-1 ignored,web-1 ignored')
+  await visit.until('the rule has decided', async () => (await now(other.port)) === 'db-1 ignored,web-1 ignored', TOLD_MS)
   await visit.look('discovery-rules', 'pages-quiet')
   await page.getByRole('button', { name: 'Change rule pages-quiet' }).click()
   await dialog.getByLabel('Hosts').fill('role=web')
