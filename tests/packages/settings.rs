@@ -70,6 +70,10 @@ fn the_collectors_files_load_with_and_without_their_examples() {
     assert_eq!(full.matches("/hook\"").count(), 2, "the examples name both secrets");
     std::fs::write(&services[1], full).unwrap();
     let text = text.replace("\nfile = \"/etc/muster/deploy.toml\"", &format!("\nfile = {:?}", services[1]));
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, "# Nobody yet.\n").unwrap();
+    let text = text.replace("\nkeys = \"/etc/muster/task-keys\"", &format!("\nkeys = {keys:?}"));
+    assert!(text.contains(&format!("{keys:?}")), "the example names the file of keys");
     let text = text.replace("\nfolder = \"/etc/", "\n#folder = \"/etc/").replace("\nrules = ", "\n#rules = ");
     std::fs::write(&config[1], text).unwrap();
     // The first does not name the file of services, so that it is told.
