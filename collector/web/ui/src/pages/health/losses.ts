@@ -8,6 +8,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   audit_summed: 'Many refusals alike: see who is refused in the audit.',
   checks_refused: 'Give the host fewer checks, or names of its own.',
   configurations_failed: 'See Profiles, Roll-outs: each host that was set back says why.',
+  deploys_dropped: 'What was deployed long ago is not known any more: tell of fewer deploys.',
   discovery_items_over: 'Ignore by rules what nobody watches: Discovery names the hosts.',
   discovery_untold: 'None is forgotten: Discovery lists them all.',
   disk_full: 'Make room on the disk, or keep data for a shorter time.',
@@ -63,6 +64,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   store_tail_lines_dropped: 'Narrow the tail by labels: the lines are stored.',
   store_unlink_errors: 'See the permissions of the data folder; room is not given back.',
   tails_dropped: 'Narrow or close tails: the lines are stored.',
+  task_words_dropped: 'Hosts tell them again: see the load of the collector.',
 }
 
 /** Of agents, without `muster_agent_` and `_total`: what it counts, and the remedy. */
@@ -75,6 +77,7 @@ export const ON_HOSTS: Readonly<Record<string, readonly [what: string, remedy: s
   missed_ticks: ['Moments that were not sampled', 'The host was too busy or asleep.'],
   spool_errors: ['Disk errors of the spool', 'See the disk of the host.'],
   spool_damages: ['Spool files cut at a damaged record', 'See the disk of the host.'],
+  task_frames_dropped: ['Words of tasks that did not arrive', 'They are told again: see that muster-task runs, by `muster-task check`.'],
   log_skips: ['Times that log lines were given up', 'Let rotation keep files longer, or give the spool for logs more room.'],
   log_skipped_bytes: ['Bytes of logs that will not arrive', 'Let rotation keep files longer, or give the spool for logs more room.'],
   log_truncated: ['Lines of which only the head was kept', 'Write shorter lines.'],
