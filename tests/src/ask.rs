@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use muster_common::inventory::{Row, Value};
 use muster_common::time;
 use muster_common::wire::message::{Answer, AnswerWord, Ask};
@@ -66,7 +66,7 @@ pub fn run(programs: &Path, hosts: usize, dead: usize, questions: u32) -> Result
     options.arguments = ["--set", "agents.spread=0s"].map(str::to_owned).into();
     let collector = Collector::start(&options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let enrolled = runtime.block_on(wire::enrol(&load(&collector, hosts)?))?;
+    let enrolled = runtime.block_on(wire::enrol(&Load::idle(&collector, hosts, "{}")?))?;
     let sessions = runtime.block_on(connect(&collector, &enrolled, dead))?;
     let mut report = Report { worst: Duration::ZERO, without_dead: Duration::ZERO, rows: 0, bytes: 0 };
     let dead_names: Vec<String> = (0..dead).map(host_name).collect();
@@ -81,23 +81,6 @@ pub fn run(programs: &Path, hosts: usize, dead: usize, questions: u32) -> Result
     }
     drop(sessions);
     Ok(report)
-}
-
-fn load(collector: &Collector, hosts: usize) -> Result<Load> {
-    let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{hosts},"ttl":"2h"}}"#);
-    let answer = collector.request("POST", "/api/muster/v1/tokens", body.as_bytes())?.json()?;
-    let word = answer["token"]["word"].as_str().with_context(|| format!("no word in {answer}"))?.to_owned();
-    Ok(Load {
-        target: collector.agents,
-        word,
-        seed: 1,
-        hosts,
-        ticks: 0,
-        start_ms: time::now().millis(),
-        window: 1,
-        pause: Duration::ZERO,
-        reconnects: 0,
-    })
 }
 
 /// Connects all but the first; of the others the first `dead - 1` take questions and never answer.

@@ -53,7 +53,7 @@ pub fn trial(arguments: &RolloutArguments) -> Result<String> {
     options.arguments = ["--set", "agents.spread=0s", "--set", &named].map(str::to_owned).into();
     let collector = Collector::start(&options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let enrolled = runtime.block_on(wire::enrol(&load(&collector, *hosts)?))?;
+    let enrolled = runtime.block_on(wire::enrol(&Load::idle(&collector, *hosts, "{}")?))?;
     let done = Arc::new(Mutex::new(Done::default()));
     let bad = 1 + BATCH * (BAD_WAVE - 1)..1 + BATCH * BAD_WAVE;
     let endpoint = runtime.block_on(async { wire::endpoint() })?;
@@ -100,23 +100,6 @@ impl Keys {
         std::fs::write(&file, format!("signer release {}\napprover bob {}\n", signer.public(), approver.public()))?;
         Ok(Self { signer, approver, file })
     }
-}
-
-fn load(collector: &Collector, hosts: usize) -> Result<Load> {
-    let body = json!({"kind": "enrolment", "pattern": "node-*", "uses": hosts, "ttl": "2h"});
-    let answer = post(collector, &collector.token, "/api/muster/v1/tokens", &body)?;
-    let word = answer["token"]["word"].as_str().with_context(|| format!("no word in {answer}"))?.to_owned();
-    Ok(Load {
-        target: collector.agents,
-        word,
-        seed: 1,
-        hosts,
-        ticks: 0,
-        start_ms: time::now().millis(),
-        window: 1,
-        pause: Duration::ZERO,
-        reconnects: 0,
-    })
 }
 
 fn post(collector: &Collector, token: &str, path: &str, body: &Value) -> Result<Value> {

@@ -5,6 +5,7 @@ pub mod booted;
 pub mod collector;
 pub mod http;
 pub mod mailbox;
+pub mod operator;
 pub mod packaged;
 pub mod programs;
 pub mod root;

@@ -23,6 +23,7 @@ use quinn::{ClientConfig, Connecting, Connection, Endpoint, RecvStream, SendStre
 
 use super::feed::HostFeed;
 use super::workload::host_name;
+use crate::harness::collector::Collector;
 
 /// What to send: each of `hosts` sends `ticks` batches.
 #[derive(Clone, Debug)]
@@ -40,6 +41,29 @@ pub struct Load {
     pub pause: Duration,
     /// Connect again after a break, at most this often in a row; 0 ends with an error at the first.
     pub reconnects: u32,
+}
+
+impl Load {
+    /// Hosts that connect and send nothing by themselves, under a new token of this collector with these labels (a JSON object).
+    ///
+    /// # Errors
+    /// When the collector makes no token.
+    pub fn idle(collector: &Collector, hosts: usize, labels: &str) -> Result<Self> {
+        let body = format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{hosts},"ttl":"2h","labels":{labels}}}"#);
+        let answer = collector.request("POST", "/api/muster/v1/tokens", body.as_bytes())?.json()?;
+        let word = answer["token"]["word"].as_str().with_context(|| format!("no word in {answer}"))?.to_owned();
+        Ok(Self {
+            target: collector.agents,
+            word,
+            seed: 1,
+            hosts,
+            ticks: 0,
+            start_ms: time::now().millis(),
+            window: 1,
+            pause: Duration::ZERO,
+            reconnects: 0,
+        })
+    }
 }
 
 /// What is known while it runs and after.

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use muster_common::time;
 
 use crate::harness::agent::until;
 use crate::harness::collector::{Collector, Options};
@@ -41,21 +40,7 @@ impl Large {
         let mut options = Options::new(programs, data);
         options.arguments = ["--set", "agents.spread=0s"].map(str::to_owned).into();
         let collector = Collector::start(&options)?;
-        let body =
-            format!(r#"{{"kind":"enrolment","pattern":"node-*","uses":{hosts},"ttl":"2h","labels":{{"env":"prod"}}}}"#);
-        let answer = collector.request("POST", "/api/muster/v1/tokens", body.as_bytes())?.json()?;
-        let word = answer["token"]["word"].as_str().with_context(|| format!("no word in {answer}"))?.to_owned();
-        let load = Load {
-            target: collector.agents,
-            word,
-            seed: 1,
-            hosts,
-            ticks: 0,
-            start_ms: time::now().millis(),
-            window: 1,
-            pause: Duration::ZERO,
-            reconnects: 0,
-        };
+        let load = Load::idle(&collector, hosts, r#"{"env":"prod"}"#)?;
         let runtime = runtime()?;
         let enrolled = runtime.block_on(wire::enrol(&load))?;
         let reporting = runtime.block_on(Reporting::start(collector.agents, &enrolled))?;

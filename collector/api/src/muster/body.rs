@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_common::time::{Timestamp, monotonic, parse_span};
+use muster_fleet::{Fleet, FleetError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +21,8 @@ use crate::remembered::Long;
 use crate::state::State;
 use crate::work::split;
 
+/// Characters of what was asked that a refusal repeats.
+const ASKED_SHOWN: usize = 100;
 const REMEDY: &str = "/api/muster/v1/openapi.yaml describes the body";
 
 /// The JSON object in the body; no body is an empty object.
@@ -98,6 +101,19 @@ pub(super) fn moment(form: &Parameters, name: &str) -> Result<Option<Timestamp>,
 }
 
 /// A text of a request that has no use: where, what, what to do.
+/// The number in a path; `what` has its article, `list` is the command that shows the numbers.
+pub(super) fn numbered(asked: &str, what: &str, list: &str) -> Result<u64, ApiError> {
+    asked.parse().map_err(|_| {
+        let shown: String = asked.chars().take(ASKED_SHOWN).collect();
+        bad("the path", format!("`{shown}` is no number of {what}"), format!("`{list}` shows the numbers"))
+    })
+}
+
+/// The ids of hosts that are named by name or id.
+pub(super) fn ids_of(fleet: &Fleet, asked: &[String]) -> Result<Vec<String>, FleetError> {
+    asked.iter().map(|asked| Ok(fleet.find(asked)?.to_string())).collect()
+}
+
 pub(super) fn bad(place: &str, message: impl Into<String>, remedy: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::BadData, message).place(place).remedy(remedy)
 }

@@ -11,7 +11,7 @@ use muster_fleet::{Fleet, FleetError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{answer, bad, read, truth};
+use super::body::{answer, bad, numbered, read, truth};
 use crate::error::MusterError;
 use crate::form::Parameters;
 use crate::state::State;
@@ -75,10 +75,7 @@ pub(super) async fn end(
     request: Request,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
-    let Ok(id) = asked.parse::<u64>() else {
-        let remedy = "`muster checks downtime list` shows the numbers";
-        return Err(bad("the path", format!("`{asked}` is no number of a downtime"), remedy).into());
-    };
+    let id = numbered(&asked, "a downtime", "muster checks downtime list")?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let before = fleet.downtimes().into_iter().find(|one| one.id == id).ok_or(FleetError::NoDowntime { id })?;

@@ -10,7 +10,7 @@ use muster_fleet::{Fleet, FleetError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{answer, bad, read, truth};
+use super::body::{answer, ids_of, numbered, read, truth};
 use super::downtimes::{matchers, named};
 use crate::error::MusterError;
 use crate::form::Parameters;
@@ -44,12 +44,10 @@ pub(super) async fn begin(Shared(state): Shared<Arc<State>>, request: Request) -
     let body: New = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
-        let ids: Result<Vec<String>, FleetError> =
-            body.hosts.iter().map(|asked| Ok(fleet.find(asked)?.to_string())).collect();
         let spec = MaintenanceSpec {
             name: body.name,
             reference: String::new(),
-            hosts: ids?,
+            hosts: ids_of(&fleet, &body.hosts)?,
             matchers: body.matchers.join(", "),
             ends_ms: body.ends_ms,
             grace_ms: body.grace_ms.unwrap_or(MAINTENANCE_GRACE_MS),
@@ -67,10 +65,7 @@ pub(super) async fn finish(
     request: Request,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
-    let Ok(id) = asked.parse::<u64>() else {
-        let remedy = "`muster maintenance list` shows the numbers";
-        return Err(bad("the path", format!("`{asked}` is no number of a maintenance"), remedy).into());
-    };
+    let id = numbered(&asked, "a maintenance", "muster maintenance list")?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let finished = fleet.finish_maintenance(id, &by, now)?;

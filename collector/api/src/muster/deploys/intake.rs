@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::shown::{HostNames, deploy_json, frozen_json};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad, limit, read};
+use crate::muster::body::{answer, bad, ids_of, limit, numbered, read};
 use crate::state::State;
 use crate::work::{blocking, by};
 
@@ -61,7 +61,7 @@ pub(in crate::muster) async fn one(
     Shared(state): Shared<Arc<State>>,
     Path(asked): Path<String>,
 ) -> Result<Response, MusterError> {
-    let id = number(&asked)?;
+    let id = numbered(&asked, "a deploy", "muster deploy list")?;
     let fleet = Arc::clone(&state.fleet);
     let find = move || fleet.deploy(id).ok_or(FleetError::NoDeploy { wanted: format!("deploy {id}") });
     let deploy = blocking("the deploy asked for", find).await?;
@@ -95,8 +95,7 @@ pub(in crate::muster) async fn start(
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let New { service, version, env, hosts, link, note, key } = body;
-        let hosts = hosts.iter().map(|asked| Ok(fleet.find(asked)?.to_string()));
-        let hosts = hosts.collect::<Result<Vec<String>, FleetError>>()?;
+        let hosts = ids_of(&fleet, &hosts)?;
         let start = DeployStart { service, version, env, hosts, link, note, key, source: DeploySource::Api };
         let started = fleet.start_deploy(start, &by, now)?;
         let frozen = fleet.freeze_now(&started.deploy.service, &started.deploy.env, now);
@@ -132,7 +131,7 @@ pub(in crate::muster) async fn finish(
     Path(asked): Path<String>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let id = number(&asked)?;
+    let id = numbered(&asked, "a deploy", "muster deploy list")?;
     end(state, request, |_| Ok(DeployRef::Id(id))).await
 }
 
@@ -174,13 +173,6 @@ async fn end(
     let (deploy, is_new): (Deploy, bool) = blocking("the deploy asked for", work).await?;
     let deploy = deploy_json(&deploy, &mut HostNames::new(&state.fleet));
     Ok(answer(StatusCode::OK, json!({"deploy": deploy, "is_new": is_new})))
-}
-
-fn number(asked: &str) -> Result<u64, ApiError> {
-    asked.parse().map_err(|_| {
-        let remedy = "`muster deploy list` shows the numbers";
-        bad("the path", format!("`{}` is no number of a deploy", short(asked)), remedy)
-    })
 }
 
 pub(super) fn short(text: &str) -> String {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::verify::verify_deploys;
-use super::body::{answer, bad, limit, read, truth};
+use super::body::{answer, bad, limit, numbered, read, truth};
 use crate::error::{ApiError, MusterError};
 use crate::form::Parameters;
 use crate::state::State;
@@ -124,10 +124,7 @@ pub(super) async fn replay(
     Shared(state): Shared<Arc<State>>,
     Path(asked): Path<String>,
 ) -> Result<Response, MusterError> {
-    let Ok(id) = asked.parse::<u64>() else {
-        let remedy = "`muster gate decisions` shows the numbers";
-        return Err(bad("the path", format!("`{}` is no number of a decision", asked.escape_debug()), remedy).into());
-    };
+    let id = numbered(&asked, "a decision", "muster gate decisions")?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || Ok::<_, FleetError>(shown::replay(&fleet.replay_gate(id)?));
     Ok(answer(StatusCode::OK, blocking("the decision asked for", work).await?))

@@ -12,9 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::changes::Names;
-use super::words::host;
 use crate::error::MusterError;
-use crate::muster::body::{answer, bad, read};
+use crate::muster::body::{answer, ids_of, numbered, read};
 use crate::muster::downtimes::matchers;
 use crate::state::State;
 use crate::work::{blocking, by};
@@ -52,10 +51,8 @@ pub(in crate::muster) async fn announce(
     let body: New = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
-        let ids: Result<Vec<String>, FleetError> =
-            body.hosts.iter().map(|asked| Ok(host(&fleet, asked)?.id.to_string())).collect();
         let spec = AnnouncementSpec {
-            hosts: ids?,
+            hosts: ids_of(&fleet, &body.hosts)?,
             matchers: body.matchers.join(", "),
             from_ms: body.from_ms.unwrap_or(now.millis()),
             to_ms: body.to_ms,
@@ -74,10 +71,7 @@ pub(in crate::muster) async fn end(
     request: Request,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
-    let Ok(id) = asked.parse::<u64>() else {
-        let remedy = "`muster changes announced` shows the numbers";
-        return Err(bad("the path", format!("`{asked}` is no number of an announcement"), remedy).into());
-    };
+    let id = numbered(&asked, "an announcement", "muster changes announced")?;
     let fleet = Arc::clone(&state.fleet);
     let work = move || {
         let ended = fleet.end_announcement(id, &by, now)?;

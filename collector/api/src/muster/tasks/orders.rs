@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::rows::{host_json, order_json};
-use crate::error::{ApiError, MusterError};
+use crate::error::MusterError;
 use crate::form::Parameters;
-use crate::muster::body::{answer, bad, limit, read};
+use crate::muster::body::{answer, bad, limit, numbered, read};
 use crate::state::State;
 use crate::work::{blocking, by};
 
@@ -35,7 +35,7 @@ pub(in crate::muster) async fn one(
     Shared(state): Shared<Arc<State>>,
     Path(asked): Path<String>,
 ) -> Result<Response, MusterError> {
-    let number = number_of(&asked)?;
+    let number = numbered(&asked, "an order", "muster task list")?;
     let fleet = Arc::clone(&state.fleet);
     let look = move || {
         let view = fleet.task_order(number).ok_or(FleetError::NoTaskOrder { number })?;
@@ -51,7 +51,7 @@ pub(in crate::muster) async fn output(
     Path(asked): Path<String>,
     request: Request,
 ) -> Result<Response, MusterError> {
-    let number = number_of(&asked)?;
+    let number = numbered(&asked, "an order", "muster task list")?;
     let form = Parameters::of_uri(request.uri())?;
     let Some(host) = form.first("host").map(str::to_owned) else {
         return Err(bad("parameter `host`", "no host is named", "give its name or id").into());
@@ -96,7 +96,7 @@ pub(in crate::muster) async fn approve(
     request: Request,
 ) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
-    let number = number_of(&asked)?;
+    let number = numbered(&asked, "an order", "muster task list")?;
     let body: Signed = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let approving = move || fleet.approve_task(number, &body.approver, &body.signature, &by, now);
@@ -149,7 +149,7 @@ pub(in crate::muster) async fn roll_back(
 
 async fn steer(state: &Arc<State>, asked: &str, request: Request, steer: TaskSteer) -> Result<Response, MusterError> {
     let (by, now) = (by(&request), state.now());
-    let number = number_of(asked)?;
+    let number = numbered(asked, "an order", "muster task list")?;
     let body: Why = read(request).await?;
     let fleet = Arc::clone(&state.fleet);
     let view = blocking("the order", move || fleet.steer_task(number, steer, &body.reason, &by, now)).await?;
@@ -177,10 +177,4 @@ pub(in crate::muster) async fn resume_all(
     let fleet = Arc::clone(&state.fleet);
     blocking("the request", move || fleet.resume_tasks(&by, now)).await?;
     Ok(answer(StatusCode::OK, json!({"paused": Value::Null})))
-}
-
-fn number_of(asked: &str) -> Result<u64, ApiError> {
-    asked.parse().map_err(|_| {
-        bad("the path", format!("`{asked}` is no number of an order"), "`muster task list` shows the numbers")
-    })
 }
