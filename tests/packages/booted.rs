@@ -78,6 +78,13 @@ fn the_units_do_their_work_behind_their_hardening() {
     number(&system, "count(node_timex_sync_status{host=\"booted\"})", |count| count == 1.0);
     number(&system, "muster_check_state{host=\"booted\",check=\"failed-units\"}", |state| state == 0.0);
     run(&system, &["systemd-run", "--quiet", "--wait", "--unit", "speaks", "echo", "a line of its own"]);
+    // What its inventory watches to hear of units at once: a link for each that runs, which its user may see, and none for one that has ended.
+    let running = run(
+        &system,
+        &["setpriv", "--reuid", "muster", "--regid", "muster", "--clear-groups", "ls", "/run/systemd/units"],
+    );
+    let has = |unit: &str| running.lines().any(|line| line == format!("invocation:{unit}"));
+    assert!(has(AGENT) && has(COLLECTOR) && !has("speaks.service"), "{running}");
     system
         .until("a line of the journal", |system| {
             let said =

@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_more_names_than_are_looked_at_costs_no_more_than_these() {
+        let tree = Tree::new(&[("etc/many/0", "")]);
+        for number in 1..NAMES_MAX + 5_000 {
+            std::fs::File::create(tree.path(&format!("etc/many/{number}"))).unwrap();
+        }
+        // However many fit, and although none does.
+        for (pattern, files) in [("/etc/many/*", NAMES_MAX), ("/etc/many/*.conf", 0)] {
+            let found = find(&tree.path(""), &[Glob::new(pattern).unwrap()], usize::MAX);
+            assert!(
+                found.is_cut && found.names == NAMES_MAX + 1 && found.files.len() <= files,
+                "{pattern}: {}",
+                found.names
+            );
+        }
+    }
+
+    #[test]
     fn what_is_too_much_is_cut_and_said() {
         let tree = Tree::new(&[]);
         for number in 0..300 {

@@ -204,6 +204,10 @@ impl Worker {
     }
 }
 
+/// systemd keeps a link there for each unit that runs, made when it starts and removed when it has ended or failed (systemd, core/unit.c:
+/// `unit_export_state_files`, `unit_unlink_state_files`). Anybody may watch the folder, which needs no connection to the bus.
+const UNITS_RUNNING: &str = "run/systemd/units";
+
 /// Gives the system back what looks took and have freed, which the allocator keeps for this thread otherwise.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "no crate at hand has this call")]
@@ -219,8 +223,12 @@ pub(crate) fn give_back() {}
 fn folders(scene: &Scene) -> BTreeSet<PathBuf> {
     let parent = |path: &str| scene.path(path).parent().map(Path::to_path_buf);
     let mut folders: BTreeSet<PathBuf> = DATABASES.iter().filter_map(|path| parent(path)).collect();
-    folders
-        .extend([DATABASES[1], DATABASES[4], "etc"].into_iter().chain(UNIT_FOLDERS).map(|folder| scene.path(folder)));
+    folders.extend(
+        [DATABASES[1], DATABASES[4], "etc", UNITS_RUNNING]
+            .into_iter()
+            .chain(UNIT_FOLDERS)
+            .map(|folder| scene.path(folder)),
+    );
     let memory = scene.memory.borrow();
     let found = memory.folders.values().flatten();
     folders.extend(found.map(|folder| scene.root().join(folder.strip_prefix("/").unwrap_or(folder))));
@@ -251,6 +259,9 @@ fn names_of(scene: &Scene, path: &Path, is_folder: bool) -> Vec<&'static str> {
     }
     if UNIT_FOLDERS.iter().any(|folder| is_in(folder)) {
         names.extend(["units", "timers"]);
+    }
+    if is_in(UNITS_RUNNING) {
+        names.push("units");
     }
     match inner.to_str() {
         Some("etc/passwd") => names.push("users"),
@@ -298,6 +309,7 @@ mod tests {
             ("/var/lib/dpkg/status.d/base", "packages units timers files certificates"),
             ("/etc/systemd/system/x.service", "units timers files"),
             ("/usr/lib/systemd/system/x.timer", "units timers"),
+            ("/run/systemd/units/invocation:nginx.service", "units"),
             ("/etc/passwd", "users files"),
             ("/etc/group", "groups files"),
             ("/etc/shadow", ""),

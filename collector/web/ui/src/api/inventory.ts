@@ -161,3 +161,20 @@ export interface Baseline {
   readonly made_ms: number
   readonly by: string
 }
+
+/** What changed before an alert, the likeliest reason first, and what separates its hosts from others. */
+export interface Suspects {
+  readonly onset_ms: number
+  readonly suspects: readonly Suspect[]
+  readonly suspects_count: number
+  readonly is_partial: boolean
+  /** What was compared, or why nothing is told. */
+  readonly note: string
+  readonly contrast: { readonly words: string } | null
+}
+export interface Suspect {
+  readonly change: Change
+  /** Of those looked at all that have the change. */
+  readonly hosts: readonly string[]
+  readonly why: string
+}

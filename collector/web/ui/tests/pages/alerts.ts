@@ -31,12 +31,19 @@ async function why(visit: Visit): Promise<void> {
   const made = { ...alerts[0], id: 'made', state: 'firing', labels: { alertname: 'Loaded', host: 'web-1', severity: 'warning' }, annotations: { summary: 'the load is high' }, origin: { kind: 'rule', file: 'a.yml', group: 'g', rule: 'Loaded' }, active_ms: now - 2 * minute, starts_ms: now - minute, ends_ms: null, value: 1.5, expression, receivers: [], holds: [] }
   await page.route('**/api/muster/v1/alerts?*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ version: 1, alerts: [...alerts, made] }) }))
   await page.route('**/api/muster/v1/routes/explain', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ version: 1, explanation: { labels: made.labels, is_firing: true, holds: [], routes: [] } }) }))
+  const change = { host: 'web-1', host_id: '1', table: 'packages', kind: 'changed', words: 'package openssl: version 3.0.1 -> 3.0.2 <b>', after_ms: now - 20 * minute, until_ms: now - 10 * minute, arrived_ms: now, key: ['openssl'], before: null, after: null, is_news: true }
+  const before = { version: 1, alert: 'made', onset_ms: now - 5 * minute, suspects: [{ change, hosts: ['web-1', 'web-2', 'web-3', 'web-4'], score: 0.9, why: '5 min before it, on few hosts' }], suspects_count: 1, is_partial: false, note: '4 hosts were compared.', contrast: { words: 'all 4 have openssl 3.0.2, no other has' } }
+  await page.route('**/api/muster/v1/alerts/made/changes*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify(before) }))
   await visit.open('/alerts/made')
   await visit.see(/after 1 m of pending/)
   await visit.see(/value 1\.5, limit 0\.01/)
   const plots = page.getByRole('group', { name: /^(node_load1 > 0\.01|and node_memory_MemFree_bytes < node_memory_MemTotal_bytes): .*\d/ })
   await visit.until('a plot a condition', async () => (await plots.count()) === 2)
   await page.getByRole('group', { name: /^and node.* GiB, limit \d/ }).waitFor()
+  const suspects = page.getByRole('region', { name: 'What changed before it' })
+  await suspects.getByText('package openssl: version 3.0.1 -> 3.0.2 <b>', { exact: true }).waitFor()
+  await suspects.getByText('web-1, web-2, web-3 and 1 more: 5 min before it, on few hosts').waitFor()
+  await suspects.getByText('What sets its hosts apart: all 4 have openssl 3.0.2, no other has').waitFor()
   await visit.look('alert-why', /after 1 m of pending/)
   await page.getByRole('radio', { name: '2 h' }).click()
   await page.waitForURL(/around=2h/)

@@ -24,6 +24,14 @@ export default async function (visit: Visit): Promise<void> {
     }
     return false
   })
+  // A check that fails soon after: the change is what it may come of, here and on the alert's page.
+  visit.push('web-1', 'after-a-change', 'CRITICAL', `${name} is broken`)
+  const suspects = page.getByRole('region', { name: /^What changed before / })
+  await suspects.getByRole('listitem').first().waitFor()
+  await suspects.getByText(/^muster changes --for /).waitFor()
+  const id = ((await suspects.getByText(/^muster changes --for /).textContent()) ?? '').replace(/^.* /, '')
+  const { suspects: told } = (await visit.api('GET', `/api/muster/v1/alerts/${id}/changes?limit=5`)) as { suspects: { change: { words: string } }[] }
+  for (const { change } of told) await suspects.getByText(change.words, { exact: true }).first().waitFor()
   await last.getByRole('link', { name: 'all of them' }).click()
   await page.waitForURL(/\/changes\?.*host=web-1/)
   await page.goBack()

@@ -5,6 +5,7 @@ import { change } from '../../api/ask'
 import type { Alert, Alerts } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
 import { Age, Button, Code, Labels, Lack, Link, Moment, say, StateMark, useKeys } from '../../parts'
+import { Before } from '../../inventory/Before'
 import { useHeading } from '../../shell/heading'
 import { now } from '../../time/clock'
 import { api, to } from '../../url/link'
@@ -86,7 +87,7 @@ function Known({ alert, onDone }: { readonly alert: Alert; readonly onDone: () =
         )}
       </section>
       <div class="columns">
-        <div class="stack"><Why alert={alert} /><Evidence alert={alert} /></div>
+        <div class="stack"><Why alert={alert} /><Evidence alert={alert} /><Before alert={alert.id} title="What changed before it" /></div>
         <div class="stack"><Who alert={alert} /><Mail id={alert.id} /></div>
       </div>
       {plan.value && <PlanForm plan={plan.value} onClose={() => (plan.value = null)} onDone={onDone} />}

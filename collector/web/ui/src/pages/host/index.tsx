@@ -6,6 +6,7 @@ import { quoted } from '../../api/matrix'
 import type { ItemList } from '../../api/discovery'
 import type { Checks as CheckRows, Host as HostRow, Problems } from '../../api/types'
 import { useAnswer, useShown } from '../../api/useAnswer'
+import { Before } from '../../inventory/Before'
 import { logSpan } from '../../lines/span'
 import type { PageProps } from '../page'
 import { Button, Lack, Link, Tabs } from '../../parts'
@@ -102,6 +103,8 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
   const gone = useShown(found.gone).value?.items.length ?? 0
   const all = useMemo(() => problemsOf(knownProblems?.problems ?? []), [knownProblems])
   const own = useMemo(() => all.filter((problem) => problem.hostId === host.id || problem.host === host.name), [all, host.id, host.name])
+  // In the order of all problems: what nobody takes care of first, then the worst. Only what was told of has an alert.
+  const worst = own.find((problem) => problem.soft === '')
   const list = useMemo(() => happened(knownEvents), [knownEvents])
   const time = useComputed(() => span(range.value, quarter.value))
   const marks = useMemo(() => marksOf(list, time.peek()), [list])
@@ -152,6 +155,7 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <>
           <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
           <Below events={list} />
+          {worst && <Before key={worst.id} alert={worst.id} title={`What changed before ${worst.name}`} />}
           <LastChanges host={host.name} />
           <LogsBelow host={host.name} />
         </>
