@@ -1,7 +1,8 @@
 //! `cargo xtask demo`: a collector and an agent on loopback, from nothing to a host's metrics in PromQL, its log lines in LogQL, and a mail about
-//! a process that died, what changed on the host, and what it is set up by.
+//! a process that died, what changed on the host, what it is set up by, and whether a version may be deployed.
 
 mod changes;
+mod deploys;
 mod lines;
 mod mail;
 // The tests' mail server: one of both is enough.

@@ -44,7 +44,7 @@ impl Demo {
     }
 
     /// Leaves problems, a silence, downtimes, a machine that waits and tokens, by the same commands that people use.
-    pub(super) fn leave_something_to_see(&self) -> Result<()> {
+    pub(super) fn leave_something_to_see(&self, folder: &Path) -> Result<()> {
         for (check, state, text, number) in [
             ("backup", "WARNING", "the newest backup is 26 hours old", "age=93600s;90000;180000"),
             ("disk /srv", "CRITICAL", "96 % of /srv are used", "used=96%;80;90"),
@@ -81,6 +81,8 @@ impl Demo {
             output(&mut self.muster(words))?;
         }
         self.let_one_wait()?;
+        self.show_no_go()?;
+        self.leave_an_order(folder)?;
         self.see_each_page()
     }
 
@@ -110,8 +112,12 @@ impl Demo {
         has("Users", &["user", "list"], VIEWER)?;
         has("Audit", &["audit", "list"], "kernel update")?;
         has("Metrics", &["query", "host:cpu_busy:ratio"], HOST)?;
+        has("Deploys", &["deploy", "list"], "shop")?;
+        has("Deploys", &["freeze", "list"], "weekend")?;
+        has("Gate", &["gate", "decisions"], "no-go")?;
+        has("Tasks", &["task", "list"], "show-uptime")?;
         println!(
-            "\npages       {}/ two problems, one of them taken; a silence and a weekly downtime; a machine that waits to be let in; two rules",
+            "\npages       {}/ two problems, one of them taken; a silence and a weekly downtime; a machine that waits to be let in; two rules; a deploy, a go, a no-go, and an order that waits",
             self.url
         );
         Ok(())

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::mailbox::Mailbox;
 use super::own_log::OwnLog;
-use super::{changes, lines, mail, pages, set_up};
+use super::{changes, deploys, lines, mail, pages, set_up};
 use crate::process::{self, Kept, output};
 use crate::{build, web};
 
@@ -45,7 +45,8 @@ pub(crate) fn run_with(programs: &Path, once: bool) -> Result<()> {
     demo.kill_and_repair()?;
     demo.show_change(folder.path())?;
     demo.show_set_up(folder.path())?;
-    demo.leave_something_to_see()?;
+    demo.show_deploy()?;
+    demo.leave_something_to_see(folder.path())?;
     demo.show_cost()?;
     demo.show_next_steps();
     if !once {
@@ -113,10 +114,12 @@ impl Demo {
         std::fs::write(&alerting, mail::alerting(&mailbox))?;
         let rules = folder.join("rules.yml");
         std::fs::write(&rules, pages::RULES)?;
+        let services = deploys::prepare(folder)?;
         let service = Some(mail::start_service()?);
         let mut command = Command::new(programs.join("muster-collector"));
         command.args(["serve", "--http", "127.0.0.1:0", "--agents", "127.0.0.1:0", "--data"]).arg(&data);
         command.arg("--config").arg(&config).arg("--alerting").arg(&alerting).arg("--rules").arg(&rules);
+        command.arg("--set").arg(format!("deploys.file={}", services.display()));
         let own = log.clone();
         let mut collector = Kept::start_with(&mut command, move |line| own.write(line))?;
         let ready =
