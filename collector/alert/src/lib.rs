@@ -25,9 +25,9 @@ pub use alert::{Alert, AlertChange, AlertId, Held, HeldReason, Notice, NoticeKin
 pub use from_status::from_status;
 pub use rules::{
     Active, AlertSpec, AlertingState, Ask, BenchRound, CheckSpec, DEFAULT_RULES, DEFAULT_RULES_PATH, Due, Finding,
-    GroupCounts, MemoryAsk, MetricLookup, MetricResult, Mistake, NoData, Phase, Place, Planted as PlantedRule,
-    RULE_ROW, ReadRules, RecordingState, Round, Rule, RuleBatch, RuleContext, RuleDefaults, RuleExpr, RuleFile,
-    RuleGroup, RuleHealth, RuleKind, Ruler, RulesBench, RunningGroup, SETTLING_MS, StepContext, Stepped, UnitReport,
-    Vector, ViewAsk, lint_rules, load_rules, run_unit_tests,
+    GroupCounts, MemoryAsk, MetricLookup, MetricResult, Mistake, NoData, Phase, Planted as PlantedRule, RULE_ROW,
+    ReadRules, RecordingState, Round, Rule, RuleBatch, RuleContext, RuleDefaults, RuleExpr, RuleFile, RuleGroup,
+    RuleHealth, RuleKind, Ruler, RulesBench, RunningGroup, SETTLING_MS, StepContext, Stepped, UnitReport, Vector,
+    ViewAsk, lint_rules, load_rules, run_unit_tests,
 };
 pub use template::{Asked, Scope, Template, TemplateError};

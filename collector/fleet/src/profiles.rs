@@ -14,6 +14,7 @@ mod built_in;
 mod change;
 mod check;
 mod compose;
+mod cut;
 mod diff;
 mod document;
 mod grammar;
@@ -29,7 +30,6 @@ mod step;
 mod toml_text;
 mod views;
 mod world;
-mod yaml;
 
 pub use self::book::ProfileVersion;
 pub(crate) use self::book::{ProfileBook, ProfileRows};

@@ -3,13 +3,15 @@
 
 use jiff::tz::TimeZone;
 use muster_query::nearest;
+use muster_yaml::{Key, Node, Place, Yaml};
 
 use super::config::{AlertingConfig, Global};
 use super::intervals::TimeIntervals;
 use super::receivers::{Receiver, Secret};
 use super::route::RouteTree;
 use super::{load_intervals, load_receiver, load_route};
-use crate::rules::{Key, Mistake, Node, Place, Reader, Yaml};
+
+use crate::rules::{Mistake, Reader, read_yaml};
 
 /// Reads the text of a file that the configuration names: `Err` says why it cannot be read.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -39,7 +41,7 @@ pub fn load_config(path: &str, text: &str, read_file: ReadFile<'_>) -> Result<Al
         receivers_named: Vec::new(),
         intervals_named: Vec::new(),
     };
-    let config = match Yaml::read(path, text) {
+    let config = match read_yaml(path, text) {
         Ok(root) => loading.config(&root),
         Err(mistake) => {
             loading.reader.mistakes.push(mistake);

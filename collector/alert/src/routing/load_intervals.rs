@@ -1,10 +1,10 @@
 //! Time intervals of a configuration.
 
 use jiff::tz::TimeZone;
+use muster_yaml::Yaml;
 
 use super::intervals::{IntervalRange, MONTHS, Period, TimeInterval, WEEKDAYS};
 use super::load::{Entries, Loading};
-use crate::rules::Yaml;
 
 const INTERVAL_KEYS: &[&str] = &["name", "time_intervals"];
 const PERIOD_KEYS: &[&str] = &["times", "weekdays", "days_of_month", "months", "years", "location"];

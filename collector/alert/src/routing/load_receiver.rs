@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use muster_yaml::Yaml;
+
 use super::config::Global;
 use super::load::{Entries, Loading};
 use super::receivers::{
     Authorization, EmailConfig, HttpConfig, Receiver, Secret, SmtpConfig, TlsConfig, WebhookConfig,
 };
-use crate::rules::Yaml;
 
 /// Ways to tell that Alertmanager knows and we do not.
 const FOREIGN: &[&str] = &[

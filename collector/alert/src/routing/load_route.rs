@@ -1,12 +1,12 @@
 //! Routes and inhibit rules of a configuration.
 
 use muster_common::matcher::Matcher;
+use muster_yaml::{Place, Yaml};
 
 use super::config::{GROUP_INTERVAL_MS, GROUP_WAIT_MS, REPEAT_INTERVAL_MS};
 use super::inhibit::InhibitRule;
 use super::load::{Entries, Loading};
 use super::route::{GroupBy, Route};
-use crate::rules::{Place, Yaml};
 use muster_common::matcher_text::{make_matcher, read_matchers};
 
 const ROUTE_KEYS: &[&str] = &[

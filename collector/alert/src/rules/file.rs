@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use muster_common::range::Range;
 use muster_query::{Prepared, PreparedLog};
+use muster_yaml::Place;
 
-use super::mistake::Place;
 use crate::template::Template;
 
 /// One rule file.

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use muster_yaml::{Node, Place, Yaml};
+
 use super::file::{RuleFile, RuleGroup};
 use super::load_rule;
-use super::mistake::{Mistake, Place};
-use super::reader::Reader;
-use super::yaml::{Node, Yaml};
+use super::mistake::Mistake;
+use super::reader::{Reader, read_yaml};
 
 /// Rules of all files together. The figure to reach is 5,000.
 const RULES_MAX: usize = 100_000;
@@ -73,7 +74,7 @@ const GROUP_KEYS: &[&str] = &["name", "interval", "query_offset", "limit", "labe
 
 impl Reader<'_> {
     fn file(&mut self, defaults: RuleDefaults) -> Vec<Arc<RuleGroup>> {
-        let root = match Yaml::read(self.path, self.text) {
+        let root = match read_yaml(self.path, self.text) {
             Ok(root) => root,
             Err(mistake) => {
                 self.mistakes.push(mistake);

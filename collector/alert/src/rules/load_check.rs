@@ -2,10 +2,10 @@
 
 use muster_common::check::{ATTEMPTS_MAX, NAME_REMEDY, RESERVED_LABELS, is_check_name};
 use muster_common::range::Range;
+use muster_yaml::{Node, Yaml};
 
 use super::file::CheckSpec;
 use super::reader::Reader;
-use super::yaml::{Node, Yaml};
 use crate::template::Template;
 
 /// Keys that mean something only for checks.

@@ -3,11 +3,11 @@
 use muster_common::label::NAME;
 use muster_common::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX};
 use muster_query::{Prepared, PreparedLog, QueryError, ValueType};
+use muster_yaml::{Key, Node, Yaml};
 
 use super::file::{AlertSpec, NoData, Rule, RuleExpr, RuleKind};
 use super::load_check::{CHECK_KEYS, check_labels, check_name, check_spec};
 use super::reader::Reader;
-use super::yaml::{Key, Node, Yaml};
 use crate::template::Template;
 
 const RULE_KEYS: &[&str] = &[

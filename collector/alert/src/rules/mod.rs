@@ -25,7 +25,6 @@ mod rows;
 mod ruler;
 mod unit;
 mod unit_file;
-mod yaml;
 
 pub use active::{Active, Phase};
 pub use alerting::{AlertingState, SETTLING_MS, StepContext, Stepped, Vector};
@@ -37,11 +36,10 @@ pub use group::{Due, GroupCounts, Round, RuleBatch, RuleContext, RuleHealth, Run
 pub use lint::{Finding, MetricLookup, lint_rules};
 pub use load::{RuleDefaults, load_rules};
 pub use metric_check::MetricResult;
-pub use mistake::{Mistake, Place};
+pub use mistake::Mistake;
 pub use planted::Planted;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, read_yaml};
 pub use recording::RecordingState;
 pub use rows::RULE_ROW;
 pub use ruler::Ruler;
 pub use unit::{ReadRules, UnitReport, run_unit_tests};
-pub(crate) use yaml::{Key, Node, Yaml};

@@ -2,9 +2,25 @@
 
 use muster_common::time::parse_span;
 use muster_query::nearest;
+use muster_yaml::{Bounds, Key, Node, Place, Yaml};
 
-use super::mistake::{Mistake, Place};
-use super::yaml::{Key, Node, Yaml};
+use super::mistake::Mistake;
+
+/// Bytes of one file. The largest public rule set has 1 MB.
+const FILE_BYTES_MAX: usize = 4 << 20;
+/// Nodes: some 50 a rule. Depth: rule files need six levels.
+const BOUNDS: Bounds = Bounds { nodes: 500_000, depth: 32, scalar_bytes: 2 * FILE_BYTES_MAX };
+
+/// The tree of a file.
+pub(crate) fn read_yaml(path: &str, text: &str) -> Result<Yaml, Mistake> {
+    if text.len() > FILE_BYTES_MAX {
+        let what = format!("the file has {} bytes, but at most {FILE_BYTES_MAX} are read", text.len());
+        return Err(Mistake::new(path, Place::START, what, "split it"));
+    }
+    Yaml::read(text, BOUNDS).map_err(|error| {
+        Mistake::new(path, error.place, format!("the file is no YAML: {}", error.what), "correct it there")
+    })
+}
 
 /// One file in reading.
 pub(crate) struct Reader<'a> {
@@ -53,7 +69,7 @@ impl<'a> Reader<'a> {
     /// A text, number or truth value as it was written; nothing is an empty text.
     pub(crate) fn scalar(&mut self, yaml: &Yaml, what: &str) -> Option<String> {
         match &yaml.node {
-            Node::Scalar(text) => Some(text.clone()),
+            Node::Scalar(text, _) => Some(text.clone()),
             Node::Null => Some(String::new()),
             _ => {
                 self.wrong_kind(yaml, what, "a text");

@@ -7,10 +7,10 @@ use muster_common::label::LabelSet;
 use muster_common::matcher::Test;
 use muster_common::sample::stale;
 use muster_query::parse_selector;
+use muster_yaml::{Key, Node, Place, Yaml};
 
-use super::mistake::{Mistake, Place};
-use super::reader::Reader;
-use super::yaml::{Key, Node, Yaml};
+use super::mistake::Mistake;
+use super::reader::{Reader, read_yaml};
 
 /// Samples of one series: what a case of a year of minutes needs.
 const SAMPLES_MAX: usize = 600_000;
@@ -58,7 +58,7 @@ fn find<'y>(keys: &Keys<'y>, name: &str) -> Option<&'y Yaml> {
 
 impl UnitFile {
     pub(super) fn read(path: &str, text: &str) -> Result<Self, Vec<Mistake>> {
-        let root = Yaml::read(path, text).map_err(|mistake| vec![mistake])?;
+        let root = read_yaml(path, text).map_err(|mistake| vec![mistake])?;
         let mut reader = Reader::new(path, text);
         let file = reader.unit_file(&root);
         match file {

@@ -1,7 +1,7 @@
 //! The profiles that come with the collector: proposed where they fit, in force where somebody assigns them.
 
+use super::cut::trimmed;
 use super::set::{ProfileSource, ProfileText};
-use super::yaml::trimmed;
 
 /// Name and document. A daemon that discovery knows has its profile here under the same name.
 pub(super) const BUILT_IN: [(&str, &str); 10] = [

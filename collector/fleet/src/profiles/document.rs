@@ -1,15 +1,18 @@
 //! A profile as its document says it.
 
+use muster_yaml::{Bounds, Node, Yaml};
 use serde_json::Value;
 
 use super::bounds::{DESCRIPTION_BYTES_MAX, DOCUMENT_BYTES_MAX, INCLUDES_MAX, PATTERN_BYTES_MAX};
+use super::cut::{documents, trimmed};
 use super::mistake::ProfileMistakes;
 use super::reader::{Reader, shown};
 use super::selector::Selector;
-use super::yaml::{Node, Yaml, documents, trimmed};
 
 /// Bytes of a profile's name.
 const NAME_BYTES_MAX: usize = 63;
+/// Nodes: a check has some twenty. Depth: rules need eight levels.
+const BOUNDS: Bounds = Bounds { nodes: 20_000, depth: 32, scalar_bytes: 2 * DOCUMENT_BYTES_MAX };
 const KEYS: [&str; 8] = ["profile", "description", "include", "selector", "accept", "logs", "checks", "rules"];
 
 /// How a profile comes into force on a host that it fits.
@@ -88,10 +91,15 @@ pub(super) fn read_file(path: &str, text: &str, mistakes: &mut ProfileMistakes) 
 impl Reader<'_> {
     /// The profile of a document, as far as it can be read; `None`: it has no name.
     fn document(&mut self, text: &str) -> Option<Profile> {
-        let root = match Yaml::read(text) {
+        let root = match Yaml::read(text, BOUNDS) {
             Ok(root) => root,
             Err(error) => {
-                self.mistake(error.line, "", format!("the document is no YAML: {}", error.what), "correct it there");
+                self.mistake(
+                    error.place.line,
+                    "",
+                    format!("the document is no YAML: {}", error.what),
+                    "correct it there",
+                );
                 return None;
             }
         };
@@ -120,8 +128,8 @@ impl Reader<'_> {
 
     fn name(&mut self, root: &Yaml) -> Option<String> {
         let Node::Map(entries) = &root.node else { return None };
-        let Some((_, _, value)) = entries.iter().find(|(_, key, _)| key == "profile") else {
-            self.mistake(root.line, "profile", "is missing", "write `profile: NAME` first");
+        let Some((_, value)) = entries.iter().find(|(key, _)| key.name == "profile") else {
+            self.mistake(root.place.line, "profile", "is missing", "write `profile: NAME` first");
             return None;
         };
         let name = self.text(value, "profile", PATTERN_BYTES_MAX)?;
@@ -129,7 +137,7 @@ impl Reader<'_> {
             return Some(name.to_owned());
         }
         let remedy = "use 1 to 63 lower-case letters, digits, `_`, `.` and `-`, the first being a letter or digit";
-        self.mistake(value.line, "profile", format!("`{}` is no name of a profile", shown(name)), remedy);
+        self.mistake(value.place.line, "profile", format!("`{}` is no name of a profile", shown(name)), remedy);
         None
     }
 
@@ -139,7 +147,7 @@ impl Reader<'_> {
             let Some(name) = self.text(item, "include", PATTERN_BYTES_MAX) else { continue };
             if !is_profile_name(name) {
                 self.mistake(
-                    item.line,
+                    item.place.line,
                     "include",
                     format!("`{}` is no name of a profile", shown(name)),
                     "write its name",
@@ -157,7 +165,7 @@ impl Reader<'_> {
             Some("propose") => Accept::Propose,
             Some(_) => {
                 let remedy = "write `auto` for all hosts that it fits, `propose` for those that it is assigned to";
-                self.mistake(yaml.line, "accept", "is neither `auto` nor `propose`", remedy);
+                self.mistake(yaml.place.line, "accept", "is neither `auto` nor `propose`", remedy);
                 Accept::default()
             }
             None => Accept::default(),
@@ -166,10 +174,10 @@ impl Reader<'_> {
 
     /// The text of the rules alone, every line where it stands in the document, so that crate alert names the same lines.
     fn rules(&mut self, rules: &Yaml, root: &Yaml, text: &str) -> Option<String> {
-        let is_file = matches!(&rules.node, Node::Map(keys) if matches!(&keys[..], [(_, name, _)] if name == "groups"));
+        let is_file = matches!(&rules.node, Node::Map(keys) if matches!(&keys[..], [(key, _)] if key.name == "groups"));
         if !is_file {
             self.mistake(
-                rules.line,
+                rules.place.line,
                 "rules",
                 "is no rule file",
                 "write `rules:` and under it `groups:`, as in a Prometheus rule file",
@@ -177,12 +185,12 @@ impl Reader<'_> {
             return None;
         }
         let Node::Map(entries) = &root.node else { return None };
-        let (from, _, _) = entries.iter().find(|(_, key, _)| key == "rules")?;
-        let to = entries.iter().map(|(line, ..)| *line).filter(|line| line > from).min().unwrap_or(usize::MAX);
+        let from = entries.iter().find(|(key, _)| key.name == "rules")?.0.place.line;
+        let to = entries.iter().map(|(key, _)| key.place.line).filter(|line| *line > from).min().unwrap_or(usize::MAX);
         let line = |(at, line): (usize, &str)| {
-            let own = if at + 1 == *from {
+            let own = if at + 1 == from {
                 line.replacen("rules:", "      ", 1)
-            } else if at + 1 > *from && at + 1 < to {
+            } else if at + 1 > from && at + 1 < to {
                 line.to_owned()
             } else {
                 String::new()
@@ -190,11 +198,11 @@ impl Reader<'_> {
             own + "\n"
         };
         let alone: String = text.lines().enumerate().map(line).collect();
-        if Yaml::read(&alone).is_ok_and(|read| read.is_like(rules)) {
+        if Yaml::read(&alone, BOUNDS).is_ok_and(|read| read.is_like(rules)) {
             return Some(alone);
         }
         let remedy = "let them stand in lines of their own under `rules:`, without anchors of other keys";
-        self.mistake(rules.line, "rules", "cannot be taken out of the document", remedy);
+        self.mistake(rules.place.line, "rules", "cannot be taken out of the document", remedy);
         None
     }
 }

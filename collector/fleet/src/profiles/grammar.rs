@@ -8,11 +8,11 @@ use std::time::Duration;
 use muster_common::check::{ATTEMPTS_MAX, NAME_REMEDY, RESERVED_LABELS, is_check_name};
 use muster_common::limits::{LABELS_MAX, TEXT_BYTES_MAX};
 use muster_common::time::{Span, parse_span};
+use muster_yaml::{Key, Node, Plain, Yaml};
 use serde_json::{Map, Value};
 
 use super::bounds::{PATTERN_BYTES_MAX, PROFILE_CHECKS_MAX, PROFILE_LOGS_MAX};
 use super::reader::{Reader, joined, nearest, shown};
-use super::yaml::{Node, Plain, Yaml};
 
 /// What a key's value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Reader<'_> {
         let group = |item: &Yaml| {
             let keys = self.keys(item, &known, "logs");
             if !keys.iter().any(|(name, _)| *name == "paths") && matches!(item.node, Node::Map(_)) {
-                self.mistake(item.line, "logs.paths", "is missing", "write `paths: [/var/log/app/*.log]`");
+                self.mistake(item.place.line, "logs.paths", "is missing", "write `paths: [/var/log/app/*.log]`");
             }
             Value::Object(self.values(&keys, "logs", &[LOG_KEYS]))
         };
@@ -131,7 +131,7 @@ impl Reader<'_> {
             if all.iter().any(|other| other.get("name") == check.get("name")) {
                 let name = check.get("name").and_then(Value::as_str).unwrap_or_default();
                 self.mistake(
-                    item.line,
+                    item.place.line,
                     "checks.name",
                     format!("`{name}` stands twice"),
                     "give each check a name of its own",
@@ -147,18 +147,18 @@ impl Reader<'_> {
             self.wrong(item, "checks", "a map such as `{name: web, kind: port, port: 443}`");
             return None;
         };
-        let find = |name: &str| written.iter().find(|(_, key, _)| key == name).map(|(_, _, value)| value);
+        let find = |name: &str| written.iter().find(|(key, _)| key.name == name).map(|(_, value)| value);
         let kind = match (find("kind"), find("use")) {
             (Some(kind), None) => self.kind(kind),
             (None, Some(_)) => Some(&[("use", Form::Text)][..]),
             (Some(kind), Some(_)) => {
-                self.mistake(kind.line, "checks.kind", "stands beside `use`", "keep one of the two");
+                self.mistake(kind.place.line, "checks.kind", "stands beside `use`", "keep one of the two");
                 None
             }
             (None, None) => {
                 let what = "has neither `kind` nor `use`";
                 self.mistake(
-                    item.line,
+                    item.place.line,
                     "checks",
                     what,
                     "write `kind: port`, or `use: NAME` for a command that the host's own file allows",
@@ -166,17 +166,22 @@ impl Reader<'_> {
                 None
             }
         };
-        let local = written.iter().filter(|(_, key, _)| LOCAL_KEYS.contains(&key.as_str()));
-        for (line, key, _) in local {
-            self.mistake(*line, &joined("checks", key), "is for the host's own file alone", LOCAL_REMEDY);
+        let local = written.iter().filter(|(key, _)| LOCAL_KEYS.contains(&key.name.as_str()));
+        for (Key { place, name }, _) in local {
+            self.mistake(place.line, &joined("checks", name), "is for the host's own file alone", LOCAL_REMEDY);
         }
         let Some(name) = find("name") else {
-            self.mistake(item.line, "checks.name", "is missing", "write `name: web`");
+            self.mistake(item.place.line, "checks.name", "is missing", "write `name: web`");
             return None;
         };
         let name = self.text(name, "checks.name", TEXT_BYTES_MAX)?;
         if !is_check_name(name) {
-            self.mistake(item.line, "checks.name", format!("`{}` is no name of a check", shown(name)), NAME_REMEDY);
+            self.mistake(
+                item.place.line,
+                "checks.name",
+                format!("`{}` is no name of a check", shown(name)),
+                NAME_REMEDY,
+            );
             return None;
         }
         let own = kind?;
@@ -201,7 +206,7 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
         };
-        self.mistake(yaml.line, "checks.kind", format!("`{}` is none of this version", shown(name)), remedy);
+        self.mistake(yaml.place.line, "checks.kind", format!("`{}` is none of this version", shown(name)), remedy);
         None
     }
 
@@ -230,7 +235,7 @@ impl Reader<'_> {
                     .collect::<Option<Vec<_>>>()
                     .map(Value::from),
                 _ => {
-                    self.mistake(yaml.line, key, format!("is {}, not a list of paths", yaml.kind()), PATH_REMEDY);
+                    self.mistake(yaml.place.line, key, format!("is {}, not a list of paths", yaml.kind()), PATH_REMEDY);
                     None
                 }
             },
@@ -247,7 +252,7 @@ impl Reader<'_> {
                 from @ ("start" | "end") => Some(Value::from(from)),
                 _ => {
                     self.mistake(
-                        yaml.line,
+                        yaml.place.line,
                         key,
                         "is neither `start` nor `end`",
                         "write `start` to read what is there, `end` for what comes",
@@ -271,7 +276,7 @@ impl Reader<'_> {
     fn filled<'y>(&mut self, yaml: &'y Yaml, key: &str) -> Option<&'y str> {
         let text = self.text(yaml, key, TEXT_BYTES_MAX)?;
         if text.is_empty() || text.contains('\0') {
-            self.mistake(yaml.line, key, "is empty, or has a zero byte", "write a text");
+            self.mistake(yaml.place.line, key, "is empty, or has a zero byte", "write a text");
             return None;
         }
         Some(text)
@@ -285,7 +290,7 @@ impl Reader<'_> {
         if path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_good)) && !path.contains(char::is_control) {
             return Some(path);
         }
-        self.mistake(yaml.line, key, format!("`{}` is no absolute path", shown(path)), PATH_REMEDY);
+        self.mistake(yaml.place.line, key, format!("`{}` is no absolute path", shown(path)), PATH_REMEDY);
         None
     }
 
@@ -304,7 +309,12 @@ impl Reader<'_> {
         };
         let presets =
             if form == Form::Multiline { format!("a preset ({}) or ", PRESETS.join(", ")) } else { String::new() };
-        self.mistake(yaml.line, key, format!("is no pattern: {error}"), format!("write {presets}a regular expression"));
+        self.mistake(
+            yaml.place.line,
+            key,
+            format!("is no pattern: {error}"),
+            format!("write {presets}a regular expression"),
+        );
         None
     }
 
@@ -314,7 +324,7 @@ impl Reader<'_> {
         {
             return Some(Value::from(number));
         }
-        self.mistake(yaml.line, key, format!("is no integer from {least} to {most}"), format!("write {wanted}"));
+        self.mistake(yaml.place.line, key, format!("is no integer from {least} to {most}"), format!("write {wanted}"));
         None
     }
 
@@ -325,11 +335,11 @@ impl Reader<'_> {
             Ok(span) if (least..=most).contains(&span) => return Some(text),
             Ok(_) => {
                 let what = format!("`{text}` lies outside {} to {}", Span(least), Span(most));
-                self.mistake(yaml.line, key, what, "write a duration between the two, such as 60s");
+                self.mistake(yaml.place.line, key, what, "write a duration between the two, such as 60s");
             }
             Err(_) => {
                 let what = format!("`{}` is no duration", shown(text));
-                self.mistake(yaml.line, key, what, "write a number and a unit, such as 10s, 1m or 1m30s");
+                self.mistake(yaml.place.line, key, what, "write a number and a unit, such as 10s, 1m or 1m30s");
             }
         }
         None
@@ -343,20 +353,20 @@ impl Reader<'_> {
         };
         if pairs.len() > OWN_LABELS_MAX {
             let what = format!("has {} labels, but at most {OWN_LABELS_MAX} are taken", pairs.len());
-            self.mistake(yaml.line, key, what, "keep those that tell things apart");
+            self.mistake(yaml.place.line, key, what, "keep those that tell things apart");
             return None;
         }
         let mut labels = Map::new();
-        for (line, name, value) in pairs {
+        for (Key { place, name }, value) in pairs {
             let own = joined(key, name);
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                 && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
             if reserved.contains(&name.as_str()) || name.starts_with("__") {
-                self.mistake(*line, &own, "is written by Muster itself", "choose another name");
+                self.mistake(place.line, &own, "is written by Muster itself", "choose another name");
             } else if !is_name {
-                self.mistake(*line, &own, "is no label name", "use letters, digits and underscores");
+                self.mistake(place.line, &own, "is no label name", "use letters, digits and underscores");
             } else if labels.contains_key(name) {
-                self.mistake(*line, &own, "stands twice", "write it once");
+                self.mistake(place.line, &own, "stands twice", "write it once");
             } else if let Some(text) = self.text(value, &own, TEXT_BYTES_MAX) {
                 labels.insert(name.clone(), Value::from(text));
             }

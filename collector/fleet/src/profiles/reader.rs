@@ -1,7 +1,8 @@
 //! Reading a document part by part, with all mistakes kept.
 
+use muster_yaml::{Key, Node, Plain, Yaml};
+
 use super::mistake::{ProfileMistake, ProfileMistakes};
-use super::yaml::{Node, Plain, Yaml};
 
 /// One document in reading.
 pub(super) struct Reader<'a> {
@@ -29,7 +30,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wrong(&mut self, yaml: &Yaml, key: &str, wanted: &str) {
-        self.mistake(yaml.line, key, format!("is {}", yaml.kind()), format!("write {wanted}"));
+        self.mistake(yaml.place.line, key, format!("is {}", yaml.kind()), format!("write {wanted}"));
     }
 
     /// The entries of a map, each key once, unknown ones told and left out. `of` is the key that the map stands under.
@@ -50,10 +51,10 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let mut kept: Vec<(&str, &Yaml)> = Vec::new();
-        for (line, name, value) in entries.iter().filter(|(_, name, _)| !judged.contains(&name.as_str())) {
+        for (Key { place, name }, value) in entries.iter().filter(|(key, _)| !judged.contains(&key.name.as_str())) {
             let key = joined(of, name);
             if kept.iter().any(|(other, _)| other == name) {
-                self.mistake(*line, &key, "stands twice", "write it once");
+                self.mistake(place.line, &key, "stands twice", "write it once");
             } else if known.contains(&name.as_str()) {
                 kept.push((name, value));
             } else {
@@ -61,7 +62,7 @@ impl<'a> Reader<'a> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("remove it; known are {}", known.join(", ")),
                 };
-                self.mistake(*line, &key, "is no key of this version", remedy);
+                self.mistake(place.line, &key, "is no key of this version", remedy);
             }
         }
         kept
@@ -72,7 +73,7 @@ impl<'a> Reader<'a> {
         match &yaml.node {
             Node::List(items) if items.len() > max => {
                 let what = format!("has {} entries, but at most {max} are taken", items.len());
-                self.mistake(yaml.line, key, what, "leave some out, or make two profiles of one");
+                self.mistake(yaml.place.line, key, what, "leave some out, or make two profiles of one");
                 &items[..max]
             }
             Node::List(items) => items,
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
         match &yaml.node {
             Node::Scalar(text, _) if text.len() > max => {
                 let what = format!("has {} bytes, but at most {max} are taken", text.len());
-                self.mistake(yaml.line, key, what, "shorten it");
+                self.mistake(yaml.place.line, key, what, "shorten it");
                 None
             }
             Node::Scalar(text, _) => Some(text),

@@ -8,10 +8,10 @@ use muster_common::inventory::{Kind, Table, Value, named};
 use muster_common::matcher::{LabelRegex, Matcher};
 use muster_common::matcher_text::{all_match_by, read_matchers};
 use muster_common::wire::message::HostFacts;
+use muster_yaml::{Node, Plain, Yaml};
 
 use super::bounds::{CONDITIONS_MAX, PATTERN_BYTES_MAX};
 use super::reader::{Reader, nearest};
-use super::yaml::{Node, Plain, Yaml};
 use crate::inventory::InventorySnapshot;
 
 /// What a host says of itself at each hello.
@@ -119,7 +119,7 @@ impl Reader<'_> {
         let keys = self.keys(yaml, &["labels", "facts", "inventory"], "selector");
         if matches!(&yaml.node, Node::Map(all) if all.is_empty()) {
             let remedy = "write a condition, such as `labels: 'role=\"web\"'`, or remove it";
-            self.mistake(yaml.line, "selector", "has no condition and would fit every host", remedy);
+            self.mistake(yaml.place.line, "selector", "has no condition and would fit every host", remedy);
         }
         for (name, value) in keys {
             match name {
@@ -138,8 +138,8 @@ impl Reader<'_> {
         let Some(text) = self.text(yaml, KEY, PATTERN_BYTES_MAX) else { return Vec::new() };
         match read_matchers(text) {
             Ok(matchers) if !matchers.is_empty() => return matchers,
-            Ok(_) => self.mistake(yaml.line, KEY, "has no matcher", REMEDY),
-            Err(error) => self.mistake(yaml.line, KEY, format!("cannot be read: {error}"), REMEDY),
+            Ok(_) => self.mistake(yaml.place.line, KEY, "has no matcher", REMEDY),
+            Err(error) => self.mistake(yaml.place.line, KEY, format!("cannot be read: {error}"), REMEDY),
         }
         Vec::new()
     }
@@ -161,7 +161,7 @@ impl Reader<'_> {
             Err(error) => {
                 let reason = error.reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                 let remedy = "write a regular expression that the whole value matches, such as \"nginx\\\\.service\"";
-                self.mistake(yaml.line, key, format!("is no pattern: {reason}"), remedy);
+                self.mistake(yaml.place.line, key, format!("is no pattern: {reason}"), remedy);
                 None
             }
         }
@@ -172,7 +172,7 @@ impl Reader<'_> {
         const EXAMPLE: &str = "a list such as `- {table: units, where: {name: \"nginx\\\\.service\"}}`";
         let items = self.list(yaml, KEY, EXAMPLE, CONDITIONS_MAX);
         if items.is_empty() {
-            self.mistake(yaml.line, KEY, "has no entry", format!("write {EXAMPLE}"));
+            self.mistake(yaml.place.line, KEY, "has no entry", format!("write {EXAMPLE}"));
         }
         items.iter().filter_map(|item| self.condition(item, KEY)).collect()
     }
@@ -182,7 +182,7 @@ impl Reader<'_> {
         let find = |name: &str| keys.iter().find(|(own, _)| *own == name).map(|(_, value)| *value);
         let (Some(table), Some(columns)) = (find("table"), find("where")) else {
             if matches!(item.node, Node::Map(_)) {
-                self.mistake(item.line, key, "lacks `table` or `where`", "write both");
+                self.mistake(item.place.line, key, "lacks `table` or `where`", "write both");
             }
             return None;
         };
@@ -192,7 +192,7 @@ impl Reader<'_> {
             let remedy =
                 near.map_or("see `muster inventory tables`".to_owned(), |near| format!("did you mean `{near}`?"));
             self.mistake(
-                table.line,
+                table.place.line,
                 &format!("{key}.table"),
                 format!("`{}` is no table", super::reader::shown(name)),
                 remedy,
@@ -203,7 +203,7 @@ impl Reader<'_> {
         let of = format!("{key}.where");
         let written = self.keys(columns, &names, &of);
         if matches!(&columns.node, Node::Map(all) if all.is_empty()) {
-            self.mistake(columns.line, &of, "names no column", format!("write some of {}", names.join(", ")));
+            self.mistake(columns.place.line, &of, "names no column", format!("write some of {}", names.join(", ")));
         }
         let mut wanted = Vec::new();
         for (name, value) in &written {

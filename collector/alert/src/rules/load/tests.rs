@@ -50,7 +50,7 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     assert_eq!(
         told,
         [
-            "a.yml:1:9: groups is a text: write a list: `groups:` and below it `- name: ...`",
+            "a.yml:1:9: groups is a number: write a list: `groups:` and below it `- name: ...`",
             "b.yml:3:3: group \"g\" stands twice in this file: give each group of a file its own name",
             "a.yml:1:1: the file is named twice: name it once",
         ]
