@@ -44,8 +44,8 @@ export function Copy({ text, label = 'Copy' }: CopyProps) {
 export function Code({ text }: { readonly text: string }) {
   return (
     <div class="code">
-      <pre>{text}</pre>
       <Copy text={text} />
+      <pre>{text}</pre>
     </div>
   )
 }

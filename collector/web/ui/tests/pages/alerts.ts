@@ -45,6 +45,8 @@ async function why(visit: Visit): Promise<void> {
   await suspects.getByText('web-1, web-2, web-3 and 1 more: 5 min before it, on few hosts').waitFor()
   await suspects.getByText('What sets its hosts apart: all 4 have openssl 3.0.2, no other has').waitFor()
   await visit.look('alert-why', /after 1 m of pending/)
+  await suspects.scrollIntoViewIfNeeded()
+  await visit.look('alert-before', 'What changed before it')
   await page.getByRole('radio', { name: '2 h' }).click()
   await page.waitForURL(/around=2h/)
   await page.getByRole('link', { name: 'Its series in Metrics' }).click()

@@ -32,6 +32,8 @@ export default async function (visit: Visit): Promise<void> {
   const id = ((await suspects.getByText(/^muster changes --for /).textContent()) ?? '').replace(/^.* /, '')
   const { suspects: told } = (await visit.api('GET', `/api/muster/v1/alerts/${id}/changes?limit=5`)) as { suspects: { change: { words: string } }[] }
   for (const { change } of told) await suspects.getByText(change.words, { exact: true }).first().waitFor()
+  await suspects.scrollIntoViewIfNeeded()
+  await visit.look('host-before', /^What changed before /)
   await last.getByRole('link', { name: 'all of them' }).click()
   await page.waitForURL(/\/changes\?.*host=web-1/)
   await page.goBack()

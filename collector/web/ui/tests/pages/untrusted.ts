@@ -78,6 +78,7 @@ async function told(visit: Visit): Promise<void> {
   const answers: (readonly [RegExp, unknown])[] = [
     [/\/inventory\/tables/, { version: 1, tables: [shape, { ...shape, table: 'packages' }] }],
     [/\/changes\?/, { version: 1, next: text(9), changes: CORPUS.flatMap((_, at) => [change(at), change(at + 7)]) }],
+    [/\/alerts\/[^/]+\/changes\?/, { version: 1, onset_ms: 1, suspects: CORPUS.map((_, at) => ({ change: change(at), hosts: CORPUS, why: text(at) })), suspects_count: 99, is_partial: true, note: text(0), contrast: { words: text(1) } }],
     [/\/inventory\/compare\?/, { version: 1, one: side, other: { ...side, host: text(1) }, tables: [{ ...shape, known: true, rows: CORPUS.map((_, at) => ({ key: [text(at), at], one: at % 3 === 0 ? null : row(at), other: at % 3 === 1 ? null : row(at + 2) })) }] }],
     [/\/hosts\/[^/]+\/inventory(\?|$)/, { version: 1, host: HOST, host_id: '1', now_ms: 1, tables: [known, { ...known, table: text(9) }, { ...known, table: text(0) }] }],
     [/\/hosts\/[^/]+\/inventory\/packages/, { ...shape, version: 1, host: HOST, at_ms: null, rows: CORPUS.map((_, at) => row(at)), since: CORPUS.map((_, at) => (at % 2 ? null : { after_ms: null, until_ms: 1 })) }],
