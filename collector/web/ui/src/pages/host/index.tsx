@@ -153,9 +153,9 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <Facts host={host} checks={knownChecks?.checks ?? null} />
       ) : (
         <>
+          {worst && <Before key={worst.id} alert={worst.id} title={`What changed before ${worst.name}`} />}
           <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
           <Below events={list} />
-          {worst && <Before key={worst.id} alert={worst.id} title={`What changed before ${worst.name}`} />}
           <LastChanges host={host.name} />
           <LogsBelow host={host.name} />
         </>
