@@ -95,7 +95,7 @@ pub struct CallArguments {
     #[arg(long, value_name = "MATCHER")]
     pub on: Vec<String>,
     /// A parameter of the task; may be given several times.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parse_label)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub set: Vec<(String, String)>,
     /// How long hosts may begin it [default: 1h].
     #[arg(long, value_name = "SPAN")]
@@ -106,6 +106,14 @@ pub struct CallArguments {
     /// Wait for its end, and show how far it is.
     #[arg(long)]
     pub wait: bool,
+}
+
+/// A parameter's value may be empty, where a catalogue lets it be.
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE, such as unit=nginx".to_owned()),
+    }
 }
 
 /// What follows when too many hosts fail.
@@ -135,7 +143,7 @@ pub struct RolloutArguments {
     #[arg(long, value_name = "TASK")]
     pub back: Option<String>,
     /// A parameter of that task; may be given several times.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::parse_label, requires = "back")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_parameter, requires = "back")]
     pub back_set: Vec<(String, String)>,
     /// Hosts of the first wave, of which none may fail; 0: no such wave.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -344,7 +344,7 @@ fn draw_up(
     let catalogue = book
         .current
         .as_ref()
-        .ok_or_else(|| refused("there is no catalogue of tasks: add one with `muster task catalogue add`".into()))?;
+        .ok_or_else(|| refused("there is no catalogue of tasks: add one with `muster task add`".into()))?;
     if catalogue.expires_ms <= now_ms {
         return Err(refused("the catalogue has expired: add a newer one".to_owned()));
     }
@@ -365,7 +365,7 @@ fn draw_up(
     let mut run_ms = [SLACK_MS; 2];
     for (call, run_ms) in calls.iter().zip(&mut run_ms) {
         let definition: &Definition = catalogue.tasks.get(&call.task).ok_or_else(|| {
-            refused(format!("the catalogue has no task `{}`: `muster task list` shows those there are", call.task))
+            refused(format!("the catalogue has no task `{}`: `muster task catalogue` shows those there are", call.task))
         })?;
         definition.command(&call.parameters).map_err(|error| refused(format!("task `{}`: {error}", call.task)))?;
         *run_ms += i64::try_from(definition.limits.timeout.as_millis()).unwrap_or(i64::MAX / 4);
