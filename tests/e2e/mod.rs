@@ -22,6 +22,7 @@ mod receivers;
 mod restore;
 mod set_up;
 mod snapshot;
+mod tasks;
 mod users;
 
 use std::time::Duration;

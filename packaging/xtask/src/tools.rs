@@ -38,7 +38,7 @@ const INSTALLED: &[(&str, &str)] = &[
 ];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
-const UNPACKED: [(&str, &str); 7] = [
+const UNPACKED: [(&str, &str); 8] = [
     ("prometheus", "usr/bin/promtool"),
     ("prometheus-alertmanager", "usr/bin/amtool"),
     ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
@@ -48,6 +48,8 @@ const UNPACKED: [(&str, &str); 7] = [
     ("systemd-journal-remote", "lib/systemd/systemd-journal-remote"),
     ("libmicrohttpd12", "usr/lib/x86_64-linux-gnu/libmicrohttpd.so.12"),
     ("libsystemd-shared", "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so"),
+    // Clocks of hosts that are wrong.
+    ("libfaketime", "usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
 ];
 
 /// What pages are built with. The packages of Node.js itself have npm in them, Debian's have it apart.

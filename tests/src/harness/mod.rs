@@ -8,4 +8,6 @@ pub mod mailbox;
 pub mod operator;
 pub mod packaged;
 pub mod programs;
+pub mod relay;
 pub mod root;
+pub mod tasks;
