@@ -24,6 +24,7 @@ mod set_up;
 mod snapshot;
 mod tasks;
 mod users;
+mod without_outage;
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use muster_tests::harness::packaged::source;
+
 use super::made::{self, ending, output};
 
 #[test]
@@ -84,7 +86,11 @@ fn debs_hold_what_their_units_need_and_say_what_they_need() {
     let kept = output(&["dpkg-deb", "--info"], &collector);
     assert!(kept.contains("conffiles") && kept.contains("postrm"), "{kept}");
     let command = output(&["dpkg-deb", "--contents"], &ending(made::old(), "muster_0.1.0_amd64.deb"));
-    assert!(command.contains("./usr/share/doc/muster/guides/install.md"), "{command}");
+    for document in
+        ["guides/install.md", "examples/rolling-restart/rolling-restart", "examples/rolling-restart/tasks.toml"]
+    {
+        assert!(command.contains(&format!("./usr/share/doc/muster/{document}")), "{document} in {command}");
+    }
     let served = output(&["dpkg-deb", "--contents"], &ending(made::old(), "muster-agent-packages_0.1.0_all.deb"));
     for name in ["agent_0.1.0_amd64.deb", "agent-0.1.0-1.x86_64.rpm", "agent-0.1.0-x86_64.tar.gz"] {
         assert!(served.contains(&format!("./usr/share/muster/agent/muster-{name}")), "{served}");
@@ -134,4 +140,6 @@ fn shellcheck_finds_nothing_in_any_script() {
     scripts.push(folder.path().join("muster-agent-0.1.0-x86_64/install.sh"));
     assert_eq!(scripts.len(), 8, "{scripts:?}");
     assert_eq!(output(&["shellcheck", "--shell=sh"], &scripts), "");
+    let example = source("packaging/examples/rolling-restart/rolling-restart");
+    assert_eq!(output(&["shellcheck"], &[example]), "");
 }

@@ -16,4 +16,5 @@ pub mod snapshots;
 pub mod sql;
 pub mod tail;
 pub mod upgrade;
+pub mod without_outage;
 pub mod worlds;

@@ -22,6 +22,7 @@ use muster_tests::load::{loki_push, remote_write, wire};
 use muster_tests::sim_alert::big;
 use muster_tests::{
     alerts, ask, gate, inventory, kill, maintenance, pages, rollout, sim, sim_alert, snapshots, sql, upgrade,
+    without_outage,
 };
 
 /// Loads and trials against Muster; `cargo xtask figures` runs them.
@@ -144,6 +145,8 @@ enum Trial {
     Ask(ask::AskArguments),
     /// A roll-out over many hosts, one wave of which is bad.
     Rollout(rollout::RolloutArguments),
+    /// A roll-out that restarts real servers behind a load balancer, under load.
+    WithoutOutage(without_outage::OutageArguments),
     /// What inventories and configurations of many hosts cost, how soon changes are known, and whether answers are true.
     #[command(subcommand)]
     Inventory(inventory::Word),
@@ -280,6 +283,7 @@ fn main() -> ExitCode {
         Trial::Maintenance(arguments) => maintenance::trial(&arguments).map(|words| println!("{words}")),
         Trial::Ask(arguments) => ask::trial(&arguments).map(|words| println!("{words}")),
         Trial::Rollout(arguments) => rollout::trial(&arguments).map(|words| println!("{words}")),
+        Trial::WithoutOutage(arguments) => without_outage::trial(&arguments).map(|words| println!("{words}")),
         Trial::Inventory(word) => inventory::trial(&word).map(|words| println!("{words}")),
         Trial::Gate { seeds } => gate::trial(seeds).map(|words| println!("{words}")),
         Trial::Sql { hosts } => sql::trial(hosts).map(|words| println!("{words}")),

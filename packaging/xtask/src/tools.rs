@@ -38,7 +38,7 @@ const INSTALLED: &[(&str, &str)] = &[
 ];
 
 /// (Debian package, program in it): real peers, unpacked below `target/tools/<package>`.
-const UNPACKED: [(&str, &str); 8] = [
+const UNPACKED: [(&str, &str); 13] = [
     ("prometheus", "usr/bin/promtool"),
     ("prometheus-alertmanager", "usr/bin/amtool"),
     ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter"),
@@ -48,6 +48,12 @@ const UNPACKED: [(&str, &str); 8] = [
     ("systemd-journal-remote", "lib/systemd/systemd-journal-remote"),
     ("libmicrohttpd12", "usr/lib/x86_64-linux-gnu/libmicrohttpd.so.12"),
     ("libsystemd-shared", "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so"),
+    // What a task restarts, and what keeps its users from seeing it, with the libraries that haproxy is linked with.
+    ("nginx", "usr/sbin/nginx"),
+    ("haproxy", "usr/sbin/haproxy"),
+    ("liblua5.3-0", "usr/lib/x86_64-linux-gnu/liblua5.3.so.0"),
+    ("libopentracing-c-wrapper0", "usr/lib/x86_64-linux-gnu/libopentracing-c-wrapper.so.0"),
+    ("libopentracing1", "usr/lib/x86_64-linux-gnu/libopentracing.so.1"),
     // Clocks of hosts that are wrong.
     ("libfaketime", "usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
 ];

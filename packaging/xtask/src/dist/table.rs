@@ -136,7 +136,7 @@ pub(super) const CLI: Package = Package {
     beside: None,
     service: None,
     settings: &[],
-    documents: &[("guides", "guides")],
+    documents: &[("guides", "guides"), ("examples/rolling-restart", "examples/rolling-restart")],
     folders: &[],
     needs: &[],
     recommends: &[],
