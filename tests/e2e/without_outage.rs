@@ -5,12 +5,8 @@ use muster_tests::without_outage;
 
 #[test]
 fn a_service_is_restarted_server_by_server_and_no_request_fails() {
-    if !tasks::is_root().unwrap() {
-        eprintln!(
-            "left out: only root has mounts of its own, by which two hosts of one machine have each their own files"
-        );
-        return;
-    }
+    let is_root = tasks::is_root().unwrap();
+    assert!(is_root, "run the tests as root: mounts of its own let two hosts of one machine have each their files");
     let told = without_outage::run(&programs::folder(), 10_000).unwrap();
     let seen = &told.seen;
     assert_eq!(seen.failed, 0, "{:?}", seen.problems);

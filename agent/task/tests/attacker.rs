@@ -213,10 +213,7 @@ fn what_is_no_frame_of_tasks_ends_the_connection_and_the_program_goes_on() {
 
 #[test]
 fn only_the_agents_user_and_root_are_heard() {
-    if !super::host::is_root() {
-        eprintln!("left out: only root becomes another user");
-        return;
-    }
+    super::host::must_be_root("only root becomes another user");
     let host = victim();
     drop(host.connect());
     let socket = host.path("sock");

@@ -23,8 +23,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_muster-task");
 /// Far above what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+/// A test that were left out would pass.
+pub(crate) fn must_be_root(why: &str) {
+    assert!(rustix::process::geteuid().is_root(), "run the tests as root: {why}");
 }
 
 /// The user that runs this test.

@@ -7,7 +7,7 @@ use muster_common::time;
 use muster_common::wire::message::Message;
 use muster_common::wire::tasks::{TaskRefusal, TaskWord};
 
-use super::host::{Agent, Given, Host, is_root};
+use super::host::{Agent, Given, Host, must_be_root};
 
 const OK: TaskWord = TaskWord::Ended { code: 0 };
 
@@ -110,10 +110,7 @@ fn what_a_task_leaves_behind_ends_with_it() {
 
 #[test]
 fn a_fork_bomb_is_bounded_and_over_at_its_time() {
-    if !is_root() {
-        eprintln!("left out: another account is needed, whose processes are counted apart");
-        return;
-    }
+    must_be_root("another account is needed, whose processes are counted apart");
     let script = "bomb() { bomb | bomb & }\nbomb\nwhile :; do :; done";
     let limits = "timeout = \"2s\"\nprocesses = 40\noutput_kib = 16";
     let bomb = Given { account: "nobody".into(), limits, ..Given::new("bomb", script) };
@@ -166,10 +163,7 @@ fn more_memory_than_allowed_is_not_given() {
 
 #[test]
 fn an_account_is_taken_whole_and_nothing_leads_back() {
-    if !is_root() {
-        eprintln!("left out: only root becomes another account");
-        return;
-    }
+    must_be_root("only root becomes another account");
     let script =
         "id -u; id -G; grep -E 'NoNewPrivs|CapEff|CapPrm' /proc/self/status; touch $1/mine 2>/dev/null || echo refused";
     let given = Given { account: "nobody".into(), ..Given::new("who", script) };
