@@ -49,6 +49,8 @@ pub const TASK_CHUNK_BYTES_MAX: usize = 32 << 10;
 pub const TASK_OUTPUT_BYTES_MAX: usize = 4 << 20;
 /// Chunks of all calls of a host that are under way and not acknowledged: 256 KiB fill no window, and are enough for a second of network.
 pub const TASK_CHUNKS_UNDER_WAY_MAX: u32 = 8;
+/// How long health may take to return after a task that its catalogue gives a maintenance: what is away for an hour after the work is what somebody must know.
+pub const TASK_MAINTENANCE_MAX: std::time::Duration = std::time::Duration::from_secs(3_600);
 /// Labels of one series or stream, host labels included.
 pub const LABELS_MAX: usize = 64;
 /// Bytes of a label's name.

@@ -154,6 +154,10 @@ pub enum FleetError {
         "downtime {id} belongs to maintenance {maintenance}: end it with `muster maintenance finish {maintenance}`"
     )]
     DowntimeOfMaintenance { id: u64, maintenance: u64 },
+    #[error(
+        "maintenance {id} belongs to {reference}, which closes it when it has ended there: stop that, or wait for it"
+    )]
+    MaintenanceOfWork { id: u64, reference: String },
     #[error("{what} cannot be taken: {why}")]
     StatusSpec { what: &'static str, why: String },
     #[error("the sealed keys of the CA cannot be used: {what}")]
@@ -238,6 +242,7 @@ impl FleetError {
             | Self::FreezeOfFile { .. }
             | Self::NothingFrozen { .. }
             | Self::DowntimeOfMaintenance { .. }
+            | Self::MaintenanceOfWork { .. }
             | Self::Rotation { .. } => ErrorKind::Conflict,
         }
     }

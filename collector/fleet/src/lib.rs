@@ -10,7 +10,6 @@
 //! For ingest: TLS with [`Fleet::server_identity`] and [`Fleet::ca_der`]; without a certificate [`Fleet::enrol`] and nothing else; with one
 //! [`Fleet::authenticate`], then [`Fleet::saw`] with the hello before the older session is fenced, [`Fleet::renew`] when asked. On every
 //! move of [`Fleet::subscribe`] it reads [`Fleet::changes_after`] and acts as [`RegistryChange`] says. [`Fleet::apply`] is the projection.
-//! Work on hosts: [`Fleet::open_for`] and [`Fleet::close_for`] by a reference, around what the product does by itself.
 //! Configurations: sessions tell [`Fleet::configuration_connected`], [`Fleet::configuration_told`] and [`Fleet::configuration_gone`], a ticker calls
 //! [`Fleet::step_profiles`], and hosts of [`Fleet::take_configurations_due`] are given what [`Fleet::configuration_for`] says.
 

@@ -1,4 +1,4 @@
-//! Maintenances as people and parts of the product open and finish them. What they are, and what follows: `status/maintenance.rs`.
+//! Maintenances as people open and finish them; those of work of the product are kept in the book (`status/book/work.rs`). What they are, and what follows: `status/maintenance.rs`.
 
 use muster_common::host::HostId;
 use muster_common::time::Timestamp;
@@ -9,7 +9,7 @@ use crate::checks::active_hosts;
 use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::host::HostState;
-use crate::status::{Downtime, Maintenance, MaintenanceSpec, StatusBook};
+use crate::status::{Downtime, Maintenance, MaintenanceSpec, MaintenanceState, StatusBook};
 
 impl Fleet {
     /// All that are known, by number: those that are under way or have left something, and those that were closed in the last 400 days.
@@ -33,40 +33,17 @@ impl Fleet {
     /// Somebody says that the work is done: health has the time to return that was given to it. Saying so again changes nothing.
     ///
     /// # Errors
-    /// [`FleetError::NoMaintenance`] if none is under way under this number; when the disk or the file fails.
+    /// [`FleetError::NoMaintenance`] if none is under way under this number; [`FleetError::MaintenanceOfWork`] of one that the product opened and whose
+    /// work goes on; when the disk or the file fails.
     pub fn finish_maintenance(&self, id: u64, by: &By, now: Timestamp) -> Result<Maintenance, FleetError> {
         self.status_change(now, |fleet| {
             let mut book = fleet.book.lock();
+            let is_open = |one: &&Maintenance| one.state == MaintenanceState::Open && !one.spec.reference.is_empty();
+            if let Some(one) = book.maintenance(id).filter(is_open) {
+                return Err(FleetError::MaintenanceOfWork { id, reference: one.spec.reference.clone() });
+            }
             let known = if book.finish_maintenance(id, by, now) { book.maintenance(id).cloned() } else { None };
             known.ok_or(FleetError::NoMaintenance { id })
-        })
-    }
-
-    /// Begins the maintenance of a piece of work of the product, known by `spec.reference`. One that is under way under it goes on instead, with
-    /// these hosts too and until the later of both ends, so that a step that is tried again opens no second one. The answer is its number.
-    ///
-    /// # Errors
-    /// As [`Self::begin_maintenance`].
-    pub fn open_for(&self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<u64, FleetError> {
-        self.are_active(&spec.hosts)?;
-        self.status_change(now, |fleet| {
-            let mut book = fleet.book_of_now(now);
-            let known = if spec.reference.is_empty() { None } else { book.maintenance_for(&spec.reference) };
-            let Some(id) = known else { return book.begin_maintenance(spec, by, now).map_err(refused) };
-            book.extend_maintenance(id, spec.hosts, spec.ends_ms, by, now).map_err(refused)?;
-            Ok(id)
-        })
-    }
-
-    /// Finishes the maintenance that [`Self::open_for`] began; the answer is its number, if one is under way.
-    ///
-    /// # Errors
-    /// When the disk or the file fails.
-    pub fn close_for(&self, reference: &str, by: &By, now: Timestamp) -> Result<Option<u64>, FleetError> {
-        self.status_change(now, |fleet| {
-            let mut book = fleet.book.lock();
-            let Some(id) = book.maintenance_for(reference).filter(|_| !reference.is_empty()) else { return Ok(None) };
-            Ok(book.finish_maintenance(id, by, now).then_some(id))
         })
     }
 
@@ -80,7 +57,7 @@ impl Fleet {
     }
 
     /// The book with the hosts that there are now, as its next tick makes it: one that has just been let in can be meant at once.
-    fn book_of_now(&self, now: Timestamp) -> MutexGuard<'_, StatusBook> {
+    pub(crate) fn book_of_now(&self, now: Timestamp) -> MutexGuard<'_, StatusBook> {
         let hosts = active_hosts(&self.memory.read());
         let mut book = self.book.lock();
         book.sync_hosts(hosts, now.millis());

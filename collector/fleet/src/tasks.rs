@@ -1,7 +1,7 @@
 //! Tasks: what hosts are ordered to do, who asked for it and who approved, and in which waves they do it (`TASKS.md`).
 //!
 //! [`rollout`] is the pure machine of an order. [`book`] is all of it in memory, [`step`] what follows from what happens, [`change`] what people do,
-//! [`handles`] what sessions ask and tell, [`keys`] what this collector knows of who signs.
+//! [`maintained`] what they keep back from people meanwhile, [`handles`] what sessions ask and tell, [`keys`] what this collector knows of who signs.
 //!
 //! Invariants: the collector carries what others signed and makes nothing that a host would run by itself; nothing is given to a host before it is
 //! durable that it is to have it; what a host told is acknowledged once it is durable.
@@ -11,6 +11,7 @@ mod bounds;
 mod change;
 mod handles;
 mod keys;
+mod maintained;
 mod rollout;
 mod rows;
 mod step;

@@ -9,8 +9,8 @@ use toml::value::Datetime;
 use super::parameter::{Kind, ParameterError, is_name, is_plain};
 use crate::digest::{Sha256, Sum};
 use crate::limits::{
-    TASK_ARGUMENTS_MAX, TASK_CATALOGUE_BYTES_MAX, TASK_CATALOGUE_TASKS_MAX, TASK_OUTPUT_BYTES_MAX, TASK_PARAMETERS_MAX,
-    TASK_VALUE_BYTES_MAX,
+    TASK_ARGUMENTS_MAX, TASK_CATALOGUE_BYTES_MAX, TASK_CATALOGUE_TASKS_MAX, TASK_MAINTENANCE_MAX,
+    TASK_OUTPUT_BYTES_MAX, TASK_PARAMETERS_MAX, TASK_VALUE_BYTES_MAX,
 };
 use crate::matcher::anchored_regex;
 use crate::time::parse_span;
@@ -41,6 +41,9 @@ pub struct Definition {
     /// The user that it runs as.
     pub account: String,
     pub limits: Limits,
+    /// Hosts that run it are in a maintenance: how long their health may take to return after it. `None`: it disturbs nothing that is watched. Hosts
+    /// make nothing of it; it is signed with the rest, since it keeps alerts back.
+    pub maintenance: Option<Duration>,
     pub parameters: BTreeMap<String, Kind>,
 }
 
@@ -102,6 +105,7 @@ struct RawTask {
     memory_mib: Option<u64>,
     processes: Option<u32>,
     output_kib: Option<u64>,
+    maintenance: Option<String>,
     #[serde(default)]
     parameters: BTreeMap<String, RawParameter>,
 }
@@ -269,7 +273,14 @@ fn define(raw: RawTask, told: &mut impl FnMut(String)) -> Definition {
     if limits.output_bytes > TASK_OUTPUT_BYTES_MAX as u64 {
         told("output_kib: at most 4096".to_owned());
     }
-    Definition { about: raw.about, argv: raw.argv, account: raw.account, limits, parameters }
+    let maintenance = raw.maintenance.as_deref().map(parse_span).transpose().unwrap_or_else(|error| {
+        told(format!("maintenance: {error}"));
+        None
+    });
+    if maintenance.is_some_and(|span| !(Duration::from_secs(1)..=TASK_MAINTENANCE_MAX).contains(&span)) {
+        told("maintenance: from 1s to 1h".to_owned());
+    }
+    Definition { about: raw.about, argv: raw.argv, account: raw.account, limits, maintenance, parameters }
 }
 
 fn judge_argv(argv: &[String], parameters: &BTreeMap<String, Kind>, told: &mut impl FnMut(String)) {
@@ -390,6 +401,7 @@ timeout = "2m"
 memory_mib = 64
 processes = 8
 output_kib = 16
+maintenance = "10m"
 
 [tasks.restart-unit.parameters.unit]
 kind = "text"
@@ -418,6 +430,8 @@ parameters = { count = { kind = "integer", from = 1, to = 10 }, host = { kind = 
         let limits =
             Limits { timeout: Duration::from_secs(120), memory_bytes: 64 << 20, processes: 8, output_bytes: 16 << 10 };
         assert_eq!((restart.limits, restart.account.as_str()), (limits, "root"));
+        let maintained = [restart.maintenance, catalogue.tasks["ping"].maintenance];
+        assert_eq!(maintained, [Some(Duration::from_secs(600)), None]);
         let command = restart.command(&values(&[("how", "reload"), ("unit", "a{how}")]));
         assert!(matches!(command, Err(ParameterError::Value { .. })), "{command:?}");
         assert_eq!(
@@ -464,6 +478,10 @@ parameters = { count = { kind = "integer", from = 1, to = 10 }, host = { kind = 
             ("memory_mib = 64", "memory_mib = 1", "tasks.restart-unit.memory_mib"),
             ("processes = 8", "processes = 0", "tasks.restart-unit.processes"),
             ("output_kib = 16", "output_kib = 5000", "tasks.restart-unit.output_kib"),
+            ("maintenance = \"10m\"", "maintenance = true", "maintenance"),
+            ("maintenance = \"10m\"", "maintenance = \"soon\"", "tasks.restart-unit.maintenance: "),
+            ("maintenance = \"10m\"", "maintenance = \"0s\"", "tasks.restart-unit.maintenance: from 1s to 1h"),
+            ("maintenance = \"10m\"", "maintenance = \"2h\"", "tasks.restart-unit.maintenance: from 1s to 1h"),
             ("[a-z0-9@-]+", "[", "tasks.restart-unit.parameters.unit: pattern"),
             ("values = [\"restart\", \"reload\"]", "values = []", "tasks.restart-unit.parameters.how: a choice"),
             ("from = 1, to = 10", "from = 11, to = 10", "tasks.ping.parameters.count: an integer"),

@@ -1,6 +1,7 @@
 //! Alerting over a real store, a real registry and a real engine: what a mail shows, and whether a test mail arrives.
 
 mod before;
+mod planned;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

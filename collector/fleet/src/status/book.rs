@@ -11,6 +11,7 @@ mod problem;
 mod settle;
 mod step;
 mod view;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,6 +25,7 @@ use crate::outbox::Event;
 use crate::tables::Put;
 
 pub use view::{CheckCounts, CheckMark, CheckView};
+pub(crate) use work::Work;
 
 /// Checks of one host; further ones are counted and not taken. Ten times the most that one machine was seen with.
 pub(crate) const CHECKS_MAX: usize = 2_000;

@@ -14,7 +14,7 @@ mod recurrence;
 mod window;
 
 pub use acknowledgement::Acknowledgement;
-pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook};
+pub(crate) use book::{AbsentNow, Away, HostNow, StatusBook, Work};
 pub use book::{CheckCounts, CheckMark, CheckView};
 pub use condition::{Condition, EndReason, Hold, HoldReason, Severity, StatusChange, Subject};
 pub(crate) use downtime::ReadDowntime;

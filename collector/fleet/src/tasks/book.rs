@@ -81,6 +81,8 @@ pub(crate) struct TaskBook {
     pub(super) called: u64,
     /// Bytes of output that is kept.
     pub(super) output_bytes: u64,
+    /// Orders whose hosts are to be in a maintenance and are in none, with the reason.
+    pub(super) unmaintained: BTreeMap<u64, String>,
     /// Times that anything that can be seen changed.
     pub(super) moved: u64,
 }
@@ -150,6 +152,7 @@ impl TaskBook {
             calls_ms: 0,
             called: 0,
             output_bytes: 0,
+            unmaintained: BTreeMap::new(),
             moved: 0,
         }
     }

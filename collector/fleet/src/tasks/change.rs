@@ -362,14 +362,7 @@ fn draw_up(
     let targets = targets.ok_or_else(|| refused("it names a host twice".to_owned()))?;
     let whole_ms = judge_terms(spec)?;
     let calls: Vec<&TaskCall> = [&spec.forward].into_iter().chain(&spec.back).collect();
-    let mut run_ms = [SLACK_MS; 2];
-    for (call, run_ms) in calls.iter().zip(&mut run_ms) {
-        let definition: &Definition = catalogue.tasks.get(&call.task).ok_or_else(|| {
-            refused(format!("the catalogue has no task `{}`: `muster task catalogue` shows those there are", call.task))
-        })?;
-        definition.command(&call.parameters).map_err(|error| refused(format!("task `{}`: {error}", call.task)))?;
-        *run_ms += i64::try_from(definition.limits.timeout.as_millis()).unwrap_or(i64::MAX / 4);
-    }
+    let (run_ms, maintenance_ms) = judge_calls(catalogue, &calls)?;
     let expires_ms = now_ms.saturating_add(whole_ms);
     let step = |call: &&TaskCall| Step { task: call.task.clone(), parameters: call.parameters.clone() };
     let order = Order {
@@ -404,9 +397,28 @@ fn draw_up(
             back_ms: run_ms[usize::from(STEP_BACK)],
             expires_ms: now_ms.saturating_add(spec.within_ms),
             back_expires_ms: spec.back.is_some().then_some(expires_ms),
+            maintenance_ms: maintenance_ms[usize::from(STEP_FORWARD)],
+            back_maintenance_ms: maintenance_ms[usize::from(STEP_BACK)],
         },
         progress: Progress::requested(now_ms),
     })
+}
+
+/// Whether the catalogue has these tasks with such parameters; the answer is how long each may be at a host, and how long health may take to return
+/// after it.
+fn judge_calls(catalogue: &Catalogue, calls: &[&TaskCall]) -> Result<([i64; 2], [Option<i64>; 2]), FleetError> {
+    let refused = |why: String| FleetError::TaskSpec { what: "the order", why };
+    let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4);
+    let (mut run_ms, mut maintenance_ms) = ([SLACK_MS; 2], [None; 2]);
+    for ((call, run_ms), maintenance_ms) in calls.iter().zip(&mut run_ms).zip(&mut maintenance_ms) {
+        let definition: &Definition = catalogue.tasks.get(&call.task).ok_or_else(|| {
+            refused(format!("the catalogue has no task `{}`: `muster task catalogue` shows those there are", call.task))
+        })?;
+        definition.command(&call.parameters).map_err(|error| refused(format!("task `{}`: {error}", call.task)))?;
+        *run_ms += millis(definition.limits.timeout);
+        *maintenance_ms = definition.maintenance.map(millis);
+    }
+    Ok((run_ms, maintenance_ms))
 }
 
 /// Waves and times; the answer is how long the order is good for with its way back.

@@ -63,11 +63,9 @@ impl Fleet {
     /// [`FleetError`] when the disk or the file failed; the next call goes on from what the file has.
     pub fn step_tasks(&self, now: Timestamp) -> Result<(), FleetError> {
         {
-            let mut book = self.tasks.lock();
-            if !book.has_queue() && book.open_orders().is_empty() {
-                if book.began_ms == 0 {
-                    book.began_ms = now.millis();
-                }
+            // The first step of a process looks at all: it finds maintenances that no order has.
+            let book = self.tasks.lock();
+            if book.began_ms > 0 && !book.has_queue() && book.open_orders().is_empty() {
                 return Ok(());
             }
         }
@@ -88,7 +86,7 @@ impl Fleet {
         let watched = self.tasks.lock().watched();
         let problems = self.problems_of(&watched);
         let mut draft = Draft::default();
-        let (value, due, moved) = {
+        let (value, due, moved, maintained) = {
             let memory = self.memory.read();
             let mut book = self.tasks.lock();
             let mut work = Work::new(&memory, by, now, problems);
@@ -97,15 +95,22 @@ impl Fleet {
             book.finish(&mut work, &numbers);
             draft.rows = std::mem::take(&mut work.puts);
             draft.events = std::mem::take(&mut work.events);
-            (value, work.due, book.moved)
+            (value, work.due, book.moved, book.work())
         };
-        self.commit(&mut state, draft)?;
+        // What is not told of hosts that work is durable before a host is given its call.
+        let (is_changed, unmaintained) = self.keep_task_work(maintained, now);
+        if is_changed {
+            self.commit_status(&mut state, draft, now)?;
+        } else {
+            self.commit(&mut state, draft)?;
+        }
         let is_due = !due.is_empty();
         // While the file is held, so that of two changes the later one is given last.
         {
             let mut book = self.tasks.lock();
             book.due.extend(due);
             book.worked.clear();
+            book.unmaintained = unmaintained;
         }
         drop(state);
         self.tasks_moved.send_if_modified(|known| std::mem::replace(known, moved) != moved);

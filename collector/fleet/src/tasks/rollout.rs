@@ -18,8 +18,10 @@ pub use self::kept::{
 
 mod judge;
 mod kept;
+mod maintained;
 mod word;
 
+pub(crate) use self::maintained::{PREFIX, order_prefix};
 pub(crate) use self::word::Word;
 
 /// How long a connected host may say nothing of a call: its program judges within a second, a queue before it included.

@@ -11,6 +11,8 @@ use super::*;
 use crate::testing::{Bench, OPERATOR, at};
 use crate::{By, ErrorKind, EventClass, EventKind, Fleet, FleetError};
 
+mod maintained;
+
 struct Keys {
     signer: SigningKey,
     bob: SigningKey,

@@ -46,6 +46,8 @@ pub struct OrderView {
     pub counts: [[u64; RunState::ALL.len()]; 2],
     /// Hosts of the step that it is at that have failed or are not well since.
     pub failures: u32,
+    /// Why its hosts are in no maintenance although they are to be in one.
+    pub unmaintained: Option<String>,
 }
 
 /// A host of an order in a step.
@@ -96,6 +98,7 @@ impl TaskBook {
             id: shown_id(&entry.id),
             wave_size: entry.machine.wave_size() as u64,
             counts: [entry.machine.counts(STEP_FORWARD), entry.machine.counts(STEP_BACK)],
+            unmaintained: self.unmaintained.get(&number).cloned(),
             failures: entry.machine.failures(order.progress.step),
             order,
         })

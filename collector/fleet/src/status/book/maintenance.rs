@@ -61,6 +61,17 @@ impl StatusBook {
     /// # Errors
     /// What is wrong with it, in words; then nothing is changed.
     pub(crate) fn begin_maintenance(&mut self, spec: MaintenanceSpec, by: &By, now: Timestamp) -> Result<u64, String> {
+        self.begin_maintenance_of(spec, by.to_string(), by, now)
+    }
+
+    /// As [`Self::begin_maintenance`], where another one than who begins it answers for it.
+    pub(super) fn begin_maintenance_of(
+        &mut self,
+        spec: MaintenanceSpec,
+        owner: String,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<u64, String> {
         let now_ms = now.millis();
         check_spec(&spec, now_ms)?;
         let open = self.maintenances.values().filter(|row| row.state != MaintenanceState::Closed).count();
@@ -69,7 +80,7 @@ impl StatusBook {
                 "there are {MAINTENANCES_OPEN_MAX} that are not closed, which is the most: finish some"
             ));
         }
-        let downtime = downtime_of(&spec, now_ms, &by.to_string());
+        let downtime = downtime_of(&spec, now_ms, &owner);
         let read = ReadDowntime::new(Downtime { id: 0, spec: downtime.clone() })?;
         let covered = self.covered(&read);
         if covered.is_empty() {
@@ -82,21 +93,21 @@ impl StatusBook {
         let text = format!("maintenance {id} ({}) of {} begins", spec.name, self.named(&covered));
         self.tell_maintenance(EventKind::MaintenanceBegun, id, &spec, by, now, text, &covered);
         self.keeping.insert(downtime);
-        self.maintenances.insert(id, Maintenance::new(id, spec, by.to_string(), now_ms, downtime));
+        self.maintenances.insert(id, Maintenance::new(id, spec, owner, now_ms, downtime));
         self.maintenance_changed(id);
         Ok(id)
     }
 
-    /// The work goes on: more hosts, a later end. One that was settling is open again.
+    /// The work goes on: more hosts, a later end. One that was settling is open again. Told as `by` does it, if anybody is named.
     ///
     /// # Errors
     /// What is wrong with it, in words; then nothing is changed.
-    pub(crate) fn extend_maintenance(
+    pub(super) fn extend_maintenance(
         &mut self,
         id: u64,
         hosts: Vec<String>,
         ends_ms: i64,
-        by: &By,
+        by: Option<&By>,
         now: Timestamp,
     ) -> Result<(), String> {
         let Some(row) = self.maintenances.get(&id).filter(|row| row.is_under_way()) else { return Ok(()) };
@@ -111,9 +122,11 @@ impl StatusBook {
         let ends_ms = spec.ends_ms.saturating_add(spec.grace_ms);
         let hosts = spec.hosts.clone();
         self.change_downtime(downtime, |row| (row.hosts, row.ends_ms) = (hosts, ends_ms));
-        let covered = self.downtimes.get(&downtime).map(|read| self.covered(read)).unwrap_or_default();
-        let text = format!("maintenance {id} ({}) of {} goes on", spec.name, self.named(&covered));
-        self.tell_maintenance(EventKind::MaintenanceBegun, id, &spec, by, now, text, &covered);
+        if let Some(by) = by {
+            let covered = self.downtimes.get(&downtime).map(|read| self.covered(read)).unwrap_or_default();
+            let text = format!("maintenance {id} ({}) of {} goes on", spec.name, self.named(&covered));
+            self.tell_maintenance(EventKind::MaintenanceBegun, id, &spec, by, now, text, &covered);
+        }
         self.maintenance_changed(id);
         Ok(())
     }

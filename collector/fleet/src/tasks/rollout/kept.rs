@@ -161,6 +161,12 @@ pub struct Terms {
     pub expires_ms: i64,
     /// No call that takes it back is sent from then on; `None`: no task takes it back.
     pub back_expires_ms: Option<i64>,
+    /// Hosts are in a maintenance while they have the task, and health may take so long to return after it; `None`: they are in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_ms: Option<i64>,
+    /// The same of the task that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_maintenance_ms: Option<i64>,
 }
 
 /// How far an order is.

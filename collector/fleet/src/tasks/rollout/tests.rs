@@ -1,6 +1,7 @@
 use self::world::{Does, MINUTE, SECOND, World, id, terms};
 use super::*;
 
+mod maintained;
 mod world;
 
 fn started(terms: Terms, does: impl IntoIterator<Item = Does>) -> World {
@@ -221,65 +222,77 @@ fn a_retired_host_holds_nothing_up() {
     assert_eq!(world.state(), OrderState::Paused, "it was the canary");
 }
 
-/// Worlds of each kind of mishap: what must always be so is held at every step ([`World::hold`] and its neighbours).
+/// A world of every kind of mishap, and what people do in it; `look` sees it after each step of theirs.
+fn live(seed: u64, look: &mut dyn FnMut(&World)) -> World {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let hosts = random.usize(1..24);
+    let bad = random.u32(0..30);
+    let mut does = || {
+        if random.u32(0..100) >= bad {
+            return Does::Well(random.i64(0..40));
+        }
+        match random.u32(0..9) {
+            0 => Does::Fails(random.i64(0..20)),
+            1 => Does::BreaksAfter(random.i64(0..20)),
+            2 => Does::Boots(random.i64(10..400)),
+            3 => Does::Refuses,
+            4 => Does::BusyFirst(random.u8(0..40)),
+            5 => Does::Hangs,
+            6 => Does::IsMute,
+            7 => Does::GoesAway(random.i64(0..20)),
+            _ => Does::IsAway,
+        }
+    };
+    let forward: Vec<Does> = (0..hosts).map(|_| does()).collect();
+    let back: Vec<Does> = (0..hosts).map(|_| does()).collect();
+    let batch = if random.bool() { WaveSize::Hosts(random.u32(1..12)) } else { WaveSize::Percent(random.u8(1..=100)) };
+    let terms = Terms {
+        failures_max: random.u32(0..4),
+        on_trouble: [OnTrouble::Pause, OnTrouble::Stop, OnTrouble::RollBack][random.usize(0..3)],
+        soak_ms: random.i64(0..60) * SECOND,
+        expires_ms: random.i64(2..60) * MINUTE,
+        back_expires_ms: random.bool().then_some(70 * MINUTE),
+        ..terms(random.u32(0..3), batch)
+    };
+    let mut world = World::new(terms, forward, seed);
+    world.back = (0..).map(id).zip(back).collect();
+    (world.losses, world.restarts, world.replays) = (random.u32(0..8), random.u32(0..6), random.u32(0..500));
+    if random.bool() {
+        world.calls_a_minute = random.usize(1..20);
+    }
+    world.happens(Happened::Approved);
+    look(&world);
+    let mut pass = |world: &mut World, seconds: i64| {
+        for _ in 0..seconds {
+            world.pass(1);
+            look(world);
+        }
+    };
+    for _ in 0..40 {
+        pass(&mut world, random.i64(1..150));
+        match random.u32(0..24) {
+            0 => world.happens(Happened::Pause("a person")),
+            1 | 2 => world.happens(Happened::Resume),
+            3 if random.bool() => world.happens(Happened::Stop("a person")),
+            4 => world.happens(Happened::RollBack("a person")),
+            5 => world.happens(Happened::Left(id(random.u64(0..hosts as u64)))),
+            _ => {}
+        }
+    }
+    for _ in 0..100 {
+        if world.state().is_open() {
+            pass(&mut world, 100);
+        }
+    }
+    world
+}
+
+/// What must always be so is held at every step ([`World::hold`] and its neighbours).
 #[test]
 fn worlds_end_by_a_name_whatever_happens() {
     let mut ends = std::collections::BTreeMap::<&str, u32>::new();
     for seed in 0..250 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let hosts = random.usize(1..24);
-        let bad = random.u32(0..30);
-        let mut does = || {
-            if random.u32(0..100) >= bad {
-                return Does::Well(random.i64(0..40));
-            }
-            match random.u32(0..9) {
-                0 => Does::Fails(random.i64(0..20)),
-                1 => Does::BreaksAfter(random.i64(0..20)),
-                2 => Does::Boots(random.i64(10..400)),
-                3 => Does::Refuses,
-                4 => Does::BusyFirst(random.u8(0..40)),
-                5 => Does::Hangs,
-                6 => Does::IsMute,
-                7 => Does::GoesAway(random.i64(0..20)),
-                _ => Does::IsAway,
-            }
-        };
-        let forward: Vec<Does> = (0..hosts).map(|_| does()).collect();
-        let back: Vec<Does> = (0..hosts).map(|_| does()).collect();
-        let batch =
-            if random.bool() { WaveSize::Hosts(random.u32(1..12)) } else { WaveSize::Percent(random.u8(1..=100)) };
-        let terms = Terms {
-            failures_max: random.u32(0..4),
-            on_trouble: [OnTrouble::Pause, OnTrouble::Stop, OnTrouble::RollBack][random.usize(0..3)],
-            soak_ms: random.i64(0..60) * SECOND,
-            expires_ms: random.i64(2..60) * MINUTE,
-            back_expires_ms: random.bool().then_some(70 * MINUTE),
-            ..terms(random.u32(0..3), batch)
-        };
-        let mut world = World::new(terms, forward, seed);
-        world.back = (0..).map(id).zip(back).collect();
-        (world.losses, world.restarts, world.replays) = (random.u32(0..8), random.u32(0..6), random.u32(0..500));
-        if random.bool() {
-            world.calls_a_minute = random.usize(1..20);
-        }
-        world.happens(Happened::Approved);
-        for _ in 0..40 {
-            world.pass(random.i64(1..150));
-            match random.u32(0..24) {
-                0 => world.happens(Happened::Pause("a person")),
-                1 | 2 => world.happens(Happened::Resume),
-                3 if random.bool() => world.happens(Happened::Stop("a person")),
-                4 => world.happens(Happened::RollBack("a person")),
-                5 => world.happens(Happened::Left(id(random.u64(0..hosts as u64)))),
-                _ => {}
-            }
-        }
-        for _ in 0..100 {
-            if world.state().is_open() {
-                world.pass(100);
-            }
-        }
+        let world = live(seed, &mut |_| ());
         let progress = &world.machine.progress;
         assert!(!progress.state.is_open(), "world {seed} has not ended: {progress:?}");
         *ends.entry(progress.word()).or_default() += 1;

@@ -195,7 +195,7 @@ fn work_that_goes_on_is_open_again_and_has_more_hosts() {
     story.tick(250);
     assert_eq!(state(&story, 1), MaintenanceState::Settling);
     assert_eq!((story.book.maintenance_for("deploy 7"), story.book.maintenance_for("deploy 8")), (Some(1), None));
-    story.book.extend_maintenance(1, vec![id(1).to_string(), id(2).to_string()], ms(900), ANN, at(300)).unwrap();
+    story.book.extend_maintenance(1, vec![id(1).to_string(), id(2).to_string()], ms(900), Some(ANN), at(300)).unwrap();
     assert_eq!(state(&story, 1), MaintenanceState::Open);
     assert_eq!(story.book.maintenance(1).unwrap().spec.hosts.len(), 2);
     story.away(1, Some(350), false);

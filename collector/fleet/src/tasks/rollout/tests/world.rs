@@ -87,6 +87,8 @@ pub(super) fn terms(canary: u32, batch: WaveSize) -> Terms {
         back_ms: 10 * MINUTE,
         expires_ms: 180 * MINUTE,
         back_expires_ms: None,
+        maintenance_ms: Some(5 * MINUTE),
+        back_maintenance_ms: Some(5 * MINUTE),
     }
 }
 
@@ -178,7 +180,14 @@ impl World {
         for (host, program) in &self.programs {
             assert!(program.begun.values().all(|begun| *begun <= 1), "{host} began a step twice");
         }
+        let maintained = machine.maintained();
+        for (host, run) in machine.members.iter().filter_map(|(host, member)| Some((host, member.run(step)?))) {
+            let count = maintained.iter().filter(|one| one.hosts.contains(host)).count();
+            let wants = machine.terms.maintenance_ms.is_some() && machine.progress.state.is_open();
+            assert!(count == usize::from(wants) || !run.is_unsettled() && count == 0, "{host} is in {count}: {run:?}");
+        }
         if !machine.progress.state.is_open() {
+            assert!(maintained.is_empty(), "an order has ended, and hosts are in a maintenance");
             assert!(runs().all(|run| run.state.is_final()), "an order has ended, and a host has not: {machine:?}");
         }
     }
