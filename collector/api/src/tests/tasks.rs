@@ -10,7 +10,7 @@ use super::muster::ask;
 
 const ORDERS: &str = "/api/muster/v1/tasks/orders";
 const DOCUMENT: &str = "version = 3\nexpires = 2027-01-01T00:00:00Z\n\
-    [tasks.restart]\nabout = \"Restarts a unit\"\nargv = [\"/bin/systemctl\", \"restart\", \"{unit}\"]\naccount = \"root\"\n\
+    [tasks.restart]\nabout = \"Restarts a unit\"\nargv = [\"/bin/systemctl\", \"restart\", \"{unit}\"]\naccount = \"root\"\nmaintenance = \"10m\"\n\
     [tasks.restart.parameters.unit]\nkind = \"text\"\npattern = \"[a-z]+\"\nbytes_max = 20\n";
 
 async fn with_hosts(names: &[&str]) -> Fixture {
@@ -54,6 +54,7 @@ async fn a_task_is_asked_for_approved_by_another_and_shown_with_its_output() {
     let catalogue = fixture.get("/api/muster/v1/tasks/catalogue").await.json();
     let task = &catalogue["catalogue"]["tasks"][0];
     assert_eq!((&task["task"], &task["parameters"][0]["kind"]), (&json!("restart"), &json!("text")));
+    assert_eq!(task["maintenance_ms"], 600_000);
     assert_eq!(catalogue["catalogue"]["signer"], Value::Null, "no key is known here");
 
     let wanted =
@@ -84,6 +85,17 @@ async fn a_task_is_asked_for_approved_by_another_and_shown_with_its_output() {
         dropped_bytes: 0,
         extensions: Vec::new(),
     };
+    let shown = fixture.get(&format!("{ORDERS}/1")).await.json();
+    let order = &shown["order"];
+    assert_eq!((&order["maintenance_ms"], &order["unmaintained"]), (&json!(600_000), &Value::Null));
+    let maintenance = &shown["maintenances"][0];
+    assert_eq!((&maintenance["reference"], &maintenance["state"]), (&json!("task 1 wave 1"), &json!("open")));
+    assert_eq!((&maintenance["hosts"], &maintenance["by"]), (&json!(["web-1"]), &order["by"]));
+    let all = fixture.get("/api/muster/v1/maintenances").await.json();
+    assert_eq!(all["maintenances"], shown["maintenances"]);
+    let finish = format!("/api/muster/v1/maintenances/{}/finish", maintenance["id"]);
+    let refused = post(&fixture, &finish, &json!({})).await;
+    assert!(refused.status.as_u16() == 409 && refused.text.contains("belongs to task 1 wave 1"), "{}", refused.text);
     fixture.fleet().task_told(web1, state(1, TaskWord::Accepted));
     let output = TaskOutput { call, chunk: 0, text: "restarted\n".into(), extensions: Vec::new() };
     fixture.fleet().task_wrote(web1, output);
@@ -96,6 +108,7 @@ async fn a_task_is_asked_for_approved_by_another_and_shown_with_its_output() {
     );
     let why = shown["order"]["why"].as_str().unwrap();
     assert!(why.starts_with("1 of 1 canaries failed") && why.ends_with("exit code 4"), "{why}");
+    assert_eq!(shown["maintenances"][0]["state"], "settling", "its wave has ended");
     let first = &shown["hosts"][0];
     assert_eq!((&first["host"], &first["run"]["exit"], &first["back"]), (&json!("web-1"), &json!(4), &Value::Null));
     let wrote = fixture.get(&format!("{ORDERS}/1/output?host=web-1")).await.json();

@@ -50,7 +50,7 @@ fn body(asked: &MaintenanceStart, now_ms: i64) -> Result<Value, Failure> {
 }
 
 fn rows(answer: &Value, output: Output) -> Rows {
-    let mut rows = Rows::new(&["ID", "STATE", "NAME", "BEGUN", "EXPECTED END", "HOSTS", "BY", "NOT RETURNED"]);
+    let mut rows = Rows::new(&["ID", "STATE", "NAME", "BEGUN", "EXPECTED END", "HOSTS", "BY", "OF", "NOT RETURNED"]);
     let time = |value: &Value| match (value.as_i64(), output) {
         (Some(at_ms), Output::Csv) => at_ms.to_string(),
         (Some(at_ms), _) => moment(at_ms),
@@ -63,10 +63,10 @@ fn rows(answer: &Value, output: Output) -> Rows {
             check => format!("{}/{check}", text(&left["host"])),
         });
         let left: Vec<String> = left.collect();
-        let [id, state, name, by] = ["id", "state", "name", "by"].map(|key| text(&one[key]));
+        let [id, state, name, by, of] = ["id", "state", "name", "by", "reference"].map(|key| text(&one[key]));
         let times = [time(&one["begun_ms"]), time(&one["ends_ms"])];
         let [begun, ends] = times;
-        rows.rows.push(vec![id, state, name, begun, ends, about.join(" "), by, left.join(" ")]);
+        rows.rows.push(vec![id, state, name, begun, ends, about.join(" "), by, of, left.join(" ")]);
     }
     rows
 }
@@ -90,11 +90,11 @@ mod tests {
         assert!(body(&MaintenanceStart { span: None, ..asked }, 0).is_err());
         let left = json!([{"host": "db1", "check": null}, {"host": "web1", "check": "disk"}]);
         let one = json!({"id": 4, "state": "not_recovered", "name": "new kernel", "hosts": ["db1"], "matchers": ["role=\"web\""],
-            "begun_ms": 0, "ends_ms": 60_000, "by": "user:ann", "unreturned": left});
+            "begun_ms": 0, "ends_ms": 60_000, "by": "user:ann", "reference": "task 7 wave 2", "unreturned": left});
         let shown = rows(&json!({"maintenances": [one]}), Output::Csv);
         assert_eq!(
             shown.rows[0].join("|"),
-            "4|not_recovered|new kernel|0|60000|db1 role=\"web\"|user:ann|db1 web1/disk"
+            "4|not_recovered|new kernel|0|60000|db1 role=\"web\"|user:ann|task 7 wave 2|db1 web1/disk"
         );
     }
 }

@@ -73,6 +73,7 @@ fn task_json(name: &str, task: &Definition) -> Value {
         "argv": task.argv,
         "account": task.account,
         "timeout_ms": u64::try_from(task.limits.timeout.as_millis()).unwrap_or(u64::MAX),
+        "maintenance_ms": task.maintenance.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
         "parameters": parameters,
     })
 }

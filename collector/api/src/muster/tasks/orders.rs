@@ -13,6 +13,7 @@ use super::rows::{host_json, order_json};
 use crate::error::MusterError;
 use crate::form::Parameters;
 use crate::muster::body::{answer, bad, limit, numbered, read};
+use crate::muster::maintenances::maintenance_json;
 use crate::state::State;
 use crate::work::{blocking, by};
 
@@ -30,7 +31,7 @@ pub(in crate::muster) async fn list(
     Ok(answer(StatusCode::OK, json!({"paused": state.fleet.tasks_paused(), "orders": orders})))
 }
 
-/// One, with its hosts in their turns.
+/// One, with its hosts in their turns and the maintenances that it opened.
 pub(in crate::muster) async fn one(
     Shared(state): Shared<Arc<State>>,
     Path(asked): Path<String>,
@@ -40,7 +41,9 @@ pub(in crate::muster) async fn one(
     let look = move || {
         let view = fleet.task_order(number).ok_or(FleetError::NoTaskOrder { number })?;
         let hosts: Vec<Value> = fleet.task_hosts(number).iter().map(|one| host_json(&fleet, one)).collect();
-        Ok::<_, FleetError>(json!({"order": order_json(&view), "hosts": hosts}))
+        let maintenances = fleet.task_maintenances(number);
+        let maintenances: Vec<Value> = maintenances.iter().rev().map(|one| maintenance_json(&fleet, one)).collect();
+        Ok::<_, FleetError>(json!({"order": order_json(&view), "hosts": hosts, "maintenances": maintenances}))
     };
     Ok(answer(StatusCode::OK, blocking("the order asked for", look).await?))
 }

@@ -6,7 +6,7 @@ use super::super::Printed;
 use super::super::inventory::{list, printed, text as raw};
 use crate::arguments::Output;
 use crate::table::{Rows, plain};
-use crate::time::{moment, relative};
+use crate::time::{coarse, moment, relative};
 
 /// States in which an order stays.
 const OVER: [&str; 5] = ["done", "stopped", "rolled_back", "expired", "cancelled"];
@@ -95,6 +95,7 @@ pub(super) fn order(answer: &Value, output: Output, now_ms: i64) -> Printed {
         return Printed { is_problem, ..printed(answer, output, rows, "") };
     }
     let mut out = head(order, now_ms);
+    out += &maintenances(order, list(&answer["maintenances"]));
     out.push('\n');
     out += &rows.to_table("it has no hosts");
     Printed { text: out, notes: Vec::new(), is_unknown: false, is_problem }
@@ -129,6 +130,33 @@ fn head(order: &Value, now_ms: i64) -> String {
     out + &format!("hosts begin it until {expires}\n")
 }
 
+/// What is kept back of its hosts, and which maintenance does: those that are not closed each on a line.
+fn maintenances(order: &Value, all: &[Value]) -> String {
+    let of = |key: &str| order[key].as_u64().map(coarse);
+    let mut out = match (of("maintenance_ms"), of("back_maintenance_ms")) {
+        (None, None) => return String::new(),
+        (Some(span), None) => format!("hosts are in a maintenance meanwhile; health may take {span} to return\n"),
+        (None, Some(span)) => {
+            format!("hosts are in a maintenance while it is taken back; health may take {span} to return\n")
+        }
+        (Some(span), Some(back)) => format!(
+            "hosts are in a maintenance meanwhile; health may take {span} to return, {back} when it is taken back\n"
+        ),
+    };
+    out += &order["unmaintained"].as_str().map(|why| format!("no maintenance: {}\n", plain(why))).unwrap_or_default();
+    let (closed, open): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|one| one["state"] == "closed");
+    for one in open {
+        let left = list(&one["unreturned"]).len();
+        let left = if left == 0 { String::new() } else { format!(", {left} not returned") };
+        out += &format!("maintenance {} ({}) is {}{left}\n", text(&one["id"]), text(&one["reference"]), state(one));
+    }
+    out + &match closed.len() {
+        0 => String::new(),
+        1 => "1 maintenance is closed: health has returned\n".to_owned(),
+        count => format!("{count} maintenances are closed: health has returned\n"),
+    }
+}
+
 /// One line of what an order is now.
 pub(super) fn steered(answer: &Value, output: Output) -> Printed {
     let order = &answer["order"];
@@ -145,7 +173,7 @@ pub(super) fn steered(answer: &Value, output: Output) -> Printed {
 
 pub(super) fn catalogue(answer: &Value, output: Output, now_ms: i64) -> Printed {
     let catalogue = &answer["catalogue"];
-    let mut rows = Rows::new(&["TASK", "ACCOUNT", "PARAMETERS", "COMMAND", "ABOUT"]);
+    let mut rows = Rows::new(&["TASK", "ACCOUNT", "PARAMETERS", "COMMAND", "MAINTENANCE", "ABOUT"]);
     for one in list(&catalogue["tasks"]) {
         let parameters: Vec<String> = list(&one["parameters"])
             .iter()
@@ -157,6 +185,7 @@ pub(super) fn catalogue(answer: &Value, output: Output, now_ms: i64) -> Printed 
             text(&one["account"]),
             parameters.join(", "),
             argv.join(" "),
+            one["maintenance_ms"].as_u64().map(coarse).unwrap_or_default(),
             text(&one["about"]),
         ]);
     }
@@ -213,6 +242,19 @@ mod tests {
             printed.text
         );
         assert!(printed.text.contains("web1") && !printed.is_problem);
+        let mut maintained = answer.clone();
+        maintained["order"]["maintenance_ms"] = 600_000.into();
+        let one = |id: u64, state: &str, left: Value| json!({"id": id, "reference": format!("task 7 wave {id}"), "state": state, "unreturned": left});
+        maintained["maintenances"] =
+            json!([one(3, "open", json!([])), one(2, "not_recovered", json!([{}])), one(1, "closed", json!([]))]);
+        let printed = order(&maintained, Output::Table, 60_000);
+        for line in [
+            "hosts are in a maintenance meanwhile; health may take 10m to return\n",
+            "\nmaintenance 3 (task 7 wave 3) is open\nmaintenance 2 (task 7 wave 2) is not recovered, 1 not returned\n",
+            "\n1 maintenance is closed: health has returned\n",
+        ] {
+            assert!(printed.text.contains(line), "{line}: {}", printed.text);
+        }
         let mut paused = answer;
         paused["order"]["state"] = "paused".into();
         paused["order"]["why"] = "1 of 1 canaries failed\u{1b}[2J".into();

@@ -34,6 +34,11 @@ export interface TaskOrder {
   readonly changed_ms: number
   readonly expires_ms: number
   readonly back_expires_ms: number | null
+  /** Hosts are in a maintenance meanwhile, and health may take so long to return; null: they are in none. Then the same while it is taken back. */
+  readonly maintenance_ms: number | null
+  readonly back_maintenance_ms: number | null
+  /** Why they are in none although they are to be. */
+  readonly unmaintained: string | null
   /** Approvals that it needs. */
   readonly needs: number
   readonly approvals: readonly { readonly approver: string; readonly by: string; readonly at_ms: number; readonly verified: boolean }[]
@@ -67,9 +72,19 @@ export interface TaskHost {
   readonly run: TaskRun
   readonly back: TaskRun | null
 }
+/** What an order opened for the hosts of a wave. */
+export interface TaskMaintenance {
+  readonly id: number
+  readonly state: 'open' | 'settling' | 'not_recovered' | 'closed'
+  readonly reference: string | null
+  readonly ends_ms: number
+  readonly unreturned: readonly { readonly host: string; readonly check: string | null; readonly text: string }[]
+}
 export interface TaskOrderHosts {
   readonly order: TaskOrder
   readonly hosts: readonly TaskHost[]
+  /** Newest first. */
+  readonly maintenances: readonly TaskMaintenance[]
 }
 export interface TaskOutput {
   readonly host: string | null
@@ -85,6 +100,7 @@ export interface TaskDefinition {
   readonly argv: readonly string[]
   readonly account: string
   readonly timeout_ms: number
+  readonly maintenance_ms: number | null
   readonly parameters: readonly { readonly name: string; readonly kind: string }[]
 }
 export interface TaskCatalogue {

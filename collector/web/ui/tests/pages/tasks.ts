@@ -88,11 +88,12 @@ async function underWay(visit: Visit, number: number): Promise<void> {
     run: at === 0 ? run('ok', 0, { exit: 0, well: true, ended_ms: now - 50_000 }) : at === 3 ? run('failed', 1, { exit: 2, why: `it said ${HOSTILE}`, output_bytes: 2048, ended_ms: now - 30_000 }) : at < 8 ? run('running', 1) : run('waiting', null),
   }))
   const counts = { ok: 1, failed: 1, running: 6, waiting: 32 }
-  const told = { ...order, order: number, state: 'paused', why: 'more than 0 hosts have failed', hosts: 40, counts, back: 'undo', back_expires_ms: now + 3_600_000, step: 0, wave: 1, wave_size: 10, failures: 1, batch: '25%', approvals: [{ approver: 'bob', by: 'user:bob', at_ms: now, verified: true }] }
+  const maintenances = [['open', 2], ['closed', 1]].map(([state, wave]) => ({ id: Number(wave) + 6, state, reference: `task ${number} wave ${wave}`, ends_ms: now + 60_000, unreturned: [] }))
+  const told = { ...order, order: number, state: 'paused', why: 'more than 0 hosts have failed', hosts: 40, counts, back: 'undo', back_expires_ms: now + 3_600_000, step: 0, wave: 1, maintenance_ms: 600_000, wave_size: 10, failures: 1, batch: '25%', approvals: [{ approver: 'bob', by: 'user:bob', at_ms: now, verified: true }] }
   const sent: string[] = []
   const json = (body: object) => ({ status: 200, contentType: 'application/json', body: JSON.stringify({ version: 1, ...body }) })
   await page.route('**/api/muster/v1/tasks/orders', (route) => route.fulfill(json({ paused: null, orders: [told] })))
-  await page.route(`**${path}`, (route) => route.fulfill(json({ order: told, hosts })))
+  await page.route(`**${path}`, (route) => route.fulfill(json({ order: told, hosts, maintenances })))
   await page.route(`**${path}/output?*`, (route) => route.fulfill(json({ order: number, host: 'web-1', step: 0, text: `up 3 days\n${HOSTILE}\n`, output_bytes: 2048, dropped_bytes: 1024 })))
   await page.route(`**${path}/rollback`, (route) => {
     sent.push(route.request().postData() ?? '')
@@ -104,6 +105,9 @@ async function underWay(visit: Visit, number: number): Promise<void> {
   await page.getByRole('img', { name: '32 hosts: 32 waiting' }).waitFor()
   await visit.see('wave 1, the canary')
   await visit.see('back, wave 1')
+  await visit.see('health may take 10 m to return.')
+  await visit.see(`Maintenance 8 (task ${number} wave 2) is open.`)
+  await visit.see('1 maintenance closed.')
   await visit.see('more than 0 hosts have failed')
   const table = page.getByRole('grid', { name: 'Hosts of the order' })
   await table.getByText(`exit 2; it said ${HOSTILE}`).waitFor()

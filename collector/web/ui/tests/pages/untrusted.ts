@@ -102,7 +102,7 @@ async function told(visit: Visit): Promise<void> {
   const run = (at: number): unknown => ({ state: at % 2 ? 'failed' : text(at), wave: at % 3 ? at : null, sent_ms: 1, began_ms: 1, ended_ms: 2, exit: 2, well: false, why: text(at), output_bytes: 1, kept_bytes: 1 })
   const order = (at: number): unknown => ({
     order: at, id: text(at), task: text(at), back: text(at), state: ['requested', 'paused', text(at)][at % 3], step: at % 2, wave: 1, wave_size: 1, why: text(at), hosts: 3, counts: { ok: 1, [text(9)]: 2 }, back_counts: { failed: 1 }, failures: 1, failures_max: 0, canary: 1, batch: text(at),
-    on_trouble: text(at), soak_ms: 1, return_ms: 1, by: text(at), reason: text(at), made_ms: 1, changed_ms: 1, expires_ms: 1, back_expires_ms: 9e15, needs: 2, approvals: [{ approver: text(at), by: text(at), at_ms: 1, verified: false }], text: CORPUS.join('\n'),
+    on_trouble: text(at), soak_ms: 1, return_ms: 1, by: text(at), reason: text(at), made_ms: 1, changed_ms: 1, expires_ms: 1, back_expires_ms: 9e15, maintenance_ms: 1, back_maintenance_ms: 2, unmaintained: text(at), needs: 2, approvals: [{ approver: text(at), by: text(at), at_ms: 1, verified: false }], text: CORPUS.join('\n'),
   })
   const decision = {
     version: 1, verdict: text(9), decision: { id: 1, at_ms: 1, by: text(0), service: text(0), version: text(1), to: text(2), rollback: true },
@@ -128,9 +128,9 @@ async function told(visit: Visit): Promise<void> {
     [/v1\/gate\/decisions\?/, { version: 1, decisions: CORPUS.map((_, at) => ({ id: at, at_ms: 1, by: text(at), service: text(at), version: text(at), to: text(at), rollback: true, verdict: at % 2 ? 'go' : text(at), codes: CORPUS, lifted: CORPUS, override_by: text(at) })) }],
     [/v1\/gate\/decisions\/1\/replay$/, { ...decision, same: false, again: { verdict: text(9), reasons: decision.reasons } }],
     [/v1\/tasks\/orders$/, { version: 1, paused: text(0), orders: CORPUS.map((_, at) => order(at)) }],
-    [/v1\/tasks\/orders\/1$/, { version: 1, order: order(0), hosts: CORPUS.map((_, at) => ({ id: text(at), host: at % 2 ? null : text(at), run: run(at), back: at % 3 ? null : run(at + 1) })) }],
+    [/v1\/tasks\/orders\/1$/, { version: 1, order: order(0), hosts: CORPUS.map((_, at) => ({ id: text(at), host: at % 2 ? null : text(at), run: run(at), back: at % 3 ? null : run(at + 1) })), maintenances: CORPUS.map((reference, at) => ({ id: at, state: at % 2 ? 'settling' : reference, reference, ends_ms: 1, unreturned: [{ host: reference, check: reference, text: reference }] })) }],
     [/v1\/tasks\/orders\/1\/output\?/, { version: 1, order: 1, host: text(0), step: 1, text: CORPUS.join('\n'), output_bytes: 1, dropped_bytes: 1 }],
-    [/v1\/tasks\/catalogue$/, { version: 1, catalogue: { catalogue_version: 1, digest: text(0), signer: text(0), by: text(1), added_ms: 1, expires_ms: 1, taken: 1, refused: CORPUS.map((why, at) => ({ id: why, host: at % 2 ? null : why, why })), document: CORPUS.join('\n'), tasks: CORPUS.map((task) => ({ task, about: task, argv: CORPUS, account: task, timeout_ms: 1, parameters: [{ name: task, kind: task }] })) } }],
+    [/v1\/tasks\/catalogue$/, { version: 1, catalogue: { catalogue_version: 1, digest: text(0), signer: text(0), by: text(1), added_ms: 1, expires_ms: 1, taken: 1, refused: CORPUS.map((why, at) => ({ id: why, host: at % 2 ? null : why, why })), document: CORPUS.join('\n'), tasks: CORPUS.map((task) => ({ task, about: task, argv: CORPUS, account: task, timeout_ms: 1, maintenance_ms: 1, parameters: [{ name: task, kind: task }] })) } }],
     [/v1\/ask\/tables$/, { version: 1, tables: [{ ...shape, one: text(0), is_live: true }, { ...shape, table: text(0), is_live: false }] }],
     [/v1\/ask$/, { version: 1, table: text(0), columns: shape.columns, rows: CORPUS.map((_, at) => ({ values: row(at), count: 1, on_hosts: at % 2 ? 1 : 9, hosts: CORPUS })), left_out: 1, asked: 3, answered: 1, missing, notes: missing, dropped: 1, took_ms: 1 }],
   )

@@ -14,7 +14,7 @@ import { api, to } from '../../url/link'
 import { setSearch } from '../../url/location'
 import { param } from '../../url/query'
 import { Bar } from './Bar'
-import { cameTo, isOpen, stepsOf, tookOf, wavesOf, type Steer } from './progress'
+import { cameTo, isOpen, maintainedIn, stepsOf, tookOf, wavesOf, type Steer } from './progress'
 
 const EVERY_MS = 5_000
 const VERBS: Readonly<Record<Steer, readonly [verb: string, said: string, what: string]>> = {
@@ -68,6 +68,7 @@ export function One({ number, onDone }: { readonly number: string; readonly onDo
                 {order.canary > 0 && `First ${count(order.canary, 'host')}, then `}batches of {order.batch}; a wave must be well for {duration(order.soak_ms)}. {count(order.failures, 'failure')} so far; with more than {order.failures_max} it {own(TROUBLE, order.on_trouble) ?? order.on_trouble}. {order.back ? `Taken back by ${order.back}.` : 'Nothing takes it back.'} No call is sent from <Moment ms={order.expires_ms} short /> on.
                 {order.approvals.length > 0 && ` Approved by ${order.approvals.map((one) => `${one.approver}${one.verified ? '' : ' (a key that is not known here)'}`).join(', ')}.`}
               </p>
+              {maintainedIn(order, known.maintenances).map((line) => <p key={line} class="small soft any-word">{line}</p>)}
               <details><summary>What is signed</summary><Code text={order.text} /></details>
             </div>
           </Section>

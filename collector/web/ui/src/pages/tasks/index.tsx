@@ -126,10 +126,10 @@ function Catalogue() {
             </div>
             <SmallTable
               label="Tasks of the catalogue"
-              heads={[['Task'], ['About'], ['Command'], ['As', 'wide'], ['Within', 'right wide']]}
+              heads={[['Task'], ['About'], ['Command'], ['As', 'wide'], ['Maintenance', 'right wide'], ['Within', 'right wide']]}
               rows={one.tasks.map((task) => ({
                 key: task.task,
-                cells: [<strong title={task.task}>{task.task}</strong>, <span class="any-word">{task.about}</span>, <span class="mono small any-word" title={task.parameters.map(({ name, kind }) => `${name}: ${kind}`).join(', ')}>{task.argv.join(' ')}</span>, <span class="any-word">{task.account}</span>, duration(task.timeout_ms)],
+                cells: [<strong title={task.task}>{task.task}</strong>, <span class="any-word">{task.about}</span>, <span class="mono small any-word" title={task.parameters.map(({ name, kind }) => `${name}: ${kind}`).join(', ')}>{task.argv.join(' ')}</span>, <span class="any-word">{task.account}</span>, task.maintenance_ms === null ? '-' : duration(task.maintenance_ms), duration(task.timeout_ms)],
               }))}
               none="It has no task."
             />

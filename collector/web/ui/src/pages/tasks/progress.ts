@@ -1,5 +1,6 @@
 // How far an order is: bars, waves and words. Pure.
-import type { Counts, RunState, TaskHost, TaskOrder, TaskRun } from '../../api/tasks'
+import { own } from '../../api/own'
+import type { Counts, RunState, TaskHost, TaskMaintenance, TaskOrder, TaskRun } from '../../api/tasks'
 import { count, duration } from '../../time/format'
 
 /** States in the order in which a bar has them, with the tone of each. */
@@ -71,6 +72,24 @@ export function wavesOf(order: TaskOrder, hosts: readonly TaskHost[]): Wave[] {
     const number = one.wave === null ? 'not sent' : one.step === 0 && one.wave === 0 && order.canary > 0 ? 'wave 1, the canary' : `wave ${one.wave + 1}`
     return { ...one, name: one.step === 1 ? `back, ${number}` : number }
   })
+}
+
+const MAINTENANCES: Readonly<Record<TaskMaintenance['state'], string>> = { open: 'is open', settling: 'gives health its time', not_recovered: 'was left with problems', closed: 'is closed' }
+
+/** What is not told of hosts that have the task, and for how long; then each maintenance that is not closed, and how many are. */
+export function maintainedIn(order: TaskOrder, all: readonly TaskMaintenance[]): string[] {
+  const [span, back] = [order.maintenance_ms, order.back_maintenance_ms]
+  if (span === null && back === null) return []
+  const when = span === null ? 'while it is taken back' : 'while they have it'
+  const also = span !== null && back !== null && back !== span ? ` (${duration(back)} when it is taken back)` : ''
+  const open = all.filter(({ state }) => state !== 'closed')
+  const closed = all.length - open.length
+  return [
+    `Hosts are in a maintenance ${when}; health may take ${duration(span ?? back ?? 0)} to return${also}.`,
+    ...(order.unmaintained === null ? [] : [`They are in none: ${order.unmaintained}`]),
+    ...open.map((one) => `Maintenance ${one.id} (${one.reference ?? ''}) ${own(MAINTENANCES, one.state) ?? one.state}${one.unreturned.length > 0 ? `: ${count(one.unreturned.length, 'problem')}` : ''}.`),
+    ...(closed > 0 ? [`${count(closed, 'maintenance')} closed.`] : []),
+  ]
 }
 
 /** What a run came to, in a few words: `exit 2; it is not well`. */
