@@ -5,7 +5,7 @@ import { candidateOf, commandOf, isPage, questionOf } from './candidate'
 
 const seen = (version: string, since_ms: number | null, isWhole = true): SeenVersion => ({ version, hosts: since_ms === null ? [] : ['a'], since_ms, whole_ms: isWhole ? since_ms : null, soaked_ms: 0, has_failed: false, source: 'api' })
 const at = (env: string, after: readonly string[] | null, ...versions: SeenVersion[]): ServiceEnvironment => ({ env, after, hosts: 1, soak_ms: null, versions, running: [], frozen: null })
-const shop = (...environments: ServiceEnvironment[]): Service => ({ name: 'shop', hosts: [], units: [], checks: [], streams: [], packages: [], repositories: [], environments, outside: 0 })
+const shop = (...environments: ServiceEnvironment[]): Service => ({ name: 'shop', hosts: [], units: [], checks: [], streams: [], packages: [], repositories: [], rates: [], environments, outside: 0 })
 
 test('what is newest in the environment before may go on', () => {
   const [staging, production] = [at('staging', null, seen('2', 20), seen('1', null)), at('production', ['staging'], seen('1', 10))]
