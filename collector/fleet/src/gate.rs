@@ -28,7 +28,7 @@ pub use self::facts::{
     Asked, Before, Ended, FACT_HOSTS_MAX, FACT_PROBLEMS_MAX, Facts, Freeze, HostFact, HowEnded, Override, Place,
     Problem, SeenThere,
 };
-pub use self::judge::{FRESH_MS, judge};
+pub use self::judge::judge;
 pub use self::links::escaped;
 pub use self::patterns::{CountedLines, Lines, Side, literal, pattern, speaks_of_errors};
 pub use self::verdict::{Code, Decision, Effect, Reason, Verdict};
