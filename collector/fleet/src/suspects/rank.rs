@@ -25,8 +25,9 @@ const SAID: f64 = 5.0;
 const EXPLAINS: f64 = 3.0;
 /// A change of a host that the problem depends on, against one of the host itself.
 const NEAR: f64 = 0.6;
-/// What is left of a deploy's score if nearly all hosts that have it are well: new versions break on some hosts first.
-const DEPLOY_SPREAD: f64 = 0.5;
+/// What a deploy loses at most if nearly all hosts that have it are well: new versions break on some hosts first. What is left is as much as the
+/// best that a change of one host can have.
+const DEPLOY_SPREAD: f64 = 0.25;
 /// What a host that merely has the row is worth of one on which the thing changed: it may have restarted the program since.
 const HAS_ROW: f64 = 0.2;
 /// From so many hosts on, a change of this share of all of them is no suspect unless half of those have the problem.
@@ -94,7 +95,6 @@ struct Judge<'a> {
 }
 
 /// Where a change or a deploy is: on hosts with the problem, beside it, and elsewhere.
-#[derive(Clone, Copy)]
 struct Spread {
     affected: usize,
     near: usize,
@@ -144,8 +144,8 @@ impl Judge<'_> {
         let affected = hosts.iter().filter(is_affected).count();
         let others = before.hosts.len() - hosts.len();
         let spread = Spread { affected, near: hosts.len() - affected, others, have: 0 };
-        let alone = Spread { others: 0, ..spread };
-        let rarity = DEPLOY_SPREAD * self.rarity(&alone) + (1.0 - DEPLOY_SPREAD) * self.rarity(&spread);
+        let well = others as f64 / before.hosts.len() as f64;
+        let rarity = self.explained(&spread) * (1.0 - DEPLOY_SPREAD * well);
         let when = if before.is_recognised() || before.has_ended(onset_ms) {
             when((since_ms, at_ms), onset_ms)
         } else {
@@ -190,13 +190,17 @@ impl Judge<'_> {
     /// The share of hosts with this change that have the problem, with half a host added to either side since few are known; times the share
     /// of hosts with the problem that it can explain.
     fn rarity(&self, spread: &Spread) -> f64 {
-        let affected = self.onset.affected.len().max(1) as f64;
-        let (with, explained) = match spread.affected {
-            0 => (spread.near as f64, NEAR),
-            with => (with as f64, (with as f64 / affected).min(1.0)),
-        };
+        let with = if spread.affected == 0 { spread.near } else { spread.affected } as f64;
         let without = spread.others as f64 + HAS_ROW * spread.have as f64;
-        explained * (with + 0.5) / (with + without + 1.0)
+        self.explained(spread) * (with + 0.5) / (with + without + 1.0)
+    }
+
+    /// The share of hosts with the problem that it can explain.
+    fn explained(&self, spread: &Spread) -> f64 {
+        match spread.affected {
+            0 => NEAR,
+            with => (with as f64 / self.onset.affected.len().max(1) as f64).min(1.0),
+        }
     }
 
     fn entity(&self, fit: &Fit) -> f64 {
