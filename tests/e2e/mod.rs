@@ -8,6 +8,7 @@ mod deploys;
 mod doctor;
 mod first_host;
 mod full_disk;
+mod gate;
 mod https;
 mod installer;
 mod inventory;

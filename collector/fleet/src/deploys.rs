@@ -12,6 +12,7 @@ mod file;
 mod freeze;
 mod intake;
 mod packages;
+mod rate;
 mod rows;
 mod service;
 mod settings;
@@ -30,6 +31,7 @@ pub use self::freeze::{
 };
 pub(crate) use self::intake::announcing;
 pub(crate) use self::packages::PackageChange;
+pub use self::rate::{RateSpec, SERVICE_RATES_MAX, read_counters, shape_of, written_counters};
 pub(crate) use self::rows::{DeployRows, DeployStep};
 pub use self::service::{ENV_LABEL, EnvironmentRule, SERVICE_PARTS_MAX, SERVICES_MAX, ServiceSpec};
 pub use self::settings::{DeploySettings, HookSecret};

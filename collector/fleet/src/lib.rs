@@ -94,8 +94,9 @@ pub use deploys::{
     DEPLOY_FILE_BYTES_MAX, DEPLOY_HOSTS_MAX, DEPLOY_LIMIT_MAX_MS, DEPLOY_LIMIT_MS, DEPLOYS_MAX, Deploy, DeployQuery,
     DeployRef, DeployResult, DeploySettings, DeploySource, DeployStart, DeployStarted, DeployState, ENV_LABEL,
     EnvironmentRule, FREEZE_OVERRIDES_MAX, FREEZES_MAX, Freeze, FreezeNow, FreezeOverride, FreezeSpec, FreezeView,
-    HookSecret, OVERRIDE_MAX_MS, OVERRIDE_MS, SERVICE_PARTS_MAX, SERVICES_MAX, ServiceEnvironment, ServiceSpec,
-    ServiceView, VERSION_BYTES_MAX, VersionSeen, read_deploy_file,
+    HookSecret, OVERRIDE_MAX_MS, OVERRIDE_MS, RateSpec, SERVICE_PARTS_MAX, SERVICE_RATES_MAX, SERVICES_MAX,
+    ServiceEnvironment, ServiceSpec, ServiceView, VERSION_BYTES_MAX, VersionSeen, read_counters, read_deploy_file,
+    shape_of, written_counters,
 };
 pub use discovery::{
     DECISIONS_MAX, DISCOVERY_RULES_MAX, Decision, Discovered, DiscoveryPage, DiscoveryQuery, DiscoveryRule, FileRules,

@@ -1,10 +1,11 @@
-//! What may be behind a problem: changes before its onset, the likeliest first, and what affected hosts have that others have not.
+//! What may be behind a problem: deploys and changes before its onset, the likeliest first, and what affected hosts have that others have not.
 //!
 //! [`rank`] and [`contrast`] decide over values in memory; `gather` reads these of the fleet. Both are hints: a rank says what to look at first
 //! and why, a separator is told only where chance is no good explanation.
 
 pub(crate) mod chance;
 mod contrast;
+mod deployed;
 mod gather;
 mod rank;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use muster_common::host::HostId;
 use muster_common::inventory::{Row, Table, Value};
 
 pub use self::contrast::{CHANCE_MAX, Separator, Trait, contrast};
+pub use self::deployed::{DeployBefore, DeploySuspect};
 pub use self::gather::SuspectsFound;
 pub use self::rank::{HALF_LIFE_MS, rank};
 use crate::inventory::InventoryChange;
@@ -55,17 +57,58 @@ pub struct FleetFacts {
     pub have_now: BTreeMap<(u8, Row), BTreeSet<HostId>>,
 }
 
-/// A change that may be behind the problem; one that several hosts have alike is one suspect.
+/// What may be behind the problem; a change that several hosts have alike is one suspect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspect {
-    /// The one of these that came about closest before the onset.
-    pub change: InventoryChange,
+    pub behind: Behind,
     /// Of those asked about, all that have it.
     pub hosts: Vec<HostId>,
     /// From 0 to 1, to compare suspects of one problem with; not a probability.
     pub score: f64,
     /// The score in words: `4 min before, only on this host, names nginx`.
     pub why: String,
+}
+
+/// A change, or a deploy with the changes of packages that it is known by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Behind {
+    /// The one of those alike that came about closest before the onset.
+    Change(InventoryChange),
+    Deploy(DeploySuspect),
+}
+
+impl Suspect {
+    /// What happened: `package nginx 1 -> 2`, `deploy 7 of shop 1.1 to staging began`.
+    pub fn words(&self) -> &str {
+        match &self.behind {
+            Behind::Change(change) => &change.words,
+            Behind::Deploy(deploy) => &deploy.words,
+        }
+    }
+
+    /// Between which moments, milliseconds since 1970.
+    pub fn times(&self) -> (i64, i64) {
+        match &self.behind {
+            Behind::Change(change) => (change.since_ms, change.at_ms),
+            Behind::Deploy(deploy) => (deploy.since_ms, deploy.at_ms),
+        }
+    }
+
+    /// False: only columns changed that change all the time.
+    pub fn is_news(&self) -> bool {
+        match &self.behind {
+            Behind::Change(change) => change.is_news,
+            Behind::Deploy(_) => true,
+        }
+    }
+
+    /// Path and query of the page where a deploy is seen; `None`: it is a change.
+    pub fn page(&self) -> Option<String> {
+        match &self.behind {
+            Behind::Change(_) => None,
+            Behind::Deploy(deploy) => Some(deploy.page()),
+        }
+    }
 }
 
 /// Which thing a change is of: table and key.

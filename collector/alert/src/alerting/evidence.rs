@@ -8,6 +8,7 @@ use muster_common::range::Range;
 use muster_common::time::Timestamp;
 use muster_common::wire::message::Perfdata;
 use muster_fleet::status::{StatusChange, Subject};
+use muster_fleet::suspects::Suspect;
 use muster_fleet::{EventKind, Fleet};
 use muster_query::{Control, Direction, Engine, LogPage, LogValue, Prepared, Value};
 use muster_store::{Reader, View};
@@ -15,7 +16,7 @@ use muster_store::{Reader, View};
 use super::causes::causes;
 use super::history::{Found, NO_NEWS, cases, marks};
 use crate::alert::{Alert, Notice, Origin};
-use crate::mail::{Before, Earlier, Evidence, LogLine, Moment, Neighbour, Reading, forecast, lead};
+use crate::mail::{Before, Earlier, Evidence, LogLine, Moment, Neighbour, Reading, Suspected, forecast, lead};
 use crate::plot::{Bad, Limit, PlotData, PlotSeries};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -95,9 +96,14 @@ impl StoreEvidence {
         }
         let causes = causes(&self.fleet, alert, neighbours).unwrap_or_default();
         let suspects = causes.found.suspects.into_iter();
-        let told = suspects.filter(|one| one.change.is_news && one.score >= SCORE_MIN);
+        let suspected = |one: Suspect| Suspected {
+            text: one.words().to_owned(),
+            page: one.page().unwrap_or_default(),
+            why: one.why,
+        };
+        let told = suspects.filter(|one| one.is_news() && one.score >= SCORE_MIN);
         Before {
-            suspects: told.take(SUSPECTS).map(|one| (one.change.words, one.why)).collect(),
+            suspects: told.take(SUSPECTS).map(suspected).collect(),
             separator: causes.separator.map(|one| one.words()).unwrap_or_default(),
         }
     }

@@ -42,10 +42,20 @@ pub struct LogLine {
 /// What may be behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Before {
-    /// Changes and why each is suspect, the likeliest first; three are shown.
-    pub suspects: Vec<(String, String)>,
+    /// Deploys and changes, the likeliest first; three are shown.
+    pub suspects: Vec<Suspected>,
     /// What hosts with the problem have and others have not, as a sentence; empty: nothing found.
     pub separator: String,
+}
+
+/// A deploy or a change that may be behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suspected {
+    pub text: String,
+    /// Why it is suspect.
+    pub why: String,
+    /// Path and query of the collector's page where it is seen; empty: none.
+    pub page: String,
 }
 
 /// An event or a change.

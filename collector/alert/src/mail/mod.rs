@@ -19,7 +19,7 @@ mod view;
 mod words;
 
 pub use digest::digest;
-pub use evidence::{Before, Earlier, Evidence, LogLine, Moment, Neighbour, Reading};
+pub use evidence::{Before, Earlier, Evidence, LogLine, Moment, Neighbour, Reading, Suspected};
 pub use letter::{Letter, MailSettings, Place, render};
 pub use mime::{MAIL_BYTES, MailError};
 pub use templates::{TemplateError, Templates};

@@ -7,7 +7,7 @@ use muster_common::host::HostId;
 use muster_common::label::LabelSet;
 use muster_fleet::status::Subject;
 
-use super::{Before, Earlier, Evidence, LogLine, MailSettings, Moment, Neighbour, Reading};
+use super::{Before, Earlier, Evidence, LogLine, MailSettings, Moment, Neighbour, Reading, Suspected};
 use crate::alert::{Alert, AlertId, Notice, NoticeKind, Origin};
 use crate::plot::samples::{ONSET, filling};
 
@@ -96,10 +96,11 @@ pub(crate) fn evidence() -> Evidence {
             .collect(),
         events: vec![Moment { at_ms: ONSET - 54 * MINUTE, text: "postgresql upgraded from 16.2 to 16.3".to_owned() }],
         before: Before {
-            suspects: vec![(
-                "package postgresql 16.2 -> 16.3".to_owned(),
-                "54 min before, only on this host, its output names postgresql".to_owned(),
-            )],
+            suspects: vec![Suspected {
+                text: "package postgresql 16.2 -> 16.3".to_owned(),
+                why: "54 min before, only on this host, its output names postgresql".to_owned(),
+                page: String::new(),
+            }],
             separator: "all 4 hosts with the problem have kernel 6.1.0-30, and none of 38 others do".to_owned(),
         },
         neighbours: vec![Neighbour { host: "db2".to_owned(), since_ms: ONSET + MINUTE }],

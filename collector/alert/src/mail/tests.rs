@@ -6,8 +6,8 @@ use resvg::tiny_skia::Pixmap;
 
 use super::samples::{alert, ended, evidence, notice, opened, settings};
 use super::{
-    Before, Earlier, Evidence, Letter, LogLine, MAIL_BYTES, Moment, Neighbour, Place, Reading, Templates, digest,
-    render,
+    Before, Earlier, Evidence, Letter, LogLine, MAIL_BYTES, Moment, Neighbour, Place, Reading, Suspected, Templates,
+    digest, render,
 };
 use crate::alert::Notice;
 use crate::outgoing::{DigestEntry, DigestLetter};
@@ -136,6 +136,7 @@ fn hostile_words_are_encoded_and_bounded() {
         notice.receiver = words.to_owned();
         notice.group_labels = LabelSet::new([("host", label)]).unwrap();
         let line = || LogLine { at_ms: ONSET, source: words.to_owned(), text: words.to_owned() };
+        let suspected = Suspected { text: words.to_owned(), why: words.to_owned(), page: "/deploys".to_owned() };
         let evidence = Evidence {
             reading: Some(Reading {
                 value: Some(f64::NAN),
@@ -146,7 +147,7 @@ fn hostile_words_are_encoded_and_bounded() {
             plot: Some(PlotData { title: words.to_owned(), unit: words.to_owned(), ..filling() }),
             log_lines: vec![line(); 30],
             events: vec![Moment { at_ms: i64::MAX, text: words.to_owned() }; 30],
-            before: Before { suspects: vec![(words.to_owned(), words.to_owned()); 30], separator: words.to_owned() },
+            before: Before { suspects: vec![suspected; 30], separator: words.to_owned() },
             neighbours: vec![Neighbour { host: words.to_owned(), since_ms: i64::MIN }; 30],
             earlier: vec![Earlier { from_ms: 0, to_ms: i64::MAX, note: words.to_owned() }; 30],
         };

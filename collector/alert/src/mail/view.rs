@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::evidence::{Earlier, Evidence, Neighbour};
+use super::evidence::{Earlier, Evidence, Neighbour, Suspected};
 use super::letter::{MailSettings, Place};
 use super::words::{bounds, clean, clock, curve, date, moment, span};
 use crate::alert::{Alert, Notice, NoticeKind, Origin};
@@ -56,7 +56,7 @@ pub(super) struct Around {
     pub(super) plot: Option<PlotWords>,
     logs: Vec<Line>,
     events: Vec<Line>,
-    suspects: Vec<Suspected>,
+    suspects: Vec<SuspectView>,
     separator: String,
     neighbours: Vec<String>,
     neighbour_count: usize,
@@ -89,9 +89,10 @@ pub(super) struct PlotWords {
 }
 
 #[derive(Serialize)]
-pub(super) struct Suspected {
+pub(super) struct SuspectView {
     text: String,
     why: String,
+    link: String,
 }
 
 #[derive(Serialize)]
@@ -270,7 +271,7 @@ fn tail<T>(all: &[T], count: usize) -> &[T] {
     &all[all.len().saturating_sub(count)..]
 }
 
-fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
+fn around(evidence: &Evidence, now: i64, zone: &TimeZone, url: &str) -> Around {
     let lines = |at_ms: i64, source: &str, text: &str| Line {
         at: clock(at_ms, now, zone),
         source: clean(source, LABEL),
@@ -282,7 +283,11 @@ fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
     };
     let neighbour =
         |host: &Neighbour| format!("{} since {}", clean(&host.host, LABEL), moment(host.since_ms, now, zone));
-    let suspected = |(text, why): &(String, String)| Suspected { text: clean(text, LINE), why: clean(why, LINE) };
+    let suspected = |one: &Suspected| SuspectView {
+        text: clean(&one.text, LINE),
+        why: clean(&one.why, LINE),
+        link: if one.page.is_empty() || url.is_empty() { String::new() } else { format!("{url}{}", one.page) },
+    };
     Around {
         plot: plot_words(evidence, now, zone),
         logs: tail(&evidence.log_lines, LINES).iter().map(|line| lines(line.at_ms, &line.source, &line.text)).collect(),
@@ -297,6 +302,8 @@ fn around(evidence: &Evidence, now: i64, zone: &TimeZone) -> Around {
 
 pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence, place: &Place) -> View {
     let (zone, now) = (&settings.zone, notice.at_ms);
+    let url = settings.external_url.as_ref().filter(|url| is_web(url));
+    let url = url.map_or_else(String::new, |url| url.trim_end_matches('/').to_owned());
     let lead = lead(notice);
     let is_resolved = notice.firing.is_empty();
     let state = if is_resolved { "RESOLVED".to_owned() } else { lead.map_or_else(String::new, state_of) };
@@ -334,16 +341,12 @@ pub(super) fn view(settings: &MailSettings, notice: &Notice, evidence: &Evidence
             .filter(|url| is_web(url))
             .unwrap_or_default(),
         acknowledge: acknowledge(notice),
-        link: settings
-            .external_url
-            .as_ref()
-            .filter(|url| is_web(url))
-            .map_or_else(String::new, |url| format!("{}/incidents/{}", url.trim_end_matches('/'), notice.incident)),
+        link: if url.is_empty() { String::new() } else { format!("{url}/incidents/{}", notice.incident) },
         members: members(&notice.firing),
         more: notice.firing.iter().skip(MEMBERS).take(NAMES).map(name).collect(),
         more_count: notice.firing.len().saturating_sub(MEMBERS),
         ended: members(&notice.resolved),
-        around: around(evidence, now, zone),
+        around: around(evidence, now, zone, &url),
         receiver: clean(&notice.receiver, LABEL),
         group: clean(&notice.group_labels.to_string(), TEXT),
         incident: notice.incident,

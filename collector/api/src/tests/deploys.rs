@@ -2,10 +2,13 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use muster_fleet::{AuditQuery, AuditResult, read_deploy_file};
+use muster_common::host::HostId;
+use muster_common::time::Timestamp;
+use muster_fleet::{AuditQuery, AuditResult, By, DeployRef, DeployResult, DeployStart, read_deploy_file};
 use serde_json::{Value, json};
 
 use super::fixture::{Answer, Fixture, NOW_MS};
+use super::inventory::{alerting, asked, changed, packages, two_hosts, whole};
 use super::live::Events;
 use super::muster::ask;
 
@@ -31,6 +34,89 @@ const PING: (&str, &str, &str) = (
     "d2272080e265afbb441678167f86f34ef74495f371dcc2417e82787dc483c3cf",
 );
 pub(super) const GITLAB_RUNNING: &str = include_str!("hooks/gitlab_deployment.json");
+
+/// Two hosts of the shop in staging, of which openssl is a package.
+async fn shop_of_packages() -> (Fixture, [HostId; 2]) {
+    let (fixture, hosts) = two_hosts().await;
+    for name in ["web-1", "web-2"] {
+        fixture.post_json(&format!("/api/muster/v1/hosts/{name}/labels"), r#"{"set": {"env": "staging"}}"#).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deploy.toml");
+    let text = "[[services]]\nname = \"shop\"\nhosts = [\"host=~web-.*\"]\npackages = [\"openssl\"]\n";
+    std::fs::write(&path, text).unwrap();
+    fixture.fleet().set_deploy_settings(read_deploy_file(&path).unwrap_or_else(|errors| panic!("{errors}")));
+    (fixture, hosts)
+}
+
+/// Looks at both: on the first openssl changed 600 s ago, and curl is new since 300 s.
+fn looks(fixture: &Fixture, [one, other]: [HostId; 2]) {
+    let old = packages(&[("bash", "5.2"), ("openssl", "3.0.2")]);
+    let new = packages(&[("bash", "5.2"), ("openssl", "3.0.11")]);
+    let newest = packages(&[("bash", "5.2"), ("curl", "8"), ("openssl", "3.0.11")]);
+    whole(fixture, 1, one, 3_000, &old);
+    whole(fixture, 2, other, 2_900, &old);
+    changed(fixture, 3, one, 600, (&old, &new));
+    changed(fixture, 4, one, 300, (&new, &newest));
+}
+
+#[tokio::test]
+async fn a_deploy_stands_before_what_changed_among_the_causes_of_an_alert_and_in_its_mail() {
+    let (fixture, hosts) = shop_of_packages().await;
+    let ago = |seconds: i64| Timestamp::from_millis(NOW_MS - seconds * 1_000);
+    let start = |version: &str| DeployStart {
+        service: "shop".to_owned(),
+        version: version.to_owned(),
+        env: "staging".to_owned(),
+        ..DeployStart::default()
+    };
+    let by = &By::Itself("test");
+    let first = fixture.fleet().start_deploy(start("3.0.11"), by, ago(700)).unwrap().deploy.id;
+    looks(&fixture, hosts);
+    fixture.fleet().finish_deploy(&DeployRef::Id(first), DeployResult::Ok, "", by, ago(500)).unwrap();
+    fixture.fleet().start_deploy(start("3.0.12"), by, ago(250)).unwrap();
+    fixture.fleet().start_deploy(start("3.0.13"), by, ago(100)).unwrap();
+    let id = alerting(&fixture, "web-1", 240).await;
+    let before = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    let told: Vec<String> = before["suspects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{}: {}", one["change"]["words"].as_str().unwrap(), one["why"].as_str().unwrap()))
+        .collect();
+    let on = "on this host and on 1 host without the problem";
+    assert_eq!(told.len(), 3, "openssl is a part of the first, and the last came after: {told:?}");
+    assert_eq!(told[0], format!("deploy 2 of shop 3.0.12 to staging began: began 10 s before, {on}"));
+    let part = "with package openssl 3.0.2 -> 3.0.11";
+    assert_eq!(told[1], format!("deploy 1 of shop 3.0.11 to staging ended ok: 4 to 7 min before, {on}, {part}"));
+    assert!(told[2].starts_with("package curl 8 is new: "), "{told:?}");
+    let one = &before["suspects"][1];
+    assert_eq!(
+        (&one["deploy"], &one["page"], &one["hosts"], &one["change"]["kind"]),
+        (&json!(1), &json!("/deploys?service=shop&env=staging&version=3.0.11"), &json!(["web-1"]), &json!("deploy"))
+    );
+    assert_eq!((&before["suspects"][2]["deploy"], &before["suspects"][2]["page"]), (&Value::Null, &Value::Null));
+    let mail = asked(&fixture, &format!("mail/preview?alert={id}")).await;
+    for words in ["deploy 2 of shop 3.0.12 to staging began", "began 10 s before"] {
+        assert!(mail["text"].as_str().unwrap().contains(words), "{mail:#}");
+        assert!(mail["html"].as_str().unwrap().contains(words), "{mail:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_unannounced_deploy_stands_once_among_the_causes_of_an_alert() {
+    let (fixture, hosts) = shop_of_packages().await;
+    looks(&fixture, hosts);
+    let id = alerting(&fixture, "web-1", 240).await;
+    let before = asked(&fixture, &format!("alerts/{id}/changes")).await;
+    let words = |at: usize| before["suspects"][at]["change"]["words"].as_str().unwrap();
+    assert_eq!(before["suspects_count"], 2, "{before:#}");
+    assert_eq!(words(0), "unannounced deploy 1 of shop 3.0.11 to staging");
+    let why = before["suspects"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("6 to 7 min before, only on this host"), "{why}");
+    assert!(why.ends_with("with package openssl 3.0.2 -> 3.0.11"), "{why}");
+    assert!(words(1).starts_with("package curl"), "{before:#}");
+}
 
 /// Declares the shop, with secrets for both hooks.
 pub(super) fn declare(fixture: &Fixture) {

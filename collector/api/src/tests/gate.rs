@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use muster_common::check::CheckState;
+use muster_common::sample::MetricKind;
 use muster_common::time::Timestamp;
 use muster_fleet::{AuditQuery, By, DeployRef, DeployResult, DeployStart, FreezeSpec, Scope, read_deploy_file};
 use serde_json::{Value, json};
@@ -24,6 +25,19 @@ streams = ['{job="shop"}']
 production = { after = ["staging"], soak = "30m" }
 "#;
 
+/// Compared by a rate, and by no lines, since it has none.
+const LISTED: &str = r#"
+[[services]]
+name = "shop"
+hosts = ["role=web"]
+[[services.rates]]
+name = "failed requests"
+bad = 'http_requests_total{code=~"5.."}'
+all = "http_requests_total"
+[gate]
+production = { after = ["staging"], soak = "30m" }
+"#;
+
 fn ago(minutes: i64) -> Timestamp {
     Timestamp::from_millis(NOW_MS - minutes * MINUTE_MS)
 }
@@ -38,12 +52,16 @@ async fn shop() -> Fixture {
         let labels = json!({"set": {"env": env, "role": "web"}}).to_string();
         fixture.post_json(&format!("/api/muster/v1/hosts/{name}/labels"), &labels).await;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("deploy.toml");
-    std::fs::write(&path, DECLARED).unwrap();
-    fixture.fleet().set_deploy_settings(read_deploy_file(&path).unwrap_or_else(|errors| panic!("{errors}")));
+    declare(&fixture, DECLARED);
     hear(&fixture, &["st-1", "web-1", "web-2", "web-3"]);
     fixture
+}
+
+fn declare(fixture: &Fixture, text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deploy.toml");
+    std::fs::write(&path, text).unwrap();
+    fixture.fleet().set_deploy_settings(read_deploy_file(&path).unwrap_or_else(|errors| panic!("{errors}")));
 }
 
 fn hear(fixture: &Fixture, names: &[&str]) {
@@ -78,6 +96,33 @@ fn lines(fixture: &mut Fixture, host: &str, [from, to]: [i64; 2], errors: usize,
     }
     let rows: Vec<_> = all.iter().map(|(after_ns, line)| (*after_ns, line.as_bytes(), &[][..])).collect();
     fixture.log(&[("host", host), ("job", "shop")], &rows);
+}
+
+/// Twenty requests a minute of a host that are answered, and failed ones as many as `failed` says of each minute, by how long ago it is. The
+/// program begins anew 40 minutes ago, and its counters with it; that of failed ones is there from the first failure on.
+fn requests(fixture: &mut Fixture, host: &str, [from, to]: [i64; 2], failed: impl Fn(i64) -> u64) {
+    let (mut answered, mut bad) = ([0_u64; 2], Vec::new());
+    let mut good = Vec::new();
+    for half in (to * 2..=from * 2).rev() {
+        if half == 80 {
+            answered = [0, 0];
+        }
+        let at_ms = NOW_MS - half * MINUTE_MS / 2;
+        answered[0] += 10;
+        // All of them fail in the first half of their minute.
+        answered[1] += if half % 2 == 1 { failed(half / 2) } else { 0 };
+        good.push((at_ms, answered[0] as f64));
+        if answered[1] > 0 {
+            bad.push((at_ms, answered[1] as f64));
+        }
+    }
+    let of = |code| {
+        [("__name__", "http_requests_total"), ("host", host), ("job", "shop"), ("instance", host), ("code", code)]
+    };
+    fixture.store(&of("200"), MetricKind::Counter, &good);
+    if !bad.is_empty() {
+        fixture.store(&of("503"), MetricKind::Counter, &bad);
+    }
 }
 
 async fn asked(fixture: &Fixture, version: &str, more: &str) -> Value {
@@ -153,6 +198,99 @@ async fn lines_before_and_after_a_version_are_compared_on_the_same_hosts() {
     let new = asked(&fixture, "8", "").await;
     assert_eq!(told(&new), "no-go new_pattern", "{new:#}");
     assert!(new["reasons"][0]["text"].as_str().unwrap().contains("`error: payment refused <n>`"), "{new:#}");
+}
+
+#[tokio::test]
+async fn rates_that_a_service_lists_are_compared_by_what_was_counted() {
+    let mut fixture = shop().await;
+    declare(&fixture, LISTED);
+    deploy(&fixture, "8", "staging", &[], [42, 40], DeployResult::Ok);
+    requests(&mut fixture, "st-1", [110, 0], |minute| if minute < 40 { 4 } else { 2 });
+    let more = asked(&fixture, "8", "").await;
+    assert_eq!(told(&more), "no-go error_rate", "{more:#}");
+    let reason = &more["reasons"][0];
+    // 40 minutes with 20 good ones each, and 60 before: exactly.
+    let counted = "failed requests: 160 of 960 against 120 of 1320";
+    assert!(reason["text"].as_str().unwrap().contains(counted), "{reason}");
+    let page = reason["evidence"].as_str().unwrap();
+    let query = page.strip_prefix("/explore?q=").and_then(|rest| rest.split_once("&from=")).unwrap().0;
+    let shown = fixture.get(&format!("/api/v1/query?query={query}&time={}", NOW_MS / 1_000)).await.json();
+    let series = shown["data"]["result"].as_array().unwrap();
+    assert_eq!((series.len(), &series[0]["metric"]), (1, &json!({"host": "st-1"})), "{shown:#}");
+    let replay = fixture.get(&format!("{GATE}/decisions/{}/replay", more["decision"]["id"])).await.json();
+    assert_eq!((&replay["same"], &replay["reasons"]), (&json!(true), &more["reasons"]));
+    assert_eq!(replay["facts"]["before"][0]["since"]["rates"].as_array().unwrap().len(), 1);
+
+    // As before: nothing speaks against it, neither the counters that began anew nor the one that was not there.
+    let mut fixture = shop().await;
+    declare(&fixture, LISTED);
+    deploy(&fixture, "8", "staging", &[], [42, 40], DeployResult::Ok);
+    requests(&mut fixture, "st-1", [110, 0], |_| 2);
+    let same = asked(&fixture, "8", "").await;
+    assert_eq!(told(&same), "go", "{same:#}");
+    let services = fixture.get("/api/muster/v1/services").await.json();
+    let bad = "http_requests_total{code=~\"5..\"}";
+    let rate = json!({"name": "failed requests", "bad": bad, "all": "http_requests_total"});
+    assert_eq!(services["services"][0]["rates"], json!([rate]));
+}
+
+#[tokio::test]
+async fn counters_that_are_not_there_are_too_little_to_say_and_none_that_failed_are_not() {
+    let text = |answer: &Value, at: usize| answer["reasons"][at]["text"].as_str().unwrap().to_owned();
+    let mut fixture = shop().await;
+    declare(&fixture, LISTED);
+    deploy(&fixture, "8", "staging", &[], [42, 40], DeployResult::Ok);
+    let none = asked(&fixture, "8", "").await;
+    assert_eq!(told(&none), "go since_not_enough");
+    assert!(text(&none, 0).ends_with("failed requests: no counter http_requests_total of st-1 was there"), "{none:#}");
+    // Only since the version came.
+    requests(&mut fixture, "st-1", [34, 0], |_| 0);
+    let after = asked(&fixture, "8", "").await;
+    assert!(text(&after, 0).ends_with("no counter http_requests_total of st-1 was there before"), "{after:#}");
+
+    let mut fixture = shop().await;
+    declare(&fixture, LISTED);
+    deploy(&fixture, "7", "production", &[], [600, 598], DeployResult::Ok);
+    deploy(&fixture, "8", "staging", &[], [142, 140], DeployResult::Ok);
+    deploy(&fixture, "8", "production", &["web-1"], [42, 40], DeployResult::Ok);
+    for host in ["st-1", "web-1", "web-2", "web-3"] {
+        requests(&mut fixture, host, [210, 0], |_| 0);
+    }
+    // None failed anywhere, which the labels of the others prove.
+    let good = asked(&fixture, "8", "").await;
+    assert_eq!(told(&good), "go", "{good:#}");
+    declare(&fixture, &LISTED.replace("code=~", "status=~"));
+    let mistaken = asked(&fixture, "8", "").await;
+    assert_eq!(told(&mistaken), "unknown canary_not_enough since_not_enough", "{mistaken:#}");
+    let expect = "no counter http_requests_total{status=~\"5..\"} of web-1 was there";
+    assert!(text(&mistaken, 0).ends_with(expect), "{mistaken:#}");
+    // Streams that are named ought to have lines.
+    declare(&fixture, &LISTED.replace("[[services.rates]]", "streams = ['{job=\"shop\"}']\n[[services.rates]]"));
+    assert_eq!(told(&asked(&fixture, "8", "").await), "unknown canary_not_enough since_not_enough");
+}
+
+#[tokio::test]
+async fn a_canary_of_which_twice_as_many_requests_fail_is_found_and_one_like_the_others_is_not() {
+    for (after, expect) in [(4, "no-go canary_worse"), (2, "go")] {
+        let mut fixture = shop().await;
+        declare(&fixture, LISTED);
+        deploy(&fixture, "7", "production", &[], [600, 598], DeployResult::Ok);
+        deploy(&fixture, "8", "staging", &[], [142, 140], DeployResult::Ok);
+        deploy(&fixture, "8", "production", &["web-1"], [42, 40], DeployResult::Ok);
+        for host in ["st-1", "web-2", "web-3"] {
+            requests(&mut fixture, host, [210, 0], |_| 2);
+        }
+        requests(&mut fixture, "web-1", [210, 0], |minute| if minute < 40 { after } else { 2 });
+        let answer = asked(&fixture, "8", "").await;
+        assert_eq!(told(&answer), expect, "{answer:#}");
+        if after == 4 {
+            let counted = "web-1 against web-2, web-3: failed requests: 160 of 960 against 160 of 1760";
+            assert!(answer["reasons"][0]["text"].as_str().unwrap().starts_with(counted), "{answer:#}");
+            // What is compared by itself after the soak time sees the same.
+            assert_eq!(crate::verify_deploys(&fixture.state, &AtomicBool::new(false)).unwrap(), 1);
+            assert_eq!(fixture.fleet().verdict("shop", "production").unwrap().outcome.as_str(), "worse");
+        }
+    }
 }
 
 #[tokio::test]

@@ -18,12 +18,12 @@ fn package(name: &str, version: &str) -> Row {
     [Cell::from("dpkg"), name.into(), "amd64".into(), version.into(), Cell::Null, "installed".into()].into()
 }
 
-fn packages(rows: &[(&str, &str)]) -> Rows {
+pub(super) fn packages(rows: &[(&str, &str)]) -> Rows {
     Rows::of(named(PACKAGES).unwrap(), rows.iter().map(|(name, version)| package(name, version))).unwrap()
 }
 
 /// Two hosts that are let in.
-async fn two_hosts() -> (Fixture, [HostId; 2]) {
+pub(super) async fn two_hosts() -> (Fixture, [HostId; 2]) {
     let fixture = Fixture::new();
     for (name, number) in [("web-1", 1), ("web-2", 2)] {
         ask(&fixture, name, number);
@@ -44,18 +44,18 @@ fn tell(fixture: &Fixture, entry: u64, host: HostId, ago: i64, digest: u64, word
     fixture.fleet().apply(&[ReplayEntry { position, arrived, live: true, records }]).unwrap();
 }
 
-fn whole(fixture: &Fixture, entry: u64, host: HostId, ago: i64, rows: &Rows) {
+pub(super) fn whole(fixture: &Fixture, entry: u64, host: HostId, ago: i64, rows: &Rows) {
     let word = InventoryWord::Whole { part: 0, parts: 1, rows: rows.iter().cloned().collect() };
     tell(fixture, entry, host, ago, rows.digest().0, word);
 }
 
-fn changed(fixture: &Fixture, entry: u64, host: HostId, ago: i64, (before, after): (&Rows, &Rows)) {
+pub(super) fn changed(fixture: &Fixture, entry: u64, host: HostId, ago: i64, (before, after): (&Rows, &Rows)) {
     let Difference { gone, now } = Difference::between(before, after);
     let word = InventoryWord::Changed { from: before.digest().0, gone, now };
     tell(fixture, entry, host, ago, after.digest().0, word);
 }
 
-async fn asked(fixture: &Fixture, path: &str) -> Value {
+pub(super) async fn asked(fixture: &Fixture, path: &str) -> Value {
     let answer = fixture.get(&format!("/api/muster/v1/{path}")).await;
     assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text);
     answer.json()
@@ -440,7 +440,7 @@ async fn hosts_are_told_from_what_is_pinned() {
 }
 
 /// An alert of this host that began so many seconds ago.
-async fn alerting(fixture: &Fixture, host: &str, ago: i64) -> String {
+pub(super) async fn alerting(fixture: &Fixture, host: &str, ago: i64) -> String {
     let starts = jiff::Timestamp::from_millisecond(NOW_MS - ago * 1_000).unwrap().to_string();
     let labels = json!({"alertname": "tls handshakes", "host": host, "severity": "critical"});
     let alerts = json!([{"labels": labels, "annotations": {"summary": "handshakes fail"}, "startsAt": starts}]);

@@ -79,6 +79,9 @@ async fn before(client: &Client, alert: &str, asked: &ChangesArguments, output: 
             Printed::text(suspects(&answer, output).to_table("nothing changed in the 24 hours before it"))
         }
     };
+    for one in answer["suspects"].as_array().into_iter().flatten().filter(|one| one["page"].is_string()) {
+        printed.notes.push(format!("{}: see {}", text(&one["change"]["words"]), text(&one["page"])));
+    }
     let contrast = text(&answer["contrast"]["words"]);
     printed.notes.extend([contrast, text(&answer["note"])].into_iter().filter(|words| !words.is_empty()));
     if answer["is_partial"] == true {
@@ -89,7 +92,7 @@ async fn before(client: &Client, alert: &str, asked: &ChangesArguments, output: 
 
 fn suspects(answer: &Value, output: Output) -> Rows {
     let mut rows = if output == Output::Csv {
-        Rows::new(&["SCORE", "AFTER", "UNTIL", "HOSTS", "TABLE", "KIND", "WHAT", "WHY"])
+        Rows::new(&["SCORE", "AFTER", "UNTIL", "HOSTS", "TABLE", "KIND", "WHAT", "WHY", "PAGE"])
     } else {
         Rows::new(&["SCORE", "HOST", "WHAT", "WHY"])
     };
@@ -99,7 +102,8 @@ fn suspects(answer: &Value, output: Output) -> Rows {
         let change = &one["change"];
         let [table, kind, words, why] = [&change["table"], &change["kind"], &change["words"], &one["why"]].map(text);
         rows.rows.push(if output == Output::Csv {
-            vec![score, text(&change["after_ms"]), text(&change["until_ms"]), hosts.join(" "), table, kind, words, why]
+            let [after, until, page] = [&change["after_ms"], &change["until_ms"], &one["page"]].map(text);
+            vec![score, after, until, hosts.join(" "), table, kind, words, why, page]
         } else {
             let host = match hosts.as_slice() {
                 [] => String::new(),
@@ -150,7 +154,14 @@ mod tests {
         let answer = json!({"suspects": [one]});
         let line = |output| suspects(&answer, output).rows[0].join("|");
         assert_eq!(line(Output::Table), "0.127|web1 and 1 more|package nginx 1 -> 2|4 min before");
-        assert_eq!(line(Output::Csv), "0.127|1|2|web1 web2|packages|changed|package nginx 1 -> 2|4 min before");
+        assert_eq!(line(Output::Csv), "0.127|1|2|web1 web2|packages|changed|package nginx 1 -> 2|4 min before|");
+        let change = json!({"table": "deploys", "kind": "deploy", "words": "deploy 7 of shop 8 to p began", "after_ms": 1, "until_ms": 2});
+        let one = json!({"change": change, "deploy": 7, "page": "/deploys?service=shop", "hosts": ["web1"], "score": 0.9, "why": "4 min before"});
+        let told = suspects(&json!({"suspects": [one]}), Output::Csv).rows[0].join("|");
+        assert_eq!(
+            told,
+            "0.900|1|2|web1|deploys|deploy|deploy 7 of shop 8 to p began|4 min before|/deploys?service=shop"
+        );
         assert!(suspects(&json!({}), Output::Table).rows.is_empty());
     }
 

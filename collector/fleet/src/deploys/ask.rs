@@ -8,12 +8,12 @@ use muster_common::stat::Stat;
 use muster_common::time::Timestamp;
 use tokio::sync::watch;
 
-use super::deploy::{Deploy, DeployState, check_note};
+use super::deploy::{Deploy, DeploySource, DeployState, check_note};
 use super::freeze::{
     FREEZE_KEPT_MS, FREEZE_OVERRIDES_MAX, FREEZES_MAX, Freeze, FreezeNow, FreezeOverride, FreezeSpec, FreezeView,
     OVERRIDE_MAX_MS, ReadFreeze,
 };
-use super::intake::{environments_of, hosts_in, known_service};
+use super::intake::{environments_of, hosts_in, hosts_of, its_hosts, known_service};
 use super::service::{EnvironmentRule, ServiceSpec, clean};
 use super::settings::{DeploySettings, HookSecret};
 use super::versions::{VersionSeen, versions};
@@ -23,6 +23,10 @@ use crate::error::FleetError;
 use crate::fleet::Fleet;
 use crate::memory::Memory;
 use crate::outbox::{Event, EventKind};
+use crate::suspects::DeployBefore;
+
+/// Deploys of one time that are looked at for a problem: of a day ten times what a busy team has.
+const BEFORE_MAX: usize = 500;
 
 /// Which deploys are asked for, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,6 +159,36 @@ impl Fleet {
     /// One deploy.
     pub fn deploy(&self, id: u64) -> Option<Deploy> {
         self.memory.read().deploys.deploys.get(&id).cloned()
+    }
+
+    /// The deploys on any of these hosts that began before a moment and ended within so long before it or later, the newest first; and whether there
+    /// were more of that time than are looked at.
+    pub(crate) fn deploys_before(
+        &self,
+        hosts: &BTreeSet<HostId>,
+        at_ms: i64,
+        within_ms: i64,
+    ) -> (Vec<DeployBefore>, bool) {
+        let settings = self.deploy_settings();
+        let memory = self.memory.read();
+        let is_of_then = |deploy: &&Deploy| {
+            let ended_ms = deploy.ended_ms.unwrap_or(i64::MAX);
+            deploy.started_ms <= at_ms && ended_ms >= at_ms.saturating_sub(within_ms)
+        };
+        let mut all = memory.deploys.deploys.values().rev().filter(is_of_then);
+        let known = |deploy: &Deploy| {
+            // All hosts are looked at only for those that are on one of these.
+            its_hosts(hosts.iter().filter_map(|host| memory.host(*host)), deploy).next()?;
+            let on: BTreeSet<HostId> = hosts_of(&memory, deploy).into_iter().map(|(host, _)| host).collect();
+            let declared = || settings.services.get(&deploy.service).map(|service| service.spec.packages.clone());
+            let packages = match deploy.source {
+                DeploySource::Package => vec![deploy.package.clone()],
+                _ => declared().unwrap_or_default(),
+            };
+            Some(DeployBefore { deploy: deploy.clone(), hosts: on, packages })
+        };
+        let found = all.by_ref().take(BEFORE_MAX).filter_map(known).collect();
+        (found, all.next().is_some())
     }
 
     /// The deploys that match, newest first.

@@ -11,6 +11,7 @@ use muster_common::time::{Span, parse_span};
 
 use super::deploy::DEPLOY_LIMIT_MAX_MS;
 use super::freeze::{FREEZES_MAX, FreezeSpec, ReadFreeze, check_freeze_name};
+use super::rate::{RateSpec, SERVICE_RATES_MAX};
 use super::service::{ReadService, SERVICES_MAX, ServiceSpec, circle, clean};
 use super::settings::{DeploySettings, HookSecret};
 
@@ -18,7 +19,8 @@ use super::settings::{DeploySettings, HookSecret};
 pub const DEPLOY_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a file with a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4 << 10;
-const SERVICE_KEYS: [&str; 7] = ["name", "hosts", "units", "checks", "streams", "packages", "repositories"];
+const SERVICE_KEYS: [&str; 8] = ["name", "hosts", "units", "checks", "streams", "packages", "repositories", "rates"];
+const RATE_KEYS: [&str; 3] = ["name", "bad", "all"];
 const FREEZE_KEYS: [&str; 7] = ["name", "matchers", "from", "to", "recurrence", "zone", "reason"];
 const GATE_KEYS: [&str; 2] = ["after", "soak"];
 /// What stands beside the lists: sections with their keys.
@@ -122,9 +124,21 @@ impl Reader {
 
     /// The tables of a list, of which all keys are known ones.
     fn list(&mut self, name: &'static str, known: &[&str], most: usize, then: &mut dyn FnMut(&mut Self, &Item<'_>)) {
-        let Some(entry) = self.entries.remove(name) else { return };
+        if let Some(entry) = self.entries.remove(name) {
+            self.tables(name, &entry, known, most, then);
+        }
+    }
+
+    fn tables(
+        &mut self,
+        name: &'static str,
+        entry: &Entry,
+        known: &[&str],
+        most: usize,
+        then: &mut dyn FnMut(&mut Self, &Item<'_>),
+    ) {
         let remedy = format!("write `[[{name}]]` and `name = \"...\"` under it");
-        let Value::List(items) = &entry.value else { return self.wrong(name, &entry, "a list of tables", &remedy) };
+        let Value::List(items) = &entry.value else { return self.wrong(name, entry, "a list of tables", &remedy) };
         if items.len() > most {
             let message = format!("there are {} of them, more than {most}", items.len());
             self.problem(&entry.place, name, message, "leave some out");
@@ -192,6 +206,7 @@ impl Reader {
                 streams: reader.texts_of(item, "streams"),
                 packages: reader.texts_of(item, "packages"),
                 repositories: reader.texts_of(item, "repositories"),
+                rates: reader.rates(item),
             };
             if reader.problems.len() > before {
                 return;
@@ -218,6 +233,26 @@ impl Reader {
                 }
             }
         });
+    }
+
+    /// `[[services.rates]]`: what a service is compared by.
+    fn rates(&mut self, item: &Item<'_>) -> Vec<RateSpec> {
+        const LIST: &str = "services.rates";
+        let mut rates = Vec::new();
+        let Some(entry) = item.get("rates") else { return rates };
+        self.tables(LIST, entry, &RATE_KEYS, SERVICE_RATES_MAX, &mut |reader, item| {
+            let before = reader.problems.len();
+            let mut text = |key| reader.text(item, key).unwrap_or_default();
+            let rate = RateSpec { name: text("name"), bad: text("bad"), all: text("all") };
+            if reader.problems.len() > before {
+                return;
+            }
+            match rate.check() {
+                Err((key, why)) => reader.split_problem(&item.place_of(key), &format!("{LIST}.{key}"), &why),
+                Ok(()) => rates.push(rate),
+            }
+        });
+        rates
     }
 
     fn freezes(&mut self, settings: &mut DeploySettings) {

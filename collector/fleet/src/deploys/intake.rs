@@ -241,15 +241,22 @@ fn on_hosts(memory: &Memory, draft: &mut Draft, deploy: &Deploy, how: &str, by: 
 }
 
 /// The active hosts that a deploy is on.
-fn hosts_of(memory: &Memory, deploy: &Deploy) -> Vec<(HostId, String)> {
-    let rows = memory.hosts().filter(|row| row.state == HostState::Active);
+pub(super) fn hosts_of(memory: &Memory, deploy: &Deploy) -> Vec<(HostId, String)> {
+    its_hosts(memory.hosts(), deploy).map(|row| (row.id, row.name.clone())).collect()
+}
+
+/// Those of some hosts that are active and that a deploy is on.
+pub(super) fn its_hosts<'m>(
+    rows: impl Iterator<Item = &'m Arc<Registration>>,
+    deploy: &Deploy,
+) -> impl Iterator<Item = &'m Arc<Registration>> {
     let named: BTreeSet<HostId> = deploy.hosts.iter().filter_map(|host| HostId::parse(host)).collect();
     let matchers = read_matchers(&deploy.matchers).unwrap_or_default();
-    let is_its = |row: &&Arc<Registration>| match named.is_empty() {
+    let is_its = move |row: &&Arc<Registration>| match named.is_empty() {
         false => named.contains(&row.id),
         true => row.labels.get(ENV_LABEL) == Some(&deploy.env) && is_matched(&matchers, &row.name, &row.labels),
     };
-    rows.filter(is_its).map(|row| (row.id, row.name.clone())).collect()
+    rows.filter(|row| row.state == HostState::Active).filter(is_its)
 }
 
 fn took(deploy: &Deploy) -> String {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_common::matcher::Matcher;
 use muster_common::matcher_text::{all_match_by, read_matchers};
 
+use super::rate::{RateSpec, SERVICE_RATES_MAX};
+
 /// Services of one collector: each is asked about every change of a package.
 pub const SERVICES_MAX: usize = 500;
 /// Units, checks, streams, packages or repositories of one service.
@@ -32,6 +34,8 @@ pub struct ServiceSpec {
     pub packages: Vec<String>,
     /// Repositories whose webhooks tell of it: `acme/shop`.
     pub repositories: Vec<String>,
+    /// What it is compared by, beside its lines.
+    pub rates: Vec<RateSpec>,
 }
 
 /// One with its texts read.
@@ -73,6 +77,17 @@ impl ReadService {
                 .map_err(|error| ("streams", format!("the selector `{}` cannot be read: {error}", clean(stream))))?;
             if read.is_empty() {
                 return Err(("streams", "a selector is empty: write such as {unit=\"shop.service\"}".to_owned()));
+            }
+        }
+        if spec.rates.len() > SERVICE_RATES_MAX {
+            return Err(("rates", format!("there are more than {SERVICE_RATES_MAX}: leave some out")));
+        }
+        let mut names = BTreeSet::new();
+        for rate in &spec.rates {
+            rate.check().map_err(|(_, why)| ("rates", why))?;
+            if !names.insert(&rate.name) {
+                let told = format!("two of them are named `{}`: give each a name of its own", clean(&rate.name));
+                return Err(("rates", told));
             }
         }
         Ok(Self { spec, hosts })
@@ -145,6 +160,10 @@ mod tests {
         ServiceSpec { name: "shop".into(), hosts: "role=web".into(), ..ServiceSpec::default() }
     }
 
+    fn rate(name: &str) -> RateSpec {
+        RateSpec { name: name.into(), bad: "x_total".into(), all: "y_total".into() }
+    }
+
     #[test]
     fn a_service_has_the_hosts_that_its_matchers_fit() {
         let service = ReadService::new(ServiceSpec { hosts: "role=web, host!=web9".into(), ..spec() }).unwrap();
@@ -166,6 +185,13 @@ mod tests {
             (ServiceSpec { streams: vec!["{unit}".into()], ..spec() }, "streams", "cannot be read"),
             (ServiceSpec { streams: vec!["{}".into()], ..spec() }, "streams", "is empty"),
             (ServiceSpec { packages: vec!["x".repeat(1_025)], ..spec() }, "packages", "longer than"),
+            (ServiceSpec { rates: vec![RateSpec::default()], ..spec() }, "rates", "is empty"),
+            (ServiceSpec { rates: vec![rate("a"), rate("b"), rate("a")], ..spec() }, "rates", "are named `a`"),
+            (
+                ServiceSpec { rates: (0..11).map(|at| rate(&at.to_string())).collect(), ..spec() },
+                "rates",
+                "more than 10",
+            ),
         ] {
             let (found, why) = ReadService::new(bad).unwrap_err();
             assert!(found == key && why.contains(told), "{found}: {why}");

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::links::escaped;
 use super::patterns::literal;
 use super::tail::{binomial_at_least, factor_seen};
+use crate::deploys::SERVICE_RATES_MAX;
 use crate::suspects::chance::{Chance, tests_that_count};
 
-/// Rates of one comparison.
-pub const RATES_MAX: usize = 20;
+/// Rates of one comparison: that of the lines, and those that the service lists.
+pub const RATES_MAX: usize = SERVICE_RATES_MAX + 1;
 /// Patterns of one comparison, those of most lines first: kept with their decision they are 20 kB.
 pub const COMPARED_PATTERNS_MAX: usize = 100;
 /// Slots of one side.
@@ -99,6 +100,9 @@ pub struct Rate {
     /// Path and query of the page where it is seen; empty: that of the comparison's lines.
     #[serde(default)]
     pub evidence: String,
+    /// Why it is not known: `no counter x_total of web1 is there`; empty: it is.
+    #[serde(default)]
+    pub missing: String,
 }
 
 /// In how many cells lines of a kind were seen.
@@ -192,6 +196,9 @@ fn judged(rate: &Rate, is_paired: bool, level: f64) -> (Outcome, String) {
     let slots = |counts: &[Count]| counts.iter().filter(|one| one.1 > 0).count();
     let (slots, of) = (slots(&rate.canary).min(slots(&rate.baseline)), canary.1.min(baseline.1));
     let name = &rate.name;
+    if !rate.missing.is_empty() {
+        return (Outcome::NotEnough, format!("{name}: {}", rate.missing));
+    }
     if slots < SLOTS_MIN || of < OF_MIN {
         let text = format!("{name}: {of} in {slots} minutes on one side, {OF_MIN} in {SLOTS_MIN} wanted");
         return (Outcome::NotEnough, text);

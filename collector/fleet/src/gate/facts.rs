@@ -132,6 +132,17 @@ pub struct HostFact {
     pub heard_ms: Option<i64>,
 }
 
+impl HostFact {
+    /// A host that was not heard for so long is not known: `HostSilent` fires after a minute, and one late arrival more is let pass.
+    pub const FRESH_MS: i64 = 120_000;
+
+    /// Whether nothing new is known of it: for long nothing came, or it was told that nothing will, since its agent stopped.
+    pub fn is_stale(&self, at_ms: i64) -> bool {
+        !matches!(self.state.as_str(), "" | "up")
+            || self.heard_ms.is_none_or(|ms| at_ms.saturating_sub(ms) > Self::FRESH_MS)
+    }
+}
+
 /// A problem of one of the hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -5,8 +5,6 @@ use super::facts::{Asked, Before, Facts, Freeze, HostFact, HowEnded, Place, Prob
 use super::links::{changes, of_host};
 use super::verdict::{Code, Decision, Reason};
 
-/// A host that was not heard for so long is not known: `HostSilent` fires after a minute, and one late arrival more is let pass.
-pub const FRESH_MS: i64 = 120_000;
 /// Severities of alerts that are no problem.
 const NO_PROBLEM: [&str; 4] = ["info", "none", "ok", "notice"];
 /// Names in one text; of others there is the count.
@@ -64,7 +62,7 @@ fn freezes(facts: &Facts, reasons: &mut Vec<Reason>) {
 /// Problems come of rules: where these were not looked at, none is no news.
 fn stale_rules(facts: &Facts, reasons: &mut Vec<Reason>) {
     let text = match facts.rules_ms {
-        Some(ms) if facts.asked.at_ms.saturating_sub(ms) <= FRESH_MS => return,
+        Some(ms) if facts.asked.at_ms.saturating_sub(ms) <= HostFact::FRESH_MS => return,
         Some(ms) => {
             format!("rules and checks were looked at last {} ago", duration(facts.asked.at_ms.saturating_sub(ms)))
         }
@@ -81,8 +79,7 @@ fn hosts(place: &Place, asked: &Asked, reasons: &mut Vec<Reason>) {
 }
 
 fn stale_hosts(place: &Place, at_ms: i64, reasons: &mut Vec<Reason>) {
-    let is_stale = |host: &&HostFact| host.heard_ms.is_none_or(|ms| at_ms.saturating_sub(ms) > FRESH_MS);
-    let stale: Vec<&HostFact> = place.hosts.iter().filter(is_stale).collect();
+    let stale: Vec<&HostFact> = place.hosts.iter().filter(|host| host.is_stale(at_ms)).collect();
     let Some(first) = stale.first() else { return };
     let names = named(stale.iter().map(|host| host.name.as_str()), stale.len());
     let how = match first.heard_ms {

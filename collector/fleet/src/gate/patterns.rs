@@ -284,7 +284,7 @@ impl Lines {
             baseline: baseline.slots,
             hosts: baseline.hosts,
             own: own.slots,
-            evidence: String::new(),
+            ..Rate::default()
         };
         CountedLines { rate, cells, patterns, left_out }
     }

@@ -74,6 +74,7 @@ pub(crate) fn made(service: Service, minutes: usize, factor: f64, dice: &mut Dic
         hosts: baseline.iter().map(|slots| added(slots)).collect(),
         own: sum(&own),
         evidence: "/".to_owned(),
+        missing: String::new(),
     };
     Comparison { is_paired: true, rates: vec![rate], ..Comparison::default() }
 }

@@ -26,7 +26,7 @@ pub struct SuspectsFound {
 }
 
 impl Fleet {
-    /// The changes that may be behind a problem, the likeliest first ([`rank`]).
+    /// The deploys and changes that may be behind a problem, the likeliest first ([`rank`]).
     ///
     /// # Errors
     /// [`FleetError`] when the disk or the file fails, or a change is damaged.
@@ -37,6 +37,9 @@ impl Fleet {
         let mut is_partial = hosts.len() > HOSTS_MAX;
         let mut changes = Vec::new();
         let to_ms = onset.at_ms.saturating_add(SEEN_LATER_MS);
+        let asked: BTreeSet<HostId> = hosts.iter().take(HOSTS_MAX).copied().collect();
+        let (deploys, are_more) = self.deploys_before(&asked, onset.at_ms, BEFORE_MS);
+        is_partial |= are_more;
         for host in hosts.into_iter().take(HOSTS_MAX) {
             let query = ChangeQuery {
                 hosts: Some(vec![host]),
@@ -49,7 +52,7 @@ impl Fleet {
             is_partial |= page.next.is_some();
             changes.extend(page.changes.into_iter().filter(|change| change.since_ms <= onset.at_ms));
         }
-        if changes.is_empty() {
+        if changes.is_empty() && deploys.is_empty() {
             return Ok(SuspectsFound { suspects: Vec::new(), is_partial });
         }
         let things: BTreeSet<(u8, Row)> = changes.iter().map(thing_of).collect();
@@ -66,7 +69,7 @@ impl Fleet {
             changed_on,
             have_now: hosts_with(&snapshot, &rows, essence),
         };
-        Ok(SuspectsFound { suspects: rank(onset, &changes, &facts), is_partial: is_partial || is_cut })
+        Ok(SuspectsFound { suspects: rank(onset, &changes, &deploys, &facts), is_partial: is_partial || is_cut })
     }
 
     /// The fact that separates hosts with a problem from others ([`contrast`]), as inventories are now. `None`: nothing found.

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_common::host::HostId;
 use muster_common::inventory::Row;
 
+use super::deployed::{DeployBefore, DeploySuspect};
 use super::tokens::{Fit, Meant};
-use super::{BEFORE_MS, FleetFacts, Onset, Suspect, essence, thing_of};
+use super::{BEFORE_MS, Behind, FleetFacts, Onset, Suspect, essence, thing_of};
 use crate::inventory::InventoryChange;
 
 /// After so long before the onset a change is half as suspect: most of what breaks something breaks it when it is first used.
@@ -24,6 +25,9 @@ const SAID: f64 = 5.0;
 const EXPLAINS: f64 = 3.0;
 /// A change of a host that the problem depends on, against one of the host itself.
 const NEAR: f64 = 0.6;
+/// What a deploy loses at most if nearly all hosts that have it are well: new versions break on some hosts first. What is left is as much as the
+/// best that a change of one host can have.
+const DEPLOY_SPREAD: f64 = 0.25;
 /// What a host that merely has the row is worth of one on which the thing changed: it may have restarted the program since.
 const HAS_ROW: f64 = 0.2;
 /// From so many hosts on, a change of this share of all of them is no suspect unless half of those have the problem.
@@ -32,22 +36,36 @@ const EVERYBODY: f64 = 0.8;
 /// Names of hosts that the words of a score show.
 const HOSTS_TOLD_MAX: usize = 2;
 
-/// The changes that may be behind the problem, the likeliest first; those of columns that change all the time are last.
+/// The changes and deploys that may be behind the problem, the likeliest first; changes of columns that change all the time are last.
+///
+/// A deploy counts as much as a change whose table can explain the problem and that the alert names. Changes of its packages on its hosts are part
+/// of it and no suspects of their own; one that was recognised by such a change came about when this did.
 ///
 /// A score is a product: how much of the time in which the change came about lies before the onset, by its half-life; how rare it is on hosts
 /// without the problem, and on how many with it; whether it is of the thing that the alert names. The factors were set by hand and tried on the
 /// faults of seeds 1 to 30 of `suspects::world`; they are judged on other seeds, after which no number was set.
-pub fn rank(onset: &Onset, changes: &[InventoryChange], facts: &FleetFacts) -> Vec<Suspect> {
+pub fn rank(onset: &Onset, changes: &[InventoryChange], deploys: &[DeployBefore], facts: &FleetFacts) -> Vec<Suspect> {
     let meant = Meant::of(&onset.names, &onset.output);
+    let judge = Judge { onset, facts, meant: &meant };
+    let before: Vec<&InventoryChange> = changes.iter().filter(|change| may_be_before(change, onset.at_ms)).collect();
+    let mut suspects = Vec::new();
+    let mut is_part = vec![false; before.len()];
+    for deploy in deploys {
+        let parts: Vec<usize> = (0..before.len()).filter(|at| deploy.has(before[*at])).collect();
+        let changes: Vec<&InventoryChange> = parts.iter().map(|at| before[*at]).collect();
+        if let Some(suspect) = judge.deploy(deploy, &changes) {
+            suspects.push(suspect);
+            parts.into_iter().for_each(|at| is_part[at] = true);
+        }
+    }
     let mut alike: BTreeMap<(u8, Row, Option<Row>), Vec<&InventoryChange>> = BTreeMap::new();
-    for change in changes.iter().filter(|change| may_be_before(change, onset.at_ms)) {
+    for (change, _) in before.into_iter().zip(is_part).filter(|(_, is_part)| !is_part) {
         let after = change.after.as_ref().map(|row| essence(change.table, row));
         alike.entry((change.table.number, change.key.clone(), after)).or_default().push(change);
     }
-    let judge = Judge { onset, facts, meant: &meant };
-    let mut suspects: Vec<Suspect> = alike.values().filter_map(|changes| judge.suspect(changes)).collect();
+    suspects.extend(alike.values().filter_map(|changes| judge.suspect(changes)));
     suspects.sort_by(|one, other| {
-        let order = |suspect: &Suspect| (!suspect.change.is_news, Reverse(suspect.change.since_ms));
+        let order = |suspect: &Suspect| (!suspect.is_news(), Reverse(suspect.times().0));
         let by_score = || other.score.total_cmp(&one.score);
         order(one).0.cmp(&order(other).0).then_with(by_score).then_with(|| order(one).cmp(&order(other)))
     });
@@ -76,7 +94,7 @@ struct Judge<'a> {
     meant: &'a Meant,
 }
 
-/// Where a change is: on hosts with the problem, beside it, and elsewhere.
+/// Where a change or a deploy is: on hosts with the problem, beside it, and elsewhere.
 struct Spread {
     affected: usize,
     near: usize,
@@ -88,11 +106,7 @@ struct Spread {
 
 impl Judge<'_> {
     fn suspect(&self, changes: &[&InventoryChange]) -> Option<Suspect> {
-        let weigh = |change: &&&InventoryChange| {
-            let of = |half_life_ms| weight_of_time(change.since_ms, change.at_ms, self.onset.at_ms, half_life_ms);
-            (1.0 - SLOW_SHARE) * of(HALF_LIFE_MS) + SLOW_SHARE * of(SLOW_HALF_LIFE_MS)
-        };
-        let (best, time) = changes.iter().map(|one| (one, weigh(&one))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (best, time) = self.closest(changes)?;
         let hosts: BTreeSet<HostId> = changes.iter().map(|change| change.host).collect();
         let spread = self.spread(best, &hosts);
         let with = spread.affected + spread.others;
@@ -105,9 +119,57 @@ impl Judge<'_> {
         }
         let fit = self.meant.fit(best);
         let score = time * self.rarity(&spread) * self.entity(&fit) / (NAMED * EXPLAINS);
-        let why = [Some(when(best, self.onset.at_ms)), Some(self.place(&spread, &hosts)), self.meaning(best, &fit)];
+        let when = when((best.since_ms, best.at_ms), self.onset.at_ms);
+        let why = [Some(when), Some(self.place(&spread, &hosts)), self.meaning(best, &fit)];
         let why = why.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        Some(Suspect { change: (**best).clone(), hosts: hosts.into_iter().collect(), score, why })
+        Some(Suspect { behind: Behind::Change(best.clone()), hosts: hosts.into_iter().collect(), score, why })
+    }
+
+    /// A deploy with the changes that are part of it.
+    fn deploy(&self, before: &DeployBefore, parts: &[&InventoryChange]) -> Option<Suspect> {
+        let onset_ms = self.onset.at_ms;
+        let (since_ms, at_ms) = if before.is_recognised() {
+            let (best, _) = self.closest(parts)?;
+            (best.since_ms, best.at_ms)
+        } else {
+            (before.deploy.started_ms, before.deploy.ended_ms.unwrap_or(onset_ms).min(onset_ms))
+        };
+        let time = self.weight((since_ms, at_ms));
+        let is_asked = |host: &&HostId| self.onset.affected.contains(host) || self.onset.near.contains(host);
+        let hosts: BTreeSet<HostId> = before.hosts.iter().filter(is_asked).copied().collect();
+        if hosts.is_empty() || time <= 0.0 {
+            return None;
+        }
+        let is_affected = |host: &&HostId| self.onset.affected.contains(host);
+        let affected = hosts.iter().filter(is_affected).count();
+        let others = before.hosts.len() - hosts.len();
+        let spread = Spread { affected, near: hosts.len() - affected, others, have: 0 };
+        let well = others as f64 / before.hosts.len() as f64;
+        let rarity = self.explained(&spread) * (1.0 - DEPLOY_SPREAD * well);
+        let when = if before.is_recognised() || before.has_ended(onset_ms) {
+            when((since_ms, at_ms), onset_ms)
+        } else {
+            format!("began {} before", span(onset_ms.saturating_sub(since_ms)))
+        };
+        let named = self.meant.names_text(&before.deploy.service).map(|word| format!("names {word}"));
+        let part = parts.first().map(|change| format!("with {}", change.words));
+        let why = [Some(when), Some(self.place(&spread, &hosts)), named, part];
+        let why = why.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let deploy = before.deploy.clone();
+        let behind = Behind::Deploy(DeploySuspect { words: before.words(onset_ms), deploy, since_ms, at_ms });
+        Some(Suspect { behind, hosts: hosts.into_iter().collect(), score: time * rarity, why })
+    }
+
+    /// How much of a time lies shortly before the onset, from 0 to 1.
+    fn weight(&self, (since_ms, at_ms): (i64, i64)) -> f64 {
+        let of = |half_life_ms| weight_of_time(since_ms, at_ms, self.onset.at_ms, half_life_ms);
+        (1.0 - SLOW_SHARE) * of(HALF_LIFE_MS) + SLOW_SHARE * of(SLOW_HALF_LIFE_MS)
+    }
+
+    /// The change that weighs most by its time, and how much.
+    fn closest<'c>(&self, changes: &[&'c InventoryChange]) -> Option<(&'c InventoryChange, f64)> {
+        let weighed = changes.iter().map(|one| (*one, self.weight((one.since_ms, one.at_ms))));
+        weighed.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     fn spread(&self, change: &InventoryChange, hosts: &BTreeSet<HostId>) -> Spread {
@@ -128,13 +190,17 @@ impl Judge<'_> {
     /// The share of hosts with this change that have the problem, with half a host added to either side since few are known; times the share
     /// of hosts with the problem that it can explain.
     fn rarity(&self, spread: &Spread) -> f64 {
-        let affected = self.onset.affected.len().max(1) as f64;
-        let (with, explained) = match spread.affected {
-            0 => (spread.near as f64, NEAR),
-            with => (with as f64, (with as f64 / affected).min(1.0)),
-        };
+        let with = if spread.affected == 0 { spread.near } else { spread.affected } as f64;
         let without = spread.others as f64 + HAS_ROW * spread.have as f64;
-        explained * (with + 0.5) / (with + without + 1.0)
+        self.explained(spread) * (with + 0.5) / (with + without + 1.0)
+    }
+
+    /// The share of hosts with the problem that it can explain.
+    fn explained(&self, spread: &Spread) -> f64 {
+        match spread.affected {
+            0 => NEAR,
+            with => (with as f64 / self.onset.affected.len().max(1) as f64).min(1.0),
+        }
     }
 
     fn entity(&self, fit: &Fit) -> f64 {
@@ -180,8 +246,8 @@ impl Judge<'_> {
 }
 
 /// How long before the onset, as far as is known.
-fn when(change: &InventoryChange, onset_ms: i64) -> String {
-    let (most, least) = (onset_ms.saturating_sub(change.since_ms), onset_ms.saturating_sub(change.at_ms));
+fn when((since_ms, at_ms): (i64, i64), onset_ms: i64) -> String {
+    let (most, least) = (onset_ms.saturating_sub(since_ms), onset_ms.saturating_sub(at_ms));
     if least <= 0 {
         return if most < 1_000 { "at the same time".to_owned() } else { format!("at most {} before", span(most)) };
     }

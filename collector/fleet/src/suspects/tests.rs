@@ -8,6 +8,7 @@ use muster_store::{Position, ReplayEntry, ReportRecord, StateRecord};
 
 use super::world::{DECOYS, fault, found_among_three, group};
 use super::*;
+use crate::deploys::{Deploy, DeploySource, DeployState};
 use crate::inventory::{ChangeCursor, InventorySnapshot};
 use crate::testing::{Bench, at};
 
@@ -56,9 +57,12 @@ fn facts() -> FleetFacts {
 
 /// What is suspect and why, in its order.
 fn told(onset: &Onset, changes: &[InventoryChange], facts: &FleetFacts) -> Vec<String> {
-    let name = |suspect: &Suspect| format!("{:?}", suspect.change.key.get(1).or(suspect.change.key.first()));
+    let name = |suspect: &Suspect| match &suspect.behind {
+        Behind::Change(change) => format!("{:?}", change.key.get(1).or(change.key.first())),
+        Behind::Deploy(deploy) => deploy.words.clone(),
+    };
     let name = |suspect: &Suspect| name(suspect).replace("Some(Text(\"", "").replace("\"))", "");
-    rank(onset, changes, facts).iter().map(|one| format!("{}: {}", name(one), one.why)).collect()
+    rank(onset, changes, &[], facts).iter().map(|one| format!("{}: {}", name(one), one.why)).collect()
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn what_everybody_got_is_no_suspect_unless_all_have_the_problem() {
     let told = told(&all, &changes, &known);
     let why = "on all 8 hosts with the problem and on 1 host without the problem, can explain trouble with processes";
     assert_eq!(told, [format!("tzdata: 3 to 4 min before, {why}")]);
-    assert_eq!(rank(&all, &changes, &known)[0].hosts.len(), 8);
+    assert_eq!(rank(&all, &changes, &[], &known)[0].hosts.len(), 8);
 }
 
 #[test]
@@ -110,9 +114,106 @@ fn what_the_problem_depends_on_is_suspect_too() {
         "mariadb: 3 to 4 min before, on db9, which it depends on, can explain trouble with connections"
     );
     let named = Onset { output: vec!["mysql has gone away".to_owned()], ..asked };
-    let first = &rank(&named, &changes, &facts())[0];
-    assert!(first.change.host == host(9) && first.why.contains("its output names mysql"), "{}", first.why);
-    assert_eq!(rank(&named, &[], &facts()), []);
+    let first = &rank(&named, &changes, &[], &facts())[0];
+    assert!(first.hosts == [host(9)] && first.why.contains("its output names mysql"), "{}", first.why);
+    assert_eq!(rank(&named, &[], &[], &facts()), []);
+}
+
+/// A deploy that was told, on these hosts, so many minutes before the onset.
+fn deploy(state: DeployState, on: &[u8], started: i64, ended: Option<i64>) -> DeployBefore {
+    let deploy = Deploy {
+        id: 7,
+        service: "shop".to_owned(),
+        version: "1.1".to_owned(),
+        env: "staging".to_owned(),
+        state,
+        source: DeploySource::Api,
+        hosts: Vec::new(),
+        matchers: String::new(),
+        started_ms: ONSET - started * MINUTE,
+        ended_ms: ended.map(|minutes| ONSET - minutes * MINUTE),
+        by: "token:ci".to_owned(),
+        link: String::new(),
+        note: String::new(),
+        key: String::new(),
+        package: String::new(),
+        announced: String::new(),
+        freeze: String::new(),
+        lifted: None,
+    };
+    let packages = vec!["shop".to_owned(), "shop-data".to_owned()];
+    DeployBefore { deploy, hosts: on.iter().copied().map(host).collect(), packages }
+}
+
+fn told_with(onset: &Onset, changes: &[InventoryChange], deploys: &[DeployBefore]) -> Vec<String> {
+    let suspects = rank(onset, changes, deploys, &facts());
+    assert!(suspects.iter().all(|one| (0.0..=1.0).contains(&one.score)), "{suspects:?}");
+    suspects.iter().map(|one| format!("{}: {}", one.words(), one.why)).collect()
+}
+
+#[test]
+fn a_deploy_comes_before_what_changed_and_its_packages_are_part_of_it() {
+    let mut part = upgrade(1, "shop", (12, 11));
+    part.words = "package shop 1.0 -> 1.1".to_owned();
+    let mut named = upgrade(1, "nginx", (12, 11));
+    named.words = "package nginx 1 -> 2".to_owned();
+    let changes = [named, part.clone(), upgrade(9, "shop-data", (12, 11))];
+    let ended = deploy(DeployState::Ok, &[1, 2, 3], 15, Some(10));
+    let told = told_with(&onset(&["http nginx", "shop"], &[]), &changes, std::slice::from_ref(&ended));
+    let on = "on this host and on 2 hosts without the problem";
+    assert_eq!(
+        told[..2],
+        [
+            format!("deploy 7 of shop 1.1 to staging ended ok: 10 to 15 min before, {on}, names shop, with package shop 1.0 -> 1.1"),
+            "package nginx 1 -> 2: 11 to 12 min before, only on this host, names nginx, can explain trouble with connections".to_owned(),
+        ]
+    );
+    // On a host that has nothing of the deploy it is a change as all are.
+    assert_eq!(told.len(), 3);
+    let suspect = &rank(&onset(&[], &[]), &[], &[ended], &facts())[0];
+    assert_eq!(suspect.page().as_deref(), Some("/deploys?service=shop&env=staging&version=1.1"));
+    assert_eq!((suspect.hosts.as_slice(), suspect.is_news()), (&[host(1)][..], true));
+}
+
+#[test]
+fn a_deploy_is_told_as_it_stood_at_the_onset_and_counts_by_its_time() {
+    let of = |deploy: DeployBefore| told_with(&onset(&["load"], &[]), &[], &[deploy]);
+    let one = |state, started, ended| of(deploy(state, &[1], started, ended)).concat();
+    let began = "deploy 7 of shop 1.1 to staging began: began 5 min before, only on this host";
+    assert_eq!(one(DeployState::Running, 5, None), began);
+    assert_eq!(one(DeployState::RolledBack, 5, Some(-3)), began, "its end came later");
+    assert!(
+        one(DeployState::RolledBack, 90, Some(60)).starts_with("deploy 7 of shop 1.1 to staging was rolled back: 60")
+    );
+    assert!(one(DeployState::Failed, 90, Some(60)).contains("staging failed: "));
+    assert_eq!(of(deploy(DeployState::Ok, &[2, 3], 5, Some(4))), [""; 0], "on no host with the problem");
+    // What changed just now comes before what was deployed half a day ago.
+    let changes = [upgrade(1, "nginx", (3, 2))];
+    let asked = onset(&["nginx"], &["connect: refused"]);
+    let late = rank(&asked, &changes, &[deploy(DeployState::Ok, &[1], 721, Some(720))], &facts());
+    assert!(matches!(late[0].behind, Behind::Change(_)) && late.len() == 2, "{late:?}");
+    let near = Onset { near: vec![host(9)], ..onset(&["http"], &[]) };
+    let told = told_with(&near, &[], &[deploy(DeployState::Ok, &[9], 5, Some(4))]);
+    assert_eq!(told, ["deploy 7 of shop 1.1 to staging ended ok: 4 to 5 min before, on db9, which it depends on"]);
+}
+
+#[test]
+fn a_deploy_that_was_recognised_by_a_change_is_one_suspect_with_it() {
+    let mut recognised = deploy(DeployState::Ok, &[1, 2], 900, Some(-30));
+    recognised.deploy.source = DeploySource::Package;
+    recognised.deploy.package = "shop".to_owned();
+    recognised.packages = vec!["shop".to_owned()];
+    let mut change = upgrade(1, "shop", (8, 7));
+    change.words = "package shop 1.0 -> 1.1".to_owned();
+    let told = told_with(&onset(&["load"], &[]), std::slice::from_ref(&change), std::slice::from_ref(&recognised));
+    // Other hosts had it hours before, and one after: the time is that of this host.
+    let on = "7 to 8 min before, on this host and on 1 host without the problem, with package shop 1.0 -> 1.1";
+    assert_eq!(told, [format!("unannounced deploy 7 of shop 1.1 to staging: {on}")]);
+    recognised.deploy.announced = "downtime 3".to_owned();
+    let told = told_with(&onset(&["load"], &[]), &[change], std::slice::from_ref(&recognised));
+    assert!(told[0].starts_with("deploy 7 of shop 1.1 to staging: "), "{told:?}");
+    let later = upgrade(1, "shop", (-8, -9));
+    assert_eq!(told_with(&onset(&["load"], &[]), &[later], &[recognised]), [""; 0], "it came after the onset");
 }
 
 #[test]
@@ -176,7 +277,7 @@ fn suspects_of_a_real_file_know_who_else_got_the_change() {
         ..Onset::default()
     };
     let found = bench.fleet.suspects(&onset).unwrap();
-    let told: Vec<String> = found.suspects.iter().map(|one| format!("{}: {}", one.change.words, one.why)).collect();
+    let told: Vec<String> = found.suspects.iter().map(|one| format!("{}: {}", one.words(), one.why)).collect();
     let why = "1 to 16 min before, only on this host, its output names nginx, can explain trouble with connections";
     assert_eq!((told, found.is_partial), (vec![format!("package nginx 1 -> 2: {why}")], false));
     assert_eq!(bench.fleet.separator(&hosts[2..3], &hosts[3..]), None);

@@ -134,6 +134,11 @@ impl Meant {
         }
     }
 
+    /// The word of a name that the alert's own names or what was said have, if any has one.
+    pub(super) fn names_text(&self, text: &str) -> Option<String> {
+        words(text, false).into_iter().find(|word| self.names.contains(word) || self.output.contains(word))
+    }
+
     /// Whether it is known what kind of problem it is.
     pub(super) fn has_kind(&self) -> bool {
         !self.kinds.is_empty()

@@ -11,7 +11,7 @@ use muster_common::inventory::{Row, key_of, named};
 
 use self::catalogue::{FAULTS, Thing, decoy, row_of};
 pub use self::group::{Group, group};
-use super::{FleetFacts, Onset, essence, rank, thing_of};
+use super::{Behind, FleetFacts, Onset, Suspect, essence, rank, thing_of};
 use crate::inventory::{ChangeCursor, InventoryChange, thing_words};
 
 /// Hosts of a made-up fleet.
@@ -73,8 +73,12 @@ pub struct Fault {
 impl Fault {
     /// The place of the true change in the rank, counted from 1; `None`: it is not in it.
     pub fn place(&self) -> Option<usize> {
-        let suspects = rank(&self.onset, &self.changes, &self.facts);
-        suspects.iter().position(|suspect| thing_of(&suspect.change) == self.truth).map(|at| at + 1)
+        let suspects = rank(&self.onset, &self.changes, &[], &self.facts);
+        let is_it = |suspect: &Suspect| match &suspect.behind {
+            Behind::Change(change) => thing_of(change) == self.truth,
+            Behind::Deploy(_) => false,
+        };
+        suspects.iter().position(is_it).map(|at| at + 1)
     }
 }
 

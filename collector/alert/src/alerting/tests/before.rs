@@ -6,7 +6,7 @@ use muster_common::wire::record::encode_report;
 use muster_store::{Position, ReplayEntry, ReportRecord, StateRecord};
 
 use super::*;
-use crate::mail::Before;
+use crate::mail::{Before, Suspected};
 
 /// What is mounted on /var with these options.
 fn mounted(options: &str) -> Rows {
@@ -61,7 +61,8 @@ fn a_mail_says_what_changed_before_and_what_separates_its_hosts() {
     let why = "10 to 20 min before, only on all 6 hosts with the problem, names /var, can explain trouble with disks";
     let change = "mount /var: options rw,relatime -> rw,data=journal";
     let fact = "all 6 hosts with the problem have mount /var /dev/sda3 ext4 rw,data=journal, and none of 14 others do";
-    let expect = Before { suspects: vec![(change.to_owned(), why.to_owned())], separator: fact.to_owned() };
+    let suspected = Suspected { text: change.to_owned(), why: why.to_owned(), page: String::new() };
+    let expect = Before { suspects: vec![suspected], separator: fact.to_owned() };
     assert_eq!(evidence.before, expect);
     let mail = world.mail(notice, &evidence);
     let mail = parse_mail(mail.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::Response;
-use muster_fleet::{ServiceEnvironment, ServiceView};
+use muster_fleet::{RateSpec, ServiceEnvironment, ServiceView};
 use serde_json::{Value, json};
 
 use super::shown::{HostNames, frozen_json, version_json};
@@ -29,6 +29,8 @@ fn shown(service: &ServiceView, now_ms: i64, names: &mut HostNames<'_>) -> Value
     let spec = &service.spec;
     let environments: Vec<Value> =
         service.environments.iter().map(|environment| environment_json(environment, now_ms, names)).collect();
+    let rate = |rate: &RateSpec| json!({"name": rate.name, "bad": rate.bad, "all": rate.all});
+    let rates: Vec<Value> = spec.rates.iter().map(rate).collect();
     json!({
         "name": spec.name,
         "hosts": matchers(&spec.hosts),
@@ -37,6 +39,7 @@ fn shown(service: &ServiceView, now_ms: i64, names: &mut HostNames<'_>) -> Value
         "streams": spec.streams,
         "packages": spec.packages,
         "repositories": spec.repositories,
+        "rates": rates,
         "environments": environments,
         "outside": service.outside,
     })

@@ -5,7 +5,10 @@ use std::sync::atomic::AtomicBool;
 use muster_fleet::ServiceSpec;
 use muster_fleet::gate::{Comparison, Lines, SLOTS_MAX, SLOTS_MIN, Side};
 
+use muster_store::View;
+
 use super::lines::{Slots, count, selectors, shown};
+use super::rates::rates;
 use crate::state::State;
 
 const MINUTE_MS: i64 = 60_000;
@@ -42,19 +45,13 @@ pub(super) fn since_then(
     span: Span,
     cancelled: &AtomicBool,
 ) -> Comparison {
-    let (slots, slot_ms) = span.slots();
     hosts.truncate(HOSTS_MAX);
-    let mut lines = Lines::new(slots, SLOTS_MAX, 0);
-    let view = state.reader.view();
-    // What is shorter than the least is not compared, so nothing is read for it.
-    if slots >= SLOTS_MIN {
-        let now = Slots { side: Side::Canary, hosts: &hosts, from_ms: span.from_ms, slot_ms, count: slots };
-        count(&view, spec, &now, &mut lines, cancelled);
-        let from_ms = span.before_ms.saturating_sub(slot_ms.saturating_mul(SLOTS_MAX as i64));
-        let before = Slots { side: Side::Baseline, hosts: &hosts, from_ms, slot_ms, count: SLOTS_MAX };
-        count(&view, spec, &before, &mut lines, cancelled);
-    }
-    let mut numbers = made(lines, spec, &hosts, span);
+    let (slots, slot_ms) = span.slots();
+    let from_ms = span.before_ms.saturating_sub(slot_ms.saturating_mul(SLOTS_MAX as i64));
+    let now =
+        Slots { side: Side::Canary, hosts: &hosts, from_ms: span.from_ms, slot_ms, count: slots, is_before: false };
+    let before = Slots { side: Side::Baseline, from_ms, count: SLOTS_MAX, is_before: true, ..now };
+    let mut numbers = made(&state.reader.view(), spec, &[now, before], span, cancelled);
     // Hosts of the time before are those of the time after, which says nothing of how hosts differ.
     numbers.rates.iter_mut().for_each(|rate| rate.hosts.clear());
     numbers.canary = "since then".to_owned();
@@ -70,42 +67,52 @@ pub(super) fn against_others(
     span: Span,
     cancelled: &AtomicBool,
 ) -> Comparison {
-    let (slots, slot_ms) = span.slots();
     let names = [named(&canary), named(&others)];
     canary.truncate(HOSTS_MAX);
     others.truncate(HOSTS_MAX);
-    let mut lines = Lines::new(slots, slots, SLOTS_MAX);
-    let view = state.reader.view();
-    if slots >= SLOTS_MIN {
-        let own_ms = span.before_ms.saturating_sub(slot_ms.saturating_mul(SLOTS_MAX as i64));
-        for (side, hosts, from_ms, slots) in [
-            (Side::Canary, &canary, span.from_ms, slots),
-            (Side::Baseline, &others, span.from_ms, slots),
-            (Side::Own, &canary, own_ms, SLOTS_MAX),
-        ] {
-            let slots = Slots { side, hosts, from_ms, slot_ms, count: slots };
-            count(&view, spec, &slots, &mut lines, cancelled);
-        }
-    }
-    let mut numbers = Comparison { is_paired: true, ..made(lines, spec, &canary, span) };
-    [numbers.canary, numbers.baseline] = names;
-    numbers
+    let (slots, slot_ms) = span.slots();
+    let own_ms = span.before_ms.saturating_sub(slot_ms.saturating_mul(SLOTS_MAX as i64));
+    let now =
+        Slots { side: Side::Canary, hosts: &canary, from_ms: span.from_ms, slot_ms, count: slots, is_before: false };
+    let beside = Slots { side: Side::Baseline, hosts: &others, ..now };
+    let own = Slots { side: Side::Own, from_ms: own_ms, count: SLOTS_MAX, is_before: true, ..now };
+    let numbers = made(&state.reader.view(), spec, &[now, beside, own], span, cancelled);
+    let [canary, baseline] = names;
+    Comparison { is_paired: true, canary, baseline, ..numbers }
 }
 
-fn made(lines: Lines, spec: &ServiceSpec, hosts: &[String], span: Span) -> Comparison {
+/// The numbers of these sides, the one with the version first. What is shorter than the least is not compared, so nothing is read for it.
+fn made(view: &View, spec: &ServiceSpec, sides: &[Slots<'_>], span: Span, cancelled: &AtomicBool) -> Comparison {
+    let is_long = sides.first().is_some_and(|side| side.count >= SLOTS_MIN);
+    let slots = |side| sides.iter().find(|one| one.side == side).map_or(0, |one| one.count);
+    let mut lines = Lines::new(slots(Side::Canary), slots(Side::Baseline), slots(Side::Own));
+    if is_long {
+        sides.iter().for_each(|side| count(view, spec, side, &mut lines, cancelled));
+    }
     let counted = lines.counted(ERRORS);
-    Comparison {
-        rates: vec![counted.rate],
+    let listed = rates(view, spec, sides, is_long, cancelled);
+    let has_lines =
+        [&counted.rate.canary, &counted.rate.baseline, &counted.rate.own].into_iter().flatten().any(|one| one.1 > 0);
+    let hosts = sides.first().map(|side| side.hosts).unwrap_or_default();
+    let mut numbers = Comparison {
         cells: Some(counted.cells),
+        rates: vec![counted.rate],
         patterns: counted.patterns,
         left_out: counted.left_out,
         selector: shown(&selectors(spec, hosts)),
         lines_ms: (span.from_ms, span.to_ms),
         ..Comparison::default()
+    };
+    // A service that never wrote a line is compared by the rates it lists; one whose streams are named ought to have some.
+    if !has_lines && !listed.is_empty() && spec.streams.is_empty() {
+        (numbers.rates, numbers.cells) = (Vec::new(), None);
     }
+    numbers.rates.extend(listed);
+    numbers
 }
 
-fn named(hosts: &[String]) -> String {
+/// The first of some hosts, for people.
+pub(super) fn named(hosts: &[String]) -> String {
     let mut text = hosts.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     if hosts.len() > NAMED_MAX {
         text.push_str(&format!(" and {} more hosts", hosts.len() - NAMED_MAX));

@@ -6,8 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use muster_common::host::HostId;
 use muster_fleet::gate::{
-    self, Asked, Before, Ended, FACT_HOSTS_MAX, FACT_PROBLEMS_MAX, FRESH_MS, Facts, HostFact, HowEnded, Place,
-    SeenThere,
+    self, Asked, Before, Ended, FACT_HOSTS_MAX, FACT_PROBLEMS_MAX, Facts, HostFact, HowEnded, Place, SeenThere,
 };
 use muster_fleet::{DeployState, ServiceSpec, VersionSeen};
 
@@ -66,9 +65,10 @@ impl Look<'_> {
     fn place(&self, env: &str, there: &There) -> Place {
         let mut hosts: Vec<HostFact> = there.hosts.iter().map(|(id, name)| self.host(*id, name)).collect();
         // Those that speak against it first, so that they are among those that are kept.
-        hosts.sort_by(|one, other| (one.heard_ms, &one.name).cmp(&(other.heard_ms, &other.name)));
-        let is_stale = |host: &HostFact| host.heard_ms.is_none_or(|ms| self.asked.at_ms.saturating_sub(ms) > FRESH_MS);
-        let more_hosts = hosts.iter().skip(FACT_HOSTS_MAX).filter(|host| !is_stale(host)).count() as u64;
+        let order = |host: &HostFact| (!host.is_stale(self.asked.at_ms), host.heard_ms, host.name.clone());
+        hosts.sort_by_cached_key(order);
+        let more_hosts =
+            hosts.iter().skip(FACT_HOSTS_MAX).filter(|host| !host.is_stale(self.asked.at_ms)).count() as u64;
         hosts.truncate(FACT_HOSTS_MAX);
         let mut problems: Vec<&Problem> = self.problems.iter().filter(|one| self.is_about(one, env, there)).collect();
         problems.sort_by_key(|one| Reverse(muster_alert::dispatch::severity_rank(&one.severity)));

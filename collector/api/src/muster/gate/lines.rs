@@ -21,12 +21,15 @@ const SLOT_BYTES_MAX: u64 = 256 << 20;
 const STREAMS_MAX: usize = 10_000;
 
 /// Slots of one side.
+#[derive(Clone, Copy)]
 pub(super) struct Slots<'h> {
     pub(super) side: Side,
     pub(super) hosts: &'h [String],
     pub(super) from_ms: i64,
     pub(super) slot_ms: i64,
     pub(super) count: usize,
+    /// Whether they lie before what they are compared with.
+    pub(super) is_before: bool,
 }
 
 /// The selectors of a service's lines on these hosts. Events of the collector stand in streams with the label `event`, and tell of deploys themselves.
@@ -47,7 +50,7 @@ pub(super) fn selectors(spec: &ServiceSpec, hosts: &[String]) -> Vec<Vec<Matcher
 }
 
 /// A name as a pattern that matches it alone. Names of hosts have no other character that a pattern would read than the dot.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     name.replace('\\', "\\\\").replace('.', "\\.")
 }
 

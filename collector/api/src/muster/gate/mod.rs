@@ -3,6 +3,7 @@
 mod compared;
 mod gather;
 mod lines;
+mod rates;
 mod shown;
 mod verify;
 

@@ -10,7 +10,7 @@ use muster_alert::Alert;
 use muster_alert::alerting::{Causes, causes};
 use muster_alert::desk::Desk;
 use muster_alert::mail::Neighbour;
-use muster_fleet::suspects::{Separator, Suspect};
+use muster_fleet::suspects::{Behind, DeploySuspect, Separator, Suspect};
 use muster_fleet::{Fleet, FleetError};
 use serde_json::{Value, json};
 
@@ -69,11 +69,39 @@ fn found(fleet: &Fleet, alert: &Alert, others: &[Neighbour], limit: usize) -> Re
 
 fn suspect_json(suspect: &Suspect, names: &mut Names<'_>) -> Value {
     let hosts: Vec<String> = suspect.hosts.iter().map(|host| names.of(*host)).collect();
+    let (change, deploy) = match &suspect.behind {
+        Behind::Change(change) => (change_json(change, names.of(change.host)), Value::Null),
+        Behind::Deploy(one) => {
+            let host = suspect.hosts.first();
+            let name = hosts.first().cloned().unwrap_or_default();
+            (deployed_json(one, name, host.map(ToString::to_string).unwrap_or_default()), one.deploy.id.into())
+        }
+    };
     json!({
-        "change": change_json(&suspect.change, names.of(suspect.change.host)),
+        "change": change,
+        "deploy": deploy,
+        "page": suspect.page(),
         "hosts": hosts,
         "score": suspect.score,
         "why": suspect.why,
+    })
+}
+
+/// A deploy in the form of a change, for whoever shows words and times alone.
+fn deployed_json(one: &DeploySuspect, host: String, host_id: String) -> Value {
+    json!({
+        "host": host,
+        "host_id": host_id,
+        "table": "deploys",
+        "kind": "deploy",
+        "words": one.words,
+        "after_ms": one.since_ms,
+        "until_ms": one.at_ms,
+        "arrived_ms": one.at_ms,
+        "key": [one.deploy.id],
+        "before": Value::Null,
+        "after": Value::Null,
+        "is_news": true,
     })
 }
 

@@ -14,6 +14,15 @@ streams = ['{unit="shop.service"}']
 packages = ["shop", "shop-data"]
 repositories = ["acme/shop"]
 
+[[services.rates]]
+name = "failed requests"
+bad = 'http_requests_total{code=~"5.."}'
+all = "http_requests_total"
+[[services.rates]]
+name = "lost orders"
+bad = "orders_lost_total"
+all = "orders_total"
+
 [[services]]
 name = "till"
 hosts = ["role=till"]
@@ -60,6 +69,10 @@ fn all_sections_are_read() {
     assert_eq!(settings.services.keys().collect::<Vec<_>>(), ["shop", "till"]);
     let shop = &settings.services["shop"].spec;
     assert_eq!((shop.hosts.as_str(), shop.packages.len()), ("role=web, site=~\"a|b\"", 2));
+    let rates: Vec<&str> = shop.rates.iter().map(|rate| rate.name.as_str()).collect();
+    assert_eq!(rates, ["failed requests", "lost orders"]);
+    assert_eq!(shop.rates[0].bad, "http_requests_total{code=~\"5..\"}");
+    assert!(settings.services["till"].spec.rates.is_empty());
     let rule = |env: &str| settings.environments[env].clone();
     assert_eq!(rule("production"), EnvironmentRule { after: vec!["staging".into()], soak_ms: 1_800_000 });
     assert_eq!(rule("staging"), EnvironmentRule { after: vec!["test".into()], soak_ms: 0 });
@@ -136,6 +149,60 @@ fn each_mistake_is_told_with_its_place_and_what_to_do() {
     let many = wrong("[[services]]\nname = \"9\"\nhosts = [\"a=b\"]\n[[freezes]]\nname = \"9\"\n[gate]\na.soak = 5\n");
     assert_eq!(many.len(), 3, "{many:?}");
     assert!(many.iter().all(|one| !one.contains("0123")), "a secret is in no message");
+}
+
+#[test]
+fn rates_that_cannot_be_compared_are_told_with_their_place() {
+    for (text, told) in [
+        (
+            "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\nrates = \"x\"\n",
+            "deploy.toml:4:1: services.rates: this must be a list of tables, not a text: write `[[services.rates]]`",
+        ),
+        (
+            "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\n[[services.rates]]\nname = \"f\"\nbad = \"rate(x[5m])\"\nall = \"x\"\n",
+            "deploy.toml:6:1: services.rates.bad: `rate(x[5m])` is no name of a counter, with or without matchers in braces (no function, no window): write such as",
+        ),
+        (
+            "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\n[[services.rates]]\nname = \"f\"\nbad = \"x\"\n",
+            "services.rates.all: there is no selector: write such as http_requests_total",
+        ),
+        (
+            "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\n[[services.rates]]\nname = \"f\"\nbed = \"x\"\n",
+            "deploy.toml:6:1: services.rates.bed: is no key of this file: write `bad`",
+        ),
+        (
+            "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\nrates = [{name = \"f\", bad = \"x\", all = 7}]\n",
+            "services.rates.all: this must be a text, not an integer: write it in quotes",
+        ),
+    ] {
+        let all = wrong(text);
+        assert!(all.iter().any(|one| one.contains(told)), "{text}\n{all:?}");
+    }
+    let rate = |at: usize| format!("[[services.rates]]\nname = \"r{at}\"\nbad = \"x\"\nall = \"y\"\n");
+    let eleven: String = (0..11).map(rate).collect();
+    let head = "[[services]]\nname = \"a\"\nhosts = [\"a=b\"]\n";
+    let all = wrong(&format!("{head}{eleven}"));
+    assert!(all[0].contains("services.rates: there are 11 of them, more than 10: leave some out"), "{all:?}");
+    let all = wrong(&format!("{head}{}{}", rate(1), rate(1)));
+    assert!(all[0].contains("services.rates: two of them are named `r1`: give each a name of its own"), "{all:?}");
+}
+
+#[test]
+fn the_example_of_the_package_is_read_as_it_is_and_with_all_of_it_switched_on() {
+    let example = include_str!("../../../../../packaging/collector/deploy.toml");
+    let as_it_is = read_deploys("deploy.toml", example, &secret).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(as_it_is.services_len(), 0);
+    // Settings stand right behind the sign, words behind a space.
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    let switched_on: String = example.lines().map(on).collect();
+    let known = |_: &str| Ok(vec![b'x'; 32]);
+    let settings = read_deploys("deploy.toml", &switched_on, &known).unwrap_or_else(|errors| panic!("{errors}"));
+    let shop = &settings.services["shop"].spec;
+    assert_eq!((shop.rates.len(), settings.freezes.len(), settings.github.is_some()), (1, 2, true));
+    assert_eq!(settings.environments["production"].after, ["staging"]);
 }
 
 #[test]

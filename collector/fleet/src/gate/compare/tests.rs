@@ -83,6 +83,16 @@ fn too_little_is_its_own_answer_and_says_what_is_wanted() {
     mute.rates[0].canary.iter_mut().for_each(|slot| *slot = Count(0, 0));
     assert_eq!(compare(&mute).outcome, Outcome::NotEnough);
 
+    // So does a rate that could not be counted, also where another one could.
+    let mut unknown = made(STEADY, 60, 1.0, &mut dice);
+    let rate = Rate { missing: "no counter x_total of web1 was there".to_owned(), ..unknown.rates[0].clone() };
+    unknown.rates.push(Rate { name: "failed requests".to_owned(), ..rate });
+    let compared = compare(&unknown);
+    assert_eq!(
+        (compared.outcome, compared.text.as_str()),
+        (Outcome::NotEnough, "failed requests: no counter x_total of web1 was there")
+    );
+
     let few_cells = Comparison { cells: Some([9, 60]), ..made(STEADY, 30, 1.0, &mut dice) };
     let compared = compare(&few_cells);
     assert_eq!(compared.outcome, Outcome::NotEnough);

@@ -98,7 +98,7 @@ pub(in crate::gate) fn override_it(facts: &mut Facts, codes: &[Code]) {
 type Change = fn(&mut Facts);
 
 /// What differs from [`good`], the verdict, and the codes that count for it.
-const SCENARIOS: [(&str, Change, Verdict, &str); 27] = [
+const SCENARIOS: [(&str, Change, Verdict, &str); 28] = [
     ("all is well", |_| (), Verdict::Go, ""),
     ("nobody declared the service", |f| f.is_declared = false, Verdict::Unknown, "unknown_service"),
     ("no host there", |f| f.to.hosts.clear(), Verdict::Unknown, "no_hosts"),
@@ -113,6 +113,7 @@ const SCENARIOS: [(&str, Change, Verdict, &str); 27] = [
     ("a silenced one", |f| f.to.problems.push(problem("web1", "warning", "silenced")), Verdict::NoGo, "problem"),
     ("one that is only worth knowing", |f| f.to.problems.push(problem("web1", "info", "")), Verdict::Go, ""),
     ("stale data", |f| f.to.hosts[1].heard_ms = Some(NOW_MS - 10 * MIN_MS), Verdict::Unknown, "stale"),
+    ("an agent that just stopped", |f| f.to.hosts[1].state = "agent_stopped".to_owned(), Verdict::Unknown, "stale"),
     ("a host never heard", |f| f.before[0].place.hosts[0].heard_ms = None, Verdict::Unknown, "stale"),
     ("rules not looked at", |f| f.rules_ms = None, Verdict::Unknown, "stale"),
     ("never in staging", |f| f.before[0].seen = None, Verdict::Unknown, "never_seen"),

@@ -97,6 +97,7 @@ export interface Service {
   readonly streams: readonly string[]
   readonly packages: readonly string[]
   readonly repositories: readonly string[]
+  readonly rates: readonly { readonly name: string; readonly bad: string; readonly all: string }[]
   readonly environments: readonly ServiceEnvironment[]
   /** Its hosts without the label env. */
   readonly outside: number

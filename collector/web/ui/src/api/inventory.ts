@@ -173,7 +173,12 @@ export interface Suspects {
   readonly contrast: { readonly words: string } | null
 }
 export interface Suspect {
-  readonly change: Change
+  /** Of a deploy its words and times. */
+  readonly change: Omit<Change, 'kind'> & { readonly kind: ChangeKind | 'deploy' }
+  /** The deploy's number; null: it is a change. */
+  readonly deploy: number | null
+  /** The page where a deploy is seen. */
+  readonly page: string | null
   /** Of those looked at all that have the change. */
   readonly hosts: readonly string[]
   readonly why: string

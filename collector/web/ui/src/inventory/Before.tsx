@@ -1,10 +1,10 @@
-// What changed before an alert began and may be its reason, the likeliest first; and what its hosts have that others have not.
+// What was deployed and what changed before an alert began and may be its reason, the likeliest first; and what its hosts have that others have not.
 import type { Suspects } from '../api/inventory'
 import { useAnswer, useShown } from '../api/useAnswer'
-import { Code, Lack } from '../parts'
+import { Code, Lack, Link } from '../parts'
 import { quarter } from '../time/clock'
 import { shortTime } from '../time/format'
-import { api } from '../url/link'
+import { api, isPage } from '../url/link'
 import { isUtc } from '../url/range'
 import { ChangeMark } from './ChangeMark'
 import { betweenOf } from './words'
@@ -30,17 +30,17 @@ export function Before({ alert, title }: BeforeProps) {
     <section class="card pad stack before" aria-label={title}>
       <h2>{title}</h2>
       <Lack answer={asked.answer.value} what="changes before it" onAgain={asked.again} flat />
-      {known && known.suspects.length === 0 && <p class="soft">Nothing of its host changed in the 24 h before it.</p>}
+      {known && known.suspects.length === 0 && <p class="soft">Nothing of its host changed in the 24 h before it, and nothing was deployed.</p>}
       {known && known.suspects.length > 0 && (
         <ol>
-          {known.suspects.map(({ change, hosts, why }, place) => (
+          {known.suspects.map(({ change, page, hosts, why }, place) => (
             <li key={`${change.until_ms} ${change.table} ${place}`}>
               <span class="row">
                 <time class="small soft nowrap" title={betweenOf(change.after_ms, change.until_ms, isUtc.value)}>
                   {shortTime(change.until_ms, quarter.peek(), isUtc.value)}
                 </time>
                 <ChangeMark kind={change.kind} short />
-                <span class="any-word grow">{change.words}</span>
+                <span class="any-word grow">{isPage(page) ? <Link to={page}>{change.words}</Link> : change.words}</span>
               </span>
               <span class="small soft any-word">
                 {hosts.slice(0, NAMED).join(', ')}

@@ -13,6 +13,7 @@ const KINDS: Readonly<Record<string, KindLook>> = {
   added: { word: 'Added', tone: 'ok', shape: 'plus' },
   removed: { word: 'Removed', tone: 'critical', shape: 'minus' },
   changed: { word: 'Changed', tone: 'busy', shape: 'delta' },
+  deploy: { word: 'Deploy', tone: 'busy', shape: 'turn' },
 }
 
 /** The look of a kind of change that may be a newer collector's. */

@@ -26,6 +26,9 @@ export function to(parts: readonly string[], params: Params = {}): string {
   return path(...parts) + search(params)
 }
 
+/** Whether an answer names a path of these pages: nothing else that it names is made a link. */
+export const isPage = (named: string | null): named is string => named !== null && /^\/(?![/\\])/.test(named)
+
 /** A path of Muster's own API. */
 export function api(...parts: readonly string[]): string {
   return '/api/muster/v1' + path(...parts)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { api, path, search, to } from './link'
+import { api, isPage, path, search, to } from './link'
 import { withSticky } from './location'
 import { readRange, rangeSearch, span, step } from './range'
 import { find, match } from './route'
@@ -14,6 +14,10 @@ test('a path of any name is one path part, and comes back from it', () => {
     assert.equal(host?.replace('\u200b', ''), name)
   }
   assert.equal(api('checks', 'a/b', 'disk /'), '/api/muster/v1/checks/a%2Fb/disk%20%2F')
+})
+
+test('what an answer names leads to these pages alone', () => {
+  assert.deepEqual(['/alerts/7?x=1', '//evil', '/\\evil', 'https://evil', 'data:,x', '', null].map(isPage), [true, false, false, false, false, false, false])
 })
 
 test('parameters that are absent are left out and lists are repeated', () => {

@@ -32,7 +32,7 @@ async function why(visit: Visit): Promise<void> {
   await page.route('**/api/muster/v1/alerts?*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ version: 1, alerts: [...alerts, made] }) }))
   await page.route('**/api/muster/v1/routes/explain', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ version: 1, explanation: { labels: made.labels, is_firing: true, holds: [], routes: [] } }) }))
   const change = { host: 'web-1', host_id: '1', table: 'packages', kind: 'changed', words: 'package openssl: version 3.0.1 -> 3.0.2 <b>', after_ms: now - 20 * minute, until_ms: now - 10 * minute, arrived_ms: now, key: ['openssl'], before: null, after: null, is_news: true }
-  const before = { version: 1, alert: 'made', onset_ms: now - 5 * minute, suspects: [{ change, hosts: ['web-1', 'web-2', 'web-3', 'web-4'], score: 0.9, why: '5 min before it, on few hosts' }], suspects_count: 1, is_partial: false, note: '4 hosts were compared.', contrast: { words: 'all 4 have openssl 3.0.2, no other has' } }
+  const before = { version: 1, alert: 'made', onset_ms: now - 5 * minute, suspects: [{ change: { ...change, table: 'deploys', kind: 'deploy', words: 'deploy 7 of shop 1.1 to staging began', key: [7] }, deploy: 7, page: '/deploys?service=shop&env=staging&version=1.1', hosts: ['web-1'], score: 0.95, why: 'began 7 min before' }, { change, deploy: null, page: null, hosts: ['web-1', 'web-2', 'web-3', 'web-4'], score: 0.9, why: '5 min before it, on few hosts' }], suspects_count: 2, is_partial: false, note: '4 hosts were compared.', contrast: { words: 'all 4 have openssl 3.0.2, no other has' } }
   await page.route('**/api/muster/v1/alerts/made/changes*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify(before) }))
   await visit.open('/alerts/made')
   await visit.see(/after 1 m of pending/)
@@ -41,6 +41,7 @@ async function why(visit: Visit): Promise<void> {
   await visit.until('a plot a condition', async () => (await plots.count()) === 2)
   await page.getByRole('group', { name: /^and node.* GiB, limit \d/ }).waitFor()
   const suspects = page.getByRole('region', { name: 'What changed before it' })
+  await suspects.locator('a[href="/deploys?service=shop&env=staging&version=1.1"]').getByText('deploy 7 of shop 1.1 to staging began').waitFor()
   await suspects.getByText('package openssl: version 3.0.1 -> 3.0.2 <b>', { exact: true }).waitFor()
   await suspects.getByText('web-1, web-2, web-3 and 1 more: 5 min before it, on few hosts').waitFor()
   await suspects.getByText('What sets its hosts apart: all 4 have openssl 3.0.2, no other has').waitFor()

@@ -121,7 +121,7 @@ async function told(visit: Visit): Promise<void> {
     [/\/hosts\/[^/]+\/configuration$/, { version: 1, configuration }],
     [/\/inventory\/drift/, { version: 1, group_by: [], baseline: null, hosts_min: 3, alone: 1, groups: [{ name: text(0), labels: {}, hosts: 3, rows: 9, left_out: 1, by_host: CORPUS.map((host) => ({ host, rows: 1 })), tables: [drifted] }] }],
     [/\/inventory\/baselines/, { version: 1, baselines: CORPUS.map((name) => ({ name, matchers: CORPUS, host: name, tables: CORPUS, rows: 1, made_ms: 1, by: name })) }],
-    [/v1\/services$/, { version: 1, file: text(0), services: CORPUS.map((name, at) => ({ name, hosts: CORPUS, units: CORPUS, checks: CORPUS, streams: CORPUS, packages: CORPUS, repositories: CORPUS, outside: 1, environments: [environment(at), environment(at + 1)] })) }],
+    [/v1\/services$/, { version: 1, file: text(0), services: CORPUS.map((name, at) => ({ name, hosts: CORPUS, units: CORPUS, checks: CORPUS, streams: CORPUS, packages: CORPUS, repositories: CORPUS, rates: CORPUS.map((name) => ({ name, bad: name, all: name })), outside: 1, environments: [environment(at), environment(at + 1)] })) }],
     [/v1\/deploys\?/, { version: 1, next: null, deploys: CORPUS.map((_, at) => ({ id: at, service: text(at), version: text(at + 1), env: text(at), state: at % 2 ? 'ok' : text(at), source: at % 2 ? 'package' : text(at), hosts: CORPUS, started_ms: 1, ended_ms: 2, by: text(at), link: text(at), note: text(at), key: text(at), package: text(at), announced: text(at), unannounced: at % 2 === 0, freeze: text(at), override: 1 })) }],
     [/v1\/freezes$/, { version: 1, freezes: CORPUS.map((_, at) => freeze(at)) }],
     [/v1\/gate\?/, decision],

@@ -8,7 +8,7 @@ const deploy = (more: Partial<Deploy> = {}): Deploy => ({
   freeze: null, override: null, ...more,
 })
 const service = (name: string, ...environments: readonly (readonly [env: string, after: readonly string[] | null])[]): Service => ({
-  name, hosts: [], units: [], checks: [], streams: [], packages: [], repositories: [], outside: 0,
+  name, hosts: [], units: [], checks: [], streams: [], packages: [], repositories: [], rates: [], outside: 0,
   environments: environments.map(([env, after]) => ({ env, after, hosts: 1, soak_ms: null, versions: [], running: [], frozen: null })),
 })
 

@@ -2,7 +2,7 @@
 import type { GateReason, Verdict } from '../../api/deploys'
 import { own } from '../../api/own'
 import { Link, StateMark } from '../../parts'
-import { isPage } from './candidate'
+import { isPage } from '../../url/link'
 
 const SAYS: Readonly<Record<Verdict, string>> = { go: 'Nothing speaks against it.', 'no-go': 'It is not to go there.', unknown: 'Not enough is known to let it go there.' }
 

@@ -37,8 +37,5 @@ export function questionOf(search: { readonly service: string; readonly version:
   return service && version && to ? { service, version, to, rollback: search.rollback === '1' } : null
 }
 
-/** Only paths of these pages are followed: whatever else a reason names is no link. */
-export const isPage = (evidence: string): boolean => /^\/(?![/\\])/.test(evidence)
-
 /** The same question in a pipeline. */
 export const commandOf = ({ service, version, to, rollback }: Question): string => `muster gate --service ${shellWord(service)} --version ${shellWord(version)} --to ${shellWord(to)}${rollback ? ' --rollback' : ''}`
