@@ -35,14 +35,14 @@ impl StatusBook {
     /// The problem that this subject has now, if it has one.
     pub(super) fn condition(&self, key: &Key, moment: &Moment) -> Option<Condition> {
         if key.0 == FLEET {
-            return self.fleet_condition(moment.now_ms);
+            return self.fleet_condition(moment);
         }
         let host = self.hosts.get(&key.0)?;
         if key.1.is_empty() { self.host_condition(host, moment) } else { self.check_condition(host, key, moment) }
     }
 
-    fn fleet_condition(&self, now_ms: i64) -> Option<Condition> {
-        let (count, since_ms) = self.all_absent_since(now_ms)?;
+    fn fleet_condition(&self, moment: &Moment) -> Option<Condition> {
+        let (count, since_ms) = self.all_absent_since(moment.now_ms)?;
         let output = format!("nothing is received from any of {count} hosts");
         Some(Condition {
             subject: Subject::Fleet,
@@ -58,8 +58,33 @@ impl StatusBook {
                 .to_owned(),
             is_one_of_many: false,
             again: false,
-            holds: Vec::new(),
+            holds: self.all_planned(moment),
         })
+    }
+
+    /// What holds each host's absence, where something holds that of all of them: a wave that boots a whole fleet is no failure of the collector.
+    fn all_planned(&self, moment: &Moment) -> Vec<Hold> {
+        let mut holds: Vec<Hold> = Vec::new();
+        for host in self.hosts.values() {
+            let Some(absent) = host.now.absent.filter(|_| self.counts(host, moment.now_ms)) else { continue };
+            let key = (host.now.id, String::new());
+            let own = self.common_holds(host, None, None, moment).into_iter();
+            let own: Vec<Hold> = own.chain(self.maintenance_hold(&key, absent.since_ms)).collect();
+            if own.is_empty() {
+                return Vec::new();
+            }
+            for hold in own {
+                if !holds.contains(&hold) && holds.len() < DOWNTIMES_TOLD_MAX {
+                    holds.push(hold);
+                }
+            }
+        }
+        holds
+    }
+
+    /// Whether a host is one that ought to be heard.
+    fn counts(&self, host: &HostBook, now_ms: i64) -> bool {
+        !host.now.name.is_empty() && !self.is_booting(host, now_ms)
     }
 
     /// How many hosts are away and since when, where that is all of at least three and they went within a minute; once that was told, all
@@ -68,7 +93,7 @@ impl StatusBook {
         const HOSTS_MIN: usize = 3;
         const WITHIN_MS: i64 = 60_000;
         let (mut count, mut first, mut last) = (0, i64::MAX, i64::MIN);
-        for host in self.hosts.values().filter(|host| !host.now.name.is_empty() && !self.is_booting(host, now_ms)) {
+        for host in self.hosts.values().filter(|host| self.counts(host, now_ms)) {
             let since_ms = host.now.absent?.since_ms;
             (count, first, last) = (count + 1, first.min(since_ms), last.max(since_ms));
         }

@@ -348,6 +348,24 @@ fn when_nothing_is_received_from_any_host_that_is_one_problem() {
     assert_eq!(story.tick(280), ["host 1 HostSilent critical"]);
 }
 
+#[test]
+fn a_fleet_that_is_away_as_planned_is_told_when_the_plan_is_over() {
+    for (matchers, is_held) in [("site=a", true), ("host=~\"web.*\"", false)] {
+        let mut story = Story::new();
+        let (starts_ms, ends_ms, matchers) = (ms(60), ms(600), matchers.to_owned());
+        let spec =
+            DowntimeSpec { matchers, starts_ms, ends_ms, reason: "a new switch".to_owned(), ..DowntimeSpec::default() };
+        assert_eq!(story.book.add_downtime(spec, ANN, at(20)), Ok(1));
+        (0..3).for_each(|host| story.away(host, Some(70 + host as i64), false));
+        let fleet = "fleet NothingReceived critical";
+        let told = story.tick(75);
+        assert_eq!(told[0], if is_held { format!("{fleet} downtime:1") } else { fleet.to_owned() });
+        assert_eq!(told.len(), 4, "{told:?}");
+        let over = story.tick(600);
+        assert_eq!(over.first().is_some_and(|first| first == fleet), is_held, "{over:?}");
+    }
+}
+
 const SILENT_FLEET: [&str; 4] = [
     "fleet NothingReceived critical",
     "host 1 HostSilent critical host_absent:NothingReceived",
