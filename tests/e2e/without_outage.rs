@@ -18,5 +18,7 @@ fn a_service_is_restarted_server_by_server_and_no_request_fails() {
     assert!(told.refused.iter().all(|refused| *refused > 0) && told.none_there == 0, "{told:?}");
     // The bad one stopped at the first server and was taken back there.
     assert_eq!((told.bad.as_str(), told.at_last), ("rolled_back", vec!["2.0".to_owned(); 2]));
+    let waves = ["task 1 wave 1", "task 1 wave 2"].map(|name| (name.to_owned(), true));
+    assert_eq!(told.maintenances, waves, "one for each wave, finished with it");
     assert!(told.without_task > 0, "a stop without the task fails requests");
 }

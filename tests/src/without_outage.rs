@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use muster_common::time;
+use serde_json::Value;
 
 use self::load::{Load, Seen};
 use self::servers::{Balancer, Nginx, example};
@@ -48,6 +49,8 @@ pub struct Told {
     /// How the order of the bad release ended, and what its servers serve then.
     pub bad: String,
     pub at_last: Vec<String>,
+    /// What the maintenances of the good release are called, and whether each is finished.
+    pub maintenances: Vec<(String, bool)>,
     /// Requests that failed when a server was stopped without the task.
     pub without_task: u64,
     /// How long the roll-out took.
@@ -97,6 +100,7 @@ pub fn run(programs: &Path, requests: u64) -> Result<Told> {
     let state = end(&team, order)?;
     ensure!(state == "done", "{state}: {}\n{}", team.shown(order)?, outputs(&team, order, ""));
     let took = time::monotonic() - begun;
+    let maintenances = maintenances(&team, order)?;
     let order = roll_out(&team, RELEASES[2], RELEASES[1])?;
     let bad = end(&team, order)?;
     ensure!(bad == "rolled_back", "{bad}: {}\n{}", team.shown(order)?, outputs(&team, order, ""));
@@ -111,7 +115,7 @@ pub fn run(programs: &Path, requests: u64) -> Result<Told> {
     servers[0].stop()?;
     let without_task = until("a request that fails", LIMIT, || Ok(Some(load.failed()).filter(|failed| *failed > 0)))?;
     load.end()?;
-    Ok(Told { seen, stops, refused, none_there, bad, at_last, without_task, took })
+    Ok(Told { seen, stops, refused, none_there, bad, at_last, maintenances, without_task, took })
 }
 
 /// A host whose task finds script and settings where the example has them.
@@ -175,6 +179,16 @@ fn end(team: &Team, order: u64) -> Result<String> {
         Ok((!["running", "stopping", "rolling_back"].contains(&state)).then(|| state.to_owned()))
     })
     .with_context(|| outputs(team, order, "so far"))
+}
+
+/// Those of an order, by name, and whether their work is over.
+fn maintenances(team: &Team, order: u64) -> Result<Vec<(String, bool)>> {
+    let answer = team.order(order)?;
+    let all = answer["maintenances"].as_array().context("maintenances")?;
+    let one = |one: &Value| Some((one["reference"].as_str()?.to_owned(), !one["finished_ms"].is_null()));
+    let mut all = all.iter().map(|each| one(each).context("a maintenance")).collect::<Result<Vec<_>>>()?;
+    all.sort();
+    Ok(all)
 }
 
 fn outputs(team: &Team, order: u64, when: &str) -> String {
