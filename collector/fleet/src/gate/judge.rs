@@ -2,7 +2,7 @@
 
 use super::compare::{Comparison, Outcome, Worse, compare};
 use super::facts::{Asked, Before, Facts, Freeze, HostFact, HowEnded, Place, Problem};
-use super::links::{changes, of_host};
+use super::links::{FREEZES, deploys, of_host};
 use super::verdict::{Code, Decision, Reason};
 
 /// Severities of alerts that are no problem.
@@ -29,7 +29,7 @@ pub fn judge(facts: &Facts) -> Decision {
         problems(&facts.to, Code::Problem, &mut reasons);
         if facts.before.is_empty() {
             let text = format!("no environment comes before {}, so only {} itself was looked at", asked.to, asked.to);
-            reasons.push(Reason::new(Code::NoOrder, text, changes(&asked.service)));
+            reasons.push(Reason::new(Code::NoOrder, text, deploys(&asked.service)));
         }
         for before in &facts.before {
             before_it(before, asked, &mut reasons);
@@ -55,7 +55,7 @@ fn freezes(facts: &Facts, reasons: &mut Vec<Reason>) {
             }
             None => Code::Freeze,
         };
-        reasons.push(Reason::new(code, text, "/calendar".to_owned()));
+        reasons.push(Reason::new(code, text, FREEZES.to_owned()));
     }
 }
 
@@ -115,11 +115,11 @@ fn ended_ok_there(facts: &Facts, reasons: &mut Vec<Reason>) {
         Some(ended) => {
             let (deploy, how, when) = (ended.deploy, ended.how.words(), moment(ended.at_ms));
             let text = format!("deploy {deploy} of {} to {env} {how} at {when}", asked.version);
-            reasons.push(Reason::new(Code::FailedThere, text, changes(&asked.service)));
+            reasons.push(Reason::new(Code::FailedThere, text, deploys(&asked.service)));
         }
         None => {
             let text = format!("no deploy of {} to {env} is known to have ended ok", asked.version);
-            reasons.push(Reason::new(Code::NeverEndedOk, text, changes(&asked.service)));
+            reasons.push(Reason::new(Code::NeverEndedOk, text, deploys(&asked.service)));
         }
     }
 }
@@ -127,7 +127,7 @@ fn ended_ok_there(facts: &Facts, reasons: &mut Vec<Reason>) {
 fn before_it(before: &Before, asked: &Asked, reasons: &mut Vec<Reason>) {
     let Before { place, soak_ms, seen, since } = before;
     let (env, version) = (&place.env, &asked.version);
-    let mut add = |code, text| reasons.push(Reason::new(code, text, changes(&asked.service)));
+    let mut add = |code, text| reasons.push(Reason::new(code, text, deploys(&asked.service)));
     if let Some(ended) = &place.ended
         && matches!(ended.how, HowEnded::Failed | HowEnded::RolledBack)
     {
@@ -166,7 +166,7 @@ fn since_then(numbers: &Comparison, env: &str, asked: &Asked, reasons: &mut Vec<
     }
     if compared.outcome == Outcome::NotEnough {
         let text = format!("{env} cannot be compared with what it was before: {}", compared.text);
-        reasons.push(Reason::new(Code::SinceNotEnough, text, changes(&asked.service)));
+        reasons.push(Reason::new(Code::SinceNotEnough, text, deploys(&asked.service)));
     }
 }
 
@@ -179,7 +179,7 @@ fn canary(numbers: &Comparison, asked: &Asked, reasons: &mut Vec<Reason>) {
     }
     if compared.outcome == Outcome::NotEnough {
         let text = format!("{sides} cannot be compared yet: {}", compared.text);
-        reasons.push(Reason::new(Code::CanaryNotEnough, text, changes(&asked.service)));
+        reasons.push(Reason::new(Code::CanaryNotEnough, text, deploys(&asked.service)));
     }
 }
 
@@ -196,7 +196,7 @@ fn overridden(asked: &Asked, reasons: &mut Vec<Reason>) {
     }
     if !is_used {
         let text = format!("{} overrides, but nothing is there that an override lifts: {}", over.by, over.reason);
-        reasons.push(Reason::new(Code::OverrideUnused, text, changes(&asked.service)));
+        reasons.push(Reason::new(Code::OverrideUnused, text, deploys(&asked.service)));
     }
 }
 

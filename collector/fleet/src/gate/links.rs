@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+/// Where freezes are seen, and lifted.
+pub(super) const FREEZES: &str = "/deploys?view=freezes";
+
 /// Where deploys of a service are seen.
-pub(super) fn changes(service: &str) -> String {
-    format!("/changes?q={}", escaped(service))
+pub(super) fn deploys(service: &str) -> String {
+    format!("/deploys?service={}", escaped(service))
 }
 
 pub(super) fn of_host(name: &str) -> String {
@@ -31,6 +34,6 @@ mod tests {
     #[test]
     fn names_may_hold_anything() {
         assert_eq!(of_host("a/b ?&\u{fc}"), "/hosts/a%2Fb%20%3F%26%C3%BC");
-        assert_eq!(changes("shop-1.x_~"), "/changes?q=shop-1.x_~");
+        assert_eq!(deploys("shop-1.x_~"), "/deploys?service=shop-1.x_~");
     }
 }

@@ -40,7 +40,13 @@ impl Demo {
         println!(
             "\ndeploy      $ muster deploy start --service {SERVICE} --version {NOW} --env {ENV} (and finish --result ok)"
         );
-        println!("            its mark stands on the plots of {}/hosts/{HOST}", self.url);
+        // What plots of the host draw their marks from.
+        let events = format!("{{source=\"muster\", host=\"{HOST}\"}} |= \"deploy of {SERVICE}\"");
+        let is_told = |text: &str| text.contains("ended well");
+        self.wait_for(&["logs", &events, "-o", "raw"], "the deploy's event on its host", is_told)?;
+        let told = output(&mut self.muster(&["logs", &events, "-o", "raw"]))?;
+        println!("            its mark stands on the plots of {}/hosts/{HOST}:", self.url);
+        told.lines().rev().take(2).for_each(|line| println!("            {line}"));
         self.show_gate(0, "go")
     }
 
