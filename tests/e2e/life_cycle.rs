@@ -153,7 +153,8 @@ fn a_copied_machine_is_set_aside_and_the_first_goes_on() {
     assert!(copied.success());
 
     let second = copy.start(&["metrics.interval=1s"]).unwrap();
-    until("the copy to be set aside", LIMIT, || {
+    // Both come back half a minute after the other took over, and the second return tells that there are two.
+    until("the copy to be set aside", 3 * LIMIT, || {
         Ok(states(&collector, "golden").contains(&"quarantined".to_owned()).then_some(()))
     })
     .unwrap();
