@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicBool;
 
 use muster_fleet::ServiceSpec;
 use muster_fleet::gate::{Comparison, Lines, SLOTS_MAX, SLOTS_MIN, Side};
-
 use muster_store::View;
 
 use super::lines::{Slots, count, selectors, shown};
