@@ -16,12 +16,14 @@ export interface MetricsProps {
   readonly facts: Facts
   readonly marks: readonly PlotMark[]
   readonly gaps: NonNullable<PlotProps['gaps']>
+  /** No plot that is in sight waits for its answer any more. */
+  readonly onShown: () => void
 }
 
 const turned = param('groups')
 const HEIGHT = 138
 
-export function Metrics({ host, facts, marks, gaps }: MetricsProps) {
+export function Metrics({ host, facts, marks, gaps, onShown }: MetricsProps) {
   // A metric of which nothing came in the span is not offered.
   const asked = useAnswer<{ data: readonly string[] }>(() => ['/api/v1/label/__name__/values', { 'match[]': `{host=${quoted(host)}}`, start: axis.value.from / 1000, end: axis.value.to / 1000 }])
   const names = useShown(asked)
@@ -35,9 +37,19 @@ export function Metrics({ host, facts, marks, gaps }: MetricsProps) {
   useEffect(() => {
     warnings.value = []
   }, [host, axis.value.from, axis.value.to])
+  const waiting = useRef(new Set<string>())
+  const onAsking = (key: string, isAsking: boolean): void => {
+    if (isAsking) waiting.current.add(key)
+    else if (waiting.current.delete(key) && waiting.current.size === 0) onShown()
+  }
+  const answer = asked.answer.value
+  // Where there is nothing to plot nobody waits for it.
+  useEffect(() => {
+    if (answer && (answer.kind !== 'data' || groups.length === 0)) onShown()
+  }, [answer, groups])
   return (
     <div class="stack">
-      <Lack answer={asked.answer.value} what="what this host has" onAgain={asked.again} />
+      <Lack answer={answer} what="what this host has" onAgain={asked.again} />
       {warnings.value.map((one) => (
         <Notice key={one} tone="warning" title="Known to be missing:">
           {one}
@@ -63,7 +75,7 @@ export function Metrics({ host, facts, marks, gaps }: MetricsProps) {
             {isOpen && (
               <div class="plots">
                 {group.plots.map((kind) => (
-                  <Box key={kind.key} kind={kind} host={host} facts={facts} marks={marks} gaps={gaps} onWarn={warn} />
+                  <Box key={kind.key} kind={kind} host={host} facts={facts} marks={marks} gaps={gaps} onWarn={warn} onAsking={onAsking} />
                 ))}
               </div>
             )}
@@ -74,13 +86,14 @@ export function Metrics({ host, facts, marks, gaps }: MetricsProps) {
   )
 }
 
-interface BoxProps extends MetricsProps {
+interface BoxProps extends Omit<MetricsProps, 'onShown'> {
   readonly kind: PlotKind
+  readonly onAsking: (key: string, isAsking: boolean) => void
   readonly onWarn: (warnings: readonly string[]) => void
 }
 
 /** One plot: nothing is asked before it is nearly in sight, and then once a step. */
-function Box({ kind, host, facts, marks, gaps, onWarn }: BoxProps) {
+function Box({ kind, host, facts, marks, gaps, onWarn, onAsking }: BoxProps) {
   const held = useRef<HTMLDivElement>(null)
   const isSeen = useSignal(false)
   useEffect(() => {
@@ -105,6 +118,9 @@ function Box({ kind, host, facts, marks, gaps, onWarn }: BoxProps) {
   useEffect(() => {
     if (known.value?.warnings) onWarn(known.value.warnings)
   }, [known.value])
+  const isAsking = asked.isAsking.value
+  useEffect(() => onAsking(kind.key, isAsking), [isAsking])
+  useEffect(() => () => onAsking(kind.key, false), [])
   const answer = asked.answer.value
   const limit = kind.limit?.(facts)
   return (
@@ -129,7 +145,7 @@ function Box({ kind, host, facts, marks, gaps, onWarn }: BoxProps) {
       ) : (
         <div class="plot-none">
           <strong>{kind.title}</strong>
-          {lines ? <span class="soft small">nothing in this time</span> : asked.isAsking.value ? <span class="wait" role="status" aria-label={`Asking for ${kind.title}`} /> : null}
+          {lines ? <span class="soft small">nothing in this time</span> : isAsking ? <span class="wait" role="status" aria-label={`Asking for ${kind.title}`} /> : null}
         </div>
       )}
       {answer && answer.kind !== 'data' && <Lack answer={answer} what={kind.title} onAgain={asked.again} flat />}

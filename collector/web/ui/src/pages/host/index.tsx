@@ -98,6 +98,8 @@ function useKnown(host: HostRow) {
 
 function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () => void }) {
   const { checks, problems, events, presence, ...found } = useKnown(host)
+  // What is looked up in the history of the fleet waits until the plots are there.
+  const isShown = useSignal(false)
   const acting = useSignal<{ action: Action; problems: readonly Problem[] } | null>(null)
   const [knownChecks, knownProblems, knownEvents] = [useShown(checks).value, useShown(problems).value, useShown(events).value]
   const gone = useShown(found.gone).value?.items.length ?? 0
@@ -153,8 +155,8 @@ function Known({ host, onDone }: { readonly host: HostRow; readonly onDone: () =
         <Facts host={host} checks={knownChecks?.checks ?? null} />
       ) : (
         <>
-          {worst && <Before key={worst.id} alert={worst.id} title={`What changed before ${worst.name}`} />}
-          <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} />
+          {worst && isShown.value && <Before key={worst.id} alert={worst.id} title={`What changed before ${worst.name}`} />}
+          <Metrics host={host.name} facts={host.facts} marks={marks} gaps={gaps} onShown={() => (isShown.value = true)} />
           <Below events={list} />
           <LastChanges host={host.name} />
           <LogsBelow host={host.name} />
